@@ -1,0 +1,1 @@
+"""Pipelines over Amazon Bedrock's asynchronous invocations, and their command line."""

@@ -1,0 +1,186 @@
+"""The command line: flags, what is printed, exit codes. What a command does is imported late."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipelines.errors import CommandError, UsageError
+
+os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+
+app = typer.Typer(
+    name="bedrock-async-etl",
+    help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+DatabaseOption = Annotated[
+    str | None, typer.Option(help="The DuckDB file.  [default: bedrock_async.duckdb]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+
+
+class DestinationKind(StrEnum):
+    """Where `run` loads to."""
+
+    DUCKDB = "duckdb"
+
+
+@app.command()
+def run(
+    destination: Annotated[
+        DestinationKind, typer.Option(help="Where to load to.")
+    ] = DestinationKind.DUCKDB,
+    database: DatabaseOption = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Region to read, or `all`; repeatable.")
+    ] = None,
+    role_arn: Annotated[
+        list[str] | None, typer.Option(help="Role to assume for one more account; repeatable.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Read the range from this submit time (ISO 8601).")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Read what was submitted before this (ISO 8601).")
+    ] = None,
+    lag: Annotated[
+        int | None,
+        typer.Option(help="Seconds that an invocation may be listed late.  [default: 300]"),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Calls in flight, over all scopes.  [default: 8]")
+    ] = None,
+    no_models: Annotated[
+        bool, typer.Option("--no-models", help="Load only. This version has no SQL models yet.")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Load what is new or changed in every account and region.
+
+    Exit codes: 0 good, 1 failed, 2 wrong usage, 3 some scopes failed and the rest was loaded,
+    75 another run holds this destination.
+    """
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.console import print_result, watched
+        from pipelines.load import find_destination, load
+
+        options = given(
+            regions=region,
+            role_arns=role_arn,
+            since=parse_time("since", since),
+            until=parse_time("until", until),
+            lag_seconds=lag,
+            concurrency=concurrency,
+        )
+        with watched() as observer:
+            result = load(find_destination(**given(database=database)), options, observer=observer)
+        if as_json:
+            print_json(result.as_json())
+        else:
+            print_result(result)
+        raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def status(
+    database: DatabaseOption = None, as_json: JsonOption = False, debug: DebugOption = False
+) -> None:
+    """Show per scope how fresh the copy is, what is still open, and the last error."""
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.load import find_destination
+        from pipelines.status import print_status, read_status
+
+        scopes = read_status(find_destination(**given(database=database)).database)
+        if as_json:
+            print_json({"scopes": scopes})
+        else:
+            print_status(scopes)
+
+
+@app.command()
+def demo(
+    database: Annotated[Path, typer.Option(help="The DuckDB file, made anew.")] = Path(
+        "bedrock_demo.duckdb"
+    ),
+    debug: DebugOption = False,
+) -> None:
+    """Load from a local Bedrock, let time pass, load again, and prove the copy exact."""
+    with one_line_errors(debug=debug):
+        from pipelines.demo import run_demo
+
+        raise typer.Exit(run_demo(database))
+
+
+@app.command()
+def emulator(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
+    now: Annotated[
+        str | None, typer.Option(help="Where its clock stands (ISO 8601).  [default: now]")
+    ] = None,
+    account: Annotated[str, typer.Option(help="Account of the credentials.")] = "111122223333",
+    region: Annotated[str, typer.Option(help="Region to fill.")] = "us-east-1",
+    count: Annotated[int, typer.Option(help="Invocations to begin with.")] = 10_000,
+    days: Annotated[int, typer.Option(help="Days that they are spread over.")] = 30,
+    debug: DebugOption = False,
+) -> None:
+    """Serve a local Bedrock; print the environment that points boto3 or the AWS CLI at it."""
+    with one_line_errors(debug=debug):
+        from pipelines.emulator import serve
+
+        serve(port, parse_time("now", now), account, region, count, days)
+
+
+@contextmanager
+def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[None]:
+    """Tell a failure in one line, and leave with its exit code."""
+    try:
+        yield
+    except CommandError as error:
+        if debug:
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        if as_json:
+            print_json({"error": str(error), "exit_code": error.exit_code})
+        raise typer.Exit(error.exit_code) from None
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that have a value; dlt's configuration has the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def parse_time(option: str, text: str | None) -> datetime | None:
+    """Read a time; one without a zone is UTC, and that is said."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--{option} {text!r} is not a time. It looks like 2026-01-31T12:00:00Z."
+        ) from None
+    if time.tzinfo is None:
+        typer.echo(f"--{option} {text} has no time zone: taken as UTC.", err=True)
+        return time.replace(tzinfo=UTC)
+    return time
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one line of JSON, times in ISO 8601."""
+    typer.echo(json.dumps(document, default=datetime.isoformat))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

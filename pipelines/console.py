@@ -1,0 +1,126 @@
+"""What people see: a progress bar on a terminal, plain lines elsewhere, tables at the end."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipelines.load import RunResult
+from sources.bedrock_async_invokes.reports import Observer, ScopeReport
+
+
+class ProgressBar:
+    """An `Observer` that draws how much of all scopes has been read."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[rows]:,} rows, {task.fields[calls]:,} calls"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("Reading", total=None, rows=0, calls=0)
+        self._reports: dict[tuple[str, str], tuple[ScopeReport, float]] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def run_started(self, scopes: int) -> None:
+        """Scale the bar."""
+        self._progress.update(self._task, total=scopes)
+
+    def scope_read(self, report: ScopeReport, share: float) -> None:
+        """Move the bar."""
+        self._reports[report.account_id, report.region] = report, share
+        self._progress.update(
+            self._task,
+            description=f"Reading {report.account_id}/{report.region}",
+            completed=sum(share for _, share in self._reports.values()),
+            rows=sum(each.rows_read for each, _ in self._reports.values()),
+            calls=sum(each.calls for each, _ in self._reports.values()),
+        )
+
+
+class PlainLines:
+    """An `Observer` that prints a line for each scope as it ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def run_started(self, scopes: int) -> None:
+        """Say how much there is to do."""
+        self._console.print(f"Reading {scopes} {'scope' if scopes == 1 else 'scopes'}.")
+
+    def scope_read(self, report: ScopeReport, share: float) -> None:
+        """Say how a scope ended."""
+        if report.outcome is None:
+            return
+        told = report.error or (
+            f"{report.rows_new:,} new, {report.rows_changed:,} changed, "
+            f"{report.open_invocations:,} open, {report.calls:,} calls"
+        )
+        self._console.print(f"{report.account_id}/{report.region}: {report.outcome}: {told}")
+
+
+@contextmanager
+def watched() -> Iterator[Observer]:
+    """An observer that fits where stderr goes."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    if console.is_terminal:
+        with ProgressBar(console) as bar:
+            yield bar
+    else:
+        yield PlainLines(console)
+
+
+def output_console() -> Console:
+    """Stdout; where it is no terminal, wide enough that a table's rows stay whole."""
+    width = None if sys.stdout.isatty() else 200
+    return Console(width=width, soft_wrap=True, highlight=False, markup=False)
+
+
+def print_result(result: RunResult) -> None:
+    """A row per scope, and what was loaded in all."""
+    table = Table("account", "region", "outcome", box=None, pad_edge=False)
+    for name in ("new", "changed", "open", "vanished", "calls"):
+        table.add_column(name, justify="right")
+    table.add_column("submitted through (UTC)")
+    for scope in result.scopes:
+        counts = (
+            scope.rows_new,
+            scope.rows_changed,
+            scope.open_invocations,
+            scope.vanished,
+            scope.calls,
+        )
+        table.add_row(
+            scope.account_id,
+            scope.region,
+            scope.outcome,
+            *(f"{count:,}" for count in counts),
+            show_time(scope.submitted_through),
+        )
+    console = output_console()
+    console.print(table)
+    for scope in result.failed:
+        console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
+    console.print(
+        f"Loaded {result.rows_loaded:,} rows into {result.destination} in {result.seconds:.1f} s."
+    )
+
+
+def show_time(time: datetime | None) -> str:
+    """UTC to the second, or a dash."""
+    return f"{time:%Y-%m-%d %H:%M:%S}" if time else "-"

@@ -1,0 +1,156 @@
+"""The whole of it against a local Bedrock: load, let time pass, load again, prove the copy."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+from rich.console import Console
+
+from pipelines.console import output_console, print_result, watched
+from pipelines.destinations import DuckDBDestination
+from pipelines.errors import CommandError
+from pipelines.load import load
+from sources.bedrock_async_invokes.records import SCHEMA
+from sources.bedrock_emulator import Control
+
+NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
+HISTORY: Final = timedelta(days=30)
+STEP: Final = timedelta(hours=6)
+ACCOUNTS: Final = ("111122223333", "444455556666")
+REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1")
+ROLE: Final = f"arn:aws:iam::{ACCOUNTS[1]}:role/bedrock-async-etl"
+INVOCATIONS_PER_SCOPE: Final = 10_000
+EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
+COMPARED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
+
+
+def run_demo(database: Path) -> int:
+    """Load `database` anew from a local Bedrock; 0 if it ends as an exact copy, else 1."""
+    console = output_console()
+    destination = DuckDBDestination(database)
+    with local_bedrock() as bedrock:
+        console.print(f"A local Bedrock serves at {bedrock.url}.")
+        _populate(console, bedrock)
+        with destination.locked():
+            database.unlink(missing_ok=True)
+        _load(console, destination, "First load: everything that is listed.")
+        bedrock.advance(STEP)
+        console.print(
+            f"\nThe clock moves on by {STEP}: new invocations are submitted, running ones end."
+        )
+        _load(console, destination, "Second load: only what is new or changed.")
+        _load(console, destination, "Third load, nothing has happened: nothing is written.")
+        return _prove(console, bedrock, database)
+
+
+@contextmanager
+def local_bedrock() -> Iterator[Control]:
+    """An emulator in a process of its own, with this process's environment pointing at it."""
+    command = [sys.executable, "-m", "pipelines", "emulator", "--port=0", "--count=0"]
+    process = subprocess.Popen(  # noqa: S603 - our own command line
+        [*command, f"--now={NOW.isoformat()}"], stdout=subprocess.PIPE, text=True
+    )
+    with process, _environment(_exports(process)) as environment:
+        try:
+            yield Control(environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
+        finally:
+            process.terminate()
+
+
+def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
+    assert process.stdout is not None
+    exports: dict[str, str] = {}
+    while "AWS_EC2_METADATA_DISABLED" not in exports:
+        match = EXPORT.match(process.stdout.readline())
+        if match is None:
+            raise CommandError("The local Bedrock did not start.")
+        exports[match[1]] = match[2]
+    return exports
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[dict[str, str]]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    os.environ.pop("AWS_PROFILE", None)
+    try:
+        yield variables
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _populate(console: Console, bedrock: Control) -> None:
+    scopes = [(account, region) for account in ACCOUNTS for region in REGIONS]
+    for seed, (account, region) in enumerate(scopes):
+        start, end = NOW - HISTORY, NOW + 2 * STEP
+        bedrock.populate(account, region, INVOCATIONS_PER_SCOPE, start, end, seed)
+    console.print(
+        f"It has {len(ACCOUNTS)} accounts in {len(REGIONS)} regions, "
+        f"each with {HISTORY.days} days of history. Its clock stands at {NOW:%Y-%m-%d %H:%M} UTC.\n"
+    )
+
+
+def _load(console: Console, destination: DuckDBDestination, title: str) -> None:
+    console.rule(title, align="left")
+    with watched() as observer:
+        result = load(destination, {"regions": REGIONS, "role_arns": [ROLE]}, observer=observer)
+    print_result(result)
+    if result.failed:
+        raise CommandError("A scope failed.")
+
+
+def _prove(console: Console, bedrock: Control, database: Path) -> int:
+    """Compare the table with the full listing, row by row and column by column."""
+    console.rule("Proof: the table against the full listing, row by row.", align="left")
+    listed = {
+        summary["invocationArn"]: expected_row(summary)
+        for account, region in bedrock.scopes()
+        for summary in bedrock.iter_listing(account, region)
+    }
+    with duckdb.connect(database, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        rows = connection.table("bedrock.async_invokes").select(*COMPARED).fetchall()
+    equal = sum(listed.get(row[0]) == row for row in rows)
+    verdict = "an exact copy" if equal == len(rows) == len(listed) else "NOT an exact copy"
+    console.print(
+        f"{len(listed):,} listed, {len(rows):,} in the table, {equal:,} equal: {verdict}."
+    )
+    console.print(f"\nHave a look: duckdb {database} 'from bedrock.async_invokes limit 5'")
+    return 0 if equal == len(rows) == len(listed) else 1
+
+
+def expected_row(summary: dict[str, Any]) -> tuple[Any, ...]:
+    """A listed invocation as the columns that are compared, read in the plainest way."""
+    _, _, _, region, account_id, resource = summary["invocationArn"].split(":", 5)
+    model_id = summary["modelArn"].rpartition("/")[2]
+    is_foundation_model = ":foundation-model/" in summary["modelArn"]
+    output = summary["outputDataConfig"]["s3OutputDataConfig"]
+    return (
+        summary["invocationArn"],
+        account_id,
+        region,
+        resource.removeprefix("async-invoke/"),
+        summary["modelArn"],
+        model_id,
+        model_id.partition(".")[0] if is_foundation_model else None,
+        summary.get("clientRequestToken"),
+        summary["status"],
+        summary.get("failureMessage"),
+        *(_time(summary.get(name)) for name in ("submitTime", "lastModifiedTime", "endTime")),
+        output["s3Uri"],
+        output.get("kmsKeyId"),
+        output.get("bucketOwner"),
+        None,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,143 @@
+"""Load what is new or changed of every scope into the destination."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+from dlt.common.configuration import with_config
+from dlt.common.exceptions import DltException
+from dlt.common.pipeline import LoadInfo
+
+from pipelines.destinations import DEFAULT_DATABASE, DuckDBDestination, note_base, settle
+from pipelines.errors import CommandError, UsageError
+from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
+from sources.bedrock_async_invokes.reports import Observer, ScopeReport
+from sources.bedrock_async_invokes.scopes import OptionError, ScopeError
+
+SLICE_ROWS: Final = 250_000
+"""Rows that one load package has at most, and so what a killed run reads again."""
+
+REPORTED: Final = (
+    "account_id",
+    "region",
+    "outcome",
+    "error",
+    "calls",
+    "throttled",
+    "pages",
+    "rows_read",
+    "rows_new",
+    "rows_changed",
+    "open_invocations",
+    "vanished",
+    "submitted_through",
+)
+
+configured_extraction = with_config(new_extraction, sections=("sources", "bedrock_async_invokes"))
+"""`new_extraction` with what is not given taken from dlt's configuration."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did."""
+
+    run_id: str
+    destination: str
+    seconds: float
+    scopes: Sequence[ScopeReport]
+
+    @property
+    def rows_loaded(self) -> int:
+        return sum(scope.rows_new + scope.rows_changed for scope in self.scopes)
+
+    @property
+    def failed(self) -> list[ScopeReport]:
+        return [scope for scope in self.scopes if scope.outcome != "ok"]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all scopes were loaded, 3 when some were, 1 when none was."""
+        if not self.failed:
+            return 0
+        return 3 if len(self.failed) < len(self.scopes) else 1
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `run --json` prints."""
+        return {
+            "run_id": self.run_id,
+            "destination": self.destination,
+            "exit_code": self.exit_code,
+            "seconds": round(self.seconds, 3),
+            "rows_loaded": self.rows_loaded,
+            "scopes": [{name: getattr(scope, name) for name in REPORTED} for scope in self.scopes],
+        }
+
+
+@with_config(sections=("bedrock_async_etl",))
+def find_destination(database: str = DEFAULT_DATABASE) -> DuckDBDestination:
+    """The DuckDB file given, else the one that dlt's configuration has."""
+    return DuckDBDestination(Path(database))
+
+
+def load(
+    destination: DuckDBDestination,
+    options: Mapping[str, Any] | None = None,
+    *,
+    slice_rows: int = SLICE_ROWS,
+    observer: Observer | None = None,
+) -> RunResult:
+    """Run once; `options` are those of `new_extraction`, else dlt's configuration has them.
+
+    Raises `UsageError`, `BusyError` or `CommandError` where the run as a whole cannot be done;
+    a scope that fails is told by the result.
+    """
+    started = time.monotonic()
+    with destination.locked():
+        destination.check()
+        with _extraction(destination, observer, options or {}) as extraction:
+            pipeline = _settled(destination)
+            while not extraction.is_finished:
+                _load_slice(pipeline, extraction, slice_rows)
+    return RunResult(
+        extraction.run_id, str(destination), time.monotonic() - started, extraction.reports
+    )
+
+
+def _extraction(
+    destination: DuckDBDestination, observer: Observer | None, options: Mapping[str, Any]
+) -> Extraction:
+    try:
+        return configured_extraction(stored=destination.stored, observer=observer, **options)
+    except OptionError as error:
+        raise UsageError(str(error)) from error
+    except ScopeError as error:
+        raise CommandError(str(error)) from error
+
+
+def _settled(destination: DuckDBDestination) -> dlt.Pipeline:
+    with _one_line_errors():
+        return settle(destination.pipeline())
+
+
+def _load_slice(pipeline: dlt.Pipeline, extraction: Extraction, slice_rows: int) -> None:
+    with _one_line_errors():
+        note_base(pipeline)
+        info: LoadInfo = pipeline.run(extraction_source(extraction, slice_rows))
+        info.raise_on_failed_jobs()
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Dlt wraps an error once per layer; what is told is the innermost."""
+    try:
+        yield
+    except DltException as error:
+        cause: BaseException = error
+        while cause.__cause__:
+            cause = cause.__cause__
+        reason = " ".join(str(cause).split())
+        raise CommandError(f"The load failed: {type(cause).__name__}: {reason}") from error

@@ -1,0 +1,1 @@
+"""dlt sources: Amazon Bedrock's asynchronous invocations, and a local Bedrock to try them on."""

@@ -1,0 +1,122 @@
+"""Amazon Bedrock's asynchronous invocations: an exact, incremental copy of ListAsyncInvokes."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.sources import DltResource
+
+from .extraction import Extraction, new_extraction
+from .records import SCHEMA
+from .reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from .settings import CONCURRENCY, LAG_SECONDS, FailureMessages
+
+__all__ = ["Extraction", "bedrock_async_invokes", "extraction_source", "new_extraction"]
+
+MERGE: dict[str, Any] = {"write_disposition": {"disposition": "merge", "strategy": "delete-insert"}}
+"""An upsert would leave duplicates behind when it is killed between its two statements."""
+
+LOAD_ID = pa.field("_dlt_load_id", pa.string(), nullable=False)
+
+
+@dlt.source(name="bedrock_async_invokes")
+def bedrock_async_invokes(
+    regions: Sequence[str] | None = None,
+    role_arns: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    lag_seconds: int = LAG_SECONDS,
+    concurrency: int = CONCURRENCY,
+    failure_message: FailureMessages = "keep",
+) -> Sequence[DltResource]:
+    """Asynchronous invocations of the caller's account, and of one more for each role.
+
+    Args:
+        regions: AWS regions, or `["all"]`; the session's own where none is given.
+        role_arns: Roles to assume, each for one more account.
+        since: Read the range from this submitTime instead of what is new or open.
+        until: Read invocations submitted before this.
+        lag_seconds: How late an invocation may become visible in the listing.
+        concurrency: Calls in flight, over all scopes.
+        failure_message: `keep` it, `redact` it to its category and a hash, or `drop` it.
+
+    Returns:
+        The resources `async_invokes`, `extract_runs` and `vanished_invokes`.
+    """
+    return _resources(
+        new_extraction(
+            regions or (),
+            role_arns or (),
+            since,
+            until,
+            lag_seconds,
+            concurrency,
+            failure_message,
+        )
+    )
+
+
+@dlt.source(name="bedrock_async_invokes")
+def extraction_source(extraction: Any, slice_rows: int | None = None) -> Sequence[DltResource]:
+    """The same tables from an `Extraction` of one's own, about `slice_rows` rows each time.
+
+    Running it again goes on where the slice before ended, until `extraction.is_finished`.
+    """
+    return _resources(extraction, slice_rows)
+
+
+def _resources(extraction: Extraction, slice_rows: int | None = None) -> Sequence[DltResource]:
+    is_read = threading.Event()
+
+    @dlt.resource(
+        primary_key="invocation_arn", columns={"observed_at": {"dedup_sort": "desc"}}, **MERGE
+    )
+    def async_invokes() -> Iterator[pa.Table]:
+        try:
+            yield from _new_table("async_invokes", SCHEMA)
+            for table in extraction.batches(dlt.current.resource_state(), slice_rows):
+                yield _with_load_id(table)
+            is_read.set()
+        finally:
+            if not is_read.is_set():
+                extraction.close()
+
+    @dlt.resource(primary_key=("run_id", "account_id", "region"), **MERGE)
+    def extract_runs() -> Iterator[pa.Table | None]:
+        yield from _new_table("extract_runs", RUNS_SCHEMA)
+        yield from _once(is_read)
+        yield from _with_rows(extraction.new_runs())
+
+    @dlt.resource(primary_key="invocation_arn", **MERGE)
+    def vanished_invokes() -> Iterator[pa.Table | None]:
+        yield from _new_table("vanished_invokes", VANISHED_SCHEMA)
+        yield from _once(is_read)
+        yield from _with_rows(extraction.new_vanished())
+
+    return async_invokes, extract_runs, vanished_invokes
+
+
+def _new_table(name: str, schema: pa.Schema) -> Iterator[pa.Table]:
+    """A table without rows on the first load, so that queries find all tables from then on."""
+    if name not in dlt.current.source_schema().tables:
+        yield _with_load_id(schema.empty_table())
+
+
+def _once(is_read: threading.Event) -> Iterator[None]:
+    """Let dlt take the other resources' items until `async_invokes` has been read."""
+    while not is_read.is_set() and "async_invokes" in dlt.current.source().selected_resources:
+        yield None
+
+
+def _with_rows(table: pa.Table) -> Iterator[pa.Table]:
+    if table.num_rows:
+        yield _with_load_id(table)
+
+
+def _with_load_id(table: pa.Table) -> pa.Table:
+    """dlt adds this column to Arrow tables only where its configuration asks for it."""
+    load_id = dlt.current.load_package_state()["load_id"]
+    return table.append_column(LOAD_ID, pa.repeat(load_id, table.num_rows))

@@ -1,0 +1,172 @@
+"""One run over all scopes, in batches that are loaded one after the other."""
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import islice
+from typing import Any, Self, get_args
+
+import pyarrow as pa
+
+from .instants import to_microseconds
+from .progress import Stored
+from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
+from .scope_run import RunOptions, ScopeRun
+from .scopes import Account, OptionError, find_accounts, find_regions
+from .settings import BATCH_ROWS, CONCURRENCY, LAG_SECONDS, FailureMessages
+from .windows import Window
+
+
+class Extraction:
+    """Reads every scope once, some of them ahead, and gives out what is new or changed."""
+
+    def __init__(self, scopes: Sequence[tuple[Account, str]], options: RunOptions) -> None:
+        self.run_id = options.run_id
+        self.is_finished = False
+        self.ended: list[ScopeRun] = []
+        self._reported = 0
+        self._concurrency = options.concurrency
+        self._waiting = deque(ScopeRun(account, region, options) for account, region in scopes)
+        self._opened: deque[ScopeRun] = deque()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(
+            options.concurrency, thread_name_prefix="list-async-invokes"
+        )
+        self._state: MutableMapping[str, Any] = {}
+        self._tables = self._read_scopes()
+        if options.observer:
+            options.observer.run_started(len(scopes))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading: calls under way end, nothing more is asked for."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def reports(self) -> list[ScopeReport]:
+        """Reports of the scopes that have been read, or have failed."""
+        return [run.report for run in self.ended]
+
+    def batches(
+        self, state: MutableMapping[str, Any], max_rows: int | None = None
+    ) -> Iterator[pa.Table]:
+        """Tables of rows that are new or changed, until the end or about `max_rows`.
+
+        `state` has each scope's progress under its name, and covers a table's rows when that is
+        given out. Called again, it goes on where it stopped.
+        """
+        self._state = state
+        given, batch = 0, _Batch()
+        for table in self._tables:
+            batch.add(table)
+            is_slice_full = max_rows is not None and given + batch.rows >= max_rows
+            if batch.rows >= BATCH_ROWS or is_slice_full:
+                given += batch.rows
+                for run in islice(self._opened, 1):
+                    run.save_progress(self._state)
+                yield batch.take()
+            if is_slice_full:
+                return
+        self.is_finished = True
+        self.close()
+        if batch.rows:
+            yield batch.take()
+
+    def new_runs(self) -> pa.Table:
+        """Rows of `extract_runs`: the scopes that ended since this was asked last."""
+        ended = self.reports[self._reported :]
+        self._reported = len(self.ended)
+        return pa.Table.from_pylist([vars(report) for report in ended], schema=RUNS_SCHEMA)
+
+    def new_vanished(self) -> pa.Table:
+        """Rows of `vanished_invokes`: those found since this was asked last."""
+        rows = []
+        for run in (*self.ended, *self._opened):
+            rows += [{"invocation_arn": arn, "vanished_at": at} for arn, at in run.vanished]
+            run.vanished.clear()
+        return pa.Table.from_pylist(rows, schema=VANISHED_SCHEMA)
+
+    def _read_scopes(self) -> Iterator[pa.Table]:
+        while self._waiting or self._opened:
+            while self._waiting and len(self._opened) < self._concurrency:
+                run = self._waiting.popleft()
+                run.open(self._state, self._pool, self._stopping)
+                self._opened.append(run)
+            yield from self._opened[0].tables()
+            run = self._opened.popleft()
+            run.save_progress(self._state)
+            self.ended.append(run)
+
+
+class _Batch:
+    """Tables put together until there are enough rows to hand over."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._tables: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self.rows += table.num_rows
+
+    def take(self) -> pa.Table:
+        tables, self._tables, self.rows = self._tables, [], 0
+        return pa.concat_tables(tables)
+
+
+def new_extraction(
+    regions: Sequence[str] = (),
+    role_arns: Sequence[str] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+    lag_seconds: int = LAG_SECONDS,
+    concurrency: int = CONCURRENCY,
+    failure_message: FailureMessages = "keep",
+    stored: Stored | None = None,
+    observer: Observer | None = None,
+) -> Extraction:
+    """A run over the caller's account and one for each role, in each region.
+
+    Raises `OptionError` for values that make no sense, `ScopeError` where there are no
+    credentials.
+    """
+    window = Window(
+        None if since is None else to_microseconds(since),
+        None if until is None else to_microseconds(until),
+    )
+    _check_options(window, lag_seconds, concurrency, failure_message)
+    options = RunOptions(
+        run_id=uuid.uuid4().hex,
+        window=window,
+        lag_us=lag_seconds * 1_000_000,
+        concurrency=concurrency,
+        failure_messages=failure_message,
+        stored=stored,
+        observer=observer,
+    )
+    accounts = find_accounts(role_arns, concurrency)
+    scopes = [(each, region) for each in accounts for region in find_regions(each, regions)]
+    return Extraction(scopes, options)
+
+
+def _check_options(
+    window: Window, lag_seconds: int, concurrency: int, failure_message: FailureMessages
+) -> None:
+    if window.is_empty:
+        raise OptionError("The range is empty: --since must be before --until.")
+    if lag_seconds < 0:
+        raise OptionError(f"The lag must be 0 seconds or more, not {lag_seconds}.")
+    if concurrency < 1:
+        raise OptionError(f"The concurrency must be 1 or more, not {concurrency}.")
+    if failure_message not in get_args(FailureMessages):
+        choices = ", ".join(get_args(FailureMessages))
+        raise OptionError(f"failure_message is one of {choices}, not {failure_message!r}.")

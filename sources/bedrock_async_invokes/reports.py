@@ -1,0 +1,85 @@
+"""What a run says of itself: the rows of `extract_runs` and `vanished_invokes`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, Protocol
+
+import pyarrow as pa
+from botocore.exceptions import ClientError
+
+from .records import TIMESTAMP
+
+REMEDIES: Final = {
+    "AccessDeniedException": "Allow bedrock:ListAsyncInvokes.",
+    "ExpiredTokenException": "Renew the credentials.",
+    "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
+}
+
+RUNS_SCHEMA: Final = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("account_id", pa.string(), nullable=False),
+        pa.field("region", pa.string(), nullable=False),
+        pa.field("started_at", TIMESTAMP),
+        pa.field("finished_at", TIMESTAMP),
+        pa.field("outcome", pa.string()),
+        pa.field("error", pa.string()),
+        pa.field("calls", pa.int64()),
+        pa.field("throttled", pa.int64()),
+        pa.field("pages", pa.int64()),
+        pa.field("rows_read", pa.int64()),
+        pa.field("rows_new", pa.int64()),
+        pa.field("rows_changed", pa.int64()),
+        pa.field("open_invocations", pa.int64()),
+        pa.field("vanished", pa.int64()),
+        pa.field("submitted_through", TIMESTAMP),
+    ]
+)
+"""The columns of `extract_runs`: one row per scope and run."""
+
+VANISHED_SCHEMA: Final = pa.schema(
+    [pa.field("invocation_arn", pa.string(), nullable=False), pa.field("vanished_at", TIMESTAMP)]
+)
+"""The columns of `vanished_invokes`: open invocations that the listing no longer has."""
+
+
+@dataclass
+class ScopeReport:
+    """What one run did in one scope: a row of `extract_runs`."""
+
+    run_id: str
+    account_id: str
+    region: str
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: Literal["ok", "failed"] | None = None
+    """None while the scope is being read."""
+    error: str | None = None
+    calls: int = 0
+    throttled: int = 0
+    pages: int = 0
+    rows_read: int = 0
+    rows_new: int = 0
+    rows_changed: int = 0
+    open_invocations: int = 0
+    vanished: int = 0
+    submitted_through: datetime | None = None
+
+
+class Observer(Protocol):
+    """Is told how a run goes, for a progress bar or a log."""
+
+    def run_started(self, scopes: int) -> None:
+        """So many scopes are going to be read."""
+
+    def scope_read(self, report: ScopeReport, share: float) -> None:
+        """A `share` of a scope, in 0..1, has been read; an outcome makes its report final."""
+
+
+def describe(error: Exception) -> str:
+    """Class and message in one line, with the remedy where it is known."""
+    if not isinstance(error, ClientError):
+        return " ".join(f"{type(error).__name__}: {error}".split())
+    code = error.response.get("Error", {}).get("Code", type(error).__name__)
+    message = error.response.get("Error", {}).get("Message", "")
+    return " ".join(f"{code}: {message} {REMEDIES.get(code, '')}".split())

@@ -1,0 +1,243 @@
+"""Which accounts and regions are read, and a boto3 client for each."""
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import boto3
+import botocore.session
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.credentials import (
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+
+ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
+ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
+INVOCATION_ARN: Final = re.compile(r"^arn:aws[^:]*:bedrock:[^:]+:(\d{12}):")
+ALL_REGIONS: Final = "all"
+UNKNOWN_ACCOUNT: Final = "unknown"
+BEARER_TOKEN: Final = "AWS_BEARER_TOKEN_BEDROCK"
+ROLE_SESSION_NAME: Final = "bedrock-async-etl"
+
+
+class ScopeError(RuntimeError):
+    """A scope cannot be entered; the message says what to do."""
+
+
+class OptionError(ValueError):
+    """An option's value is wrong: a region that does not exist, a malformed role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One account in one region: what ListAsyncInvokes lists."""
+
+    account_id: str
+    """12 digits, or `unknown` where neither the credentials nor STS nor an invocation tells."""
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.region}"
+
+    @property
+    def is_known(self) -> bool:
+        return self.account_id != UNKNOWN_ACCOUNT
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account to read: the caller's own, or the one that a role leads to."""
+
+    session: boto3.Session
+    connections: int
+    role_arn: str | None = None
+
+    @property
+    def partition(self) -> str:
+        """The part of AWS: `aws`, `aws-us-gov`, `aws-cn` or another."""
+        if self.role_arn:
+            return _role_parts(self.role_arn)[0]
+        region = _default_region(self.session) or "us-east-1"
+        return str(self.session.get_partition_for_region(region))
+
+    def client(self, region: str) -> BaseClient:
+        """A Bedrock Runtime client, with SigV4 wherever there are credentials.
+
+        An API key in the environment would otherwise win over a role's credentials, and land the
+        rows of one account under another.
+        """
+        signature = {"signature_version": "v4"} if self.session.get_credentials() else {}
+        client: BaseClient = self.session.client(
+            "bedrock-runtime",
+            region_name=region,
+            config=Config(
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                read_timeout=READ_TIMEOUT_SECONDS,
+                retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS_PER_CALL},
+                max_pool_connections=self.connections,
+                **signature,
+            ),
+        )
+        return client
+
+    @property
+    def claimed_id(self) -> str:
+        """The account as the role's ARN has it, without a call."""
+        return _role_parts(self.role_arn)[1] if self.role_arn else UNKNOWN_ACCOUNT
+
+    def account_id(self, client: BaseClient) -> str:
+        """The 12 digits, or `unknown` where nothing is listed that would tell them.
+
+        From the role's ARN, the credentials, STS GetCallerIdentity (which needs no permission),
+        or, where there is no way to STS, from the ARN of an invocation.
+        """
+        if self.role_arn:
+            return self.claimed_id
+        return self._credentials_account or _listed_account(client)
+
+    @cached_property
+    def _credentials_account(self) -> str | None:
+        credentials = self.session.get_credentials()
+        if credentials is None:
+            return None
+        if credentials.account_id:
+            return str(credentials.account_id)
+        quick = Config(
+            connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
+        )
+        try:
+            sts = self.session.client("sts", _default_region(self.session), config=quick)
+            return str(sts.get_caller_identity()["Account"])
+        except (BotoCoreError, ClientError):
+            return None
+
+
+def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:
+    """The caller's account, and one more for each role.
+
+    Raises `ScopeError` where there are no credentials at all.
+    """
+    for role_arn in role_arns:
+        _role_parts(role_arn)
+    try:
+        core = botocore.session.get_session()
+        session = boto3.Session(botocore_session=core)
+        credentials = session.get_credentials()
+    except BotoCoreError as error:
+        raise ScopeError(f"The AWS credentials cannot be read: {error}") from error
+    if credentials is None and (role_arns or BEARER_TOKEN not in os.environ):
+        raise ScopeError(
+            "No AWS credentials found. Set AWS_PROFILE, log in with `aws sso login`, export "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached."
+        )
+    caller = Account(session, connections)
+    if not role_arns:
+        return [caller]
+    sts = session.client("sts", _default_region(session))
+    loader = core.get_component("data_loader")
+    return [caller] + [
+        Account(_role_session(_Role(sts, role_arn), loader), connections, role_arn)
+        for role_arn in dict.fromkeys(role_arns)
+    ]
+
+
+def find_regions(account: Account, regions: Sequence[str]) -> list[str]:
+    """The regions asked for, the session's own where none was, or all that Bedrock has.
+
+    Raises `OptionError` for a region that this version of boto3 does not know.
+    """
+    if ALL_REGIONS in regions:
+        return sorted(account.session.get_available_regions("bedrock", account.partition))
+    default = _default_region(account.session)
+    chosen = list(dict.fromkeys(regions)) or ([default] if default else [])
+    if not chosen:
+        raise OptionError("No region: name one with --region, or set AWS_REGION.")
+    known = _known_regions(account.session)
+    for region in chosen:
+        if region not in known:
+            near = difflib.get_close_matches(region, known, 1)
+            hint = f"did you mean {near[0]}?" if near else "see `aws account list-regions`."
+            raise OptionError(
+                f"Unknown region {region!r}: {hint} A region newer than this boto3 needs "
+                "`pip install --upgrade boto3`."
+            )
+    return chosen
+
+
+def _default_region(session: boto3.Session) -> str | None:
+    return session.region_name or os.environ.get("AWS_REGION")
+
+
+def _known_regions(session: boto3.Session) -> set[str]:
+    return {
+        region
+        for partition in session.get_available_partitions()
+        for service in ("bedrock", "sts", "ec2")
+        for region in session.get_available_regions(service, partition)
+    }
+
+
+def _role_parts(role_arn: str) -> tuple[str, str]:
+    match = ROLE_ARN.match(role_arn)
+    if match is None:
+        raise OptionError(
+            f"Not a role's ARN: {role_arn!r}. It looks like arn:aws:iam::111122223333:role/NAME."
+        )
+    return match[1], match[2]
+
+
+def _role_session(role: "_Role", loader: Any) -> boto3.Session:
+    """A session with a role's credentials; a loader of its own would cost megabytes."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", loader)
+    core.register_component("credential_provider", CredentialResolver([role]))
+    return boto3.Session(botocore_session=core)
+
+
+@dataclass
+class _Role(CredentialProvider):  # type: ignore[misc]
+    """Credentials of an assumed role: asked for by the first call, renewed when they expire."""
+
+    METHOD = "assume-role"
+    sts: BaseClient
+    role_arn: str
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(self.assume, self.METHOD)
+
+    def assume(self) -> dict[str, Any]:
+        try:
+            answer = self.sts.assume_role(RoleArn=self.role_arn, RoleSessionName=ROLE_SESSION_NAME)
+        except (BotoCoreError, ClientError) as error:
+            raise ScopeError(f"Cannot assume {self.role_arn}: {error}") from error
+        self._check_account(answer["AssumedRoleUser"]["Arn"])
+        credentials = answer["Credentials"]
+        return {
+            "access_key": credentials["AccessKeyId"],
+            "secret_key": credentials["SecretAccessKey"],
+            "token": credentials["SessionToken"],
+            "expiry_time": credentials["Expiration"].isoformat(),
+        }
+
+    def _check_account(self, assumed_arn: str) -> None:
+        match = ASSUMED_ARN.match(assumed_arn)
+        if match is None or match[1] != _role_parts(self.role_arn)[1]:
+            raise ScopeError(
+                f"{self.role_arn} led to another account ({assumed_arn}). Nothing was read."
+            )
+
+
+def _listed_account(client: BaseClient) -> str:
+    summaries = client.list_async_invokes(maxResults=1).get("asyncInvokeSummaries", [])
+    matches = (INVOCATION_ARN.match(summary.get("invocationArn", "")) for summary in summaries)
+    return next((match[1] for match in matches if match), UNKNOWN_ACCOUNT)

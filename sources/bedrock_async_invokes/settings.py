@@ -1,0 +1,40 @@
+"""Constants of the source: what the service allows, and the defaults of a run."""
+
+from typing import Final, Literal
+
+FailureMessages = Literal["keep", "redact", "drop"]
+"""What happens to `failureMessage`, which AWS marks as sensitive."""
+
+PAGE_SIZE: Final = 1_000
+"""The largest `maxResults` that ListAsyncInvokes takes."""
+
+REQUEST_MARGIN_US: Final = 1_000
+"""How far a request reaches beyond its window: the service's boundary rules then do not matter."""
+
+LAG_SECONDS: Final = 300
+"""How late an invocation may become visible in the listing."""
+
+CONCURRENCY: Final = 8
+"""Calls in flight, over all scopes."""
+
+PIECE_PAGES: Final = 8
+"""Pages that one piece of a long window is planned to have."""
+
+BATCH_ROWS: Final = 50_000
+"""Rows per table that is handed to dlt, since each hand-over has a fixed price."""
+
+TERMINAL_STATUSES: Final = ("Completed", "Failed")
+"""An invocation with one of these does not change any more."""
+
+CONNECT_TIMEOUT_SECONDS: Final = 5
+READ_TIMEOUT_SECONDS: Final = 15
+"""A page of 1,000 invocations takes well under a second; a call that hangs is tried again."""
+
+ATTEMPTS_PER_CALL: Final = 5
+"""Tries that botocore gives one call before the reader takes over."""
+
+RESUMES_WITHOUT_HEADWAY: Final = 6
+"""Times that a window is taken up again before its scope counts as failed."""
+
+EMPTY_PAGES: Final = 1_000
+"""Pages without a row, one after the other, before the listing counts as endless."""

@@ -1,0 +1,92 @@
+"""Pure planning: from what has been read to the windows to read next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .settings import PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Half-open `[start, end)` in submitTime, microseconds since the epoch; None is unbounded."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def __contains__(self, submit_us: int) -> bool:
+        return (self.start is None or self.start <= submit_us) and (
+            self.end is None or submit_us < self.end
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return self.start is not None and self.end is not None and self.start >= self.end
+
+    def split_at(self, submit_us: int) -> tuple["Window", "Window"]:
+        """The part before `submit_us` and the part from it on."""
+        return Window(self.start, submit_us), Window(submit_us, self.end)
+
+
+class OpenInvocation(NamedTuple):
+    """An invocation that was still running when it was read last."""
+
+    submit_us: int
+    rank: int
+    """How many rows had been read when it was first seen: ranks tell the rows between two."""
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run of one scope reads: `refresh` ascending, then `forward`; all disjoint."""
+
+    refresh: tuple[Window, ...]
+    forward: Window
+    settled_before: int | None
+    """Rows of `forward` submitted before this count only if they are open: the rest is known."""
+
+
+def plan_increment(
+    submitted_through: int | None,
+    rows: int,
+    still_open: Iterable[OpenInvocation],
+    lag_us: int,
+    end: int | None = None,
+) -> Plan:
+    """The windows that bring a scope up to date, `rows` being the rows read so far.
+
+    Open invocations join their younger neighbour, or the forward window, where at most half a page
+    of rows lies between: two of them then cost one call.
+    """
+    if submitted_through is None:
+        return Plan((), Window(None, end), None)
+    settled_before = submitted_through - lag_us
+    if end is not None:
+        settled_before = min(settled_before, end)
+        still_open = (each for each in still_open if each.submit_us < end)
+    spans: list[tuple[int, int | None]] = [(settled_before, end)]
+    younger_rank = rows
+    for submit_us, rank, _ in sorted(still_open, reverse=True):
+        start, stop = spans[-1]
+        if submit_us < start:
+            if younger_rank - rank <= PAGE_SIZE // 2:
+                spans[-1] = (submit_us, stop)
+            else:
+                spans.append((submit_us, submit_us + 1))
+        younger_rank = min(younger_rank, rank)
+    forward, *refresh = (Window(*span) for span in spans)
+    return Plan(tuple(reversed(refresh)), forward, settled_before)
+
+
+def next_piece(unread: Window, rows_per_us: float, piece_rows: int) -> tuple[Window, Window | None]:
+    """Cut the first piece of about `piece_rows` rows off a bounded window.
+
+    A remainder of less than half a piece is not worth a call of its own and stays with it.
+    """
+    if unread.start is None or unread.end is None:
+        raise ValueError(f"Only a bounded window can be cut into pieces, not {unread}.")
+    length_us = max(1, int(piece_rows / rows_per_us))
+    if unread.start + length_us * 1.5 >= unread.end:
+        return unread, None
+    return unread.split_at(unread.start + length_us)

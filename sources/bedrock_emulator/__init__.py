@@ -1,0 +1,7 @@
+"""A local Bedrock over HTTP: asynchronous invocations, a clock to move, faults to switch on."""
+
+from .control.client import Control, ControlError
+from .emulator import Emulator
+from .faults import Faults
+
+__all__ = ["Control", "ControlError", "Emulator", "Faults"]

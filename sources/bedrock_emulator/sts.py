@@ -1,0 +1,112 @@
+"""The STS operations: AssumeRole and GetCallerIdentity, in the query protocol."""
+
+import re
+import time
+import uuid
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from .credentials import Caller, role_account
+from .errors import ServiceError
+from .instants import SECOND, iso
+from .requests import Answer, Request
+from .world import World
+
+NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+SHORTEST_SESSION, LONGEST_SESSION, DEFAULT_SESSION = 900, 43_200, 3_600
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}")
+# The query protocol has its own names for what rest-json services call these.
+_CODES = {
+    "MissingAuthenticationTokenException": "MissingAuthenticationToken",
+    "IncompleteSignatureException": "IncompleteSignature",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "UnrecognizedClientException": "InvalidClientTokenId",
+    "ExpiredTokenException": "ExpiredToken",
+}
+
+
+def answer(world: World, request: Request) -> Answer:
+    """Serve one request; errors come in the query protocol's form."""
+    request_id = str(uuid.uuid4())
+    headers = {"x-amzn-RequestId": request_id}
+    try:
+        text, status = _serve(world, request, request_id), 200
+    except ServiceError as error:
+        text, status = _error(error, request_id), error.status
+    return Answer(text.encode(), status, content_type="text/xml", headers=headers)
+
+
+def _serve(world: World, request: Request, request_id: str) -> str:
+    parameters = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    action = parameters.get("Action", "")
+    with world.lock:
+        caller = world.identify(request.headers, "sts")
+        if action == "GetCallerIdentity":
+            result = _identity(caller)
+        elif action == "AssumeRole":
+            result = _assume_role(world, caller, parameters)
+        else:
+            raise ServiceError("InvalidAction", f"Could not find operation {action}")
+    return (
+        f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{result}</{action}Result>'
+        f"{_metadata(request_id)}</{action}Response>"
+    )
+
+
+def _metadata(request_id: str) -> str:
+    return f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+
+
+def _identity(caller: Caller) -> str:
+    return (
+        f"<Arn>{escape(caller.arn)}</Arn><UserId>{escape(caller.user_id)}</UserId>"
+        f"<Account>{caller.account}</Account>"
+    )
+
+
+def _assume_role(world: World, caller: Caller, parameters: dict[str, str]) -> str:
+    role_arn, name, seconds = _role_request(parameters)
+    if role_arn in world.roles.refused:
+        raise ServiceError(
+            "AccessDenied",
+            f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
+            f"{role_arn}",
+            403,
+        )
+    session = world.roles.assume(role_arn, name, seconds, world.now)
+    # SDKs hold the expiration against the machine's clock, which the virtual one may be years
+    # from: it is told in real time, and kept in virtual time.
+    expiration = iso(int(time.time() + seconds) * SECOND)
+    return (
+        f"<Credentials><AccessKeyId>{session.access_key}</AccessKeyId>"
+        f"<SecretAccessKey>{session.secret_key}</SecretAccessKey>"
+        f"<SessionToken>{session.token}</SessionToken>"
+        f"<Expiration>{expiration}</Expiration></Credentials>"
+        f"<AssumedRoleUser><AssumedRoleId>{escape(session.user_id)}</AssumedRoleId>"
+        f"<Arn>{escape(session.arn)}</Arn></AssumedRoleUser>"
+    )
+
+
+def _role_request(parameters: dict[str, str]) -> tuple[str, str, int]:
+    role_arn = parameters.get("RoleArn", "")
+    role_account(role_arn)
+    name = parameters.get("RoleSessionName", "")
+    if not _SESSION_NAME.fullmatch(name):
+        raise ServiceError("ValidationError", f"RoleSessionName {name!r} is invalid")
+    seconds = parameters.get("DurationSeconds", str(DEFAULT_SESSION))
+    if not seconds.isdecimal() or not SHORTEST_SESSION <= int(seconds[:9]) <= LONGEST_SESSION:
+        raise ServiceError(
+            "ValidationError",
+            f"DurationSeconds must be between {SHORTEST_SESSION} and {LONGEST_SESSION}",
+        )
+    return role_arn, name, int(seconds)
+
+
+def _error(error: ServiceError, request_id: str) -> str:
+    kind = "Receiver" if error.status >= 500 else "Sender"
+    code = _CODES.get(error.code, error.code)
+    return (
+        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{code}</Code>'
+        f"<Message>{escape(error.message)}</Message></Error>"
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    )

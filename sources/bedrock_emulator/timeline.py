@@ -1,0 +1,200 @@
+"""A seeded timeline of invocations that looks like the life of a video and search team."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate, groupby
+from math import ceil, log
+from random import Random
+from typing import Any
+
+from .instants import DAY, HOUR, SECOND, milliseconds
+from .invocations import COMPLETED, ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations
+from .models import BAD_DAY_FAILURES, MODELS, Failure, Model
+from .summaries import partition_of, template, to_json
+
+# Submissions per hour of the day (UTC), relative to each other.
+DAILY_RHYTHM = (3, 2, 2, 2, 3, 5, 9, 15, 24, 30, 32, 31, 27, 30, 33, 32, 28, 22, 15, 11, 9, 7, 5, 4)
+WEEKEND = 0.35
+BATCH_RATE, LARGEST_BATCH = 0.04, 12
+STRAGGLER_RATE = 0.005
+NEVER_ENDING_RATE = 0.00005
+BAD_DAY_FAILURE_RATE = 0.75
+BAD_DAY_HOURS = 6
+_FAILURES = tuple(
+    dict.fromkeys((*BAD_DAY_FAILURES, *(failure for model in MODELS for failure in model.failures)))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BadDay:
+    """A few hours in which one model mostly fails."""
+
+    model: Model
+    start: int
+    end: int
+
+    def hits(self, model: Model, submit: int) -> bool:
+        """Whether an invocation of this model at this time is part of the burst."""
+        return model is self.model and self.start <= submit < self.end
+
+
+def generate(
+    *,
+    seed: int,
+    account: str,
+    region: str,
+    count: int,
+    start: datetime,
+    end: datetime,
+    never_ending_rate: float = NEVER_ENDING_RATE,
+) -> Invocations:
+    """Invocations submitted in ``[start, end)``; equal arguments give equal rows.
+
+    Raises ValueError for a negative count, times without a zone, an empty span, or a rate beyond
+    0..1.
+    """
+    first, last = milliseconds(start), milliseconds(end)
+    if count < 0 or first >= last:
+        raise ValueError("populate needs a count of 0 or more and a start before its end")
+    if not 0 <= never_ending_rate <= 1:
+        raise ValueError(f"never_ending_rate must be between 0 and 1, not {never_ending_rate!r}")
+    rng = Random(f"{seed}/{account}/{region}/{count}/{first}/{last}")
+    rows = Invocations()
+    rows.submit.extend(_submit_times(rng, count, first, last))
+    rows.ids = _ids(rng, rows)
+    _run(rng, rows, _template_choices(rows, account, region), plan_bad_day(rng, first, last))
+    _delay_a_few(rng, rows, never_ending_rate)
+    return rows
+
+
+def _submit_times(rng: Random, count: int, first: int, last: int) -> list[int]:
+    sizes = _batch_sizes(rng, count)
+    hours = range(first - first % HOUR, last, HOUR)
+    spans = [(max(hour, first), min(hour + HOUR, last)) for hour in hours]
+    busy = list(
+        accumulate(
+            _activity(rng, hour) * (b - a) for hour, (a, b) in zip(hours, spans, strict=True)
+        )
+    )
+    submits = []
+    chosen = rng.choices(spans, cum_weights=busy, k=len(sizes))
+    for size, (a, b) in zip(sizes, chosen, strict=True):
+        submits.extend([a + int(rng.random() * (b - a))] * size)
+    return sorted(submits)
+
+
+def _batch_sizes(rng: Random, count: int) -> list[int]:
+    sizes, left = [], count
+    while left:
+        size = rng.randint(2, LARGEST_BATCH) if rng.random() < BATCH_RATE else 1
+        sizes.append(min(size, left))
+        left -= sizes[-1]
+    return sizes
+
+
+def _activity(rng: Random, hour: int) -> float:
+    # The epoch was a Thursday.
+    weekend = (hour // DAY + 3) % 7 >= 5
+    rhythm = DAILY_RHYTHM[hour % DAY // HOUR] * (WEEKEND if weekend else 1.0)
+    return rhythm * rng.lognormvariate(0, 0.15)
+
+
+def _ids(rng: Random, rows: Invocations) -> bytearray:
+    alphabet = (ID_ALPHABET * 8)[:256].encode()
+    ids = bytearray(rng.randbytes(ID_LENGTH * len(rows)).translate(alphabet))
+    row = 0
+    for _, ties in groupby(rows.submit):
+        size = sum(1 for _ in ties)
+        if size > 1:
+            cut = slice(ID_LENGTH * row, ID_LENGTH * (row + size))
+            ids[cut] = b"".join(sorted(_chunks(ids[cut])))
+        row += size
+    return ids
+
+
+def _chunks(ids: bytearray) -> Iterator[bytearray]:
+    return (ids[at : at + ID_LENGTH] for at in range(0, len(ids), ID_LENGTH))
+
+
+def plan_bad_day(rng: Random, first: int, last: int) -> BadDay:
+    """Working hours of one day inside the span, or its middle third where no such day fits."""
+    model = rng.choice([model for model in MODELS if model.weight >= 12])
+    earliest, length = 9 * HOUR, BAD_DAY_HOURS * HOUR
+    days = range(-(-(first - earliest) // DAY), (last - length - earliest) // DAY + 1)
+    working_days = [day for day in days if (day + 3) % 7 < 5] or days
+    if not working_days:
+        third = (last - first) // 3
+        return BadDay(model, first + third, last - third)
+    start = rng.choice(working_days) * DAY + earliest
+    return BadDay(model, start, start + length)
+
+
+def _template_choices(rows: Invocations, account: str, region: str) -> list[list[int]]:
+    """For each model the templates it draws from; repeated ones are the more common ones."""
+    outputs = _outputs(account, region)
+    return [
+        [
+            rows.intern_template(template(account, region, arn, output, token))
+            for output in outputs[model.purpose]
+            for token in (
+                f"{model.purpose}-{ID_MARK}",
+                f"nightly/{ID_MARK}",
+                f"job-{ID_MARK}",
+                None,
+            )
+        ]
+        for model in MODELS
+        for arn in [model.arn(partition_of(region), account, region)]
+    ]
+
+
+def _outputs(account: str, region: str) -> dict[str, list[dict[str, Any]]]:
+    videos = {"s3Uri": f"s3://video-renders-{account}-{region}/campaigns"}
+    drafts = {"s3Uri": f"s3://video-renders-{account}-{region}/drafts/{ID_MARK}/"}
+    vectors = {"s3Uri": f"s3://search-index-{account}-{region}/vectors"}
+    key = f"arn:{partition_of(region)}:kms:{region}:{account}:key/"
+    video_key = {"kmsKeyId": key + "5f0c1b9e-7a44-4c7e-9a53-0d3b6f2a8e11"}
+    partner = {"s3Uri": "s3://partner-delivery/incoming", "bucketOwner": "999988887777"}
+    return {
+        "video": [videos, videos, drafts, videos | video_key, partner, partner | video_key],
+        "embeddings": [vectors, vectors, vectors | {"kmsKeyId": key[:-4] + "alias/search"}],
+    }
+
+
+def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadDay) -> None:
+    """Decide for each row its model, output, outcome and end."""
+    places = {failure: rows.intern_outcome(to_json(failure.message)) for failure in _FAILURES}
+    numbers = range(len(MODELS))
+    weights = list(accumulate(model.weight for model in MODELS))
+    scales = [log(model.median_seconds * SECOND) for model in MODELS]
+    previous = None
+    for submit in rows.submit:
+        if submit != previous:
+            [number] = rng.choices(numbers, cum_weights=weights)
+            model, chosen = MODELS[number], rng.choice(choices[number])
+            previous = submit
+        latency = rng.lognormvariate(scales[number], model.sigma)
+        failure = _failure(rng, model, bad_day.hits(model, submit))
+        if failure:
+            latency *= failure.pace
+        rows.template.append(chosen)
+        rows.outcome.append(places[failure] if failure else COMPLETED)
+        rows.end.append(submit + max(int(latency), 1))
+
+
+def _failure(rng: Random, model: Model, on_bad_day: bool) -> Failure | None:
+    if rng.random() >= (BAD_DAY_FAILURE_RATE if on_bad_day else model.failure_rate):
+        return None
+    failures = BAD_DAY_FAILURES if on_bad_day else model.failures
+    return rng.choices(failures, [failure.weight for failure in failures])[0]
+
+
+def _delay_a_few(rng: Random, rows: Invocations, never_ending_rate: float) -> None:
+    """Stragglers take hours to days, and a few never end."""
+    count = len(rows)
+    for row in rng.sample(range(count), ceil(count * STRAGGLER_RATE)):
+        hours = min(rng.lognormvariate(log(7), 1.1), 100)
+        rows.end[row] = rows.submit[row] + int(max(hours, 1) * HOUR)
+    for row in rng.sample(range(count), ceil(count * never_ending_rate)):
+        rows.end[row] = NEVER

@@ -1,0 +1,69 @@
+"""Faults belong to scopes, are checked when they are set, and are counted when they strike."""
+
+from typing import Any
+
+import pytest
+
+from sources.bedrock_emulator import Control, ControlError
+
+from .conftest import Connect
+from .wire import (
+    ACCOUNT,
+    DAY,
+    NOW,
+    OTHER_ACCOUNT,
+    OTHER_REGION,
+    REGION,
+    outcomes,
+)
+
+
+def test_faults_belong_to_their_scope(control: Control, connect: Connect) -> None:
+    """The most specific setting counts alone; a scope without one is healthy."""
+    control.faults(ACCOUNT, REGION)
+    control.faults(ACCOUNT, error_503_rate=1)
+    control.faults(region=OTHER_REGION, error_500_rate=1)
+    scopes = [
+        (account, region)
+        for account in (ACCOUNT, OTHER_ACCOUNT)
+        for region in (REGION, OTHER_REGION)
+    ]
+
+    codes = [outcomes(connect(account=a, region=r), 1)[0] for a, r in scopes]
+
+    assert codes == ["", "ServiceUnavailableException", "", "InternalServerException"]
+    control.clear_faults()
+    assert [outcomes(connect(account=a, region=r), 1)[0] for a, r in scopes] == 4 * [""]
+
+
+@pytest.mark.parametrize(
+    ("faults", "message"),
+    [
+        ({"gremlins": 1}, "unknown fault 'gremlins'; known are seed, throttle_per_second"),
+        ({"reset_rate": 1.5}, "fault reset_rate cannot be 1.5"),
+        ({"hang_seconds": -1}, "fault hang_seconds cannot be -1"),
+        ({"access_denied": "yes"}, "fault access_denied takes a bool, not 'yes'"),
+        ({"short_pages": 1}, "fault short_pages takes a bool, not 1"),
+        ({"token_ttl_calls": True}, "fault token_ttl_calls takes a int, not True"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(
+    control: Control, faults: dict[str, Any], message: str
+) -> None:
+    """With one clear message."""
+    with pytest.raises(ControlError) as caught:
+        control.faults(**faults)
+
+    assert str(caught.value).startswith(message)
+
+
+def test_counters_start_from_nothing_again(control: Control, bedrock: Any) -> None:
+    """Calls and rows are counted for each scope that was called, until they are reset."""
+    control.populate(ACCOUNT, REGION, 30, NOW - DAY, NOW)
+    bedrock.list_async_invokes(maxResults=20)
+    bedrock.list_async_invokes()
+    before = {name: count for name, count in control.calls()[ACCOUNT, REGION].items() if count}
+    control.reset_calls()
+
+    assert before == {"list_calls": 2, "rows_served": 50}
+    assert control.calls() == {}

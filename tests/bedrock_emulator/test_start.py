@@ -1,0 +1,98 @@
+"""StartAsyncInvoke: a start is listed, repeated by its token, and refused when malformed."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sources.bedrock_emulator import Control
+
+from .wire import DAY, NOW, arns
+
+REQUEST = {
+    "modelId": "amazon.nova-reel-v1:1",
+    "modelInput": {"taskType": "TEXT_VIDEO"},
+    "outputDataConfig": {
+        "s3OutputDataConfig": {"s3Uri": "s3://videos/out", "bucketOwner": "999988887777"}
+    },
+}
+
+
+def test_a_started_invocation_runs_and_ends_by_the_clock(control: Control, bedrock: Any) -> None:
+    """It is in progress at once, and has ended a day later."""
+    arn = bedrock.start_async_invoke(**REQUEST, clientRequestToken="once")["invocationArn"]
+    started = bedrock.get_async_invoke(invocationArn=arn)
+    del started["ResponseMetadata"]
+
+    assert started == {
+        "invocationArn": arn,
+        "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-reel-v1:1",
+        "clientRequestToken": "once",
+        "status": "InProgress",
+        "submitTime": NOW,
+        "lastModifiedTime": NOW,
+        "outputDataConfig": REQUEST["outputDataConfig"],
+    }
+    control.advance(DAY)
+    [listed] = bedrock.list_async_invokes()["asyncInvokeSummaries"]
+    assert listed["status"] in ("Completed", "Failed")
+    assert NOW < listed["endTime"] == listed["lastModifiedTime"] < NOW + DAY
+
+
+def test_the_same_token_starts_once(bedrock: Any) -> None:
+    """The same request again gives the same ARN; another token starts another."""
+    started = [
+        bedrock.start_async_invoke(**REQUEST, clientRequestToken=token)["invocationArn"]
+        for token in ("a", "a", "b")
+    ]
+
+    assert started[0] == started[1] != started[2]
+    assert set(arns(bedrock.list_async_invokes()["asyncInvokeSummaries"])) == set(started)
+
+
+def test_the_same_token_for_another_request_is_a_conflict(bedrock: Any) -> None:
+    """Other content under a used token is refused."""
+    bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")
+
+    with pytest.raises(bedrock.exceptions.ConflictException):
+        bedrock.start_async_invoke(**{**REQUEST, "modelInput": {}}, clientRequestToken="a")
+
+
+def test_an_unknown_model_is_not_found(bedrock: Any) -> None:
+    """A 404 with the class that the model declares."""
+    with pytest.raises(bedrock.exceptions.ResourceNotFoundException) as caught:
+        bedrock.start_async_invoke(**{**REQUEST, "modelId": "acme.model-v1:0"})
+
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"modelInput": None},
+        {"outputDataConfig": {}},
+        {"outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "https://videos"}}},
+        {"clientRequestToken": "white space"},
+    ],
+    ids=str,
+)
+def test_a_malformed_start_is_refused(bedrock: Any, change: dict[str, Any]) -> None:
+    """And nothing is started."""
+    request = {name: value for name, value in {**REQUEST, **change}.items() if value is not None}
+
+    with pytest.raises(ClientError, match="ValidationException"):
+        bedrock.start_async_invoke(**request)
+
+    assert bedrock.list_async_invokes()["asyncInvokeSummaries"] == []
+
+
+def test_a_start_whose_answer_is_lost_can_be_repeated(control: Control, bedrock: Any) -> None:
+    """The body is cut after the start was made; the token keeps the second from starting again."""
+    control.faults(cut_body_rate=1)
+    # botocore neither checks the body's length nor minds that it is not JSON.
+    assert "invocationArn" not in bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")
+    control.clear_faults()
+
+    arn = bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")["invocationArn"]
+
+    assert arns(bedrock.list_async_invokes()["asyncInvokeSummaries"]) == [arn]

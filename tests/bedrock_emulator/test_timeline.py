@@ -1,0 +1,231 @@
+"""The generated timeline: the same for the same seed, and like life."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from random import Random
+from statistics import median
+from typing import Any
+
+import orjson
+import pytest
+
+from sources.bedrock_emulator.instants import DAY as DAY_MILLISECONDS
+from sources.bedrock_emulator.instants import HOUR as HOUR_MILLISECONDS
+from sources.bedrock_emulator.instants import milliseconds, moment
+from sources.bedrock_emulator.invocations import COMPLETED, NEVER, Invocations
+from sources.bedrock_emulator.models import MODELS
+from sources.bedrock_emulator.summaries import render
+from sources.bedrock_emulator.timeline import BadDay, generate, plan_bad_day
+
+from .wire import ACCOUNT, DAY, HOUR, NOW, REGION
+
+START, END = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 19, tzinfo=UTC)
+LONG_AFTER = milliseconds(END + 300 * DAY)
+
+
+def timeline(**changed: Any) -> Invocations:
+    """Two weeks of 40,000 invocations, or with other arguments."""
+    usual = {"seed": 7, "account": ACCOUNT, "region": REGION, "count": 40_000}
+    return generate(**{**usual, "start": START, "end": END, **changed})
+
+
+def summaries(rows: Invocations, now: int = LONG_AFTER) -> list[dict[str, Any]]:
+    """All rows as they are listed at an instant."""
+    texts = render(rows, range(len(rows)), now, unknown_members=False)
+    return [orjson.loads(text) for text in texts]
+
+
+@pytest.fixture(scope="module")
+def rows() -> Invocations:
+    """The usual timeline."""
+    return timeline()
+
+
+@pytest.fixture(scope="module")
+def listed(rows: Invocations) -> list[dict[str, Any]]:
+    """The usual timeline long after, when all that ends has ended."""
+    return summaries(rows)
+
+
+def test_equal_arguments_give_equal_rows() -> None:
+    """And any other argument gives other invocations."""
+    small = {"count": 500}
+    expected = summaries(timeline(**small))
+
+    assert summaries(timeline(**small)) == expected
+    for other in (
+        {"seed": 8},
+        {"account": "999999999999"},
+        {"region": "eu-west-1"},
+        {"start": START - HOUR},
+        {"end": END + HOUR},
+    ):
+        ids = {row["invocationArn"][-12:] for row in summaries(timeline(**small, **other))}
+        assert ids.isdisjoint(row["invocationArn"][-12:] for row in expected)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 500])
+@pytest.mark.parametrize("span", [HOUR / 3_600_000, HOUR, DAY, 30 * DAY])
+def test_it_has_as_many_rows_as_asked_in_the_span(count: int, span: Any) -> None:
+    """In ``[start, end)``, sorted by submit time and id, each id once."""
+    rows = timeline(count=count, start=NOW, end=NOW + span)
+    keys = [(submit, rows.id_at(row)) for row, submit in enumerate(rows.submit)]
+
+    assert len(keys) == len(rows.end) == len(rows.template) == len(rows.outcome) == count
+    assert keys == sorted(keys)
+    assert len({id_ for _, id_ in keys}) == count
+    assert all(NOW <= moment(submit) < NOW + span for submit in rows.submit)
+    assert all(end > submit for submit, end in zip(rows.submit, rows.end, strict=True))
+
+
+def test_an_impossible_span_is_refused() -> None:
+    """An empty span, a negative count, a time without a zone, a rate beyond 1."""
+    naive = {"start": datetime(2026, 1, 1)}
+    for wrong in ({"end": START}, {"count": -1}, naive, {"never_ending_rate": 1.5}):
+        with pytest.raises(ValueError, match=r"before its end|time zone|between 0 and 1"):
+            timeline(**wrong)
+
+
+def test_batches_share_a_millisecond(rows: Invocations) -> None:
+    """Ties are common, and some are large."""
+    sizes = Counter(Counter(rows.submit).values())
+
+    assert sum(count for size, count in sizes.items() if size > 1) > 500
+    assert max(sizes) >= 10
+
+
+def test_every_model_has_its_own_latency_and_failures(listed: list[dict[str, Any]]) -> None:
+    """Seven models, one of them provisioned; each median near its own, each failing at times."""
+    for model in MODELS:
+        arn = model.arn("aws", ACCOUNT, REGION)
+        of_model = [row for row in listed if row["modelArn"] == arn]
+        latencies = [_seconds(row) for row in of_model if row["status"] == "Completed"]
+        failed = [row for row in of_model if row["status"] == "Failed"]
+
+        assert median(latencies) == pytest.approx(model.median_seconds, rel=0.1)
+        assert 0 < len(failed) < len(of_model) / 4
+        assert len({row["failureMessage"] for row in failed}) >= 2
+    assert len({row["modelArn"] for row in listed}) == 7
+
+
+def _seconds(row: dict[str, Any]) -> float:
+    end, submit = (datetime.fromisoformat(row[name]) for name in ("endTime", "submitTime"))
+    return (end - submit).total_seconds()
+
+
+def test_days_are_busier_than_nights_and_weekends(rows: Invocations) -> None:
+    """Ten in the morning against three at night, Tuesday against Sunday."""
+    hours = Counter(submit % DAY_MILLISECONDS // HOUR_MILLISECONDS for submit in rows.submit)
+    weekdays = Counter(moment(submit).weekday() for submit in rows.submit)
+
+    assert hours[10] > 5 * hours[3]
+    assert weekdays[1] > 2 * weekdays[6]
+
+
+def test_one_day_one_model_mostly_fails(listed: list[dict[str, Any]]) -> None:
+    """The worst hours of a model are far beyond its usual rate, and of one day alone."""
+    ended, failed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for row in listed:
+        hour = row["modelArn"], row["submitTime"][:13]
+        ended[hour] += 1
+        failed[hour] += row["status"] == "Failed"
+    bad = {hour for hour, count in ended.items() if count >= 20 and failed[hour] > count / 2}
+
+    assert 3 <= len(bad) <= 6
+    assert len({(model, hour[:10]) for model, hour in bad}) == 1
+
+
+def test_the_bad_day_is_a_working_day_inside_the_span() -> None:
+    """Nine to three, or the middle of a span that is too short for it."""
+    first = milliseconds(START)
+    for seed in range(20):
+        bad_day = plan_bad_day(Random(seed), first, milliseconds(END))
+        day = moment(bad_day.start)
+        assert day.weekday() < 5
+        assert START <= day < moment(bad_day.end) <= END
+        assert (day.hour, bad_day.end - bad_day.start) == (9, 6 * HOUR_MILLISECONDS)
+
+    short = plan_bad_day(Random(1), first, first + 3 * HOUR_MILLISECONDS)
+    span = first + HOUR_MILLISECONDS, first + 2 * HOUR_MILLISECONDS
+    assert short == BadDay(short.model, *span)
+
+
+def test_a_few_take_hours_to_days_and_a_few_never_end(rows: Invocations) -> None:
+    """About one in 200 takes more than an hour; some but not many never end."""
+    latencies = [end - submit for submit, end in zip(rows.submit, rows.end, strict=True)]
+    never = sum(end == NEVER for end in rows.end)
+    long = sum(HOUR_MILLISECONDS < latency < 10**12 for latency in latencies)
+    days = sum(DAY_MILLISECONDS < latency < 10**12 for latency in latencies)
+
+    assert 2 <= never <= 10
+    assert 0.004 < long / len(rows) < 0.02
+    assert days >= 5
+
+
+@pytest.mark.parametrize(("rate", "never"), [(0, 0), (0.1, 50), (1, 500)])
+def test_as_many_never_end_as_asked_for(rate: float, never: int) -> None:
+    """None, some, or all."""
+    assert sum(end == NEVER for end in timeline(count=500, never_ending_rate=rate).end) == never
+
+
+def test_outputs_have_all_three_fields(listed: list[dict[str, Any]]) -> None:
+    """The URI always, a key and another owner of the bucket at times; mostly a request token."""
+    outputs = [row["outputDataConfig"]["s3OutputDataConfig"] for row in listed]
+    combinations = {frozenset(output) for output in outputs}
+    tokens = [row["clientRequestToken"] for row in listed if "clientRequestToken" in row]
+
+    assert combinations == {
+        frozenset({"s3Uri"}),
+        frozenset({"s3Uri", "kmsKeyId"}),
+        frozenset({"s3Uri", "bucketOwner"}),
+        frozenset({"s3Uri", "kmsKeyId", "bucketOwner"}),
+    }
+    assert 0.6 < len(tokens) / len(listed) < 0.9
+    assert len(set(tokens)) == len(tokens)
+
+
+def test_a_row_costs_a_few_dozen_bytes(rows: Invocations) -> None:
+    """Columns, not objects: two million rows are a matter of 72 MB."""
+    columns = (rows.submit, rows.end, rows.template, rows.outcome)
+    size = sum(column.itemsize * len(column) for column in columns) + len(rows.ids)
+
+    assert size / len(rows) == 36
+    assert len(rows.templates) < 200
+
+
+def test_merging_keeps_the_order_and_every_row() -> None:
+    """Two overlapping timelines are one, with each row's own content."""
+    one = timeline(count=300, start=START, end=START + 2 * DAY)
+    other = timeline(count=300, start=START + DAY, end=START + 3 * DAY)
+    expected = sorted(
+        summaries(one) + summaries(other),
+        key=lambda row: (row["submitTime"], row["invocationArn"]),
+    )
+
+    merged = Invocations()
+    merged.intern_template("moves the places of all others")
+    merged.intern_outcome("these too")
+    merged.merge(one)
+    merged.merge(other)
+
+    assert summaries(merged) == expected
+
+
+def test_the_same_timeline_twice_is_refused() -> None:
+    """And nothing changes."""
+    rows = timeline(count=50)
+    before = summaries(rows)
+
+    with pytest.raises(ValueError, match="choose another seed"):
+        rows.merge(timeline(count=50))
+
+    assert summaries(rows) == before
+
+
+def test_every_row_can_be_found_by_its_id(rows: Invocations) -> None:
+    """And what is not an id is not found."""
+    assert all(rows.find(rows.id_at(row)) == row for row in range(0, len(rows), 997))
+    assert rows.find(rows.id_at(5)[6:] + rows.id_at(6)[:6]) is None
+    assert rows.find("short") is None
+    assert rows.find("") is None
+    assert COMPLETED in rows.outcome

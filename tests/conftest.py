@@ -1,0 +1,34 @@
+"""A local Bedrock, an environment that reaches it and nothing else, a database of one's own."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sources.bedrock_emulator import Control, Emulator
+
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+ACCOUNT, REGION = "111122223333", "us-east-1"
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
+    """A local Bedrock at NOW; this process's AWS environment leads to it alone."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with Emulator(NOW) as emulator:
+        for name, value in emulator.environment(ACCOUNT, REGION).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        yield emulator.control
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a DuckDB file can be made; dlt's working directories are beside it."""
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "copy.duckdb"

@@ -1,0 +1,42 @@
+"""Comparison of a database with the whole listing."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.demo import COMPARED, expected_row
+from sources.bedrock_emulator import Control
+
+Row = tuple[Any, ...]
+
+
+def listed_rows(bedrock: Control) -> dict[str, Row]:
+    """All that any scope lists now, by ARN, but for what is in no contract."""
+    return {
+        summary["invocationArn"]: expected_row(summary)[:-1]
+        for account, region in bedrock.scopes()
+        for summary in bedrock.listing(account, region)
+    }
+
+
+def stored_rows(database: Path) -> list[Row]:
+    """The rows of `async_invokes` in the same columns."""
+    with duckdb.connect(database, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        return connection.table("bedrock.async_invokes").select(*COMPARED[:-1]).fetchall()
+
+
+def assert_exact_copy(database: Path, bedrock: Control) -> None:
+    """Each listed invocation is stored once and as it is listed; nothing else is stored."""
+    stored = stored_rows(database)
+    by_arn = {row[0]: row for row in stored}
+    assert len(stored) == len(by_arn)
+    assert by_arn == listed_rows(bedrock)
+
+
+def query(database: Path, sql: str) -> list[Row]:
+    """The rows of a query."""
+    with duckdb.connect(database, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        return connection.sql(sql).fetchall()
