@@ -1,6 +1,7 @@
 """Where a run loads to: one run at a time, and a working directory that agrees with it."""
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.exceptions import DltException
+from dlt.common.pipeline import LoadInfo
+from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
 from pipelines.errors import BusyError, CommandError, UsageError
@@ -76,18 +80,22 @@ class DuckDBDestination:
         except duckdb.Error as error:
             raise CommandError(explain(self.database, error)) from error
 
+    @property
+    def working_directory(self) -> Path:
+        """Where dlt keeps packages and its copy of the progress for this destination alone."""
+        identity = hashlib.sha256(str(self).encode()).hexdigest()[:12]
+        root = Path(dlt.current.run_context().get_data_entity("pipelines"))
+        return root / f"{PIPELINE_NAME}-{identity}"
+
     def pipeline(self) -> dlt.Pipeline:
-        """The dlt pipeline of this destination alone, with its own working directory.
+        """The dlt pipeline of this destination.
 
         A merge is one transaction only where dlt is told that DuckDB has transactions.
         """
-        destination = dlt.destinations.duckdb(str(self.database), supports_transactions=True)
-        identity = hashlib.sha256(str(self).encode()).hexdigest()[:12]
-        root = Path(dlt.current.run_context().get_data_entity("pipelines"))
         return dlt.pipeline(
             PIPELINE_NAME,
-            pipelines_dir=str(root / f"{PIPELINE_NAME}-{identity}"),
-            destination=destination,
+            pipelines_dir=str(self.working_directory),
+            destination=dlt.destinations.duckdb(str(self.database), supports_transactions=True),
             dataset_name=DATASET_NAME,
         )
 
@@ -111,26 +119,41 @@ class DuckDBDestination:
         return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))
 
 
-def settle(pipeline: dlt.Pipeline) -> dlt.Pipeline:
-    """Bring the working directory in line with the destination, which is the truth.
+def settled_pipeline(destination: DuckDBDestination) -> tuple[dlt.Pipeline, str | None]:
+    """The pipeline, its working directory in line with the destination, and the state's version.
 
-    A package that a killed run left is loaded first, if it builds on what the destination holds.
-    Else (the database was deleted or restored from a backup) it is dropped, since it would move
-    the progress past rows that are not there. Then the state is the destination's.
+    The destination is the truth and the working directory a cache: where a kill left it torn, it
+    is thrown away.
+    """
+    try:
+        return _settled(destination.pipeline())
+    except (DltException, OSError, ValueError, LookupError):
+        shutil.rmtree(destination.working_directory, ignore_errors=True)
+        return _settled(destination.pipeline())
+
+
+def _settled(pipeline: dlt.Pipeline) -> tuple[dlt.Pipeline, str | None]:
+    """Load a package that a killed run left, if it builds on what the destination holds.
+
+    Else (the database was deleted, or restored from a backup) it is dropped, since it would move
+    progress past rows that are not there. A state that is not the destination's is dropped too,
+    and dlt restores it.
     """
     stored = stored_state_version(pipeline)
     if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == stored:
         pipeline.run()
         stored = stored_state_version(pipeline)
     if pipeline.has_pending_data or pipeline.state.get("_version_hash") != stored:
-        pipeline = pipeline.drop()
-    pipeline.sync_destination()
-    return pipeline
+        pipeline.drop()
+    return pipeline, stored
 
 
-def note_base(pipeline: dlt.Pipeline) -> None:
-    """Note what the package to come builds on, for `settle` after a kill."""
-    pipeline.set_local_state_val(BUILDS_ON, stored_state_version(pipeline))
+def run_on(pipeline: dlt.Pipeline, base: str | None, source: DltSource) -> str | None:
+    """Load one package that builds on the state version `base`; returns the version it leaves."""
+    pipeline.set_local_state_val(BUILDS_ON, base)
+    info: LoadInfo = pipeline.run(source)
+    info.raise_on_failed_jobs()
+    return pipeline.state["_version_hash"]
 
 
 def stored_state_version(pipeline: dlt.Pipeline) -> str | None:

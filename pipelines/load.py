@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import dlt
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
-from dlt.common.pipeline import LoadInfo
 
-from pipelines.destinations import DEFAULT_DATABASE, DuckDBDestination, note_base, settle
+from pipelines.destinations import DEFAULT_DATABASE, DuckDBDestination, run_on, settled_pipeline
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
 from sources.bedrock_async_invokes.scopes import OptionError, ScopeError
 
-SLICE_ROWS: Final = 250_000
+SLICE_ROWS: Final = 100_000
 """Rows that one load package has at most, and so what a killed run reads again."""
 
 REPORTED: Final = (
@@ -83,6 +81,7 @@ def find_destination(database: str = DEFAULT_DATABASE) -> DuckDBDestination:
     return DuckDBDestination(Path(database))
 
 
+@with_config(sections=("bedrock_async_etl",))
 def load(
     destination: DuckDBDestination,
     options: Mapping[str, Any] | None = None,
@@ -98,10 +97,10 @@ def load(
     started = time.monotonic()
     with destination.locked():
         destination.check()
-        with _extraction(destination, observer, options or {}) as extraction:
-            pipeline = _settled(destination)
+        with _extraction(destination, observer, options or {}) as extraction, _one_line_errors():
+            pipeline, version = settled_pipeline(destination)
             while not extraction.is_finished:
-                _load_slice(pipeline, extraction, slice_rows)
+                version = run_on(pipeline, version, extraction_source(extraction, slice_rows))
     return RunResult(
         extraction.run_id, str(destination), time.monotonic() - started, extraction.reports
     )
@@ -116,18 +115,6 @@ def _extraction(
         raise UsageError(str(error)) from error
     except ScopeError as error:
         raise CommandError(str(error)) from error
-
-
-def _settled(destination: DuckDBDestination) -> dlt.Pipeline:
-    with _one_line_errors():
-        return settle(destination.pipeline())
-
-
-def _load_slice(pipeline: dlt.Pipeline, extraction: Extraction, slice_rows: int) -> None:
-    with _one_line_errors():
-        note_base(pipeline)
-        info: LoadInfo = pipeline.run(extraction_source(extraction, slice_rows))
-        info.raise_on_failed_jobs()
 
 
 @contextmanager

@@ -75,14 +75,16 @@ def _resources(extraction: Extraction, slice_rows: int | None = None) -> Sequenc
         primary_key="invocation_arn", columns={"observed_at": {"dedup_sort": "desc"}}, **MERGE
     )
     def async_invokes() -> Iterator[pa.Table]:
+        is_whole = False
         try:
             yield from _new_table("async_invokes", SCHEMA)
             for table in extraction.batches(dlt.current.resource_state(), slice_rows):
                 yield _with_load_id(table)
-            is_read.set()
+            is_whole = True
         finally:
-            if not is_read.is_set():
+            if not is_whole:
                 extraction.close()
+            is_read.set()
 
     @dlt.resource(primary_key=("run_id", "account_id", "region"), **MERGE)
     def extract_runs() -> Iterator[pa.Table | None]:

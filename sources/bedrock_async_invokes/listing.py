@@ -100,7 +100,10 @@ class Listing:
         self._paginator = client.get_paginator("list_async_invokes")
         self._failure_messages = failure_messages
         self._stopping = stopping
-        client.meta.events.register(f"before-parse.{OPERATION}", parse_page)
+        # Registered twice, it would take the body that it emptied for an empty page.
+        client.meta.events.register(
+            f"before-parse.{OPERATION}", parse_page, unique_id="bedrock-async-invokes-parse-page"
+        )
 
     def read(
         self, window: Window, *, newest_first: bool = False, max_pages: int | None = None

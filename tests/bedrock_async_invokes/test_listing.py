@@ -1,0 +1,186 @@
+"""Reading a window: exactly its rows, whatever the service does at its edges."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ClientError, PaginationError
+
+from sources.bedrock_async_invokes.instants import to_microseconds
+from sources.bedrock_async_invokes.listing import BrokenPage, Listing, ListingError, Tally
+from sources.bedrock_async_invokes.scopes import Scope
+from sources.bedrock_async_invokes.windows import Window
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+
+START = NOW - timedelta(hours=1)
+
+
+def listing_of(client: Any, tally: Tally | None = None, account: str = ACCOUNT) -> Listing:
+    return Listing(client, Scope(account, REGION), tally or Tally(), "keep", threading.Event())
+
+
+@pytest.fixture
+def client(bedrock: Control) -> Any:
+    return boto3.Session().client("bedrock-runtime")
+
+
+def submit(bedrock: Control, *offsets_ms: int) -> list[str]:
+    return [
+        bedrock.submit(
+            ACCOUNT,
+            REGION,
+            submit_time=START + timedelta(milliseconds=offset),
+            duration=timedelta(seconds=1),
+        )
+        for offset in offsets_ms
+    ]
+
+
+def window_ms(first: int, last: int) -> Window:
+    start = to_microseconds(START)
+    return Window(start + first * 1_000, start + last * 1_000)
+
+
+def arns(reading: Any) -> list[str]:
+    return list(reading.table["invocation_arn"].to_pylist())
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_a_window_is_half_open_whatever_the_service_includes(
+    bedrock: Control, client: Any, inclusive: bool
+) -> None:
+    submitted = submit(bedrock, 99, 100, 101, 199, 200, 201)
+    bedrock.faults(after_inclusive=inclusive, before_inclusive=inclusive)
+    reading = listing_of(client).read(window_ms(100, 200))
+    assert arns(reading) == submitted[1:4]
+    assert (reading.window, reading.unread) == (window_ms(100, 200), None)
+
+
+def test_reading_stops_at_its_limit_between_two_times(bedrock: Control, client: Any) -> None:
+    """Rows that tie with the last one stay unread, since more of them may follow."""
+    bedrock.populate(ACCOUNT, REGION, 3_500, START, NOW, 1)
+    listing = listing_of(client)
+    everything = listing.read(window_ms(0, 3_600_000))
+    first = listing.read(window_ms(0, 3_600_000), max_pages=2)
+    assert first.unread is not None
+    assert first.window.end == first.unread.start
+    assert 1_900 < first.table.num_rows < 2_000
+    rest = listing.read(first.unread)
+    assert arns(first) + arns(rest) == arns(everything)
+
+
+def test_the_newest_page_comes_first_and_ascending(bedrock: Control, client: Any) -> None:
+    bedrock.populate(ACCOUNT, REGION, 2_500, START, NOW, 1)
+    listing = listing_of(client)
+    newest = listing.read(Window(), newest_first=True, max_pages=1)
+    assert newest.unread is not None
+    assert newest.window.start == newest.unread.end
+    times = newest.table["submit_time"].to_pylist()
+    assert times == sorted(times)
+    older = listing.read(newest.unread)
+    assert len(set(arns(older) + arns(newest))) == 2_500 == len(arns(older) + arns(newest))
+
+
+def test_ties_that_fill_a_page_are_read_on(bedrock: Control, client: Any) -> None:
+    model_arn = f"arn:aws:bedrock:{REGION}::foundation-model/luma.ray-v2:0"
+    for number in range(1_005):
+        summary = {
+            "invocationArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/{number:012d}",
+            "modelArn": model_arn,
+            "submitTime": START.isoformat(),
+        }
+        bedrock.put_raw(ACCOUNT, REGION, START, summary)
+    reading = listing_of(client).read(Window(), newest_first=True, max_pages=1)
+    assert reading.table.num_rows == 1_005
+    assert reading.unread is None
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"token_ttl_calls": 1, "short_pages": True},
+        {"cut_body_rate": 0.3, "short_pages": True},
+        {"error_503_rate": 0.3, "short_pages": True},
+        {"empty_page_rate": 0.5, "short_pages": True},
+    ],
+    ids=lambda faults: next(iter(faults)),
+)
+def test_a_broken_chain_is_taken_up_where_it_got_to(
+    bedrock: Control, client: Any, faults: dict[str, Any]
+) -> None:
+    bedrock.populate(ACCOUNT, REGION, 5_000, START, NOW, 1)
+    whole = listing_of(client).read(Window())
+    bedrock.faults(**faults)
+    assert arns(listing_of(client).read(Window())) == arns(whole)
+
+
+def test_calls_pages_and_rows_are_counted_as_the_service_counts_them(
+    bedrock: Control, client: Any
+) -> None:
+    bedrock.populate(ACCOUNT, REGION, 2_500, START, NOW, 1)
+    bedrock.faults(throttle_per_second=10.0, throttle_burst=1)
+    tally = Tally()
+    tally.watch(client)
+    listing_of(client, tally).read(Window())
+    counters = bedrock.calls()[ACCOUNT, REGION]
+    assert (tally.pages, tally.rows_read) == (3, 2_500)
+    assert (tally.calls, tally.throttled) == (counters["list_calls"], counters["throttled"])
+    assert tally.throttled > 0
+
+
+def test_rows_of_another_account_are_refused(bedrock: Control, client: Any) -> None:
+    submit(bedrock, 1)
+    with pytest.raises(ListingError, match="another account or region"):
+        listing_of(client, account="999999999999").read(Window())
+
+
+def test_a_refusal_is_not_tried_again(bedrock: Control, client: Any) -> None:
+    bedrock.faults(access_denied=True)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        listing_of(client).read(Window())
+    assert bedrock.calls()[ACCOUNT, REGION]["list_calls"] == 1
+
+
+def test_a_body_that_is_never_whole_fails_in_the_end(
+    bedrock: Control, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.bedrock_async_invokes.listing.RESUMES_WITHOUT_HEADWAY", 2)
+    submit(bedrock, 1)
+    bedrock.faults(cut_body_rate=1.0)
+    with pytest.raises(BrokenPage, match="not JSON"):
+        listing_of(client).read(Window())
+
+
+def test_a_token_that_comes_twice_ends_the_chain() -> None:
+    page = {"asyncInvokeSummaries": [], "nextToken": "again"}
+    with pytest.raises(PaginationError, match="received twice"):
+        listing_of(client_that_answers(page for _ in range(3))).read(Window())
+
+
+def test_pages_without_rows_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sources.bedrock_async_invokes.listing.EMPTY_PAGES", 3)
+    pages = ({"asyncInvokeSummaries": [], "nextToken": f"token-{number}"} for number in count())
+    with pytest.raises(ListingError, match="3 pages without a row"):
+        listing_of(client_that_answers(pages)).read(Window())
+
+
+def client_that_answers(pages: Iterator[dict[str, Any]]) -> Any:
+    """A client whose requests never leave: the SDK takes each page for what came back."""
+    client = boto3.Session(region_name=REGION).client(
+        "bedrock-runtime", aws_access_key_id="key", aws_secret_access_key="secret"
+    )
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        response = AWSResponse(request.url, 200, {}, None)
+        response._content = json.dumps(next(pages)).encode()
+        return response
+
+    client.meta.events.register("before-send.bedrock-runtime.ListAsyncInvokes", answer)
+    return client

@@ -1,0 +1,150 @@
+"""Progress of one scope: what is new, changed, vanished, and how far the watermark is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.bedrock_async_invokes.instants import to_microseconds, to_time
+from sources.bedrock_async_invokes.progress import Changes, Progress
+from sources.bedrock_async_invokes.records import digests, to_table
+from sources.bedrock_async_invokes.windows import Window
+
+OBSERVED = datetime(2026, 3, 31, tzinfo=UTC)
+EPOCH_US = to_microseconds(datetime(2026, 3, 1, tzinfo=UTC))
+SECOND = 1_000_000
+LAG_US = 300 * SECOND
+
+
+def listed(number: int, second: int | None, status: str | None = "Completed") -> dict[str, Any]:
+    submit = None if second is None else to_time(EPOCH_US + second * SECOND).isoformat()
+    return {
+        "invocationArn": f"arn:aws:bedrock:us-east-1:111122223333:async-invoke/{number:012d}",
+        "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/luma.ray-v2:0",
+        "status": status,
+        "submitTime": submit,
+    }
+
+
+def table_of(*summaries: dict[str, Any]) -> pa.Table:
+    return to_table(summaries, OBSERVED)
+
+
+def take(progress: Progress, *summaries: dict[str, Any], **options: Any) -> Changes:
+    table = table_of(*summaries)
+    progress.advance(table)
+    return progress.changes(Window(), table, **options)
+
+
+def numbers(table: pa.Table) -> list[int]:
+    return [int(arn[-12:]) for arn in table["invocation_arn"].to_pylist()]
+
+
+def restored(progress: Progress) -> Progress:
+    return Progress.from_state(progress.to_state(), LAG_US)
+
+
+def test_what_is_read_first_is_new() -> None:
+    changes = take(Progress(LAG_US), listed(1, 0), listed(2, 1, "InProgress"))
+    assert numbers(changes.table) == [1, 2]
+    assert changes[1:] == (2, 0, ())
+
+
+def test_what_was_read_and_did_not_change_is_dropped() -> None:
+    progress = Progress(LAG_US)
+    rows = listed(1, 0), listed(2, 1, "InProgress")
+    take(progress, *rows)
+    assert take(restored(progress), *rows).table.num_rows == 0
+
+
+def test_an_invocation_that_ended_has_changed() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1, "InProgress"))
+    progress = restored(progress)
+    changes = take(progress, listed(1, 0), listed(2, 1, "Failed"))
+    assert numbers(changes.table) == [2]
+    assert changes[1:] == (0, 1, ())
+    assert progress.open == {}
+
+
+def test_a_row_that_became_visible_late_is_new() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(3, 100))
+    changes = take(restored(progress), listed(1, 0), listed(2, 50), listed(3, 100))
+    assert numbers(changes.table) == [2]
+
+
+def test_settled_rows_count_only_where_they_are_open() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"), listed(2, 1), listed(3, 1_000))
+    progress = restored(progress)
+    settled_before = EPOCH_US + 700 * SECOND
+    rows = listed(1, 0), listed(2, 1), listed(3, 1_000)
+    changes = take(progress, *rows, settled_before=settled_before)
+    assert numbers(changes.table) == [1]
+
+
+def test_an_open_invocation_that_its_window_does_not_list_has_vanished() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"), listed(2, 50, "InProgress"))
+    window = Window(EPOCH_US, EPOCH_US + SECOND)
+    changes = progress.changes(window, table_of())
+    assert [int(arn[-12:]) for arn in changes.vanished] == [1]
+    assert [int(arn[-12:]) for arn in progress.open] == [2]
+
+
+def test_what_the_destination_holds_is_not_loaded_again() -> None:
+    rows = table_of(listed(1, 0), listed(2, 1))
+    held = dict(zip(rows["invocation_arn"].to_pylist(), digests(rows), strict=True))
+    changes = take(Progress(LAG_US), listed(1, 0), listed(2, 1, "Failed"), stored=lambda _: held)
+    assert numbers(changes.table) == [2]
+    assert changes[1:] == (0, 1, ())
+
+
+def test_a_row_without_submit_time_is_loaded_once() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, None, None), listed(2, 10_000))
+    progress = restored(progress)
+    assert take(progress, listed(1, None, None)).table.num_rows == 0
+    assert numbers(take(progress, listed(1, None, "Failed")).table) == [1]
+
+
+def test_the_watermark_never_moves_back() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 100))
+    progress.advance(table_of(listed(2, 50)))
+    progress.advance(table_of())
+    assert progress.submitted_through == EPOCH_US + 100 * SECOND
+
+
+def test_ended_invocations_are_remembered_as_long_as_the_lag() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 100), listed(3, 350))
+    assert [int(arn[-12:]) for arn in progress.to_state()["recent"]] == [2, 3]
+    take(progress, listed(4, 500))
+    assert [int(arn[-12:]) for arn in progress.to_state()["recent"]] == [3, 4]
+
+
+def test_ranks_count_the_rows_read_before() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1, "InProgress"), listed(3, 2))
+    later = Window(EPOCH_US + 3 * SECOND, None)
+    progress.changes(later, table_of(listed(4, 3), listed(5, 4, "InProgress")))
+    assert [seen.rank for seen in progress.open.values()] == [1, 4]
+
+
+statuses = st.sampled_from(["InProgress", "Completed", "Failed", "Queued", None])
+
+
+@given(st.lists(st.tuples(statuses, st.integers(0, 2_000)), max_size=40))
+def test_a_second_reading_of_the_same_changes_nothing(rows: list[tuple[str | None, int]]) -> None:
+    summaries = [listed(number, second, status) for number, (status, second) in enumerate(rows)]
+    progress = Progress(LAG_US)
+    assert take(progress, *summaries).new == len(rows)
+    state = progress.to_state()
+    again = Progress.from_state(state, LAG_US)
+    settled_before = again.plan().settled_before
+    assert take(again, *summaries, settled_before=settled_before).table.num_rows == 0
+    assert again.to_state() == state

@@ -1,0 +1,232 @@
+"""Listed summaries as Arrow rows: each column, odd values, and what no contract knows."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sources.bedrock_async_invokes.failure_messages import stored_message
+from sources.bedrock_async_invokes.records import (
+    SCHEMA,
+    UnreadableInvocation,
+    digests,
+    is_open,
+    to_table,
+)
+
+OBSERVED = datetime(2026, 3, 31, 12, tzinfo=UTC)
+ARN = "arn:aws:bedrock:us-east-1:111122223333:async-invoke/abcdefghijkl"
+NOVA = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-reel-v1:1"
+
+
+def summary(**members: Any) -> dict[str, Any]:
+    return {
+        "invocationArn": ARN,
+        "modelArn": NOVA,
+        "status": "Completed",
+        "submitTime": "2026-03-30T23:59:59.999Z",
+        **members,
+    }
+
+
+def row_of(**members: Any) -> dict[str, Any]:
+    [row] = to_table([summary(**members)], OBSERVED).to_pylist()
+    return dict(row)
+
+
+def test_a_failed_invocation_fills_all_columns() -> None:
+    assert row_of(
+        clientRequestToken="token",
+        status="Failed",
+        failureMessage="It failed.",
+        lastModifiedTime="2026-03-31T00:10:00Z",
+        endTime="2026-03-31T00:10:00.5Z",
+        outputDataConfig={
+            "s3OutputDataConfig": {
+                "s3Uri": "s3://bucket/prefix",
+                "kmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/k",
+                "bucketOwner": "444455556666",
+            }
+        },
+    ) == {
+        "invocation_arn": ARN,
+        "account_id": "111122223333",
+        "region": "us-east-1",
+        "invocation_id": "abcdefghijkl",
+        "model_arn": NOVA,
+        "model_id": "amazon.nova-reel-v1:1",
+        "model_provider": "amazon",
+        "client_request_token": "token",
+        "status": "Failed",
+        "failure_message": "It failed.",
+        "submit_time": datetime(2026, 3, 30, 23, 59, 59, 999_000, UTC),
+        "last_modified_time": datetime(2026, 3, 31, 0, 10, tzinfo=UTC),
+        "end_time": datetime(2026, 3, 31, 0, 10, 0, 500_000, UTC),
+        "submit_date": date(2026, 3, 30),
+        "output_s3_uri": "s3://bucket/prefix",
+        "output_kms_key_id": "arn:aws:kms:us-east-1:111122223333:key/k",
+        "output_bucket_owner": "444455556666",
+        "extra": None,
+        "observed_at": OBSERVED,
+    }
+
+
+def test_no_summaries_are_an_empty_table() -> None:
+    assert to_table([], OBSERVED) == SCHEMA.empty_table()
+
+
+@pytest.mark.parametrize(
+    ("arn", "parts"),
+    [
+        (
+            "arn:aws-us-gov:bedrock:us-gov-west-1:111122223333:async-invoke/aaaaaaaaaaaa",
+            ("111122223333", "us-gov-west-1", "aaaaaaaaaaaa"),
+        ),
+        (
+            "arn:aws-cn:bedrock:cn-north-1:111122223333:async-invoke/aaaaaaaaaaaa",
+            ("111122223333", "cn-north-1", "aaaaaaaaaaaa"),
+        ),
+        ("arn:aws:bedrock:us-east-1:1:async-invoke/aaaaaaaaaaaa", (None, None, None)),
+        ("anything", (None, None, None)),
+    ],
+)
+def test_an_arn_is_parsed_in_any_partition_and_kept_where_malformed(
+    arn: str, parts: tuple[str | None, ...]
+) -> None:
+    row = row_of(invocationArn=arn)
+    assert row["invocation_arn"] == arn
+    assert (row["account_id"], row["region"], row["invocation_id"]) == parts
+
+
+@pytest.mark.parametrize(
+    ("model_arn", "model_id", "provider"),
+    [
+        ("arn:aws:bedrock:us-east-1::foundation-model/luma.ray-v2:0", "luma.ray-v2:0", "luma"),
+        ("arn:aws:bedrock:us-east-1:111122223333:provisioned-model/abc1", "abc1", None),
+        ("amazon.nova-reel-v1:0", "amazon.nova-reel-v1:0", None),
+    ],
+)
+def test_the_model_is_the_last_part_of_its_arn(
+    model_arn: str, model_id: str, provider: str | None
+) -> None:
+    row = row_of(modelArn=model_arn)
+    assert (row["model_id"], row["model_provider"]) == (model_id, provider)
+
+
+@pytest.mark.parametrize(
+    ("listed", "stored"),
+    [
+        ("2026-03-30T00:00:00Z", datetime(2026, 3, 30, tzinfo=UTC)),
+        ("2026-03-30T00:00:00.123456Z", datetime(2026, 3, 30, 0, 0, 0, 123_456, UTC)),
+        ("2026-03-30T00:00:00.123456789Z", datetime(2026, 3, 30, 0, 0, 0, 123_456, UTC)),
+        ("2026-03-30T02:00:00+02:00", datetime(2026, 3, 30, tzinfo=UTC)),
+        ("2026-03-30T00:00:00", datetime(2026, 3, 30, tzinfo=UTC)),
+        (1774828800.5, datetime(2026, 3, 30, 0, 0, 0, 500_000, UTC)),
+        (None, None),
+    ],
+)
+def test_times_are_read_as_botocore_reads_them(listed: Any, stored: datetime | None) -> None:
+    assert row_of(submitTime=listed)["submit_time"] == stored
+
+
+def test_members_that_no_contract_knows_are_kept_where_they_were() -> None:
+    row = row_of(
+        priority={"tier": 2},
+        outputDataConfig={
+            "s3OutputDataConfig": {"s3Uri": "s3://b/p", "storageClass": "STANDARD_IA"},
+            "efsOutputDataConfig": {"path": "/p"},
+        },
+    )
+    assert row["output_s3_uri"] == "s3://b/p"
+    assert row["extra"] == (
+        '{"outputDataConfig":{"efsOutputDataConfig":{"path":"/p"},'
+        '"s3OutputDataConfig":{"storageClass":"STANDARD_IA"}},"priority":{"tier":2}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "complaint"),
+    [
+        ({"status": 5}, f"Invocation {ARN}: status is int, not text."),
+        ({"submitTime": "soon"}, f"Invocation {ARN}: submitTime is 'soon', not a time."),
+        (
+            {"outputDataConfig": "s3"},
+            f"Invocation {ARN}: outputDataConfig is str, not a structure.",
+        ),
+        ({"modelArn": None}, f"Invocation {ARN}: listed without modelArn."),
+        (
+            {"invocationArn": None},
+            "Invocation (without an ARN): listed without invocationArn.",
+        ),
+    ],
+)
+def test_what_cannot_be_understood_names_the_invocation(
+    members: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(UnreadableInvocation) as raised:
+        row_of(**members)
+    assert str(raised.value) == complaint
+
+
+@pytest.mark.parametrize(
+    ("members", "may_change"),
+    [
+        ({"status": "InProgress"}, True),
+        ({"status": "Completed"}, False),
+        ({"status": "Failed"}, False),
+        ({"status": None}, True),
+        ({"status": "Queued"}, True),
+        ({"status": "Cancelled", "endTime": "2026-03-31T00:00:00Z"}, False),
+        ({"status": "InProgress", "endTime": "2026-03-31T00:00:00Z"}, True),
+    ],
+)
+def test_what_has_not_ended_may_change(members: dict[str, Any], may_change: bool) -> None:
+    assert is_open(to_table([summary(**members)], OBSERVED)).to_pylist() == [may_change]
+
+
+def test_a_digest_tells_any_change_but_not_when_it_was_seen() -> None:
+    def digest(observed: datetime = OBSERVED, **members: Any) -> str:
+        return digests(to_table([summary(**members)], observed))[0]
+
+    assert digest() == digest(datetime(2027, 1, 1, tzinfo=UTC))
+    changed: list[dict[str, Any]] = [
+        {"status": "Failed"},
+        {"failureMessage": ""},
+        {"endTime": "2026-03-31T00:00:00Z"},
+        {"lastModifiedTime": "2026-03-31T00:00:00Z"},
+        {"submitTime": "2026-03-30T23:59:59.998Z"},
+        {"new": None},
+    ]
+    assert len({digest(), *(digest(**members) for members in changed)}) == len(changed) + 1
+
+
+def test_tables_have_the_schema_whatever_is_missing() -> None:
+    bare = {"invocationArn": ARN, "modelArn": NOVA}
+    table = to_table([bare, summary()], OBSERVED)
+    assert table.schema == SCHEMA
+    assert isinstance(table, pa.Table)
+
+
+@pytest.mark.parametrize(
+    ("message", "category"),
+    [
+        ("The generated video was blocked by our content filters.", "content_filter_output"),
+        ("The prompt was blocked by our content filters.", "content_filter_input"),
+        ("Access Denied writing to S3 bucket b.", "storage_access"),
+        ("An internal server error occurred.", "internal_error"),
+        ("Something else.", "unknown"),
+    ],
+)
+def test_redacting_keeps_the_category_and_a_hash(message: str, category: str) -> None:
+    redacted = stored_message(message, "redact")
+    assert redacted is not None
+    assert redacted.startswith(f"redacted:{category}:")
+    assert redacted == stored_message(message, "redact") != stored_message(message + "!", "redact")
+    assert message not in redacted
+
+
+def test_messages_are_kept_or_dropped_as_asked() -> None:
+    assert stored_message("text", "keep") == "text"
+    assert stored_message("text", "drop") is None
+    assert stored_message(None, "redact") is None

@@ -1,0 +1,106 @@
+"""The source on its own, in a plain dlt pipeline."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import dlt
+import pytest
+
+from sources.bedrock_async_invokes import bedrock_async_invokes
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy, query
+
+
+@pytest.fixture
+def pipeline(bedrock: Control, database: Path) -> dlt.Pipeline:
+    bedrock.populate(ACCOUNT, REGION, 3_000, NOW - timedelta(days=3), NOW + timedelta(days=1))
+    return dlt.pipeline(
+        "plain", destination=dlt.destinations.duckdb(str(database)), dataset_name="bedrock"
+    )
+
+
+def test_two_runs_are_all_it_takes(
+    pipeline: dlt.Pipeline, bedrock: Control, database: Path
+) -> None:
+    pipeline.run(bedrock_async_invokes())
+    assert_exact_copy(database, bedrock)
+    bedrock.advance(timedelta(hours=3))
+    pipeline.run(bedrock_async_invokes())
+    assert_exact_copy(database, bedrock)
+    runs = "select outcome, rows_new > 0 from bedrock.extract_runs order by started_at"
+    assert query(database, runs) == [("ok", True), ("ok", True)]
+
+
+def test_each_row_names_the_load_that_wrote_it(pipeline: dlt.Pipeline, database: Path) -> None:
+    pipeline.run(bedrock_async_invokes())
+    loads = "select distinct _dlt_load_id from bedrock.async_invokes"
+    assert query(database, loads) == query(database, "select load_id from bedrock._dlt_loads")
+
+
+def test_columns_are_those_of_the_contract(pipeline: dlt.Pipeline, database: Path) -> None:
+    pipeline.run(bedrock_async_invokes())
+    describe = 'select column_name, column_type, "null" from (describe bedrock.async_invokes)'
+    assert query(database, describe) == [
+        ("invocation_arn", "VARCHAR", "NO"),
+        ("account_id", "VARCHAR", "YES"),
+        ("region", "VARCHAR", "YES"),
+        ("invocation_id", "VARCHAR", "YES"),
+        ("model_arn", "VARCHAR", "NO"),
+        ("model_id", "VARCHAR", "YES"),
+        ("model_provider", "VARCHAR", "YES"),
+        ("client_request_token", "VARCHAR", "YES"),
+        ("status", "VARCHAR", "YES"),
+        ("failure_message", "VARCHAR", "YES"),
+        ("submit_time", "TIMESTAMP WITH TIME ZONE", "YES"),
+        ("last_modified_time", "TIMESTAMP WITH TIME ZONE", "YES"),
+        ("end_time", "TIMESTAMP WITH TIME ZONE", "YES"),
+        ("submit_date", "DATE", "YES"),
+        ("output_s3_uri", "VARCHAR", "YES"),
+        ("output_kms_key_id", "VARCHAR", "YES"),
+        ("output_bucket_owner", "VARCHAR", "YES"),
+        ("extra", "VARCHAR", "YES"),
+        ("observed_at", "TIMESTAMP WITH TIME ZONE", "YES"),
+        ("_dlt_load_id", "VARCHAR", "NO"),
+    ]
+
+
+def test_an_empty_listing_makes_all_tables(bedrock: Control, database: Path) -> None:
+    destination = dlt.destinations.duckdb(str(database))
+    dlt.pipeline("plain", destination=destination, dataset_name="bedrock").run(
+        bedrock_async_invokes()
+    )
+    for table, rows in (("async_invokes", 0), ("extract_runs", 1), ("vanished_invokes", 0)):
+        assert query(database, f"select count(*) from bedrock.{table}") == [(rows,)]
+
+
+def test_a_limited_run_loses_nothing(
+    pipeline: dlt.Pipeline, bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.bedrock_async_invokes.extraction.BATCH_ROWS", 500)
+    pipeline.run(bedrock_async_invokes().add_limit(2))
+    [(rows,)] = query(database, "select count(*) from bedrock.async_invokes")
+    assert 0 < rows < len(bedrock.listing(ACCOUNT, REGION))
+    pipeline.run(bedrock_async_invokes())
+    assert_exact_copy(database, bedrock)
+
+
+def test_runs_alone_are_nothing_to_wait_for(pipeline: dlt.Pipeline, database: Path) -> None:
+    pipeline.run(bedrock_async_invokes().with_resources("extract_runs"))
+    assert query(database, "select count(*) from bedrock.extract_runs") == [(0,)]
+
+
+def test_options_come_from_dlt_s_configuration(
+    pipeline: dlt.Pipeline, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = "SOURCES__BEDROCK_ASYNC_INVOKES__"
+    monkeypatch.setenv(f"{prefix}REGIONS", '["eu-west-1", "us-east-1"]')
+    monkeypatch.setenv(f"{prefix}FAILURE_MESSAGE", "redact")
+    pipeline.run(bedrock_async_invokes())
+    regions = "select region from bedrock.extract_runs order by region"
+    assert query(database, regions) == [("eu-west-1",), ("us-east-1",)]
+    messages = (
+        "select bool_and(failure_message like 'redacted:%') from bedrock.async_invokes "
+        "where status = 'Failed'"
+    )
+    assert query(database, messages) == [(True,)]

@@ -1,0 +1,136 @@
+"""The planner: every submitTime that must be read is in one window, at a bounded price."""
+
+from itertools import pairwise
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.bedrock_async_invokes.settings import PAGE_SIZE
+from sources.bedrock_async_invokes.windows import (
+    OpenInvocation,
+    Plan,
+    Window,
+    next_piece,
+    plan_increment,
+)
+
+LAG_US = 300
+instants = st.integers(0, 5_000_000)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[int], list[int]]:
+    """Submit times of all rows read, ascending, and those of the rows that are still open."""
+    submitted = sorted(draw(st.lists(instants, min_size=1, max_size=300)))
+    spread = draw(st.sampled_from([1, 7, 40]))
+    rows = [time for time in submitted for _ in range(spread)]
+    ranks = draw(st.sets(st.integers(0, len(rows) - 1), max_size=60))
+    return rows, sorted(ranks)
+
+
+def plan_of(rows: list[int], ranks: list[int], end: int | None = None) -> Plan:
+    still_open = [OpenInvocation(rows[rank], rank, "") for rank in ranks]
+    return plan_increment(rows[-1], len(rows), still_open, LAG_US, end)
+
+
+def windows_of(plan: Plan) -> list[Window]:
+    return [*plan.refresh, plan.forward]
+
+
+@given(histories())
+def test_every_open_invocation_is_in_exactly_one_window(
+    history: tuple[list[int], list[int]],
+) -> None:
+    rows, ranks = history
+    windows = windows_of(plan_of(rows, ranks))
+    for rank in ranks:
+        assert sum(rows[rank] in window for window in windows) == 1
+
+
+@given(histories(), instants)
+def test_every_time_from_the_lag_on_is_in_exactly_one_window(
+    history: tuple[list[int], list[int]], later: int
+) -> None:
+    rows, ranks = history
+    windows = windows_of(plan_of(rows, ranks))
+    for submit_us in (rows[-1] - LAG_US, rows[-1], rows[-1] + later):
+        assert sum(submit_us in window for window in windows) == 1
+
+
+@given(histories(), st.none() | instants)
+def test_windows_are_ascending_and_disjoint(
+    history: tuple[list[int], list[int]], end: int | None
+) -> None:
+    windows = windows_of(plan_of(*history, end=end))
+    for earlier, later in pairwise(windows):
+        assert earlier.start is not None
+        assert earlier.end is not None
+        assert later.start is not None
+        assert earlier.start < earlier.end <= later.start
+
+
+@given(histories())
+def test_calls_are_at_most_one_per_open_invocation_and_per_thousand_rows(
+    history: tuple[list[int], list[int]],
+) -> None:
+    rows, ranks = history
+    plan = plan_of(rows, ranks)
+    calls = sum(calls_of(window, rows) for window in windows_of(plan))
+    near_watermark = sum(time >= rows[-1] - LAG_US for time in rows)
+    ties = max(rows.count(time) for time in set(rows))
+    assert calls <= 1 + len(ranks) + ceil((near_watermark + ties) / PAGE_SIZE)
+
+
+def calls_of(window: Window, rows: list[int]) -> int:
+    return max(1, ceil(sum(time in window for time in rows) / PAGE_SIZE))
+
+
+@given(histories(), instants)
+def test_nothing_is_read_from_the_end_on(history: tuple[list[int], list[int]], end: int) -> None:
+    plan = plan_of(*history, end=end)
+    assert plan.forward.end == end
+    assert all(window.end is not None and window.end <= end for window in plan.refresh)
+
+
+def test_a_first_run_reads_everything() -> None:
+    assert plan_increment(None, 0, [], LAG_US) == Plan((), Window(), None)
+
+
+def test_a_lone_straggler_has_a_window_of_its_own() -> None:
+    straggler = OpenInvocation(1_000, 5, "")
+    assert plan_increment(9_000_000, 50_000, [straggler], 0) == Plan(
+        (Window(1_000, 1_001),), Window(9_000_000, None), 9_000_000
+    )
+
+
+def test_neighbours_share_a_window() -> None:
+    neighbours = [OpenInvocation(1_000, 5, ""), OpenInvocation(2_000, 400, "")]
+    assert plan_increment(9_000_000, 50_000, neighbours, 0).refresh == (Window(1_000, 2_001),)
+
+
+def test_recent_open_invocations_stretch_the_forward_window() -> None:
+    """What was submitted before the lag then counts only where it is open."""
+    recent = [OpenInvocation(8_000, 49_700, ""), OpenInvocation(8_500, 49_900, "")]
+    assert plan_increment(9_000, 50_000, recent, 100) == Plan((), Window(8_000, None), 8_900)
+
+
+@given(instants, st.integers(1, 5_000_000), st.floats(1e-7, 1e3), st.integers(1, 100_000))
+def test_pieces_of_a_window_are_the_window(
+    start: int, length: int, rows_per_us: float, piece_rows: int
+) -> None:
+    whole = Window(start, start + length)
+    first, rest = next_piece(whole, rows_per_us, piece_rows)
+    assert first.start == whole.start
+    assert not first.is_empty
+    if rest is None:
+        assert first == whole
+    else:
+        assert (rest.start, rest.end) == (first.end, whole.end)
+        assert not rest.is_empty
+
+
+def test_an_unbounded_window_is_not_cut() -> None:
+    with pytest.raises(ValueError, match="bounded"):
+        next_piece(Window(None, 5), 1.0, 1_000)

@@ -1,0 +1,180 @@
+"""The command line: what is printed where, and with which exit code."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipelines.cli import app
+from pipelines.destinations import DuckDBDestination
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture
+def listed(bedrock: Control, database: Path) -> Control:
+    for region in (REGION, "eu-west-1"):
+        bedrock.populate(ACCOUNT, region, 400, NOW - timedelta(days=3), NOW)
+    return bedrock
+
+
+def run_json(*arguments: str) -> tuple[dict[str, Any], Result]:
+    result = invoke("run", "--json", *arguments)
+    return json.loads(result.stdout), result
+
+
+def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
+    document, result = run_json("--database", str(database))
+    [scope] = document["scopes"]
+    assert list(document) == [
+        "run_id",
+        "destination",
+        "exit_code",
+        "seconds",
+        "rows_loaded",
+        "scopes",
+    ]
+    assert (document["exit_code"], document["rows_loaded"], result.exit_code) == (0, 400, 0)
+    assert document["destination"] == f"duckdb:{database}"
+    newest = max(row["submitTime"] for row in listed.listing(ACCOUNT, REGION))
+    open_rows = sum(row["status"] == "InProgress" for row in listed.listing(ACCOUNT, REGION))
+    assert scope == {
+        "account_id": ACCOUNT,
+        "region": REGION,
+        "outcome": "ok",
+        "error": None,
+        "calls": 1,
+        "throttled": 0,
+        "pages": 1,
+        "rows_read": 400,
+        "rows_new": 400,
+        "rows_changed": 0,
+        "open_invocations": open_rows,
+        "vanished": 0,
+        "submitted_through": newest.replace("Z", "000+00:00"),
+    }
+
+
+def test_run_tells_people_what_it_did(listed: Control, database: Path) -> None:
+    result = invoke("run", "--database", str(database), "--region", REGION)
+    assert result.exit_code == 0
+    assert f"Loaded 400 rows into duckdb:{database}" in result.stdout
+    assert f"{ACCOUNT}/{REGION}: ok: 400 new" in result.stderr
+
+
+def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:
+    both = ("--database", str(database), "--region", REGION, "--region", "eu-west-1")
+    listed.faults(ACCOUNT, "eu-west-1", access_denied=True)
+    document, result = run_json(*both)
+    assert (document["exit_code"], result.exit_code) == (3, 3)
+    status = invoke("status", "--database", str(database))
+    assert f"{ACCOUNT}/eu-west-1: AccessDeniedException" in status.stdout
+    assert "Allow bedrock:ListAsyncInvokes" in status.stdout
+    listed.clear_faults()
+    document, _ = run_json(*both)
+    assert (document["exit_code"], document["rows_loaded"]) == (0, 400)
+    status = invoke("status", "--database", str(database), "--json")
+    scopes = json.loads(status.stdout)["scopes"]
+    assert [scope["last_outcome"] for scope in scopes] == ["ok", "ok"]
+    assert [scope["last_error"] for scope in scopes] == [None, None]
+
+
+def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> None:
+    with DuckDBDestination(database).locked():
+        document, result = run_json("--database", str(database))
+    assert (document["exit_code"], result.exit_code) == (75, 75)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--region", "us-esat-1"), "Unknown region 'us-esat-1'"),
+        (("--role-arn", "reader"), "Not a role's ARN: 'reader'"),
+        (("--since", "2026-03-02", "--until", "2026-03-01"), "--since must be before --until"),
+        (("--since", "yesterday"), "--since 'yesterday' is not a time"),
+        (("--concurrency", "0"), "concurrency must be 1 or more"),
+        (("--lag", "-1"), "lag must be 0 seconds or more"),
+        (("--database", "bedrock.duckdb"), "cannot be called bedrock.duckdb"),
+        (("--destination", "papyrus"), "papyrus"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
+    listed: Control, arguments: tuple[str, ...], complaint: str
+) -> None:
+    result = invoke("run", *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_time_without_a_zone_is_utc_and_that_is_said(listed: Control, database: Path) -> None:
+    both = ("--database", str(database), "--since", "2026-03-30T00:00")
+    document, result = run_json(*both)
+    assert "--since 2026-03-30T00:00 has no time zone: taken as UTC." in result.stderr
+    since = "2026-03-30T00:00:00"
+    rows = [row for row in listed.listing(ACCOUNT, REGION) if row["submitTime"] >= since]
+    assert document["rows_loaded"] == len(rows) > 0
+
+
+def test_without_credentials_one_line_says_what_to_do(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    result = invoke("run", "--database", str(database))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: No AWS credentials found.")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_does_not_answer_fails_the_scope(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:9")
+    monkeypatch.setattr("sources.bedrock_async_invokes.scopes.ATTEMPTS_PER_CALL", 1)
+    document, result = run_json("--database", str(database))
+    assert result.exit_code == 1
+    assert document["scopes"][0]["error"].startswith("EndpointConnectionError: ")
+
+
+def test_expired_credentials_say_so(listed: Control, database: Path) -> None:
+    listed.limit_sessions(timedelta(minutes=15))
+    role = "arn:aws:iam::444455556666:role/reader"
+    keys = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    listed.advance(timedelta(hours=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+        patch.setenv("AWS_SESSION_TOKEN", keys["SessionToken"])
+        document, result = run_json("--database", str(database))
+    assert result.exit_code == 1
+    assert document["scopes"][0]["error"].startswith("ExpiredTokenException: ")
+
+
+def test_a_database_can_be_configured(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DATABASE", str(database))
+    document, _ = run_json()
+    assert document["destination"] == f"duckdb:{database}"
+
+
+def test_status_of_nothing_says_what_to_do(database: Path) -> None:
+    result = invoke("status", "--database", str(database))
+    assert result.exit_code == 1
+    assert "does not exist: load it first with `run`" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "status", "demo", "emulator"])
+def test_every_command_has_help(command: str) -> None:
+    result = invoke(command, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout

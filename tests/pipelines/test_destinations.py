@@ -1,0 +1,113 @@
+"""A destination is held by one run at a time, and is the only truth about its progress."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.destinations import DuckDBDestination
+from pipelines.errors import BusyError, CommandError, UsageError
+from pipelines.load import RunResult, load
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy
+
+
+@pytest.fixture
+def listed(bedrock: Control) -> Control:
+    bedrock.populate(ACCOUNT, REGION, 3_000, NOW - timedelta(days=3), NOW + timedelta(days=3))
+    return bedrock
+
+
+def run(database: Path) -> RunResult:
+    return load(DuckDBDestination(database), slice_rows=1_000)
+
+
+def test_a_lost_working_directory_is_restored_from_the_database(
+    listed: Control, database: Path
+) -> None:
+    run(database)
+    shutil.rmtree(DuckDBDestination(database).working_directory)
+    assert run(database).rows_loaded == 0
+    listed.advance(timedelta(hours=2))
+    run(database)
+    assert_exact_copy(database, listed)
+
+
+def test_a_deleted_database_gets_everything_again(listed: Control, database: Path) -> None:
+    run(database)
+    database.unlink()
+    listed.advance(timedelta(hours=2))
+    assert run(database).rows_loaded == len(listed.listing(ACCOUNT, REGION))
+    assert_exact_copy(database, listed)
+
+
+def test_a_second_database_has_progress_of_its_own(listed: Control, database: Path) -> None:
+    run(database)
+    second = database.with_name("second.duckdb")
+    assert run(second).rows_loaded == len(listed.listing(ACCOUNT, REGION))
+    assert_exact_copy(second, listed)
+
+
+def test_a_database_restored_from_a_backup_catches_up(listed: Control, database: Path) -> None:
+    run(database)
+    backup = database.with_name("backup.duckdb")
+    shutil.copy(database, backup)
+    listed.advance(timedelta(hours=9))
+    run(database)
+    shutil.copy(backup, database)
+    run(database)
+    assert_exact_copy(database, listed)
+
+
+def test_a_moved_database_goes_on_where_it_was(listed: Control, database: Path) -> None:
+    run(database)
+    moved = database.with_name("moved.duckdb")
+    database.rename(moved)
+    assert run(moved).rows_loaded == 0
+
+
+def test_a_torn_working_directory_is_thrown_away(listed: Control, database: Path) -> None:
+    run(database)
+    for name in ("state.json", "schemas/bedrock_async_invokes.schema.json"):
+        [path] = DuckDBDestination(database).working_directory.glob(f"*/{name}")
+        path.write_text("{")
+        listed.advance(timedelta(hours=1))
+        run(database)
+        assert_exact_copy(database, listed)
+
+
+def test_one_run_at_a_time_holds_a_destination(listed: Control, database: Path) -> None:
+    with (
+        DuckDBDestination(database).locked(),
+        pytest.raises(BusyError, match="Another run is loading into"),
+    ):
+        run(database)
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(listed: Control, database: Path) -> None:
+    database.write_text("precious notes" * 1_000)
+    with pytest.raises(CommandError, match="is not a DuckDB database"):
+        run(database)
+    assert database.read_text() == "precious notes" * 1_000
+
+
+def test_a_missing_folder_is_told(listed: Control, database: Path) -> None:
+    with pytest.raises(CommandError, match="There is no folder"):
+        run(database.parent / "missing" / "copy.duckdb")
+
+
+def test_a_name_that_makes_queries_ambiguous_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"Call it bedrock_async\.duckdb"):
+        DuckDBDestination(Path("bedrock.duckdb"))
+
+
+def test_a_database_that_this_process_reads_is_told(listed: Control, database: Path) -> None:
+    run(database)
+    with (
+        duckdb.connect(database, read_only=True),
+        pytest.raises(CommandError, match="Cannot open"),
+    ):
+        run(database)
