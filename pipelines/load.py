@@ -16,7 +16,7 @@ from sources.bedrock_async_invokes import Extraction, extraction_source, new_ext
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
 from sources.bedrock_async_invokes.scopes import OptionError, ScopeError
 
-SLICE_ROWS: Final = 100_000
+SLICE_ROWS: Final = 200_000
 """Rows that one load package has at most, and so what a killed run reads again."""
 
 REPORTED: Final = (

@@ -4,6 +4,8 @@ import hashlib
 import re
 from typing import Final
 
+import pyarrow as pa
+
 from .settings import FailureMessages
 
 CATEGORIES: Final = (
@@ -37,14 +39,19 @@ def category_of(message: str) -> str:
     return next((category for category, rule in _RULES if rule.search(message)), "unknown")
 
 
-def stored_message(message: str | None, treatment: FailureMessages) -> str | None:
-    """What is stored: the text, `redacted:<category>:<hash>`, or nothing.
+def stored_messages(messages: pa.StringArray, treatment: FailureMessages) -> pa.StringArray:
+    """What is stored of each: the text, `redacted:<category>:<hash>`, or nothing.
 
     The hash is the first 16 hex digits of SHA-256, so that equal messages stay countable.
     """
-    if message is None or treatment == "drop":
-        return None
     if treatment == "keep":
-        return message
-    text_hash = hashlib.sha256(message.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return messages
+    if treatment == "drop":
+        return pa.nulls(len(messages), pa.string())
+    redacted = [message and _redacted(message) for message in messages.to_pylist()]
+    return pa.array(redacted, pa.string())
+
+
+def _redacted(message: str) -> str:
+    text_hash = hashlib.sha256(message.encode()).hexdigest()[:16]
     return f"redacted:{category_of(message)}:{text_hash}"

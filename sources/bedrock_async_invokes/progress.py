@@ -5,7 +5,7 @@ running and never see them end, its boundary de-duplication drops a re-read row 
 seen, and it would run past a gap where a window failed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -107,17 +107,14 @@ class Progress:
 
     def _vanished(self, window: Window, table: pa.Table) -> tuple[str, ...]:
         expected = [arn for arn, seen in self.open.items() if seen.submit_us in window]
-        if not expected:
-            return ()
-        listed = set(table["invocation_arn"].to_pylist())
+        listed = set(_among(table, expected)["invocation_arn"].to_pylist())
         return tuple(arn for arn in expected if arn not in listed)
 
     def _unsettled(self, table: pa.Table, settled_before: int | None) -> pa.Table:
         if settled_before is None:
             return table
         is_recent = pc.greater_equal(submit_microseconds(table), settled_before)
-        is_tracked = pc.is_in(table["invocation_arn"], pa.array(self.open, pa.string()))
-        return table.filter(pc.or_(pc.fill_null(is_recent, True), is_tracked))
+        return table.filter(pc.or_(pc.fill_null(is_recent, True), _is_among(table, self.open)))
 
     def _known(self, table: pa.Table, stored: Stored | None) -> Mapping[str, str]:
         if stored:
@@ -128,8 +125,8 @@ class Progress:
     def _remember(self, table: pa.Table) -> None:
         is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
         ranks = pc.add(pc.indices_nonzero(is_tracked), self.rows).to_pylist()
+        self._remember_ended(table, pc.invert(is_tracked))
         self._remember_open(table.filter(is_tracked), ranks)
-        self._remember_ended(table.filter(pc.invert(is_tracked)))
         self.rows += table.num_rows
 
     def _remember_open(self, table: pa.Table, ranks: list[int]) -> None:
@@ -138,13 +135,19 @@ class Progress:
             self.open[arn] = OpenInvocation(submit_us, seen.rank if seen else rank, digest)
             self.recent.pop(arn, None)
 
-    def _remember_ended(self, table: pa.Table) -> None:
+    def _remember_ended(self, table: pa.Table, has_ended: pa.ChunkedArray) -> None:
         """Keep those near the watermark; hashing waits until it is known which these are."""
-        for arn in table["invocation_arn"].to_pylist() if self.open else ():
-            self.open.pop(arn, None)
-        ended = pa.concat_tables([self._ended, table])
-        is_recent = pc.greater_equal(submit_microseconds(ended), self._recent_from)
-        self._ended = ended.filter(pc.fill_null(is_recent, True))
+        was_open = pc.and_(has_ended, _is_among(table, self.open))
+        for arn in table.filter(was_open)["invocation_arn"].to_pylist():
+            del self.open[arn]
+        ended = pa.concat_tables(
+            [self._ended, table.filter(pc.and_(has_ended, self._recent(table)))]
+        )
+        self._ended = ended.filter(self._recent(ended))
+
+    def _recent(self, table: pa.Table) -> pa.ChunkedArray:
+        is_recent = pc.greater_equal(submit_microseconds(table), self._recent_from)
+        return pc.fill_null(is_recent, True)
 
     @property
     def _recent_from(self) -> int:
@@ -171,18 +174,25 @@ def _identities(table: pa.Table) -> Iterator[tuple[str, int, str]]:
     )
 
 
+def _is_among(table: pa.Table, arns: Iterable[str]) -> pa.ChunkedArray:
+    return pc.is_in(table["invocation_arn"], pa.array(list(arns), pa.string()))
+
+
+def _among(table: pa.Table, arns: Iterable[str]) -> pa.Table:
+    return table.filter(_is_among(table, arns))
+
+
 def _without_unchanged(table: pa.Table, known: Mapping[str, str]) -> tuple[pa.Table, int]:
     """The rows that are new or changed, and how many of them changed."""
-    if not known:
-        return table, 0
-    arns = table["invocation_arn"].to_pylist()
-    known_rows = [row for row, arn in enumerate(arns) if arn in known]
-    unchanged = {
+    known_rows = pc.indices_nonzero(_is_among(table, known))
+    listed = table.take(known_rows)
+    arns = listed["invocation_arn"].to_pylist()
+    unchanged = [
         row
-        for row, digest in zip(
-            known_rows, digests(table.take(pa.array(known_rows, pa.int64()))), strict=True
-        )
-        if known[arns[row]] == digest
-    }
-    kept = [row for row in range(len(arns)) if row not in unchanged]
-    return table.take(pa.array(kept, pa.int64())), len(known_rows) - len(unchanged)
+        for row, arn, digest in zip(known_rows.to_pylist(), arns, digests(listed), strict=True)
+        if known[arn] == digest
+    ]
+    if unchanged:
+        is_unchanged = pc.is_in(pa.array(range(table.num_rows)), pa.array(unchanged))
+        table = table.filter(pc.invert(is_unchanged))
+    return table, len(known_rows) - len(unchanged)

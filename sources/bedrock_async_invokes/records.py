@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.utils import parse_timestamp
 
-from .failure_messages import stored_message
+from .failure_messages import stored_messages
 from .settings import TERMINAL_STATUSES, FailureMessages
 
 Summary = Mapping[str, Any]
@@ -82,7 +82,7 @@ def to_table(
     arns = _required(summaries, "invocationArn")
     models = _required(summaries, "modelArn")
     submitted = _times(summaries, "submitTime")
-    messages = _strings(summaries, "failureMessage", summaries).to_pylist()
+    messages = _strings(summaries, "failureMessage", summaries)
     columns = {
         "invocation_arn": arns,
         **_parts(arns, ARN_PARTS, "account_id", "region", "invocation_id"),
@@ -91,9 +91,7 @@ def to_table(
         **_parts(models, MODEL_PROVIDER, "model_provider"),
         "client_request_token": _strings(summaries, "clientRequestToken", summaries),
         "status": _strings(summaries, "status", summaries),
-        "failure_message": pa.array(
-            [stored_message(message, failure_messages) for message in messages], pa.string()
-        ),
+        "failure_message": stored_messages(messages, failure_messages),
         "submit_time": submitted,
         "last_modified_time": _times(summaries, "lastModifiedTime"),
         "end_time": _times(summaries, "endTime"),

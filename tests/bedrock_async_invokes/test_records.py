@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sources.bedrock_async_invokes.failure_messages import stored_message
+from sources.bedrock_async_invokes.failure_messages import stored_messages
 from sources.bedrock_async_invokes.records import (
     SCHEMA,
     UnreadableInvocation,
@@ -219,14 +219,14 @@ def test_tables_have_the_schema_whatever_is_missing() -> None:
     ],
 )
 def test_redacting_keeps_the_category_and_a_hash(message: str, category: str) -> None:
-    redacted = stored_message(message, "redact")
-    assert redacted is not None
-    assert redacted.startswith(f"redacted:{category}:")
-    assert redacted == stored_message(message, "redact") != stored_message(message + "!", "redact")
-    assert message not in redacted
+    first, other, again = stored_messages(pa.array([message, message + "!", message]), "redact")
+    assert first.as_py().startswith(f"redacted:{category}:")
+    assert first == again != other
+    assert message not in first.as_py()
 
 
 def test_messages_are_kept_or_dropped_as_asked() -> None:
-    assert stored_message("text", "keep") == "text"
-    assert stored_message("text", "drop") is None
-    assert stored_message(None, "redact") is None
+    messages = pa.array(["text", None])
+    assert stored_messages(messages, "keep").to_pylist() == ["text", None]
+    assert stored_messages(messages, "drop").to_pylist() == [None, None]
+    assert stored_messages(messages, "redact").to_pylist()[1] is None
