@@ -42,10 +42,12 @@ def run_demo(database: Path) -> int:
             database.unlink(missing_ok=True)
         _load(console, destination, "First load: everything that is listed.")
         bedrock.advance(STEP)
+        hours = STEP // timedelta(hours=1)
         console.print(
-            f"\nThe clock moves on by {STEP}: new invocations are submitted, running ones end."
+            f"\nThe clock moves on {hours} hours: invocations are submitted, running ones end.\n"
         )
         _load(console, destination, "Second load: only what is new or changed.")
+        console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
         return _prove(console, bedrock, database)
 
@@ -109,6 +111,7 @@ def _load(console: Console, destination: DuckDBDestination, title: str) -> None:
 
 def _prove(console: Console, bedrock: Control, database: Path) -> int:
     """Compare the table with the full listing, row by row and column by column."""
+    console.print()
     console.rule("Proof: the table against the full listing, row by row.", align="left")
     listed = {
         summary["invocationArn"]: expected_row(summary)
