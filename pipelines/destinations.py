@@ -99,22 +99,22 @@ class DuckDBDestination:
             dataset_name=DATASET_NAME,
         )
 
+    def has_rows(self) -> bool:
+        """Whether any invocation is stored."""
+        with duckdb.connect(self.database, read_only=True) as connection:
+            try:
+                return bool(connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
+            except duckdb.CatalogException:
+                return False
+
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         """Digests by ARN of the invocations in `table` that the database holds."""
         edges = pc.min_max(table["submit_time"]).as_py()
+        is_near = duckdb.ColumnExpression("submit_time").between(edges["min"], edges["max"])
         with duckdb.connect(self.database, read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            try:
-                rows = (
-                    connection.table(f"{DATASET_NAME}.async_invokes")
-                    .filter(
-                        duckdb.ColumnExpression("submit_time").between(edges["min"], edges["max"])
-                    )
-                    .select(*SCHEMA.names)
-                    .to_arrow_table()
-                )
-            except duckdb.CatalogException:
-                return {}
+            invocations = connection.table(f"{DATASET_NAME}.async_invokes")
+            rows = invocations.filter(is_near).select(*SCHEMA.names).to_arrow_table()
         stored = rows.cast(SCHEMA)
         return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))
 

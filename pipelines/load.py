@@ -110,7 +110,8 @@ def _extraction(
     destination: DuckDBDestination, observer: Observer | None, options: Mapping[str, Any]
 ) -> Extraction:
     try:
-        return configured_extraction(stored=destination.stored, observer=observer, **options)
+        stored = destination.stored if destination.has_rows() else None
+        return configured_extraction(stored=stored, observer=observer, **options)
     except OptionError as error:
         raise UsageError(str(error)) from error
     except ScopeError as error:

@@ -127,7 +127,7 @@ class Listing:
 
     def _follow(self, chain: "_Chain", max_pages: int | None) -> Reading:
         chain.has_token = False
-        pages, empty_pages = 0, 0
+        empty_pages = 0
         for page in self._pages(chain.rest, chain.newest_first):
             if self._stopping.is_set():
                 raise ListingError("Stopped before the end of the listing.")
@@ -138,10 +138,9 @@ class Listing:
             if empty_pages > EMPTY_PAGES:
                 raise ListingError(f"{EMPTY_PAGES} pages without a row, one after the other.")
             if summaries:
-                pages += 1
                 chain.add(self._to_table(summaries))
-            is_last = not page.get("nextToken")
-            if pages == max_pages and not is_last and chain.can_stop:
+            has_more = page.get("nextToken") is not None
+            if max_pages and chain.pages >= max_pages and chain.can_stop and has_more:
                 return self._counted(chain.stopped())
         return self._counted(chain.whole())
 
@@ -196,6 +195,7 @@ class _Chain:
         self.window = window
         self.newest_first = newest_first
         self.has_token = False
+        self.pages = 0
         self.arns: set[str] = set()
         self._tables = [SCHEMA.empty_table()]
         self._first: int | None = None
@@ -233,6 +233,7 @@ class _Chain:
             self._first = edges[first] if self._first is None else self._first
             self._last = edges[last]
         self._tables.append(table)
+        self.pages += 1
 
     def whole(self) -> Reading:
         return Reading(self.window, self._table(), None)

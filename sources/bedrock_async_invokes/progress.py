@@ -127,6 +127,7 @@ class Progress:
         ranks = pc.add(pc.indices_nonzero(is_tracked), self.rows).to_pylist()
         self._remember_ended(table, pc.invert(is_tracked))
         self._remember_open(table.filter(is_tracked), ranks)
+        self._remember_undated(table.filter(pc.is_null(table["submit_time"])))
         self.rows += table.num_rows
 
     def _remember_open(self, table: pa.Table, ranks: list[int]) -> None:
@@ -145,9 +146,14 @@ class Progress:
         )
         self._ended = ended.filter(self._recent(ended))
 
+    def _remember_undated(self, table: pa.Table) -> None:
+        """At once, since any window may list them again."""
+        for arn, _, digest in _identities(table):
+            self.recent[arn] = ClosedInvocation(None, digest)
+
     def _recent(self, table: pa.Table) -> pa.ChunkedArray:
         is_recent = pc.greater_equal(submit_microseconds(table), self._recent_from)
-        return pc.fill_null(is_recent, True)
+        return pc.fill_null(is_recent, False)
 
     @property
     def _recent_from(self) -> int:

@@ -62,9 +62,7 @@ class ScopeRun:
         What fails is raised when the scope's turn comes, in `tables`.
         """
         try:
-            client = self._account.client(self.scope.region)
-            self._tally.watch(client)
-            self.scope = Scope(self._account.account_id(client), self.scope.region)
+            listing = self._listing(stopping)
         except SCOPE_ERRORS as error:
             self._failure = error
             return
@@ -76,8 +74,22 @@ class ScopeRun:
             if options.window.start is None
             else Plan((), options.window, None)
         )
-        listing = Listing(client, self.scope, self._tally, options.failure_messages, stopping)
         self._reader = ScopeReader(listing, self._plan, pool, options.concurrency)
+
+    def _listing(self, stopping: threading.Event) -> Listing:
+        """The scope's listing; where nothing else tells the account, its newest page does."""
+        client = self._account.client(self.scope.region)
+        self._tally.watch(client)
+        messages = self._options.failure_messages
+        self.scope = Scope(self._account.account_id, self.scope.region)
+        listing = Listing(client, self.scope, self._tally, messages, stopping)
+        if self.scope.is_known:
+            return listing
+        newest = listing.read(Window(), newest_first=True, max_pages=1)
+        accounts = newest.table["account_id"].drop_null().unique().to_pylist()
+        if accounts:
+            self.scope = Scope(accounts[0], self.scope.region)
+        return Listing(client, self.scope, self._tally, messages, stopping)
 
     def tables(self) -> Iterator[pa.Table]:
         """What is new or changed, in order; a failure ends it and is left to the report.
@@ -121,7 +133,8 @@ class ScopeRun:
 
     @property
     def _stored(self) -> Stored | None:
-        return None if self._options.window.start is None else self._options.stored
+        """Progress tells what is known of an increment, the destination of anything else."""
+        return self._options.stored if self._plan.settled_before is None else None
 
     def _observe(self) -> None:
         report, tally, through = self.report, self._tally, self.progress.submitted_through

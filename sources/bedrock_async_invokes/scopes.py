@@ -23,7 +23,6 @@ from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_S
 
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
-INVOCATION_ARN: Final = re.compile(r"^arn:aws[^:]*:bedrock:[^:]+:(\d{12}):")
 ALL_REGIONS: Final = "all"
 UNKNOWN_ACCOUNT: Final = "unknown"
 BEARER_TOKEN: Final = "AWS_BEARER_TOKEN_BEDROCK"
@@ -95,31 +94,25 @@ class Account:
         """The account as the role's ARN has it, without a call."""
         return _role_parts(self.role_arn)[1] if self.role_arn else UNKNOWN_ACCOUNT
 
-    def account_id(self, client: BaseClient) -> str:
-        """The 12 digits, or `unknown` where nothing is listed that would tell them.
-
-        From the role's ARN, the credentials, STS GetCallerIdentity (which needs no permission),
-        or, where there is no way to STS, from the ARN of an invocation.
-        """
-        if self.role_arn:
-            return self.claimed_id
-        return self._credentials_account or _listed_account(client)
-
     @cached_property
-    def _credentials_account(self) -> str | None:
+    def account_id(self) -> str:
+        """The 12 digits, or `unknown` where there is no way to STS.
+
+        From the role's ARN, the credentials, or GetCallerIdentity, which needs no permission.
+        Credentials that are no good are left to the first call that needs them.
+        """
         credentials = self.session.get_credentials()
-        if credentials is None:
-            return None
-        if credentials.account_id:
-            return str(credentials.account_id)
-        quick = Config(
-            connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
-        )
+        if self.role_arn or credentials is None:
+            return self.claimed_id
         try:
-            sts = self.session.client("sts", _default_region(self.session), config=quick)
-            return str(sts.get_caller_identity()["Account"])
+            return str(credentials.account_id or self._caller_account())
         except (BotoCoreError, ClientError):
-            return None
+            return UNKNOWN_ACCOUNT
+
+    def _caller_account(self) -> str:
+        quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+        sts = self.session.client("sts", _default_region(self.session), config=quick)
+        return str(sts.get_caller_identity()["Account"])
 
 
 def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:
@@ -143,7 +136,7 @@ def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:
     caller = Account(session, connections)
     if not role_arns:
         return [caller]
-    sts = session.client("sts", _default_region(session))
+    sts = session.client("sts", _default_region(session) or "us-east-1")
     loader = core.get_component("data_loader")
     return [caller] + [
         Account(_role_session(_Role(sts, role_arn), loader), connections, role_arn)
@@ -235,9 +228,3 @@ class _Role(CredentialProvider):  # type: ignore[misc]
             raise ScopeError(
                 f"{self.role_arn} led to another account ({assumed_arn}). Nothing was read."
             )
-
-
-def _listed_account(client: BaseClient) -> str:
-    summaries = client.list_async_invokes(maxResults=1).get("asyncInvokeSummaries", [])
-    matches = (INVOCATION_ARN.match(summary.get("invocationArn", "")) for summary in summaries)
-    return next((match[1] for match in matches if match), UNKNOWN_ACCOUNT)

@@ -5,7 +5,6 @@ import os
 import pytest
 
 from sources.bedrock_async_invokes.scopes import (
-    Account,
     OptionError,
     ScopeError,
     find_accounts,
@@ -17,18 +16,14 @@ from tests.conftest import ACCOUNT, NOW, REGION
 ROLE = "arn:aws:iam::444455556666:role/reader"
 
 
-def account_of(account: Account, region: str = REGION) -> str:
-    return account.account_id(account.client(region))
-
-
 def test_the_caller_is_found_from_credentials_alone(bedrock: Control) -> None:
     [caller] = find_accounts((), 1)
-    assert (account_of(caller), find_regions(caller, ())) == (ACCOUNT, [REGION])
+    assert (caller.account_id, find_regions(caller, ())) == (ACCOUNT, [REGION])
 
 
 def test_each_role_is_one_more_account(bedrock: Control) -> None:
     accounts = find_accounts([ROLE, ROLE], 1)
-    assert [account_of(account) for account in accounts] == [ACCOUNT, "444455556666"]
+    assert [account.account_id for account in accounts] == [ACCOUNT, "444455556666"]
 
 
 def test_calls_of_a_role_are_its_account_s(bedrock: Control) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -153,10 +154,12 @@ def test_a_role_that_is_refused_or_leads_elsewhere_loads_nothing(
     assert accounts == [(ACCOUNT,)]
 
 
+@pytest.mark.parametrize("faults", [{}, {"cut_body_rate": 0.5}, {"empty_page_rate": 0.5}], ids=str)
 def test_without_sts_the_listing_tells_the_account(
-    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch, faults: dict[str, Any]
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+    bedrock.faults(**faults)
     populate(bedrock, 300)
     assert [scope.account_id for scope in run(database).scopes] == [ACCOUNT]
     assert run(database).rows_loaded == 0
@@ -180,8 +183,10 @@ def test_a_range_first_leaves_the_rest_to_the_next_run(bedrock: Control, databas
     result = run(database, **past)
     assert result.rows_loaded > 100
     assert result.scopes[0].submitted_through is None
-    run(database)
+    rest = run(database)
     assert_exact_copy(database, bedrock)
+    listed = len(bedrock.listing(ACCOUNT, REGION))
+    assert rest.rows_loaded == listed - result.rows_loaded
 
 
 def test_a_range_mends_rows_that_were_lost(bedrock: Control, database: Path) -> None:
