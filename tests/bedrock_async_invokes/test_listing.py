@@ -105,7 +105,6 @@ def test_ties_that_fill_a_page_are_read_on(bedrock: Control, client: Any) -> Non
 @pytest.mark.parametrize(
     "faults",
     [
-        {"token_ttl_calls": 1, "short_pages": True},
         {"cut_body_rate": 0.3, "short_pages": True},
         {"error_503_rate": 0.3, "short_pages": True},
         {"empty_page_rate": 0.5, "short_pages": True},
@@ -119,6 +118,21 @@ def test_a_broken_chain_is_taken_up_where_it_got_to(
     whole = listing_of(client).read(Window())
     bedrock.faults(**faults)
     assert arns(listing_of(client).read(Window())) == arns(whole)
+
+
+def test_a_token_that_expired_is_replaced(bedrock: Control, client: Any) -> None:
+    bedrock.populate(ACCOUNT, REGION, 5_000, START, NOW, 1)
+    whole = listing_of(client).read(Window())
+    bedrock.faults(token_ttl_calls=1)
+    other, calls = boto3.Session().client("bedrock-runtime"), count()
+
+    def come_between(**_: Any) -> None:
+        if next(calls) % 3 == 2:
+            other.list_async_invokes(maxResults=1)
+
+    client.meta.events.register("before-send.bedrock-runtime.ListAsyncInvokes", come_between)
+    assert arns(listing_of(client).read(Window())) == arns(whole)
+    assert bedrock.calls()[ACCOUNT, REGION]["expired_token"] > 0
 
 
 def test_calls_pages_and_rows_are_counted_as_the_service_counts_them(

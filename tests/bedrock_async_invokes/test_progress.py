@@ -135,6 +135,13 @@ def test_ranks_count_the_rows_read_before() -> None:
     assert [seen.rank for seen in progress.open.values()] == [1, 4]
 
 
+def test_an_invocation_that_stays_open_keeps_its_rank() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1, "Queued"))
+    take(progress, listed(2, 1, "InProgress"), listed(3, 2))
+    assert [seen.rank for seen in progress.open.values()] == [1]
+
+
 statuses = st.sampled_from(["InProgress", "Completed", "Failed", "Queued", None])
 
 

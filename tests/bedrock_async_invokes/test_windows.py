@@ -4,7 +4,7 @@ from itertools import pairwise
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sources.bedrock_async_invokes.settings import PAGE_SIZE
@@ -39,6 +39,7 @@ def windows_of(plan: Plan) -> list[Window]:
     return [*plan.refresh, plan.forward]
 
 
+@example(([0, LAG_US + 1], [0]))
 @given(histories())
 def test_every_open_invocation_is_in_exactly_one_window(
     history: tuple[list[int], list[int]],
