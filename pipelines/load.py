@@ -14,7 +14,7 @@ from pipelines.destinations import DEFAULT_DATABASE, DuckDBDestination, run_on, 
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
-from sources.bedrock_async_invokes.scopes import OptionError, ScopeError
+from sources.bedrock_async_invokes.roles import OptionError, ScopeError
 
 SLICE_ROWS: Final = 200_000
 """Rows that one load package has at most, and so what a killed run reads again."""

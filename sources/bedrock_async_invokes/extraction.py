@@ -14,8 +14,9 @@ import pyarrow as pa
 from .instants import to_microseconds
 from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
+from .roles import OptionError
 from .scope_run import RunOptions, ScopeRun
-from .scopes import Account, OptionError, find_accounts, find_regions
+from .scopes import Account, find_accounts, find_regions
 from .settings import BATCH_ROWS, CONCURRENCY, LAG_SECONDS, FailureMessages
 from .windows import Window
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
-from .listing import Listing, Reading
+from .chain import Reading
+from .listing import Listing
 from .records import submit_microseconds
 from .settings import PAGE_SIZE, PIECE_PAGES
 from .windows import Plan, Window, next_piece

@@ -10,13 +10,16 @@ from typing import Any, Literal
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .calls import ListingError, Tally
+from .chain import Reading
 from .instants import to_time
-from .listing import Listing, ListingError, Reading, Tally
+from .listing import Listing
 from .progress import Progress, Stored
 from .reader import ScopeReader
 from .records import UnreadableInvocation
 from .reports import Observer, ScopeReport, describe
-from .scopes import Account, Scope, ScopeError
+from .roles import ScopeError
+from .scopes import Account, Scope
 from .settings import FailureMessages
 from .windows import Plan, Window
 

@@ -2,39 +2,23 @@
 
 import difflib
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.credentials import (
-    CredentialProvider,
-    CredentialResolver,
-    DeferredRefreshableCredentials,
-)
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .roles import OptionError, RoleProvider, ScopeError, role_parts, role_session
 from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
-ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
-ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
 ALL_REGIONS: Final = "all"
 UNKNOWN_ACCOUNT: Final = "unknown"
 BEARER_TOKEN: Final = "AWS_BEARER_TOKEN_BEDROCK"
-ROLE_SESSION_NAME: Final = "bedrock-async-etl"
-
-
-class ScopeError(RuntimeError):
-    """A scope cannot be entered; the message says what to do."""
-
-
-class OptionError(ValueError):
-    """An option's value is wrong: a region that does not exist, a malformed role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +49,7 @@ class Account:
     def partition(self) -> str:
         """The part of AWS: `aws`, `aws-us-gov`, `aws-cn` or another."""
         if self.role_arn:
-            return _role_parts(self.role_arn)[0]
+            return role_parts(self.role_arn)[0]
         region = _default_region(self.session) or "us-east-1"
         return str(self.session.get_partition_for_region(region))
 
@@ -92,7 +76,7 @@ class Account:
     @property
     def claimed_id(self) -> str:
         """The account as the role's ARN has it, without a call."""
-        return _role_parts(self.role_arn)[1] if self.role_arn else UNKNOWN_ACCOUNT
+        return role_parts(self.role_arn)[1] if self.role_arn else UNKNOWN_ACCOUNT
 
     @cached_property
     def account_id(self) -> str:
@@ -121,7 +105,7 @@ def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:
     Raises `ScopeError` where there are no credentials at all.
     """
     for role_arn in role_arns:
-        _role_parts(role_arn)
+        role_parts(role_arn)
     try:
         core = botocore.session.get_session()
         session = boto3.Session(botocore_session=core)
@@ -139,7 +123,7 @@ def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:
     sts = session.client("sts", _default_region(session) or "us-east-1")
     loader = core.get_component("data_loader")
     return [caller] + [
-        Account(_role_session(_Role(sts, role_arn), loader), connections, role_arn)
+        Account(role_session(RoleProvider(sts, role_arn), loader), connections, role_arn)
         for role_arn in dict.fromkeys(role_arns)
     ]
 
@@ -178,53 +162,3 @@ def _known_regions(session: boto3.Session) -> set[str]:
         for partition in session.get_available_partitions()
         for region in session.get_available_regions("sts", partition)
     }
-
-
-def _role_parts(role_arn: str) -> tuple[str, str]:
-    match = ROLE_ARN.match(role_arn)
-    if match is None:
-        raise OptionError(
-            f"Not a role's ARN: {role_arn!r}. It looks like arn:aws:iam::111122223333:role/NAME."
-        )
-    return match[1], match[2]
-
-
-def _role_session(role: "_Role", loader: Any) -> boto3.Session:
-    """A session with a role's credentials; a loader of its own would cost megabytes."""
-    core = botocore.session.get_session()
-    core.register_component("data_loader", loader)
-    core.register_component("credential_provider", CredentialResolver([role]))
-    return boto3.Session(botocore_session=core)
-
-
-@dataclass
-class _Role(CredentialProvider):  # type: ignore[misc]
-    """Credentials of an assumed role: asked for by the first call, renewed when they expire."""
-
-    METHOD = "assume-role"
-    sts: BaseClient
-    role_arn: str
-
-    def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(self.assume, self.METHOD)
-
-    def assume(self) -> dict[str, Any]:
-        try:
-            answer = self.sts.assume_role(RoleArn=self.role_arn, RoleSessionName=ROLE_SESSION_NAME)
-        except (BotoCoreError, ClientError) as error:
-            raise ScopeError(f"Cannot assume {self.role_arn}: {error}") from error
-        self._check_account(answer["AssumedRoleUser"]["Arn"])
-        credentials = answer["Credentials"]
-        return {
-            "access_key": credentials["AccessKeyId"],
-            "secret_key": credentials["SecretAccessKey"],
-            "token": credentials["SessionToken"],
-            "expiry_time": credentials["Expiration"].isoformat(),
-        }
-
-    def _check_account(self, assumed_arn: str) -> None:
-        match = ASSUMED_ARN.match(assumed_arn)
-        if match is None or match[1] != _role_parts(self.role_arn)[1]:
-            raise ScopeError(
-                f"{self.role_arn} led to another account ({assumed_arn}). Nothing was read."
-            )

@@ -12,8 +12,9 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError, PaginationError
 
+from sources.bedrock_async_invokes.calls import BrokenPage, ListingError, Tally
 from sources.bedrock_async_invokes.instants import to_microseconds
-from sources.bedrock_async_invokes.listing import BrokenPage, Listing, ListingError, Tally
+from sources.bedrock_async_invokes.listing import Listing
 from sources.bedrock_async_invokes.scopes import Scope
 from sources.bedrock_async_invokes.windows import Window
 from sources.bedrock_emulator import Control

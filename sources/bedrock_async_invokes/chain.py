@@ -1,0 +1,98 @@
+"""A chain of pages: the rows of one window as they come in, and where to go on."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .records import SCHEMA, Summary, submit_microseconds
+from .windows import Window
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Rows of a window, ascending by submitTime, no ARN twice."""
+
+    window: Window
+    """What was read whole."""
+    table: pa.Table
+    unread: Window | None
+    """What is left, where reading stopped at its limit of pages."""
+
+
+class Chain:
+    """The rows of one window as its pages come in."""
+
+    def __init__(self, window: Window, newest_first: bool) -> None:
+        self.window = window
+        self.newest_first = newest_first
+        self.has_token = False
+        self.pages = 0
+        self.arns: set[str] = set()
+        self._tables = [SCHEMA.empty_table()]
+        self._first: int | None = None
+        self._last: int | None = None
+
+    @property
+    def rest(self) -> Window:
+        """What is left to read, with the rows that tie with the last one read."""
+        if self._last is None:
+            return self.window
+        if self.newest_first:
+            return Window(self.window.start, self._last + 1)
+        return Window(self._last, self.window.end)
+
+    @property
+    def can_stop(self) -> bool:
+        """A chain cannot end between rows that were submitted at the same time."""
+        return self._first != self._last
+
+    def unseen(self, summaries: list[Summary]) -> list[Summary]:
+        """Summaries that no page before this one had; they are seen from now on."""
+        unseen: dict[str, Summary] = {}
+        for summary in summaries:
+            arn = str(summary.get("invocationArn"))
+            if arn not in self.arns:
+                unseen.setdefault(arn, summary)
+        self.arns.update(unseen)
+        return list(unseen.values())
+
+    def add(self, table: pa.Table) -> None:
+        """Take in a page's rows, those outside of the window left out."""
+        table = _within(table, self.window)
+        edges = pc.min_max(submit_microseconds(table)).as_py()
+        first, last = ("max", "min") if self.newest_first else ("min", "max")
+        if edges["min"] is not None:
+            self._first = edges[first] if self._first is None else self._first
+            self._last = edges[last]
+        self._tables.append(table)
+        self.pages += 1
+
+    def whole(self) -> Reading:
+        """The chain came to its end."""
+        return Reading(self.window, self._table(), None)
+
+    def stopped(self) -> Reading:
+        """Leave out the rows that tie with the last one, since more of them may follow."""
+        unread = self.rest
+        done = (
+            Window(unread.end, self.window.end)
+            if self.newest_first
+            else Window(self.window.start, unread.start)
+        )
+        return Reading(done, _within(self._table(), done), unread)
+
+    def _table(self) -> pa.Table:
+        table = pa.concat_tables(self._tables)
+        return table.sort_by("submit_time") if self.newest_first else table
+
+
+def _within(table: pa.Table, window: Window) -> pa.Table:
+    """Rows of the window; one without a submitTime is in every window that lists it."""
+    if window.start is not None:
+        is_after = pc.greater_equal(submit_microseconds(table), window.start)
+        table = table.filter(pc.fill_null(is_after, True))
+    if window.end is not None:
+        is_before = pc.less(submit_microseconds(table), window.end)
+        table = table.filter(pc.fill_null(is_before, True))
+    return table
