@@ -154,7 +154,8 @@ def new_extraction(
         stored=stored,
         observer=observer,
     )
-    accounts = find_accounts(role_arns, concurrency)
+    # A role in an account that is read already takes its place: each scope is read once.
+    accounts = {each.account_id: each for each in find_accounts(role_arns, concurrency)}.values()
     scopes = [(each, region) for each in accounts for region in find_regions(each, regions)]
     return Extraction(scopes, options)
 

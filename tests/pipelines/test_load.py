@@ -136,6 +136,16 @@ def test_a_role_adds_its_account(bedrock: Control, database: Path) -> None:
     assert_exact_copy(database, bedrock)
 
 
+def test_a_role_in_an_account_that_is_read_takes_its_place(
+    bedrock: Control, database: Path
+) -> None:
+    populate(bedrock, 300)
+    roles = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("reader", "other")]
+    result = run(database, role_arns=roles)
+    assert [scope.account_id for scope in result.scopes] == [ACCOUNT]
+    assert_exact_copy(database, bedrock)
+
+
 @pytest.mark.parametrize("fault", ["refuse", "misdirect"])
 def test_a_role_that_is_refused_or_leads_elsewhere_loads_nothing(
     bedrock: Control, database: Path, fault: str
