@@ -146,13 +146,22 @@ def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[None]:
     """Tell a failure in one line, and leave with its exit code."""
     try:
         yield
-    except CommandError as error:
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. The next run goes on from here.", err=True)
+        # Calls under way would be waited for; a run may be killed at any moment anyway.
+        os._exit(130)
+    except Exception as error:
         if debug:
             raise
-        typer.echo(f"Error: {error}", err=True)
+        exit_code = error.exit_code if isinstance(error, CommandError) else 1
+        kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+        reason = f"{kind}{' '.join(str(error).split())}"
+        typer.echo(f"Error: {reason}", err=True)
         if as_json:
-            print_json({"error": str(error), "exit_code": error.exit_code})
-        raise typer.Exit(error.exit_code) from None
+            print_json({"error": reason, "exit_code": exit_code})
+        raise typer.Exit(exit_code) from None
 
 
 def given(**options: Any) -> dict[str, Any]:

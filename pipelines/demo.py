@@ -20,6 +20,7 @@ from pipelines.load import load
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_emulator import Control
 
+DEMO_DATABASE: Final = "bedrock_demo.duckdb"
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 HISTORY: Final = timedelta(days=30)
 STEP: Final = timedelta(hours=6)
@@ -33,6 +34,8 @@ COMPARED: Final = [name for name in SCHEMA.names if name not in ("observed_at", 
 
 def run_demo(database: Path) -> int:
     """Load `database` anew from a local Bedrock; 0 if it ends as an exact copy, else 1."""
+    if database.exists() and database.name != DEMO_DATABASE:
+        raise CommandError(f"{database} exists, and the demo makes its file anew: name another.")
     console = output_console()
     destination = DuckDBDestination(database)
     with local_bedrock() as bedrock:
@@ -80,7 +83,7 @@ def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[dict[str, str]]:
     before = dict(os.environ)
-    os.environ.update(variables)
+    os.environ.update(variables | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"})
     os.environ.pop("AWS_PROFILE", None)
     try:
         yield variables

@@ -26,6 +26,11 @@ PIPELINE_NAME: Final = "bedrock_async_etl"
 DATASET_NAME: Final = "bedrock"
 DEFAULT_DATABASE: Final = "bedrock_async.duckdb"
 RESERVED_NAMES: Final = (DATASET_NAME, f"{DATASET_NAME}_staging", f"{DATASET_NAME}_analytics")
+STORED: Final = """
+from bedrock.async_invokes
+semi join listed using (invocation_arn)
+where submit_time between ? and ? or submit_time is null
+"""
 BUILDS_ON: Final = "builds_on"
 """Local state: the version of the destination's state that the next package builds on."""
 
@@ -74,9 +79,10 @@ class DuckDBDestination:
             lock.release()
 
     def check(self) -> None:
-        """Raise `CommandError` where the file cannot be loaded into."""
+        """Raise `CommandError` where there is a file that cannot be loaded into."""
         try:
-            duckdb.connect(self.database).close()
+            if self.database.exists():
+                duckdb.connect(self.database).close()
         except duckdb.Error as error:
             raise CommandError(explain(self.database, error)) from error
 
@@ -101,6 +107,8 @@ class DuckDBDestination:
 
     def has_rows(self) -> bool:
         """Whether any invocation is stored."""
+        if not self.database.exists():
+            return False
         with duckdb.connect(self.database, read_only=True) as connection:
             try:
                 return bool(connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
@@ -110,12 +118,11 @@ class DuckDBDestination:
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         """Digests by ARN of the invocations in `table` that the database holds."""
         edges = pc.min_max(table["submit_time"]).as_py()
-        is_near = duckdb.ColumnExpression("submit_time").between(edges["min"], edges["max"])
         with duckdb.connect(self.database, read_only=True) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            invocations = connection.table(f"{DATASET_NAME}.async_invokes")
-            rows = invocations.filter(is_near).select(*SCHEMA.names).to_arrow_table()
-        stored = rows.cast(SCHEMA)
+            connection.register("listed", table.select(["invocation_arn"]))
+            rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
+        stored = rows.select(SCHEMA.names).cast(SCHEMA)
         return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))
 
 
@@ -171,7 +178,7 @@ def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
 def explain(database: Path, error: duckdb.Error) -> str:
     """Why a database cannot be opened, and what to do."""
     reason = str(error).splitlines()[0]
-    if "lock" in reason:
+    if "Could not set lock" in reason:
         return f"{database} is open in another process: close it there. ({reason})"
     if "not a valid DuckDB" in reason:
         return f"{database} is not a DuckDB database: give --database another file."

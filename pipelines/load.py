@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 
-from pipelines.destinations import DEFAULT_DATABASE, DuckDBDestination, run_on, settled_pipeline
+from pipelines.destinations import (
+    DEFAULT_DATABASE,
+    DuckDBDestination,
+    explain,
+    run_on,
+    settled_pipeline,
+)
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
@@ -97,7 +104,10 @@ def load(
     started = time.monotonic()
     with destination.locked():
         destination.check()
-        with _extraction(destination, observer, options or {}) as extraction, _one_line_errors():
+        with (
+            _one_line_errors(destination.database),
+            _extraction(destination, observer, options or {}) as extraction,
+        ):
             pipeline, version = settled_pipeline(destination)
             while not extraction.is_finished:
                 version = run_on(pipeline, version, extraction_source(extraction, slice_rows))
@@ -119,13 +129,17 @@ def _extraction(
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def _one_line_errors(database: Path) -> Iterator[None]:
     """Dlt wraps an error once per layer; what is told is the innermost."""
     try:
         yield
-    except DltException as error:
+    except (DltException, duckdb.Error, OSError) as error:
         cause: BaseException = error
         while cause.__cause__:
             cause = cause.__cause__
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
+        if isinstance(cause, duckdb.IOException):
+            raise CommandError(explain(database, cause)) from error
         reason = " ".join(str(cause).split())
         raise CommandError(f"The load failed: {type(cause).__name__}: {reason}") from error

@@ -24,8 +24,8 @@ LOAD_ID = pa.field("_dlt_load_id", pa.string(), nullable=False)
 
 @dlt.source(name="bedrock_async_invokes")
 def bedrock_async_invokes(
-    regions: Sequence[str] | None = None,
-    role_arns: Sequence[str] | None = None,
+    regions: list[str] | None = None,
+    role_arns: list[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     lag_seconds: int = LAG_SECONDS,
@@ -48,8 +48,8 @@ def bedrock_async_invokes(
     """
     return _resources(
         new_extraction(
-            regions or (),
-            role_arns or (),
+            regions,
+            role_arns,
             since,
             until,
             lag_seconds,
@@ -60,7 +60,11 @@ def bedrock_async_invokes(
 
 
 @dlt.source(name="bedrock_async_invokes")
-def extraction_source(extraction: Any, slice_rows: int | None = None) -> Sequence[DltResource]:
+def extraction_source(
+    # Any, since dlt's configuration has no place for an object of ours.
+    extraction: Any,
+    slice_rows: int | None = None,
+) -> Sequence[DltResource]:
     """The same tables from an `Extraction` of one's own, about `slice_rows` rows each time.
 
     Running it again goes on where the slice before ended, until `extraction.is_finished`.

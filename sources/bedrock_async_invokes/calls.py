@@ -1,5 +1,6 @@
 """Calls of ListAsyncInvokes as they go over the wire: counted, parsed, judged."""
 
+import json
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,7 +10,6 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
-TOKEN_REFUSED: Final = "ValidationException"
 THROTTLING_CODES: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
@@ -76,23 +76,37 @@ def parse_page(
     if response_dict["status_code"] != 200:
         return
     try:
-        page = orjson.loads(response_dict["body"])
-    except orjson.JSONDecodeError as error:
+        page = _loads(response_dict["body"])
+    except ValueError as error:
         raise BrokenPage(f"A page of the listing is not JSON: {error}.") from None
-    if not isinstance(page, dict) or not isinstance(page.get("asyncInvokeSummaries", []), list):
+    summaries = page.get("asyncInvokeSummaries", []) if isinstance(page, dict) else None
+    if not isinstance(summaries, list) or not all(isinstance(each, dict) for each in summaries):
         raise BrokenPage("A page of the listing is not a list of invocations.")
-    customized_response_dict["asyncInvokeSummaries"] = page.get("asyncInvokeSummaries", [])
+    customized_response_dict["asyncInvokeSummaries"] = summaries
     customized_response_dict["nextToken"] = page.get("nextToken")
     response_dict["body"] = b"{}"
 
 
-def error_code(error: ClientError) -> str:
-    """The code of an error that the service answered."""
-    code: str = error.response.get("Error", {}).get("Code", "")
-    return code
+def _loads(body: bytes) -> Any:
+    """Parse a page; half a surrogate pair, where a message was cut, becomes a replacement mark."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def is_transient(error: ClientError) -> bool:
     """Whether the same call may succeed later."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status >= 500 or status == 429 or error_code(error) in THROTTLING_CODES
+    code = error.response.get("Error", {}).get("Code", "")
+    return _status(error) >= 500 or _status(error) == 429 or code in THROTTLING_CODES
+
+
+def is_refusal_of_parameters(error: ClientError) -> bool:
+    """Whether the service took offence at what it was asked, such as a token that expired."""
+    return _status(error) == 400
+
+
+def _status(error: ClientError) -> int:
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status

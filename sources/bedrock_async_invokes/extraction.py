@@ -6,15 +6,15 @@ from collections import deque
 from collections.abc import Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from itertools import islice
 from typing import Any, Self, get_args
 
 import pyarrow as pa
+from botocore.exceptions import BotoCoreError
 
 from .instants import to_microseconds
 from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
-from .roles import OptionError
+from .roles import OptionError, ScopeError
 from .scope_run import RunOptions, ScopeRun
 from .scopes import Account, find_accounts, find_regions
 from .settings import BATCH_ROWS, CONCURRENCY, LAG_SECONDS, FailureMessages
@@ -29,9 +29,10 @@ class Extraction:
         self.is_finished = False
         self.ended: list[ScopeRun] = []
         self._reported = 0
+        self._saved = 0
         self._concurrency = options.concurrency
         self._waiting = deque(ScopeRun(account, region, options) for account, region in scopes)
-        self._opened: deque[ScopeRun] = deque()
+        self._opened: list[ScopeRun] = []
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(
             options.concurrency, thread_name_prefix="list-async-invokes"
@@ -48,9 +49,9 @@ class Extraction:
         self.close()
 
     def close(self) -> None:
-        """Stop reading: calls under way end, nothing more is asked for."""
+        """Stop reading: nothing more is asked for, and calls under way are not waited for."""
         self._stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     @property
     def reports(self) -> list[ScopeReport]:
@@ -62,9 +63,12 @@ class Extraction:
     ) -> Iterator[pa.Table]:
         """Tables of rows that are new or changed, until the end or about `max_rows`.
 
-        `state` has each scope's progress under its name, and covers a table's rows when that is
-        given out. Called again, it goes on where it stopped.
+        `state` has each scope's progress under its name. It covers a table's rows once the next
+        table is asked for, so that it is never ahead of what was taken. Called again, it goes on
+        where it stopped.
         """
+        if self._stopping.is_set():
+            raise RuntimeError("This extraction was stopped: make a new one, or a new source.")
         self._state = state
         given, batch = 0, _Batch()
         for table in self._tables:
@@ -72,15 +76,15 @@ class Extraction:
             is_slice_full = max_rows is not None and given + batch.rows >= max_rows
             if batch.rows >= BATCH_ROWS or is_slice_full:
                 given += batch.rows
-                for run in islice(self._opened, 1):
-                    run.save_progress(self._state)
                 yield batch.take()
+                self._save_progress()
             if is_slice_full:
                 return
-        self.is_finished = True
-        self.close()
         if batch.rows:
             yield batch.take()
+        self._save_progress()
+        self.is_finished = True
+        self.close()
 
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since this was asked last."""
@@ -103,9 +107,12 @@ class Extraction:
                 run.open(self._state, self._pool, self._stopping)
                 self._opened.append(run)
             yield from self._opened[0].tables()
-            run = self._opened.popleft()
+            self.ended.append(self._opened.pop(0))
+
+    def _save_progress(self) -> None:
+        for run in (*self.ended[self._saved :], *self._opened[:1]):
             run.save_progress(self._state)
-            self.ended.append(run)
+        self._saved = len(self.ended)
 
 
 class _Batch:
@@ -125,8 +132,8 @@ class _Batch:
 
 
 def new_extraction(
-    regions: Sequence[str] = (),
-    role_arns: Sequence[str] = (),
+    regions: list[str] | None = None,
+    role_arns: list[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     lag_seconds: int = LAG_SECONDS,
@@ -154,10 +161,25 @@ def new_extraction(
         stored=stored,
         observer=observer,
     )
-    # A role in an account that is read already takes its place: each scope is read once.
-    accounts = {each.account_id: each for each in find_accounts(role_arns, concurrency)}.values()
-    scopes = [(each, region) for each in accounts for region in find_regions(each, regions)]
-    return Extraction(scopes, options)
+    return Extraction(_find_scopes(regions or (), role_arns or (), concurrency), options)
+
+
+def _find_scopes(
+    regions: Sequence[str], role_arns: Sequence[str], concurrency: int
+) -> list[tuple[Account, str]]:
+    """Each scope once: a role in an account that is read already takes its place."""
+    try:
+        accounts = {each.account_id: each for each in find_accounts(role_arns, concurrency)}
+        scopes = [
+            (account, region)
+            for account in accounts.values()
+            for region in find_regions(account, regions)
+        ]
+    except BotoCoreError as error:
+        raise ScopeError(f"The AWS configuration cannot be used: {error}") from error
+    if not scopes:
+        raise OptionError("There is no region with Bedrock in this partition: name one.")
+    return scopes
 
 
 def _check_options(

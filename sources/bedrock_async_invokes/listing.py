@@ -9,20 +9,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from .calls import (
-    TOKEN_REFUSED,
     BrokenPage,
     ListingError,
     Tally,
-    error_code,
+    is_refusal_of_parameters,
     is_transient,
     parse_pages_raw,
 )
 from .chain import Chain, Reading
-from .instants import to_time
+from .instants import EARLIEST_US, LATEST_US, to_time
 from .records import Summary, to_table
 from .scopes import Scope
 from .settings import (
@@ -95,9 +94,9 @@ class Listing:
     def _pages(self, window: Window, newest_first: bool) -> Iterator[dict[str, Any]]:
         bounds = {}
         if window.start is not None:
-            bounds["submitTimeAfter"] = to_time(window.start - REQUEST_MARGIN_US)
+            bounds["submitTimeAfter"] = to_time(max(window.start - REQUEST_MARGIN_US, EARLIEST_US))
         if window.end is not None:
-            bounds["submitTimeBefore"] = to_time(window.end + REQUEST_MARGIN_US)
+            bounds["submitTimeBefore"] = to_time(min(window.end + REQUEST_MARGIN_US, LATEST_US))
         pages: Iterator[dict[str, Any]] = iter(
             self._paginator.paginate(
                 sortBy="SubmissionTime",
@@ -131,6 +130,6 @@ class Listing:
         if self._stopping.is_set():
             return False
         if isinstance(error, ClientError):
-            return is_transient(error) or (chain.has_token and error_code(error) == TOKEN_REFUSED)
-        nothing_answers = isinstance(error, NoConnectionError) and not self.tally.pages
-        return not nothing_answers
+            return is_transient(error) or (chain.has_token and is_refusal_of_parameters(error))
+        is_silent = isinstance(error, NoConnectionError | ReadTimeoutError)
+        return self.tally.pages > 0 or not is_silent

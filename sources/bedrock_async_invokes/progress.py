@@ -5,14 +5,17 @@ running and never see them end, its boundary de-duplication drops a re-read row 
 seen, and it would run past a gap where a window failed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .instants import EARLIEST_US, LATEST_US
 from .records import SCHEMA, digests, is_open, submit_microseconds
-from .windows import OpenInvocation, Plan, Window, plan_increment
+from .settings import MISSES_FORGIVEN
+from .windows import UNRANKED, OpenInvocation, Plan, Window, plan_increment
 
 Stored = Callable[[pa.Table], Mapping[str, str]]
 """Digests by ARN of the rows that the destination holds, of those in the table given."""
@@ -46,8 +49,14 @@ class Progress:
         """Invocations seen so far; the rank of the next one."""
         self.open: dict[str, OpenInvocation] = {}
         self.recent: dict[str, ClosedInvocation] = {}
-        """Ended ones submitted within `lag` of the watermark, and those without a submitTime."""
+        """Ended ones submitted within the lag of the watermark, and those without submitTime."""
+        self.recent_from: int | None = None
+        """From where on `recent` is complete."""
+        self.has_islands = False
+        """Whether a range was loaded that the watermark has not reached yet."""
         self._ended = SCHEMA.empty_table()
+        self._ranked_after = LATEST_US
+        self._expected: list[tuple[int, str]] | None = None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], lag_us: int) -> "Progress":
@@ -59,17 +68,40 @@ class Progress:
         progress.recent = {
             arn: ClosedInvocation(*seen) for arn, seen in state.get("recent", {}).items()
         }
+        progress.recent_from = state.get("recent_from")
+        progress.has_islands = state.get("has_islands", False)
         return progress
 
     def to_state(self) -> dict[str, Any]:
         """Plain JSON: times in microseconds since the epoch."""
-        self.recent, self._ended = self._recent_as_state(), SCHEMA.empty_table()
+        self._settle_ended()
         return {
             "submitted_through": self.submitted_through,
             "rows": self.rows,
             "open": {arn: list(seen) for arn, seen in self.open.items()},
             "recent": {arn: list(seen) for arn, seen in self.recent.items()},
+            "recent_from": self.recent_from,
+            "has_islands": self.has_islands,
         }
+
+    @property
+    def open_invocations(self) -> int:
+        """How many are open and listed."""
+        return sum(not seen.misses for seen in self.open.values())
+
+    @property
+    def settled_before(self) -> int | None:
+        """What was submitted before this cannot become visible any more."""
+        return None if self.submitted_through is None else self.submitted_through - self.lag_us
+
+    @property
+    def is_patchy(self) -> bool:
+        """Whether rows may be loaded already that neither `open` nor `recent` remembers."""
+        settled_before, recent_from = self.settled_before, self.recent_from
+        is_lag_longer = (
+            settled_before is not None and recent_from is not None and settled_before < recent_from
+        )
+        return self.has_islands or is_lag_longer
 
     def plan(self, end: int | None = None) -> Plan:
         """The windows that bring this scope up to date, or up to `end`."""
@@ -79,9 +111,14 @@ class Progress:
 
     def advance(self, table: pa.Table) -> None:
         """Move the watermark over rows before which nothing is left to read; never back."""
-        newest = pc.max(submit_microseconds(table)).as_py()
-        if newest is not None:
-            self.submitted_through = max(newest, self.submitted_through or newest)
+        submit = submit_microseconds(table)
+        newest = pc.max(submit).as_py()
+        if newest is None:
+            return
+        before = EARLIEST_US if self.submitted_through is None else self.submitted_through
+        self.rows += pc.sum(pc.greater(submit, before)).as_py() or 0
+        self.submitted_through = max(newest, before)
+        self._ranked_after = before
 
     def changes(
         self,
@@ -96,19 +133,43 @@ class Progress:
         been loaded. `stored` tells what the destination holds, where progress, which remembers
         open and recent invocations alone, cannot.
         """
-        vanished = self._vanished(window, table)
+        ranks = self._ranks(table)
+        vanished = self._miss(window, table)
         table = self._unsettled(table, settled_before)
-        known = self._known(table, stored)
+        arns = table["invocation_arn"].to_pylist()
+        known = stored(table) if stored else self._known(arns)
+        self._remember(table, ranks)
         table, changed = _without_unchanged(table, known)
-        self._remember(table)
-        for arn in vanished:
-            del self.open[arn]
         return Changes(table, table.num_rows - changed, changed, vanished)
 
-    def _vanished(self, window: Window, table: pa.Table) -> tuple[str, ...]:
-        expected = [arn for arn, seen in self.open.items() if seen.submit_us in window]
-        listed = set(_among(table, expected)["invocation_arn"].to_pylist())
-        return tuple(arn for arn in expected if arn not in listed)
+    def finish(self) -> None:
+        """An increment has been read to its end: all near the watermark is remembered."""
+        self.has_islands = False
+        self.recent_from = self.settled_before
+
+    def _miss(self, window: Window, table: pa.Table) -> tuple[str, ...]:
+        """Open invocations that their window does not list: told once, looked for a few times."""
+        listed = set(table["invocation_arn"].to_pylist())
+        vanished = []
+        for arn in self._expected_in(window):
+            if arn in listed or arn not in self.open:
+                continue
+            seen = self.open[arn]
+            if seen.misses == 0:
+                vanished.append(arn)
+            if seen.misses + 1 == MISSES_FORGIVEN:
+                del self.open[arn]
+            else:
+                self.open[arn] = seen._replace(misses=seen.misses + 1)
+        return tuple(vanished)
+
+    def _expected_in(self, window: Window) -> list[str]:
+        """What was open when the run began: a run's windows have nothing in common."""
+        if self._expected is None:
+            self._expected = sorted((seen.submit_us, arn) for arn, seen in self.open.items())
+        first = 0 if window.start is None else bisect_left(self._expected, (window.start, ""))
+        last = None if window.end is None else bisect_left(self._expected, (window.end, ""))
+        return [arn for _, arn in self._expected[first:last]]
 
     def _unsettled(self, table: pa.Table, settled_before: int | None) -> pa.Table:
         if settled_before is None:
@@ -116,59 +177,66 @@ class Progress:
         is_recent = pc.greater_equal(submit_microseconds(table), settled_before)
         return table.filter(pc.or_(pc.fill_null(is_recent, True), _is_among(table, self.open)))
 
-    def _known(self, table: pa.Table, stored: Stored | None) -> Mapping[str, str]:
-        if stored:
-            return stored(table)
-        recent = {arn: seen.digest for arn, seen in self.recent.items()}
-        return recent | {arn: seen.digest for arn, seen in self.open.items()}
+    def _known(self, arns: list[str]) -> dict[str, str]:
+        recent = {arn: self.recent[arn].digest for arn in arns if arn in self.recent}
+        return recent | {arn: self.open[arn].digest for arn in arns if arn in self.open}
 
-    def _remember(self, table: pa.Table) -> None:
+    def _ranks(self, table: pa.Table) -> dict[str, int]:
+        """Ranks of open invocations that the watermark has just passed.
+
+        The table's last row is the last of the rows so far. What is found elsewhere has no rank.
+        """
+        is_passed = pc.greater(submit_microseconds(table), self._ranked_after)
+        is_tracked = pc.and_(is_open(table), pc.fill_null(is_passed, False))
+        first = self.rows - table.num_rows
+        positions = pc.indices_nonzero(is_tracked).to_pylist()
+        arns = table.filter(is_tracked)["invocation_arn"].to_pylist()
+        return {arn: max(0, first + at) for arn, at in zip(arns, positions, strict=True)}
+
+    def _remember(self, table: pa.Table, ranks: Mapping[str, int]) -> None:
         is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
-        ranks = pc.add(pc.indices_nonzero(is_tracked), self.rows).to_pylist()
-        self._remember_ended(table, pc.invert(is_tracked))
+        self._remember_ended(table.filter(pc.invert(is_tracked)))
         self._remember_open(table.filter(is_tracked), ranks)
         self._remember_undated(table.filter(pc.is_null(table["submit_time"])))
-        self.rows += table.num_rows
 
-    def _remember_open(self, table: pa.Table, ranks: list[int]) -> None:
-        for rank, (arn, submit_us, digest) in zip(ranks, _identities(table), strict=True):
+    def _remember_open(self, table: pa.Table, ranks: Mapping[str, int]) -> None:
+        for arn, submit_us, digest in _identities(table):
             seen = self.open.get(arn)
-            self.open[arn] = OpenInvocation(submit_us, seen.rank if seen else rank, digest)
+            rank = seen.rank if seen else ranks.get(arn, UNRANKED)
+            self.open[arn] = OpenInvocation(submit_us, rank, digest)
             self.recent.pop(arn, None)
 
-    def _remember_ended(self, table: pa.Table, has_ended: pa.ChunkedArray) -> None:
+    def _remember_ended(self, table: pa.Table) -> None:
         """Keep those near the watermark; hashing waits until it is known which these are."""
-        was_open = pc.and_(has_ended, _is_among(table, self.open))
-        for arn in table.filter(was_open)["invocation_arn"].to_pylist():
+        for arn in table.filter(_is_among(table, self.open))["invocation_arn"].to_pylist():
             del self.open[arn]
-        ended = pa.concat_tables(
-            [self._ended, table.filter(pc.and_(has_ended, self._recent(table)))]
-        )
-        self._ended = ended.filter(self._recent(ended))
+        self._ended = pa.concat_tables([self._recent(self._ended), self._recent(table)])
 
     def _remember_undated(self, table: pa.Table) -> None:
         """At once, since any window may list them again."""
         for arn, _, digest in _identities(table):
             self.recent[arn] = ClosedInvocation(None, digest)
 
-    def _recent(self, table: pa.Table) -> pa.ChunkedArray:
-        is_recent = pc.greater_equal(submit_microseconds(table), self._recent_from)
-        return pc.fill_null(is_recent, False)
+    def _recent(self, table: pa.Table) -> pa.Table:
+        if self.submitted_through is None or self.settled_before is None:
+            return table.slice(0, 0)
+        submit = submit_microseconds(table)
+        is_recent = pc.greater_equal(submit, self.settled_before)
+        return table.filter(pc.and_(is_recent, pc.less_equal(submit, self.submitted_through)))
 
-    @property
-    def _recent_from(self) -> int:
-        return (self.submitted_through or 0) - self.lag_us
-
-    def _recent_as_state(self) -> dict[str, ClosedInvocation]:
-        ended = {
-            arn: ClosedInvocation(submit_us, digest)
-            for arn, submit_us, digest in _identities(self._ended)
-        }
-        return {
+    def _settle_ended(self) -> None:
+        settled_before = self.settled_before
+        if settled_before is None:
+            return
+        for arn, submit_us, digest in _identities(self._recent(self._ended)):
+            self.recent[arn] = ClosedInvocation(submit_us, digest)
+        self._ended = SCHEMA.empty_table()
+        self.recent = {
             arn: seen
-            for arn, seen in (self.recent | ended).items()
-            if seen.submit_us is None or seen.submit_us >= self._recent_from
+            for arn, seen in self.recent.items()
+            if seen.submit_us is None or seen.submit_us >= settled_before
         }
+        self.recent_from = max(settled_before, self.recent_from or settled_before)
 
 
 def _identities(table: pa.Table) -> Iterator[tuple[str, int, str]]:
@@ -180,25 +248,18 @@ def _identities(table: pa.Table) -> Iterator[tuple[str, int, str]]:
     )
 
 
-def _is_among(table: pa.Table, arns: Iterable[str]) -> pa.ChunkedArray:
-    return pc.is_in(table["invocation_arn"], pa.array(list(arns), pa.string()))
-
-
-def _among(table: pa.Table, arns: Iterable[str]) -> pa.Table:
-    return table.filter(_is_among(table, arns))
+def _is_among(table: pa.Table, arns: Container[str]) -> pa.Array:
+    listed = table["invocation_arn"].to_pylist()
+    return pa.array([arn in arns for arn in listed], pa.bool_())
 
 
 def _without_unchanged(table: pa.Table, known: Mapping[str, str]) -> tuple[pa.Table, int]:
     """The rows that are new or changed, and how many of them changed."""
-    known_rows = pc.indices_nonzero(_is_among(table, known))
-    listed = table.take(known_rows)
+    listed = table.filter(_is_among(table, known))
     arns = listed["invocation_arn"].to_pylist()
-    unchanged = [
-        row
-        for row, arn, digest in zip(known_rows.to_pylist(), arns, digests(listed), strict=True)
-        if known[arn] == digest
-    ]
+    unchanged = {
+        arn for arn, digest in zip(arns, digests(listed), strict=True) if known[arn] == digest
+    }
     if unchanged:
-        is_unchanged = pc.is_in(pa.array(range(table.num_rows)), pa.array(unchanged))
-        table = table.filter(pc.invert(is_unchanged))
-    return table, len(known_rows) - len(unchanged)
+        table = table.filter(pc.invert(_is_among(table, unchanged)))
+    return table, listed.num_rows - len(unchanged)

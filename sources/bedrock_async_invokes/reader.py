@@ -44,6 +44,8 @@ class ScopeReader:
         self._listing = listing
         self._pool = pool
         self._ahead = ahead
+        self._reach = ahead
+        """How far to read ahead: in a thin stretch, not at all, until it is known how thin."""
         self.share_read = 0.0
         """How much of the time between the oldest and the newest row has been read, 0..1."""
         self._oldest: int | None = None
@@ -62,7 +64,8 @@ class ScopeReader:
             return
         newest = self._newest.result()
         if newest.unread:
-            self._line.append(self._before(newest, newest.unread))
+            # Its first page tells how dense it is, and on a first load where it starts.
+            self._line.append(_Piece(newest.unread, max_pages=1))
             for reading in self._in_order():
                 self._measure(reading, newest.unread)
                 yield reading
@@ -76,13 +79,6 @@ class ScopeReader:
             span = max(1, whole.end - self._oldest)
             self.share_read = (reading.window.end - self._oldest) / span
 
-    @staticmethod
-    def _before(newest: Reading, unread: Window) -> _Piece:
-        """On a first load, one page has to tell where the listing starts."""
-        if unread.start is None:
-            return _Piece(unread, max_pages=1)
-        return _Piece(unread, rows_per_us=_density(newest))
-
     def _in_order(self) -> Iterator[Reading]:
         while self._line:
             self._fill()
@@ -94,17 +90,20 @@ class ScopeReader:
 
     def _learn(self, piece: _Piece, reading: Reading) -> None:
         density = _density(reading, piece.rows_per_us)
+        self._reach = self._ahead
         if reading.unread:
             self._line.appendleft(_Piece(reading.unread, rows_per_us=density))
         elif piece.rows_per_us is not None:
             waiting = (each for each in self._line if each.future is None)
             if (following := next(waiting, None)) is not None:
                 following.rows_per_us = density
+            if reading.table.num_rows < PAGE_SIZE:
+                self._reach = 1
 
     def _fill(self) -> None:
         """Submit what is next in line, cutting long windows, until enough is under way."""
         position = 0
-        while position < min(self._ahead, len(self._line)):
+        while position < min(self._reach, len(self._line)):
             if self._line[position].future is None:
                 self._submit(position)
             position += 1

@@ -81,7 +81,10 @@ class ScopeRun:
 
     def _listing(self, stopping: threading.Event) -> Listing:
         """The scope's listing; where nothing else tells the account, its newest page does."""
-        client = self._account.client(self.scope.region)
+        try:
+            client = self._account.client(self.scope.region)
+        except ValueError as error:
+            raise ScopeError(f"The endpoint cannot be used: {error}") from error
         self._tally.watch(client)
         messages = self._options.failure_messages
         self.scope = Scope(self._account.account_id, self.scope.region)
@@ -104,11 +107,16 @@ class ScopeRun:
                 raise self._failure
             assert self._reader is not None
             moves_watermark = self._moves_watermark()
+            stored = self._stored(moves_watermark)
             for reading in self._reader.readings():
                 if moves_watermark:
                     self.progress.advance(reading.table)
-                yield self._changes(reading)
+                else:
+                    self.progress.has_islands = True
+                yield self._changes(reading, stored)
                 self._observe()
+            if moves_watermark and self._plan.forward.end is None:
+                self.progress.finish()
         except SCOPE_ERRORS as error:
             self._end("failed", describe(error))
         else:
@@ -120,13 +128,13 @@ class ScopeRun:
             state[str(self.scope)] = self.progress.to_state()
 
     def _moves_watermark(self) -> bool:
-        """A range moves it only if nothing between it and the watermark is left out."""
-        start, through = self._plan.forward.start, self.progress.submitted_through
-        return start is None or (through is not None and start <= through)
+        """A range moves it only if it leaves out nothing that may still become visible."""
+        start, settled_before = self._plan.forward.start, self.progress.settled_before
+        return start is None or (settled_before is not None and start <= settled_before)
 
-    def _changes(self, reading: Reading) -> pa.Table:
+    def _changes(self, reading: Reading, stored: Stored | None) -> pa.Table:
         changes = self.progress.changes(
-            reading.window, reading.table, self._plan.settled_before, self._stored
+            reading.window, reading.table, self._plan.settled_before, stored
         )
         self.report.rows_new += changes.new
         self.report.rows_changed += changes.changed
@@ -134,16 +142,16 @@ class ScopeRun:
         self.vanished += [(arn, datetime.now(UTC)) for arn in changes.vanished]
         return changes.table
 
-    @property
-    def _stored(self) -> Stored | None:
-        """Progress tells what is known of an increment, the destination of anything else."""
-        return self._options.stored if self._plan.settled_before is None else None
+    def _stored(self, moves_watermark: bool) -> Stored | None:
+        """Progress knows the rows of an ordinary increment, the destination any others."""
+        is_increment = self._plan.settled_before is not None and moves_watermark
+        return None if is_increment and not self.progress.is_patchy else self._options.stored
 
     def _observe(self) -> None:
         report, tally, through = self.report, self._tally, self.progress.submitted_through
         report.calls, report.throttled = tally.calls, tally.throttled
         report.pages, report.rows_read = tally.pages, tally.rows_read
-        report.open_invocations = len(self.progress.open)
+        report.open_invocations = self.progress.open_invocations
         report.submitted_through = None if through is None else to_time(through)
         if self._options.observer:
             share = 1.0 if report.outcome or not self._reader else self._reader.share_read

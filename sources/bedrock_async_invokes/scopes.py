@@ -95,7 +95,8 @@ class Account:
 
     def _caller_account(self) -> str:
         quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
-        sts = self.session.client("sts", _default_region(self.session), config=quick)
+        region = _default_region(self.session) or "us-east-1"
+        sts = self.session.client("sts", region, config=quick)
         return str(sts.get_caller_identity()["Account"])
 
 

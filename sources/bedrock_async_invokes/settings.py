@@ -26,6 +26,9 @@ BATCH_ROWS: Final = 50_000
 TERMINAL_STATUSES: Final = ("Completed", "Failed")
 """An invocation with one of these does not change any more."""
 
+MISSES_FORGIVEN: Final = 3
+"""Runs in a row that do not list an open invocation, until it is looked for no more."""
+
 CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 15
 """A page of 1,000 invocations takes well under a second; a call that hangs is tried again."""

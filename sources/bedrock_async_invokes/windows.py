@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .settings import PAGE_SIZE
+
+UNRANKED: Final = -1
+"""The rank of an invocation that was found out of order, which tells no distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class OpenInvocation(NamedTuple):
     rank: int
     """How many rows had been read when it was first seen: ranks tell the rows between two."""
     digest: str
+    misses: int = 0
+    """Readings in a row that did not list it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +72,15 @@ def plan_increment(
         still_open = (each for each in still_open if each.submit_us < end)
     spans: list[tuple[int, int | None]] = [(settled_before, end)]
     younger_rank = rows
-    for submit_us, rank, _ in sorted(still_open, reverse=True):
+    for submit_us, rank, *_ in sorted(still_open, reverse=True):
         start, stop = spans[-1]
         if submit_us < start:
-            if younger_rank - rank <= PAGE_SIZE // 2:
+            if rank != UNRANKED and younger_rank - rank <= PAGE_SIZE // 2:
                 spans[-1] = (submit_us, stop)
             else:
                 spans.append((submit_us, submit_us + 1))
-        younger_rank = min(younger_rank, rank)
+        if rank != UNRANKED:
+            younger_rank = min(younger_rank, rank)
     forward, *refresh = (Window(*span) for span in spans)
     return Plan(tuple(reversed(refresh)), forward, settled_before)
 

@@ -186,6 +186,18 @@ def test_pages_without_rows_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatc
         listing_of(client_that_answers(pages)).read(Window())
 
 
+def test_half_a_character_at_the_end_of_a_message_spoils_no_page() -> None:
+    summary = {
+        "invocationArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/aaaaaaaaaaaa",
+        "modelArn": f"arn:aws:bedrock:{REGION}::foundation-model/luma.ray-v2:0",
+        "failureMessage": "cut \ud83d",
+        "submitTime": "2026-03-30T00:00:00Z",
+    }
+    pages = iter([{"asyncInvokeSummaries": [summary]}])
+    reading = listing_of(client_that_answers(pages)).read(Window())
+    assert reading.table["failure_message"].to_pylist() == ["cut \ufffd"]
+
+
 def client_that_answers(pages: Iterator[dict[str, Any]]) -> Any:
     """A client whose requests never leave: the SDK takes each page for what came back."""
     client = boto3.Session(region_name=REGION).client(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sources.bedrock_async_invokes.instants import to_microseconds, to_time
 from sources.bedrock_async_invokes.progress import Changes, Progress
 from sources.bedrock_async_invokes.records import digests, to_table
-from sources.bedrock_async_invokes.windows import Window
+from sources.bedrock_async_invokes.windows import UNRANKED, Window
 
 OBSERVED = datetime(2026, 3, 31, tzinfo=UTC)
 EPOCH_US = to_microseconds(datetime(2026, 3, 1, tzinfo=UTC))
@@ -89,10 +89,50 @@ def test_settled_rows_count_only_where_they_are_open() -> None:
 def test_an_open_invocation_that_its_window_does_not_list_has_vanished() -> None:
     progress = Progress(LAG_US)
     take(progress, listed(1, 0, "InProgress"), listed(2, 50, "InProgress"))
+    progress = restored(progress)
     window = Window(EPOCH_US, EPOCH_US + SECOND)
     changes = progress.changes(window, table_of())
     assert [int(arn[-12:]) for arn in changes.vanished] == [1]
-    assert [int(arn[-12:]) for arn in progress.open] == [2]
+    assert progress.open_invocations == 1
+
+
+def test_what_vanished_is_told_once_and_looked_for_a_few_times() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"))
+    vanished = []
+    for _ in range(4):
+        progress = restored(progress)
+        vanished.append(len(progress.changes(Window(), table_of()).vanished))
+    assert vanished == [1, 0, 0, 0]
+    assert progress.open == {}
+
+
+def test_what_vanished_and_came_back_is_followed_on() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"))
+    progress = restored(progress)
+    progress.changes(Window(), table_of())
+    progress = restored(progress)
+    assert take(progress, listed(1, 0, "InProgress")).table.num_rows == 0
+    progress = restored(progress)
+    assert progress.open_invocations == 1
+    assert take(progress, listed(1, 0, "Completed")).changed == 1
+
+
+def test_a_range_on_a_fresh_scope_leaves_no_trail_in_the_state() -> None:
+    """Nothing says where its neighbourhood ends, so only what is open is remembered."""
+    progress = Progress(LAG_US)
+    progress.changes(Window(), table_of(listed(1, 0), listed(2, 1, "InProgress")))
+    assert progress.to_state()["recent"] == {}
+    assert len(progress.to_state()["open"]) == 1
+
+
+def test_a_longer_lag_asks_the_destination() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1_000))
+    state = progress.to_state()
+    assert not Progress.from_state(state, LAG_US).is_patchy
+    assert Progress.from_state(state, 2 * LAG_US).is_patchy
 
 
 def test_what_the_destination_holds_is_not_loaded_again() -> None:
@@ -130,8 +170,7 @@ def test_ended_invocations_are_remembered_as_long_as_the_lag() -> None:
 def test_ranks_count_the_rows_read_before() -> None:
     progress = Progress(LAG_US)
     take(progress, listed(1, 0), listed(2, 1, "InProgress"), listed(3, 2))
-    later = Window(EPOCH_US + 3 * SECOND, None)
-    progress.changes(later, table_of(listed(4, 3), listed(5, 4, "InProgress")))
+    take(progress, listed(4, 3), listed(5, 4, "InProgress"))
     assert [seen.rank for seen in progress.open.values()] == [1, 4]
 
 
@@ -140,6 +179,25 @@ def test_an_invocation_that_stays_open_keeps_its_rank() -> None:
     take(progress, listed(1, 0), listed(2, 1, "Queued"))
     take(progress, listed(2, 1, "InProgress"), listed(3, 2))
     assert [seen.rank for seen in progress.open.values()] == [1]
+
+
+def test_rows_that_are_stored_already_count_for_ranks() -> None:
+    rows = table_of(*(listed(number, number) for number in range(900)))
+    held = dict(zip(rows["invocation_arn"].to_pylist(), digests(rows), strict=True))
+    progress = Progress(LAG_US)
+    progress.advance(rows)
+    assert progress.changes(Window(), rows, stored=lambda _: held).table.num_rows == 0
+    take(progress, listed(901, 901, "InProgress"))
+    assert [seen.rank for seen in progress.open.values()] == [900]
+
+
+def test_what_is_found_out_of_order_has_no_rank() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 1_000))
+    late = table_of(listed(2, 5, "InProgress"))
+    progress.advance(late)
+    progress.changes(Window(), late)
+    assert [seen.rank for seen in progress.open.values()] == [UNRANKED]
 
 
 statuses = st.sampled_from(["InProgress", "Completed", "Failed", "Queued", None])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dlt
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from sources.bedrock_async_invokes import bedrock_async_invokes
 from sources.bedrock_emulator import Control
@@ -83,6 +84,27 @@ def test_a_limited_run_loses_nothing(
     assert 0 < rows < len(bedrock.listing(ACCOUNT, REGION))
     pipeline.run(bedrock_async_invokes())
     assert_exact_copy(database, bedrock)
+
+
+def test_a_run_for_the_schema_alone_loses_nothing(
+    pipeline: dlt.Pipeline, bedrock: Control, database: Path
+) -> None:
+    """Dlt takes one item and throws it away."""
+    pipeline.run(bedrock_async_invokes().with_resources("extract_runs"))
+    source = bedrock_async_invokes()
+    source.async_invokes.add_limit(0)
+    pipeline.run(source)
+    pipeline.run(bedrock_async_invokes())
+    assert_exact_copy(database, bedrock)
+
+
+def test_a_source_that_was_stopped_does_not_pretend_to_be_read(
+    pipeline: dlt.Pipeline, bedrock: Control, database: Path
+) -> None:
+    source = bedrock_async_invokes()
+    pipeline.run(source.add_limit(1))
+    with pytest.raises(PipelineStepFailed, match="make a new one, or a new source"):
+        pipeline.run(source)
 
 
 def test_runs_alone_are_nothing_to_wait_for(pipeline: dlt.Pipeline, database: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sources.bedrock_async_invokes.settings import PAGE_SIZE
 from sources.bedrock_async_invokes.windows import (
+    UNRANKED,
     OpenInvocation,
     Plan,
     Window,
@@ -103,6 +104,15 @@ def test_a_lone_straggler_has_a_window_of_its_own() -> None:
     straggler = OpenInvocation(1_000, 5, "")
     assert plan_increment(9_000_000, 50_000, [straggler], 0) == Plan(
         (Window(1_000, 1_001),), Window(9_000_000, None), 9_000_000
+    )
+
+
+def test_one_that_was_found_late_has_a_window_of_its_own() -> None:
+    found_late = OpenInvocation(1_000, UNRANKED, "")
+    assert plan_increment(9_000_000, 50_002, [found_late], 0).refresh == (Window(1_000, 1_001),)
+    young = OpenInvocation(8_000_000, 49_990, "")
+    assert plan_increment(9_000_000, 50_002, [found_late, young], 0) == Plan(
+        (Window(1_000, 1_001),), Window(8_000_000, None), 9_000_000
     )
 
 

@@ -115,6 +115,27 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SOURCES__BEDROCK_ASYNC_INVOKES__LAG_SECONDS", "soon"),
+        ("SOURCES__BEDROCK_ASYNC_INVOKES__FAILURE_MESSAGE", "shred"),
+        ("AWS_PROFILE", "missing"),
+        ("AWS_DEFAULT_REGION", "us east"),
+        ("DLT_DATA_DIR", "/proc/nothing"),
+    ],
+)
+def test_a_bad_environment_is_told_in_one_line(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    role = "arn:aws:iam::444455556666:role/reader"
+    document, result = run_json("--database", str(database), "--role-arn", role)
+    assert document["exit_code"] == result.exit_code != 0
+    assert "Error: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_time_without_a_zone_is_utc_and_that_is_said(listed: Control, database: Path) -> None:
     both = ("--database", str(database), "--since", "2026-03-30T00:00")
     document, result = run_json(*both)

@@ -208,6 +208,52 @@ def test_a_range_mends_rows_that_were_lost(bedrock: Control, database: Path) -> 
     assert_exact_copy(database, bedrock)
 
 
+def test_a_range_within_the_lag_does_not_leave_late_rows_behind(
+    bedrock: Control, database: Path
+) -> None:
+    populate(bedrock, 2_000)
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW)
+    run(database)
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW - timedelta(seconds=200))
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW + timedelta(hours=1))
+    bedrock.advance(timedelta(hours=2))
+    run(database, since=NOW - timedelta(seconds=100))
+    run(database)
+    assert_exact_copy(database, bedrock)
+    assert run(database).rows_loaded == 0
+
+
+def test_an_open_invocation_that_a_range_found_costs_one_call(
+    bedrock: Control, database: Path
+) -> None:
+    start, end = NOW - timedelta(days=60), NOW - timedelta(days=20)
+    bedrock.populate(ACCOUNT, REGION, 10_000, start, end, never_ending_rate=0)
+    run(database)
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW - timedelta(days=50))
+    run(database, since=NOW - timedelta(days=51), until=NOW - timedelta(days=49))
+    result = run(database)
+    assert_exact_copy(database, bedrock)
+    assert (result.scopes[0].calls, result.scopes[0].open_invocations) == (2, 1)
+    assert result.scopes[0].rows_read < 20
+
+
+def test_a_burst_after_a_quiet_time_costs_few_calls(bedrock: Control, database: Path) -> None:
+    run(database)
+    start = NOW - timedelta(hours=13)
+    bedrock.populate(ACCOUNT, REGION, 500, start, start + timedelta(hours=12), 1)
+    burst = NOW - timedelta(minutes=1)
+    bedrock.populate(ACCOUNT, REGION, 1_500, burst, burst + timedelta(seconds=1), 2)
+    result = run(database)
+    assert_exact_copy(database, bedrock)
+    assert result.scopes[0].calls <= 4
+
+
+def test_a_longer_lag_rewrites_nothing(bedrock: Control, database: Path) -> None:
+    populate(bedrock, 3_000)
+    run(database)
+    assert run(database, lag_seconds=3 * 86_400).rows_loaded == 0
+
+
 def test_odd_invocations_are_loaded_as_they_are(bedrock: Control, database: Path) -> None:
     message = "\x07\x1b[31mbad\n" + "😀" * 1_000 + "é" * 1_030
     model_arn = f"arn:aws:bedrock:{REGION}::foundation-model/amazon.nova-reel-v1:1"
