@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 
 DatabaseOption = Annotated[
-    str | None, typer.Option(help="The DuckDB file.  [default: bedrock_async.duckdb]")
+    str | None, typer.Option(help="The DuckDB file.", show_default="bedrock_async.duckdb")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
@@ -35,34 +35,42 @@ class DestinationKind(StrEnum):
     DUCKDB = "duckdb"
 
 
+DestinationOption = Annotated[DestinationKind, typer.Option(help="Where to load to.")]
+RegionOption = Annotated[
+    list[str] | None, typer.Option(help="Region to read, or `all`; repeatable.")
+]
+RoleOption = Annotated[
+    list[str] | None, typer.Option(help="Role to assume for one more account; repeatable.")
+]
+SinceOption = Annotated[
+    str | None, typer.Option(help="Read all that was submitted from then on (ISO 8601).")
+]
+UntilOption = Annotated[
+    str | None, typer.Option(help="Leave out what was submitted from then on (ISO 8601).")
+]
+LagOption = Annotated[
+    int | None,
+    typer.Option(help="Seconds that an invocation may be listed late.", show_default="300"),
+]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option(help="Calls in flight, over all scopes.", show_default="8")
+]
+NoModelsOption = Annotated[
+    bool, typer.Option("--no-models", help="Load only. This version has no SQL models yet.")
+]
+
+
 @app.command()
 def run(
-    destination: Annotated[
-        DestinationKind, typer.Option(help="Where to load to.")
-    ] = DestinationKind.DUCKDB,
+    destination: DestinationOption = DestinationKind.DUCKDB,
     database: DatabaseOption = None,
-    region: Annotated[
-        list[str] | None, typer.Option(help="Region to read, or `all`; repeatable.")
-    ] = None,
-    role_arn: Annotated[
-        list[str] | None, typer.Option(help="Role to assume for one more account; repeatable.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Read the range from this submit time (ISO 8601).")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Read what was submitted before this (ISO 8601).")
-    ] = None,
-    lag: Annotated[
-        int | None,
-        typer.Option(help="Seconds that an invocation may be listed late.  [default: 300]"),
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(help="Calls in flight, over all scopes.  [default: 8]")
-    ] = None,
-    no_models: Annotated[
-        bool, typer.Option("--no-models", help="Load only. This version has no SQL models yet.")
-    ] = False,
+    region: RegionOption = None,
+    role_arn: RoleOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lag: LagOption = None,
+    concurrency: ConcurrencyOption = None,
+    no_models: NoModelsOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -126,7 +134,7 @@ def demo(
 def emulator(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
     now: Annotated[
-        str | None, typer.Option(help="Where its clock stands (ISO 8601).  [default: now]")
+        str | None, typer.Option(help="Where its clock stands (ISO 8601).", show_default="now")
     ] = None,
     account: Annotated[str, typer.Option(help="Account of the credentials.")] = "111122223333",
     region: Annotated[str, typer.Option(help="Region to fill.")] = "us-east-1",

@@ -15,7 +15,7 @@ LAG_SECONDS: Final = 300
 """How late an invocation may become visible in the listing."""
 
 CONCURRENCY: Final = 8
-"""Calls in flight, over all scopes."""
+"""Calls of ListAsyncInvokes in flight, over all scopes."""
 
 PIECE_PAGES: Final = 8
 """Pages that one piece of a long window is planned to have."""

@@ -1,5 +1,6 @@
 """What a run promises of the database it loads."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from pipelines.destinations import DuckDBDestination
 from pipelines.load import RunResult, load
+from sources.bedrock_async_invokes.records import MEMBERS
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query
@@ -252,6 +254,26 @@ def test_a_longer_lag_rewrites_nothing(bedrock: Control, database: Path) -> None
     populate(bedrock, 3_000)
     run(database)
     assert run(database, lag_seconds=3 * 86_400).rows_loaded == 0
+
+
+def test_members_that_no_contract_knows_are_kept(bedrock: Control, database: Path) -> None:
+    bedrock.faults(unknown_members=True)
+    populate(bedrock, 200)
+    run(database)
+    extras = query(database, "select invocation_arn, extra from bedrock.async_invokes")
+    assert {arn: json.loads(extra) for arn, extra in extras} == {
+        summary["invocationArn"]: unknown_members(summary)
+        for summary in bedrock.listing(ACCOUNT, REGION)
+    }
+
+
+def unknown_members(summary: dict[str, Any]) -> dict[str, Any]:
+    output = dict(summary["outputDataConfig"])
+    s3 = output.pop("s3OutputDataConfig")
+    known = {"s3Uri", "kmsKeyId", "bucketOwner"}
+    output["s3OutputDataConfig"] = {key: s3[key] for key in s3.keys() - known}
+    rest = summary.keys() - MEMBERS
+    return {"outputDataConfig": output, **{key: summary[key] for key in rest}}
 
 
 def test_odd_invocations_are_loaded_as_they_are(bedrock: Control, database: Path) -> None:
