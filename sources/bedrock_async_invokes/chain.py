@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .calls import ListingError
 from .records import SCHEMA, Summary, submit_microseconds
 from .windows import Window
 
@@ -58,8 +59,12 @@ class Chain:
         return list(unseen.values())
 
     def add(self, table: pa.Table) -> None:
-        """Take in a page's rows, those outside of the window left out."""
+        """Take in a page's rows, those outside of the window left out.
+
+        Raises `ListingError` where they are not sorted as asked: what is unread could not be told.
+        """
         table = _within(table, self.window)
+        self._check_order(submit_microseconds(table).drop_null())
         edges = pc.min_max(submit_microseconds(table)).as_py()
         first, last = ("max", "min") if self.newest_first else ("min", "max")
         if edges["min"] is not None:
@@ -67,6 +72,14 @@ class Chain:
             self._last = edges[last]
         self._tables.append(table)
         self.pages += 1
+
+    def _check_order(self, submitted: pa.ChunkedArray) -> None:
+        if not len(submitted):
+            return
+        first, last = submitted[0].as_py(), submitted[-1].as_py()
+        if first < last if self.newest_first else first > last:
+            order = "descending" if self.newest_first else "ascending"
+            raise ListingError(f"A page of the listing is not in {order} order of submitTime.")
 
     def whole(self) -> Reading:
         """The chain came to its end."""

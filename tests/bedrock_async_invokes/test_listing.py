@@ -186,6 +186,23 @@ def test_pages_without_rows_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatc
         listing_of(client_that_answers(pages)).read(Window())
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_page_in_the_wrong_order_is_refused(newest_first: bool) -> None:
+    """What is unread could not be told."""
+    days = ["2026-03-01", "2026-03-02"] if newest_first else ["2026-03-02", "2026-03-01"]
+    page = [
+        {
+            "invocationArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/{number:012d}",
+            "modelArn": f"arn:aws:bedrock:{REGION}::foundation-model/luma.ray-v2:0",
+            "submitTime": f"{day}T00:00:00Z",
+        }
+        for number, day in enumerate(days)
+    ]
+    listing = listing_of(client_that_answers(iter([{"asyncInvokeSummaries": page}])))
+    with pytest.raises(ListingError, match="order of submitTime"):
+        listing.read(Window(), newest_first=newest_first)
+
+
 def test_half_a_character_at_the_end_of_a_message_spoils_no_page() -> None:
     summary = {
         "invocationArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/aaaaaaaaaaaa",
