@@ -129,7 +129,8 @@ def _prove(console: Console, bedrock: Control, database: Path) -> int:
     console.print(
         f"{len(listed):,} listed, {len(rows):,} in the table, {equal:,} equal: {verdict}."
     )
-    console.print(f"\nHave a look: duckdb {database} 'from bedrock.async_invokes limit 5'")
+    query = f"import duckdb; print(duckdb.connect('{database}').sql('from bedrock.async_invokes'))"
+    console.print(f'\nHave a look: uv run python -c "{query}"')
     return 0 if equal == len(rows) == len(listed) else 1
 
 

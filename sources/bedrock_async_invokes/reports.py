@@ -82,4 +82,5 @@ def describe(error: Exception) -> str:
         return " ".join(f"{type(error).__name__}: {error}".split())
     code = error.response.get("Error", {}).get("Code", type(error).__name__)
     message = error.response.get("Error", {}).get("Message", "")
-    return " ".join(f"{code}: {message} {REMEDIES.get(code, '')}".split())
+    sentence = message if message.endswith((".", "!", "?")) else f"{message}."
+    return " ".join(f"{code}: {sentence} {REMEDIES.get(code, '')}".split())
