@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipelines import DEFAULT_DATABASE, DEMO_DATABASE
 from pipelines.errors import CommandError, UsageError
 
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
@@ -23,7 +24,7 @@ app = typer.Typer(
 )
 
 DatabaseOption = Annotated[
-    str | None, typer.Option(help="The DuckDB file.", show_default="bedrock_async.duckdb")
+    str | None, typer.Option(help="The DuckDB file.", show_default=DEFAULT_DATABASE)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
@@ -119,7 +120,7 @@ def status(
 @app.command()
 def demo(
     database: Annotated[Path, typer.Option(help="The DuckDB file, made anew.")] = Path(
-        "bedrock_demo.duckdb"
+        DEMO_DATABASE
     ),
     debug: DebugOption = False,
 ) -> None:

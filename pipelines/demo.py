@@ -10,17 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 from rich.console import Console
 
+from pipelines import DEMO_DATABASE
 from pipelines.console import output_console, print_result, watched
-from pipelines.destinations import DuckDBDestination
+from pipelines.destinations import DuckDBDestination, reading
 from pipelines.errors import CommandError
 from pipelines.load import load
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_emulator import Control
 
-DEMO_DATABASE: Final = "bedrock_demo.duckdb"
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 HISTORY: Final = timedelta(days=30)
 STEP: Final = timedelta(hours=6)
@@ -121,8 +120,7 @@ def _prove(console: Console, bedrock: Control, database: Path) -> int:
         for account, region in bedrock.scopes()
         for summary in bedrock.iter_listing(account, region)
     }
-    with duckdb.connect(database, read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with reading(database) as connection:
         rows = connection.table("bedrock.async_invokes").select(*COMPARED).fetchall()
     equal = sum(listed.get(row[0]) == row for row in rows)
     verdict = "an exact copy" if equal == len(rows) == len(listed) else "NOT an exact copy"

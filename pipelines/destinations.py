@@ -19,12 +19,12 @@ from dlt.common.pipeline import LoadInfo
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
+from pipelines import DEFAULT_DATABASE
 from pipelines.errors import BusyError, CommandError, UsageError
 from sources.bedrock_async_invokes.records import SCHEMA, digests
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 DATASET_NAME: Final = "bedrock"
-DEFAULT_DATABASE: Final = "bedrock_async.duckdb"
 RESERVED_NAMES: Final = (DATASET_NAME, f"{DATASET_NAME}_staging", f"{DATASET_NAME}_analytics")
 STORED: Final = """
 from bedrock.async_invokes
@@ -109,7 +109,7 @@ class DuckDBDestination:
         """Whether any invocation is stored."""
         if not self.database.exists():
             return False
-        with duckdb.connect(self.database, read_only=True) as connection:
+        with reading(self.database) as connection:
             try:
                 return bool(connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
             except duckdb.CatalogException:
@@ -118,8 +118,7 @@ class DuckDBDestination:
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         """Digests by ARN of the invocations in `table` that the database holds."""
         edges = pc.min_max(table["submit_time"]).as_py()
-        with duckdb.connect(self.database, read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
+        with reading(self.database) as connection:
             connection.register("listed", table.select(["invocation_arn"]))
             rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
         stored = rows.select(SCHEMA.names).cast(SCHEMA)
@@ -173,6 +172,14 @@ def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
         except DestinationUndefinedEntity:
             return None
     return state.version_hash if state else None
+
+
+@contextmanager
+def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Read from a database, its times in UTC."""
+    with duckdb.connect(database, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
 
 
 def explain(database: Path, error: duckdb.Error) -> str:

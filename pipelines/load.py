@@ -11,8 +11,8 @@ import duckdb
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 
+from pipelines import DEFAULT_DATABASE
 from pipelines.destinations import (
-    DEFAULT_DATABASE,
     DuckDBDestination,
     explain,
     run_on,
@@ -20,7 +20,7 @@ from pipelines.destinations import (
 )
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
-from sources.bedrock_async_invokes.reports import Observer, ScopeReport
+from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
 from sources.bedrock_async_invokes.roles import OptionError, ScopeError
 
 SLICE_ROWS: Final = 200_000
@@ -141,5 +141,4 @@ def _one_line_errors(database: Path) -> Iterator[None]:
             raise cause from None
         if isinstance(cause, duckdb.IOException):
             raise CommandError(explain(database, cause)) from error
-        reason = " ".join(str(cause).split())
-        raise CommandError(f"The load failed: {type(cause).__name__}: {reason}") from error
+        raise CommandError(f"The load failed: {describe(cause)}") from error

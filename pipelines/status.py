@@ -7,7 +7,7 @@ import duckdb
 from rich.table import Table
 
 from pipelines.console import output_console, show_time
-from pipelines.destinations import explain
+from pipelines.destinations import explain, reading
 from pipelines.errors import CommandError
 
 QUERY = """
@@ -38,8 +38,7 @@ def read_status(database: Path) -> list[dict[str, Any]]:
     if not database.exists():
         raise CommandError(f"{database} does not exist: load it first with `run`.")
     try:
-        with duckdb.connect(database, read_only=True) as connection:
-            connection.execute("set TimeZone = 'UTC'")
+        with reading(database) as connection:
             rows: list[dict[str, Any]] = connection.sql(QUERY).to_arrow_table().to_pylist()
     except duckdb.CatalogException:
         raise CommandError(f"{database} has no runs yet: load it first with `run`.") from None

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .calls import ListingError
-from .records import SCHEMA, Summary, submit_microseconds
+from .records import SCHEMA, Summary, submit_edges, submit_microseconds
 from .windows import Window
 
 
@@ -65,11 +65,11 @@ class Chain:
         """
         table = _within(table, self.window)
         self._check_order(submit_microseconds(table).drop_null())
-        edges = pc.min_max(submit_microseconds(table)).as_py()
-        first, last = ("max", "min") if self.newest_first else ("min", "max")
-        if edges["min"] is not None:
-            self._first = edges[first] if self._first is None else self._first
-            self._last = edges[last]
+        edges = submit_edges(table)
+        first, last = reversed(edges) if self.newest_first else edges
+        if last is not None:
+            self._first = first if self._first is None else self._first
+            self._last = last
         self._tables.append(table)
         self.pages += 1
 

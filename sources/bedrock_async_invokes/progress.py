@@ -6,7 +6,7 @@ seen, and it would run past a gap where a window failed.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -149,9 +149,10 @@ class Progress:
 
     def _miss(self, window: Window, table: pa.Table) -> tuple[str, ...]:
         """Open invocations that their window does not list: told once, looked for a few times."""
-        listed = set(table["invocation_arn"].to_pylist())
+        expected = self._expected_in(window)
+        listed = set(table["invocation_arn"].to_pylist()) if expected else set()
         vanished = []
-        for arn in self._expected_in(window):
+        for arn in expected:
             if arn in listed or arn not in self.open:
                 continue
             seen = self.open[arn]
@@ -218,11 +219,12 @@ class Progress:
             self.recent[arn] = ClosedInvocation(None, digest)
 
     def _recent(self, table: pa.Table) -> pa.Table:
-        if self.submitted_through is None or self.settled_before is None:
+        through = self.submitted_through
+        if through is None:
             return table.slice(0, 0)
         submit = submit_microseconds(table)
-        is_recent = pc.greater_equal(submit, self.settled_before)
-        return table.filter(pc.and_(is_recent, pc.less_equal(submit, self.submitted_through)))
+        is_recent = pc.greater_equal(submit, through - self.lag_us)
+        return table.filter(pc.and_(is_recent, pc.less_equal(submit, through)))
 
     def _settle_ended(self) -> None:
         settled_before = self.settled_before
@@ -248,7 +250,9 @@ def _identities(table: pa.Table) -> Iterator[tuple[str, int, str]]:
     )
 
 
-def _is_among(table: pa.Table, arns: Container[str]) -> pa.Array:
+def _is_among(table: pa.Table, arns: Collection[str]) -> pa.Array:
+    if not arns:
+        return pa.repeat(False, table.num_rows)
     listed = table["invocation_arn"].to_pylist()
     return pa.array([arn in arns for arn in listed], pa.bool_())
 

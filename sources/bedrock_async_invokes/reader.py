@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
-import pyarrow.compute as pc
-
 from .chain import Reading
 from .listing import Listing
-from .records import submit_microseconds
+from .records import submit_edges
 from .settings import PAGE_SIZE, PIECE_PAGES
 from .windows import Plan, Window, next_piece
 
@@ -73,8 +71,8 @@ class ScopeReader:
 
     def _measure(self, reading: Reading, whole: Window) -> None:
         if self._oldest is None:
-            edges = pc.min_max(submit_microseconds(reading.table)).as_py()
-            self._oldest = edges["min"] if whole.start is None else whole.start
+            oldest, _ = submit_edges(reading.table)
+            self._oldest = oldest if whole.start is None else whole.start
         if self._oldest is not None and reading.window.end and whole.end:
             span = max(1, whole.end - self._oldest)
             self.share_read = (reading.window.end - self._oldest) / span
@@ -130,9 +128,9 @@ class ScopeReader:
 
 def _density(reading: Reading, before: float | None = None) -> float:
     """Rows per microsecond of submitTime; after an empty stretch, a fraction of what it was."""
-    edges = pc.min_max(submit_microseconds(reading.table)).as_py()
-    start = edges["min"] if reading.window.start is None else reading.window.start
-    end = edges["max"] if reading.window.end is None else reading.window.end
+    oldest, newest = submit_edges(reading.table)
+    start = oldest if reading.window.start is None else reading.window.start
+    end = newest if reading.window.end is None else reading.window.end
     span = 1 if start is None or end is None else max(1, end - start)
     rows = reading.table.num_rows or 1
     return max(rows / span, (before or 0.0) / LONGEST_STRETCH)

@@ -124,6 +124,12 @@ def submit_microseconds(table: pa.Table) -> pa.ChunkedArray:
     return table["submit_time"].cast(pa.int64())
 
 
+def submit_edges(table: pa.Table) -> tuple[int | None, int | None]:
+    """The oldest and the newest submit time, in microseconds; None where no row has one."""
+    edges = pc.min_max(submit_microseconds(table)).as_py()
+    return edges["min"], edges["max"]
+
+
 def digests(table: pa.Table) -> list[str]:
     """A 64-bit hash per row of all that the listing told, so that a change shows."""
     text = [

@@ -76,7 +76,7 @@ class Observer(Protocol):
         """A `share` of a scope, in 0..1, has been read; an outcome makes its report final."""
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """Class and message in one line, with the remedy where it is known."""
     if not isinstance(error, ClientError):
         return " ".join(f"{type(error).__name__}: {error}".split())
