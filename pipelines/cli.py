@@ -18,7 +18,8 @@ os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 
 app = typer.Typer(
     name="bedrock-async-etl",
-    help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB.",
+    help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB, "
+    "and SQL models of their failure rates and latencies.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -32,6 +33,12 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback o
 
 class DestinationKind(StrEnum):
     """Where `run` loads to."""
+
+    DUCKDB = "duckdb"
+
+
+class Engine(StrEnum):
+    """What builds the models."""
 
     DUCKDB = "duckdb"
 
@@ -57,7 +64,10 @@ ConcurrencyOption = Annotated[
     int | None, typer.Option(help="Calls in flight, over all scopes.", show_default="8")
 ]
 NoModelsOption = Annotated[
-    bool, typer.Option("--no-models", help="Load only. This version has no SQL models yet.")
+    bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
+]
+ModelsOption = Annotated[
+    str | None, typer.Option(help="A folder with SQL models and checks of your own.")
 ]
 
 
@@ -71,18 +81,21 @@ def run(
     until: UntilOption = None,
     lag: LagOption = None,
     concurrency: ConcurrencyOption = None,
+    models: ModelsOption = None,
     no_models: NoModelsOption = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Load what is new or changed in every account and region.
+    """Load what is new or changed in every account and region; rebuild the models; check both.
 
-    Exit codes: 0 good, 1 failed, 2 wrong usage, 3 some scopes failed and the rest was loaded,
-    75 another run holds this destination.
+    Exit codes: 0 good, 1 failed or a check does not hold, 2 wrong usage, 3 some scopes failed and
+    the rest was loaded, 75 another run holds this destination.
     """
     with one_line_errors(debug=debug, as_json=as_json):
-        from pipelines.console import print_result, watched
+        from pipelines.console import print_refresh, print_result, watched, watched_models
         from pipelines.load import find_destination, load
+        from pipelines.models import find_models
+        from pipelines.refresh import Refresh, refresh
 
         options = given(
             regions=region,
@@ -92,13 +105,50 @@ def run(
             lag_seconds=lag,
             concurrency=concurrency,
         )
-        with watched() as observer:
-            result = load(find_destination(**given(database=database)), options, observer=observer)
+        target = find_destination(**given(database=database))
+        own = find_models(**given(models=models))
+        refreshed = Refresh()
+        with target.locked():
+            with watched() as observer:
+                result = load(target, options, observer=observer)
+            if not as_json:
+                print_result(result)
+            if not no_models:
+                with watched_models() as on_built:
+                    refreshed = refresh(target, own, on_built)
+        exit_code = refreshed.exit_code or result.exit_code
         if as_json:
-            print_json(result.as_json())
+            print_json(result.as_json() | refreshed.as_json() | {"exit_code": exit_code})
+        elif not no_models:
+            print_refresh(refreshed)
+        raise typer.Exit(exit_code)
+
+
+@app.command("models")
+def rebuild_models(
+    database: DatabaseOption = None,
+    models: ModelsOption = None,
+    engine: Annotated[Engine, typer.Option(help="What builds them.")] = Engine.DUCKDB,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Rebuild the SQL models and check them. Exit code 1 where a check does not hold."""
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.console import print_models, print_refresh, watched_models
+        from pipelines.load import find_destination
+        from pipelines.models import find_models
+        from pipelines.refresh import refresh
+
+        target = find_destination(**given(database=database))
+        own = find_models(**given(models=models))
+        with watched_models() as on_built:
+            refreshed = refresh(target, own, on_built)
+        if as_json:
+            print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
         else:
-            print_result(result)
-        raise typer.Exit(result.exit_code)
+            print_models(refreshed.models)
+            print_refresh(refreshed)
+        raise typer.Exit(refreshed.exit_code)
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What people see: a progress bar on a terminal, plain lines elsewhere, tables at the end."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Self
@@ -11,6 +11,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines.load import RunResult
+from pipelines.models import BuiltModel, OnBuilt
+from pipelines.refresh import Refresh
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
 
 
@@ -75,6 +77,22 @@ class PlainLines:
 
 
 @contextmanager
+def watched_models() -> Iterator[OnBuilt]:
+    """What draws how far the models are, where stderr is a terminal; else it says nothing."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    columns = (TextColumn("Building {task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("models", total=None)
+
+        def on_built(model: BuiltModel, total: int) -> None:
+            progress.update(task, description=model.name, total=total, advance=1)
+
+        yield on_built
+
+
+@contextmanager
 def watched() -> Iterator[Observer]:
     """An observer that fits where stderr goes."""
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -119,6 +137,38 @@ def print_result(result: RunResult) -> None:
     console.print(
         f"Loaded {result.rows_loaded:,} rows into {result.destination} in {result.seconds:.1f} s."
     )
+
+
+def print_models(models: Sequence[BuiltModel]) -> None:
+    """A row per model that was built."""
+    table = Table("model", box=None, pad_edge=False)
+    for name in ("rows", "seconds"):
+        table.add_column(name, justify="right")
+    for model in models:
+        table.add_row(model.name, f"{model.rows:,}", f"{model.seconds:.2f}")
+    output_console().print(table)
+
+
+def print_refresh(refresh: Refresh) -> None:
+    """Whether the models are fresh, and what broke which rule; what failed goes to stderr."""
+    console = output_console()
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    if refresh.error:
+        errors.print(f"Error: {refresh.error}")
+        return
+    seconds = sum(model.seconds for model in refresh.models)
+    held = len(refresh.checks) - len(refresh.broken)
+    console.print(
+        f"Built {len(refresh.models)} models in {seconds:.1f} s; "
+        f"{held} of {len(refresh.checks)} checks hold."
+    )
+    for check in refresh.broken:
+        rows = "row breaks" if check.violations == 1 else "rows break"
+        errors.print(
+            f"Check {check.name}: {check.violations:,} {rows} the rule: {check.description}"
+        )
+        for example in check.examples:
+            errors.print("  " + ", ".join(f"{name}={example[name]}" for name in example))
 
 
 def show_time(time: datetime | None) -> str:

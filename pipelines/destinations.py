@@ -25,7 +25,8 @@ from sources.bedrock_async_invokes.records import SCHEMA, digests
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 DATASET_NAME: Final = "bedrock"
-RESERVED_NAMES: Final = (DATASET_NAME, f"{DATASET_NAME}_staging", f"{DATASET_NAME}_analytics")
+ANALYTICS_NAME: Final = "bedrock_analytics"
+RESERVED_NAMES: Final = (DATASET_NAME, f"{DATASET_NAME}_staging", ANALYTICS_NAME)
 STORED: Final = """
 from bedrock.async_invokes
 semi join listed using (invocation_arn)
@@ -63,7 +64,8 @@ class DuckDBDestination:
             raise CommandError(
                 f"There is no folder {self.database.resolve().parent}: make it first."
             )
-        lock = FileLock(f"{self.database.resolve()}.lock")
+        # A singleton, so that what a command does in steps may hold it around each and all.
+        lock = FileLock(f"{self.database.resolve()}.lock", is_singleton=True)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -178,6 +180,20 @@ def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
 def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Read from a database, its times in UTC."""
     with duckdb.connect(database, read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Write to a database that is there, its times in UTC; raises `CommandError` if it cannot."""
+    if not database.exists():
+        raise CommandError(f"{database} does not exist: load it first with `run`.")
+    try:
+        connection = duckdb.connect(database)
+    except duckdb.Error as error:
+        raise CommandError(explain(database, error)) from error
+    with connection:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
 

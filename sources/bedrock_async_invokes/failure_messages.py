@@ -11,32 +11,83 @@ from .settings import FailureMessages
 CATEGORIES: Final = (
     (
         "content_filter_output",
-        r"(output|generated|response).*(content filter|filtered|blocked|moderat|responsible ai)",
+        r" (generated|generation|outputs?|responses?|results?)( [^ ]+){0,8} (blocked|"
+        r"filtered|flagged|rejected|removed|withheld|violat[a-z]+|"
+        r"conflicts?)( [^ ]+){0,5} (content|filter|moderat|responsible ai|guardrail|"
+        r"safety)",
     ),
     (
         "content_filter_output",
-        r"(content filter|filtered|blocked|moderat|responsible ai).*(output|generated|response)",
+        r" (blocked|filtered|flagged|rejected|filters?|moderation|guardrails?)( (for|of|"
+        r"on|in|the|your|this))* (generated|outputs?|responses?) ",
     ),
-    ("content_filter_input", r"content filter|filtered|blocked|moderat|responsible ai"),
-    ("storage_access", r"\bs3\b|bucket|\bkms\b|access ?denied|putobject|not authorized"),
-    ("timeout", r"time[d -]*out|deadline"),
-    ("capacity", r"capacity|throttl|too many|quota|unavailable"),
+    (
+        "content_filter_output",
+        r" (generated|outputs?|responses?)( [^ ]+)? (filter|moderat|guardrail|safety|"
+        r"was filtered|were filtered)",
+    ),
+    (
+        "content_filter_input",
+        r" (content ?(filter|polic|moderat)|responsible ai|guardrail|moderat|"
+        r"acceptable use|nsfw|unsafe|inappropriate|safety)",
+    ),
+    (
+        "storage_access",
+        r" (s3|buckets?|kms|putobject|getobject|headobject) | access ?denied|"
+        r"accessdenied| (forbidden|not authorized|unauthorized|permissions?|credentials|"
+        r"assume role) ",
+    ),
+    (
+        "content_filter_input",
+        r" (blocked|filtered|flagged) ",
+    ),
+    (
+        "timeout",
+        r"time ?d? ?out|deadline|time limit| (expired|took too long) ",
+    ),
+    (
+        "capacity",
+        r"capacity|throttl|quota|too ?many ?(requests|invocations|jobs|tokens)|"
+        r"high demand|overload|service ?unavailable|temporarily unavailable|(rate|"
+        r"request) (limit|exceeded)|not ?ready| busy ",
+    ),
     (
         "unsupported_model",
-        r"(model|version).*(not supported|unsupported|not found|deprecated|end of life)",
+        r" (models?|versions?)( [^ ]+){0,8} (not (supported|available|found|enabled)|"
+        r"does not (support|exist)|unsupported|unavailable|deprecated|legacy|"
+        r"end of (its )?life|retired|no longer|invalid) ",
     ),
-    ("aborted", r"abort|cancel|stopped"),
-    ("internal_error", r"internal|unexpected|server error"),
-    ("validation", r"valid|malformed|must be|required|exceed|too (large|long|short)"),
+    (
+        "unsupported_model",
+        r" (unsupported|unknown|invalid|deprecated|no such|"
+        r"access to the)( foundation)? model ",
+    ),
+    (
+        "aborted",
+        r"abort|cancel+ed|cancelation|cancellation| (stopped|interrupted) ",
+    ),
+    (
+        "internal_error",
+        r" (internal|unexpected)|server ?(error|fault)|service ?(error|exception|"
+        r"failure)|unhandled|model ?error|error while|something went wrong",
+    ),
+    (
+        "validation",
+        r"valid|malformed|unsupported|corrupt| (must|requires?|required|missing|"
+        r"exceeds?|exceeded|not supported|could not be (decoded|read|parsed)|too (large|"
+        r"long|short|small|big|many)|dimensions?|resolution|format) ",
+    ),
 )
-"""First match wins, case-insensitive; what matches none is `unknown`."""
+"""First match wins, else `unknown`. The SQL model failure_categories has the same rules."""
 
-_RULES: Final = tuple((category, re.compile(rule, re.I | re.S)) for category, rule in CATEGORIES)
+_NO_WORD: Final = re.compile("[^a-z0-9]+")
+_RULES: Final = tuple((category, re.compile(rule)) for category, rule in CATEGORIES)
 
 
 def category_of(message: str) -> str:
     """The failure category of a message."""
-    return next((category for category, rule in _RULES if rule.search(message)), "unknown")
+    words = f" {_NO_WORD.sub(' ', message.lower()).strip()} "
+    return next((category for category, rule in _RULES if rule.search(words)), "unknown")
 
 
 def stored_messages(messages: pa.StringArray, treatment: FailureMessages) -> pa.StringArray:

@@ -3,7 +3,6 @@
 import random
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +23,7 @@ from .chain import Chain, Reading
 from .instants import EARLIEST_US, LATEST_US, to_time
 from .records import Summary, to_table
 from .scopes import Scope
+from .service_clock import ServiceClock
 from .settings import (
     EMPTY_PAGES,
     PAGE_SIZE,
@@ -42,11 +42,13 @@ class Listing:
         client: BaseClient,
         scope: Scope,
         tally: Tally,
+        clock: ServiceClock,
         failure_messages: FailureMessages,
         stopping: threading.Event,
     ) -> None:
         self.tally = tally
         self._scope = scope
+        self._clock = clock
         self._paginator = client.get_paginator("list_async_invokes")
         self._failure_messages = failure_messages
         self._stopping = stopping
@@ -108,7 +110,7 @@ class Listing:
         return pages
 
     def _to_table(self, summaries: list[Summary]) -> pa.Table:
-        table = to_table(summaries, datetime.now(UTC), self._failure_messages)
+        table = to_table(summaries, self._clock.now(), self._failure_messages)
         expected_parts = {"region": self._scope.region}
         if self._scope.is_known:
             expected_parts["account_id"] = self._scope.account_id

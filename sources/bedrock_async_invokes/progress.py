@@ -161,7 +161,8 @@ class Progress:
             if seen.misses + 1 == MISSES_FORGIVEN:
                 del self.open[arn]
             else:
-                self.open[arn] = seen._replace(misses=seen.misses + 1)
+                # Without its digest it counts as changed, should it be listed again.
+                self.open[arn] = seen._replace(misses=seen.misses + 1, digest="")
         return tuple(vanished)
 
     def _expected_in(self, window: Window) -> list[str]:

@@ -20,6 +20,7 @@ from .records import UnreadableInvocation
 from .reports import Observer, ScopeReport, describe
 from .roles import ScopeError
 from .scopes import Account, Scope
+from .service_clock import ServiceClock
 from .settings import FailureMessages
 from .windows import Plan, Window
 
@@ -49,6 +50,7 @@ class ScopeRun:
         self.report = ScopeReport(
             options.run_id, self.scope.account_id, region, started_at=datetime.now(UTC)
         )
+        self._clock = ServiceClock()
         self.progress = Progress(options.lag_us)
         self.vanished: list[tuple[str, datetime]] = []
         """ARN and time of open invocations that are listed no more, until they are loaded."""
@@ -86,16 +88,17 @@ class ScopeRun:
         except ValueError as error:
             raise ScopeError(f"The endpoint cannot be used: {error}") from error
         self._tally.watch(client)
+        self._clock.watch(client)
         messages = self._options.failure_messages
         self.scope = Scope(self._account.account_id, self.scope.region)
-        listing = Listing(client, self.scope, self._tally, messages, stopping)
+        listing = Listing(client, self.scope, self._tally, self._clock, messages, stopping)
         if self.scope.is_known:
             return listing
         newest = listing.read(Window(), newest_first=True, max_pages=1)
         accounts = newest.table["account_id"].drop_null().unique().to_pylist()
         if accounts:
             self.scope = Scope(accounts[0], self.scope.region)
-        return Listing(client, self.scope, self._tally, messages, stopping)
+        return Listing(client, self.scope, self._tally, self._clock, messages, stopping)
 
     def tables(self) -> Iterator[pa.Table]:
         """What is new or changed, in order; a failure ends it and is left to the report.
@@ -139,7 +142,7 @@ class ScopeRun:
         self.report.rows_new += changes.new
         self.report.rows_changed += changes.changed
         self.report.vanished += len(changes.vanished)
-        self.vanished += [(arn, datetime.now(UTC)) for arn in changes.vanished]
+        self.vanished += [(arn, self._clock.now()) for arn in changes.vanished]
         return changes.table
 
     def _stored(self, moves_watermark: bool) -> Stored | None:
@@ -159,5 +162,6 @@ class ScopeRun:
 
     def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
         self.report.outcome, self.report.error = outcome, error
-        self.report.finished_at = datetime.now(UTC)
+        self.report.started_at = self._clock.at(self.report.started_at)
+        self.report.finished_at = self._clock.now()
         self._observe()

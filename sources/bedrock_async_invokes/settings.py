@@ -29,6 +29,9 @@ TERMINAL_STATUSES: Final = ("Completed", "Failed")
 MISSES_FORGIVEN: Final = 3
 """Runs in a row that do not list an open invocation, until it is looked for no more."""
 
+CLOCK_TOLERANCE_SECONDS: Final = 30
+"""How far the local clock may be off until the service's is taken; headers tell whole seconds."""
+
 CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 15
 """A page of 1,000 invocations takes well under a second; a call that hangs is tried again."""

@@ -118,6 +118,10 @@ class Handler(BaseHTTPRequestHandler):
             # Closed here, before the base class would end it properly.
             self.connection.close()
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The `Date` of an answer: that of the world's clock."""
+        return super().date_time_string(self.server.world.now / 1000)
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the base class's name
         """Log requests for those who ask for debug messages."""
         _LOGGER.debug(format, *args)

@@ -16,6 +16,7 @@ from sources.bedrock_async_invokes.calls import BrokenPage, ListingError, Tally
 from sources.bedrock_async_invokes.instants import to_microseconds
 from sources.bedrock_async_invokes.listing import Listing
 from sources.bedrock_async_invokes.scopes import Scope
+from sources.bedrock_async_invokes.service_clock import ServiceClock
 from sources.bedrock_async_invokes.windows import Window
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -24,7 +25,14 @@ START = NOW - timedelta(hours=1)
 
 
 def listing_of(client: Any, tally: Tally | None = None, account: str = ACCOUNT) -> Listing:
-    return Listing(client, Scope(account, REGION), tally or Tally(), "keep", threading.Event())
+    return Listing(
+        client,
+        Scope(account, REGION),
+        tally or Tally(),
+        ServiceClock(),
+        "keep",
+        threading.Event(),
+    )
 
 
 @pytest.fixture

@@ -1,18 +1,20 @@
 """The command line: what is printed where, and with which exit code."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from pipelines.cli import app
-from pipelines.destinations import DuckDBDestination
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import query
 
 
 def invoke(*arguments: str) -> Result:
@@ -41,7 +43,13 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
         "seconds",
         "rows_loaded",
         "scopes",
+        "models",
+        "checks",
+        "models_error",
     ]
+    assert all(model["rows"] >= 0 for model in document["models"])
+    assert {check["violations"] for check in document["checks"]} == {0}
+    assert document["models_error"] is None
     assert (document["exit_code"], document["rows_loaded"], result.exit_code) == (0, 400, 0)
     assert document["destination"] == f"duckdb:{database}"
     newest = max(row["submitTime"] for row in listed.listing(ACCOUNT, REGION))
@@ -68,6 +76,65 @@ def test_run_tells_people_what_it_did(listed: Control, database: Path) -> None:
     assert result.exit_code == 0
     assert f"Loaded 400 rows into duckdb:{database}" in result.stdout
     assert f"{ACCOUNT}/{REGION}: ok: 400 new" in result.stderr
+    assert re.search(r"Built (\d+) models in .* s; (\d+) of \2 checks hold\.", result.stdout)
+
+
+def test_run_without_models_leaves_them_alone(listed: Control, database: Path) -> None:
+    document, result = run_json("--database", str(database), "--no-models")
+    assert (document["rows_loaded"], document["models"], result.exit_code) == (400, [], 0)
+    schemas = "select count(*) from duckdb_schemas() where schema_name = 'bedrock_analytics'"
+    assert query(database, schemas) == [(0,)]
+
+
+def test_models_rebuilds_the_models_and_lists_them(listed: Control, database: Path) -> None:
+    invoke("run", "--database", str(database), "--no-models")
+    result = invoke("models", "--database", str(database))
+    assert result.exit_code == 0
+    assert re.search(r"^invocations +400 ", result.stdout, re.MULTILINE)
+    document = json.loads(invoke("models", "--database", str(database), "--json").stdout)
+    assert document["exit_code"] == 0
+    assert {model["name"] for model in document["models"]} >= {"invocations", "failure_spikes"}
+
+
+def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
+    listed: Control, database: Path
+) -> None:
+    """Four invocations are Completed, and nothing tells when they ended."""
+    submitted = NOW - timedelta(hours=1)
+    for number in range(4):
+        arn = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/endless00{number}"
+        listed.put_raw(
+            ACCOUNT,
+            REGION,
+            submitted,
+            {
+                "invocationArn": arn,
+                "modelArn": f"arn:aws:bedrock:{REGION}::foundation-model/luma.ray-v2:0",
+                "status": "Completed",
+                "submitTime": submitted.isoformat(),
+                "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://bucket"}},
+            },
+        )
+    document, result = run_json("--database", str(database))
+    assert (document["rows_loaded"], document["exit_code"], result.exit_code) == (404, 1, 1)
+    [broken] = [check for check in document["checks"] if check["violations"]]
+    assert (broken["name"], broken["violations"]) == ("terminal_invocations_have_ended", 4)
+    assert len(broken["examples"]) == 3
+    told = invoke("run", "--database", str(database)).stderr
+    assert "Check terminal_invocations_have_ended: 4 rows break the rule: An invocation" in told
+    assert told.count("async-invoke/endless00") == 3
+
+
+def test_a_model_that_cannot_be_built_is_exit_code_1_after_the_load(
+    listed: Control, database: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.sql").write_text("select 1 as a\nfrom nowhere")
+    document, result = run_json("--database", str(database), "--models", str(tmp_path / "own"))
+    assert (document["rows_loaded"], document["exit_code"], result.exit_code) == (400, 1, 1)
+    assert "mine.sql reads nowhere, which is not there." in document["models_error"]
+    told = invoke("models", "--database", str(database), "--models", str(tmp_path / "own"))
+    assert (told.exit_code, told.stderr.count("Error: ")) == (1, 1)
 
 
 def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:
@@ -88,9 +155,10 @@ def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, data
 
 
 def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> None:
-    with DuckDBDestination(database).locked():
+    with FileLock(f"{database}.lock"):
         document, result = run_json("--database", str(database))
-    assert (document["exit_code"], result.exit_code) == (75, 75)
+        models = invoke("models", "--database", str(database))
+    assert (document["exit_code"], result.exit_code, models.exit_code) == (75, 75, 75)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +170,7 @@ def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> 
         (("--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("--concurrency", "0"), "concurrency must be 1 or more"),
         (("--lag", "-1"), "lag must be 0 seconds or more"),
+        (("--models", "nowhere"), "There is no folder nowhere"),
         (("--database", "bedrock.duckdb"), "cannot be called bedrock.duckdb"),
         (("--destination", "papyrus"), "papyrus"),
     ],
@@ -194,7 +263,7 @@ def test_status_of_nothing_says_what_to_do(database: Path) -> None:
     assert "does not exist: load it first with `run`" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "status", "demo", "emulator"])
+@pytest.mark.parametrize("command", ["run", "models", "status", "demo", "emulator"])
 def test_every_command_has_help(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 
 from pipelines.destinations import DuckDBDestination
 from pipelines.errors import BusyError, CommandError, UsageError
@@ -81,7 +82,7 @@ def test_a_torn_working_directory_is_thrown_away(listed: Control, database: Path
 
 def test_one_run_at_a_time_holds_a_destination(listed: Control, database: Path) -> None:
     with (
-        DuckDBDestination(database).locked(),
+        FileLock(f"{database}.lock"),
         pytest.raises(BusyError, match="Another run is loading into"),
     ):
         run(database)

@@ -1,0 +1,56 @@
+"""Bring the models up to date with what was loaded, and check both."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipelines.checks import CheckResult, run_checks
+from pipelines.destinations import DuckDBDestination
+from pipelines.errors import CommandError
+from pipelines.models import BuiltModel, OnBuilt, build_models
+
+
+@dataclass
+class Refresh:
+    """The models that were rebuilt, and what the checks found."""
+
+    models: list[BuiltModel] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+    error: str | None = None
+    """Why the models could not be rebuilt or checked."""
+
+    @property
+    def broken(self) -> list[CheckResult]:
+        return [check for check in self.checks if check.violations]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when the models are fresh and all checks hold, else 1."""
+        return 1 if self.error or self.broken else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """What `run --json` and `models --json` print of it."""
+        return {
+            "models": [
+                asdict(model) | {"seconds": round(model.seconds, 3)} for model in self.models
+            ],
+            "checks": [asdict(check) for check in self.checks],
+            "models_error": self.error,
+        }
+
+
+def refresh(
+    destination: DuckDBDestination, own: Path | None = None, on_built: OnBuilt | None = None
+) -> Refresh:
+    """Rebuild the models and check them, with those in the folder `own`.
+
+    What cannot be built or checked is told by the result.
+    """
+    result = Refresh()
+    with destination.locked():
+        try:
+            result.models = build_models(destination, own, on_built)
+            result.checks = run_checks(destination, own)
+        except CommandError as error:
+            result.error = str(error)
+    return result

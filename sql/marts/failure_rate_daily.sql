@@ -1,0 +1,25 @@
+-- One row per account, region, model and date of submission (UTC): what became of the invocations.
+--
+-- invocations: all that were submitted in the date, whatever their status
+with
+
+failure_rates as (
+    select * from bedrock_analytics.failure_rates
+)
+
+select
+    account_id,
+    region,
+    model_id,
+    submit_date,
+    invocations,
+    completed,
+    failed,
+    in_progress,
+    failure_rate,
+    failure_rate_low,
+    failure_rate_high,
+    is_settled
+from failure_rates
+where cohort = 'date'
+order by account_id, region, model_id, submit_date

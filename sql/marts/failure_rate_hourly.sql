@@ -1,0 +1,25 @@
+-- One row per account, region, model and hour of submission (UTC): what became of the invocations.
+--
+-- invocations: all that were submitted in the hour, whatever their status
+with
+
+failure_rates as (
+    select * from bedrock_analytics.failure_rates
+)
+
+select
+    account_id,
+    region,
+    model_id,
+    submit_hour,
+    invocations,
+    completed,
+    failed,
+    in_progress,
+    failure_rate,
+    failure_rate_low,
+    failure_rate_high,
+    is_settled
+from failure_rates
+where cohort = 'hour'
+order by account_id, region, model_id, submit_hour

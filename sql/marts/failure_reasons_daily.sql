@@ -1,0 +1,45 @@
+-- One row per account, region, model, date of submission (UTC) and failure category: why
+-- invocations failed.
+--
+-- failed: failed invocations of the category
+-- share: of all failed invocations of the account, region, model and date
+-- first_seen: submission of the first of them
+-- last_seen: submission of the last of them
+-- example_arn: ARN of one of them
+with
+
+invocations as (
+    select * from bedrock_analytics.invocations
+    where is_failed
+),
+
+reasons as (
+    select
+        account_id,
+        region,
+        model_id,
+        submit_date,
+        failure_category,
+        count(*) as failed,
+        min(submit_time) as first_seen,
+        max(submit_time) as last_seen,
+        min(invocation_arn) as example_arn
+    from invocations
+    group by account_id, region, model_id, submit_date, failure_category
+)
+
+select
+    account_id,
+    region,
+    model_id,
+    submit_date,
+    failure_category,
+    failed,
+    cast(failed as double) / sum(failed) over (
+        partition by account_id, region, model_id, submit_date
+    ) as share,
+    first_seen,
+    last_seen,
+    example_arn
+from reasons
+order by account_id, region, model_id, submit_date, failure_category

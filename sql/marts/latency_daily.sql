@@ -1,0 +1,27 @@
+-- One row per account, region, model, status and date of submission (UTC): how long those
+-- invocations took that have ended. While others are open this is too low: see
+-- latency_survival_daily.
+--
+-- status: Completed or Failed
+with
+
+latencies as (
+    select * from bedrock_analytics.latencies
+)
+
+select
+    account_id,
+    region,
+    model_id,
+    status,
+    submit_date,
+    measured,
+    latency_avg,
+    latency_p50,
+    latency_p90,
+    latency_p95,
+    latency_p99,
+    latency_max
+from latencies
+where cohort = 'status and date'
+order by account_id, region, model_id, status, submit_date

@@ -1,0 +1,20 @@
+-- One row per account and region: how fresh the copy is.
+--
+-- lag_seconds: how far the newest submission that was read lies behind last_success_at
+with
+
+scopes as (
+    select * from bedrock_analytics.scopes
+)
+
+select
+    account_id,
+    region,
+    last_success_at,
+    submitted_through,
+    cast(date_diff('millisecond', submitted_through, last_success_at) as double) / 1000
+        as lag_seconds,
+    last_outcome,
+    last_error
+from scopes
+order by account_id, region

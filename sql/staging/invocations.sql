@@ -1,0 +1,121 @@
+-- One row per invocation: all that the listing tells, and what follows from it.
+--
+-- invocation_arn: ARN of the invocation; no two rows have the same
+-- account_id: AWS account that the invocation ran in
+-- region: AWS region that the invocation ran in
+-- invocation_id: last part of the invocation's ARN
+-- model_arn: ARN of the model
+-- model_id: last part of the model's ARN; the id of a provisioned model
+-- model_provider: who made the model; null where the ARN does not tell
+-- client_request_token: the caller's idempotency token
+-- status: InProgress, Completed, Failed, null, or what AWS adds
+-- failure_message: why it failed, as listed
+-- submit_time: when it was submitted
+-- last_modified_time: when it last changed
+-- end_time: when it ended; null while it is open, and where the listing does not tell
+-- submit_date: date of submission, UTC
+-- output_s3_uri: where the output goes
+-- output_kms_key_id: key that the output is encrypted with
+-- output_bucket_owner: account that owns the bucket, where the caller named it
+-- extra: JSON of response members that the table has no column for; null when none
+-- observed_at: when this version of the row was read
+-- _dlt_load_id: the load that wrote this version of the row
+-- submit_hour: hour of submission, UTC
+-- latency_seconds: end_time - submit_time to the millisecond; null unless terminal with an end_time
+-- is_terminal: Completed or Failed
+-- is_failed: Failed
+-- is_open: may still change: not terminal, and not of a status that AWS added and with an end_time
+-- is_vanished: open when the listing had it last, and listed no more
+-- failure_category: why it failed, as a category; null unless Failed
+-- output_bucket: bucket of output_s3_uri
+-- age_seconds: how long an open one had run when its scope's last good run saw it, or when it
+--   vanished from the listing; null unless open
+with
+
+async_invokes as (
+    select * from bedrock.async_invokes
+),
+
+vanished_invokes as (
+    select * from bedrock.vanished_invokes
+),
+
+scopes as (
+    select * from bedrock_analytics.scopes
+),
+
+failure_categories as (
+    select * from bedrock_analytics.failure_categories
+),
+
+judged as (
+    select
+        *,
+        coalesce(status in ('Completed', 'Failed'), false) as is_terminal,
+        case
+            when status in ('Completed', 'Failed') then false
+            when status = 'InProgress' then true
+            else end_time is null
+        end as is_open
+    from async_invokes
+)
+
+select
+    judged.invocation_arn,
+    judged.account_id,
+    judged.region,
+    judged.invocation_id,
+    judged.model_arn,
+    judged.model_id,
+    judged.model_provider,
+    judged.client_request_token,
+    judged.status,
+    judged.failure_message,
+    judged.submit_time,
+    judged.last_modified_time,
+    judged.end_time,
+    judged.submit_date,
+    judged.output_s3_uri,
+    judged.output_kms_key_id,
+    judged.output_bucket_owner,
+    judged.extra,
+    judged.observed_at,
+    judged._dlt_load_id,
+    date_trunc('hour', judged.submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
+    case
+        when judged.is_terminal
+            then cast(
+                date_diff('millisecond', judged.submit_time, judged.end_time) as double
+            ) / 1000
+    end as latency_seconds,
+    judged.is_terminal,
+    judged.is_terminal and judged.status = 'Failed' as is_failed,
+    judged.is_open,
+    judged.is_open and vanished_invokes.vanished_at is not null as is_vanished,
+    case
+        when judged.status = 'Failed'
+            then coalesce(failure_categories.failure_category, 'unknown')
+    end as failure_category,
+    nullif(split_part(judged.output_s3_uri, '/', 3), '') as output_bucket,
+    case
+        when judged.is_open and judged.submit_time is not null
+            then cast(
+                greatest(
+                    0,
+                    date_diff(
+                        'millisecond',
+                        judged.submit_time,
+                        least(scopes.as_of, vanished_invokes.vanished_at)
+                    )
+                ) as double
+            ) / 1000
+    end as age_seconds
+from judged
+left join scopes
+    on judged.account_id = scopes.account_id and judged.region = scopes.region
+left join failure_categories
+    on judged.status = 'Failed'
+    and judged.failure_message = failure_categories.failure_message
+left join vanished_invokes
+    on judged.invocation_arn = vanished_invokes.invocation_arn
+    and judged.observed_at <= vanished_invokes.vanished_at

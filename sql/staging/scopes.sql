@@ -1,0 +1,66 @@
+-- One row per scope (account and region) that was ever run or has rows: what its runs say.
+--
+-- account_id: AWS account
+-- region: AWS region
+-- last_success_at: end of the newest run that read the scope whole; null if none did
+-- submitted_through: all that was submitted up to then has been read
+-- last_outcome: ok or failed, of the newest run
+-- last_error: class and message of the newest run's failure; null if it was good
+-- as_of: last_success_at, or else when the newest row was read: open invocations were open then
+with
+
+extract_runs as (
+    select * from bedrock.extract_runs
+),
+
+async_invokes as (
+    select * from bedrock.async_invokes
+),
+
+runs as (
+    select
+        account_id,
+        region,
+        finished_at,
+        outcome,
+        error,
+        submitted_through,
+        row_number() over (
+            partition by account_id, region order by finished_at desc, run_id desc
+        ) as recency,
+    from extract_runs
+),
+
+run_scopes as (
+    select
+        account_id,
+        region,
+        max(case when outcome = 'ok' then finished_at end) as last_success_at,
+        max(submitted_through) as submitted_through,
+        max(case when recency = 1 then outcome end) as last_outcome,
+        max(case when recency = 1 then error end) as last_error,
+    from runs
+    group by account_id, region
+),
+
+row_scopes as (
+    select
+        account_id,
+        region,
+        max(observed_at) as last_observed_at,
+    from async_invokes
+    group by account_id, region
+)
+
+select
+    coalesce(run_scopes.account_id, row_scopes.account_id) as account_id,
+    coalesce(run_scopes.region, row_scopes.region) as region,
+    run_scopes.last_success_at,
+    run_scopes.submitted_through,
+    run_scopes.last_outcome,
+    run_scopes.last_error,
+    coalesce(run_scopes.last_success_at, row_scopes.last_observed_at) as as_of
+from run_scopes
+full outer join row_scopes
+    on run_scopes.account_id = row_scopes.account_id
+    and run_scopes.region = row_scopes.region

@@ -1,0 +1,49 @@
+"""Times that are compared with the service's are the service's."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.destinations import DuckDBDestination
+from pipelines.load import load
+from sources.bedrock_async_invokes.service_clock import ServiceClock
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import query
+
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_run_is_dated_by_the_service_where_this_machines_clock_is_off(
+    bedrock: Control, database: Path
+) -> None:
+    """The local Bedrock's clock stands months before this machine's."""
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW - MINUTE)
+    load(DuckDBDestination(database))
+    times = "started_at, finished_at from bedrock.extract_runs"
+    observed = query(database, "select observed_at from bedrock.async_invokes")
+    assert all(
+        abs(time - NOW) < MINUTE for row in query(database, f"select {times}") for time in row
+    )
+    assert all(abs(time - NOW) < MINUTE for (time,) in observed)
+
+
+def clock_after(date: str | None) -> ServiceClock:
+    clock = ServiceClock()
+    clock._compare({"headers": {"Date": date} if date else {}})
+    return clock
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", "Mon, 99 Foo 2026 25:61:61 GMT"])
+def test_an_answer_without_a_time_leaves_the_local_clock(date: str | None) -> None:
+    local = datetime(2026, 1, 1, tzinfo=UTC)
+    assert clock_after(date).at(local) == local
+
+
+@pytest.mark.parametrize(("seconds_off", "is_taken"), [(0, False), (-20, False), (-40, True)])
+def test_a_difference_that_headers_cannot_tell_is_none(seconds_off: int, is_taken: bool) -> None:
+    date = datetime.now(UTC) + timedelta(seconds=seconds_off)
+    clock = clock_after(f"{date:%a, %d %b %Y %H:%M:%S} GMT")
+    local = datetime(2026, 1, 1, tzinfo=UTC)
+    assert (clock.at(local) != local) == is_taken

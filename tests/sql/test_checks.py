@@ -1,0 +1,112 @@
+"""Each check finds the rows that break its rule, and only those."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.checks import run_checks
+from pipelines.destinations import DuckDBDestination
+from pipelines.errors import CommandError
+from pipelines.models import build_models
+from tests.sql.given import SCENARIOS, make_database
+
+CHECKS = sorted(path.stem for path in Path("sql/checks").glob("*.sql"))
+
+BROKEN = {
+    "invocations_are_unique": [
+        ("insert into bedrock.async_invokes from bedrock.async_invokes limit 2", 2)
+    ],
+    "every_invocation_is_modelled": [
+        ("delete from bedrock_analytics.invocations where invocation_arn like '%/a1'", 1),
+        ("insert into bedrock_analytics.invocations from bedrock_analytics.invocations", 6),
+    ],
+    "nothing_ends_before_it_was_submitted": [
+        (
+            "update bedrock_analytics.invocations set end_time = submit_time - interval 1 second "
+            "where is_failed",
+            1,
+        )
+    ],
+    "terminal_invocations_have_ended": [
+        ("update bedrock_analytics.invocations set end_time = null where is_terminal", 4)
+    ],
+    "shares_are_between_0_and_1": [
+        ("update bedrock_analytics.failure_rates set failure_rate = 1.5 where cohort = 'hour'", 1),
+        ("update bedrock_analytics.failure_rates set failure_rate_low = -0.1", 3),
+        ("update bedrock_analytics.failure_rates set failure_rate_high = 0.1", 3),
+        ("update bedrock_analytics.failure_reasons_daily set share = 2", 1),
+    ],
+    "marts_add_up": [
+        ("delete from bedrock_analytics.failure_rate_hourly", 1),
+        ("update bedrock_analytics.failure_rate_daily set invocations = 5", 1),
+        ("delete from bedrock_analytics.failure_reasons_daily", 1),
+        ("delete from bedrock_analytics.latency_hourly where status = 'Failed'", 1),
+        ("delete from bedrock_analytics.latency_daily where status = 'Failed'", 1),
+        ("update bedrock_analytics.latency_survival_daily set still_open = 1", 1),
+        ("update bedrock_analytics.in_flight_hourly set submitted = 7", 1),
+        ("delete from bedrock_analytics.open_invocations where is_stuck", 1),
+    ],
+}
+CASES = [(check, *case) for check, cases in BROKEN.items() for case in cases]
+
+
+@pytest.fixture
+def destination(tmp_path: Path) -> DuckDBDestination:
+    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", "some are still open"))
+    build_models(destination)
+    return destination
+
+
+def violations(destination: DuckDBDestination) -> dict[str, int]:
+    return {check.name: check.violations for check in run_checks(destination)}
+
+
+def test_every_check_is_broken_once_here() -> None:
+    assert sorted(BROKEN) == CHECKS
+
+
+@pytest.mark.parametrize(("check", "damage", "rows"), CASES)
+def test_a_check_finds_the_rows_that_break_its_rule(
+    check: str, damage: str, rows: int, destination: DuckDBDestination
+) -> None:
+    assert violations(destination) == dict.fromkeys(CHECKS, 0)
+    with duckdb.connect(destination.database) as connection:
+        connection.execute(damage)
+    assert violations(destination)[check] == rows
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_models_pass_the_checks_whatever_was_loaded(scenario: str, tmp_path: Path) -> None:
+    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", scenario))
+    build_models(destination)
+    found = violations(destination)
+    expected = {"terminal_invocations_have_ended": 2} if scenario.startswith("an end") else {}
+    assert found == dict.fromkeys(CHECKS, 0) | expected
+
+
+def test_three_examples_are_given(destination: DuckDBDestination) -> None:
+    with duckdb.connect(destination.database) as connection:
+        connection.execute("update bedrock_analytics.invocations set end_time = null")
+    [check] = [each for each in run_checks(destination) if each.violations]
+    assert (check.name, check.violations) == ("terminal_invocations_have_ended", 4)
+    assert check.description == "An invocation that is Completed or Failed has an end_time."
+    assert [[*example] for example in check.examples] == 3 * [
+        ["invocation_arn", "status", "submit_time"]
+    ]
+
+
+def test_checks_of_ones_own_are_run_and_take_the_place_of_others(
+    destination: DuckDBDestination, tmp_path: Path
+) -> None:
+    checks = tmp_path / "own" / "checks"
+    checks.mkdir(parents=True)
+    (checks / "nothing_is_stuck.sql").write_text(
+        "-- Nothing is stuck.\nfrom bedrock_analytics.open_invocations where is_stuck;\n"
+    )
+    (checks / "marts_add_up.sql").write_text("select 1 where false")
+    found = {check.name: check.violations for check in run_checks(destination, tmp_path / "own")}
+    assert found == dict.fromkeys(CHECKS, 0) | {"nothing_is_stuck": 1}
+    (checks / "wrong.sql").write_text("select 1\nfrom bedrock.nope")
+    with pytest.raises(CommandError, match=r"wrong.sql, line 2: Catalog Error: "):
+        run_checks(destination, tmp_path / "own")

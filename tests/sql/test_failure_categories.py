@@ -1,0 +1,99 @@
+"""Failure messages get the category that a person would give them, by your rules before ours."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from pipelines.destinations import DuckDBDestination
+from pipelines.models import build_models
+from sources.bedrock_async_invokes.failure_messages import CATEGORIES, category_of
+from sources.bedrock_async_invokes.records import to_table
+from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from tests.copies import query
+from tests.sql.given import AS_OF, HERE, read_csv, store
+
+CATEGORY_OF = {
+    line["message"]: line["category"] for line in read_csv(HERE / "failure_messages.csv")
+}
+RULES = Path("sql/staging/failure_categories.sql")
+OWN_RULES = """
+select
+    failure_message,
+    case when words like '% 1280x720 %' then 'wrong_size' end as failure_category
+from bedrock_analytics.failure_messages
+"""
+
+
+@pytest.fixture
+def failed(tmp_path: Path) -> DuckDBDestination:
+    """A database in which an invocation failed with each message."""
+    summaries = [
+        {
+            "invocationArn": f"arn:aws:bedrock:us-east-1:111122223333:async-invoke/{number}",
+            "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/luma.ray-v2:0",
+            "status": "Failed",
+            "failureMessage": message,
+            "submitTime": "2026-03-02T10:00:00Z",
+            "endTime": "2026-03-02T10:01:00Z",
+        }
+        for number, message in enumerate(CATEGORY_OF)
+    ]
+    database = store(
+        tmp_path / "failed.duckdb",
+        async_invokes=to_table(summaries, AS_OF),
+        extract_runs=pa.Table.from_pylist([], RUNS_SCHEMA),
+        vanished_invokes=pa.Table.from_pylist([], VANISHED_SCHEMA),
+    )
+    return DuckDBDestination(database)
+
+
+def categories(destination: DuckDBDestination, own: Path | None = None) -> dict[str, str]:
+    build_models(destination, own)
+    found = "failure_message, failure_category from bedrock_analytics.invocations"
+    return dict(query(destination.database, f"select {found}"))
+
+
+def test_messages_get_the_category_a_person_would_give_them(failed: DuckDBDestination) -> None:
+    assert categories(failed) == CATEGORY_OF
+
+
+def test_ones_own_rules_come_first_and_leave_the_rest(
+    failed: DuckDBDestination, tmp_path: Path
+) -> None:
+    (tmp_path / "own_failure_categories.sql").write_text(OWN_RULES)
+    changed = {
+        message: "wrong_size" if "1280x720" in message else category
+        for message, category in CATEGORY_OF.items()
+    }
+    assert categories(failed, tmp_path) == changed != CATEGORY_OF
+
+
+def test_the_share_of_unknown_messages_can_be_watched(failed: DuckDBDestination) -> None:
+    build_models(failed)
+    reasons = "from bedrock_analytics.failure_reasons_daily where failure_category = 'unknown'"
+    [(share,)] = query(failed.database, f"select share {reasons}")
+    assert share == pytest.approx([*CATEGORY_OF.values()].count("unknown") / len(CATEGORY_OF))
+
+
+def test_redaction_when_loading_has_the_same_rules() -> None:
+    """The source stands alone, so it has a copy of them."""
+    case = sqlglot.parse_one(RULES.read_text(), read="duckdb").find(exp.Case)
+    assert case
+    rules = [
+        (branch.args["true"].this, "".join(part.this for part in literals(branch.this.expression)))
+        for branch in case.args["ifs"]
+        if isinstance(branch.this, exp.RegexpLike)
+    ]
+    assert tuple(rules) == CATEGORIES
+
+
+def literals(pattern: exp.Expression) -> list[exp.Expression]:
+    return list(pattern.find_all(exp.Literal, bfs=False))
+
+
+@pytest.mark.parametrize("message", [each for each in CATEGORY_OF if "redacted" not in each])
+def test_redaction_gives_the_same_category(message: str) -> None:
+    assert category_of(message) == CATEGORY_OF[message]
