@@ -174,7 +174,7 @@ def demo(
     ),
     debug: DebugOption = False,
 ) -> None:
-    """Load from a local Bedrock, let time pass, load again, and prove the copy exact."""
+    """Load from a local Bedrock, let time pass, load again, model it, prove the copy exact."""
     with one_line_errors(debug=debug):
         from pipelines.demo import run_demo
 

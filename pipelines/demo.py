@@ -13,10 +13,12 @@ from typing import Any, Final
 from rich.console import Console
 
 from pipelines import DEMO_DATABASE
-from pipelines.console import output_console, print_result, watched
+from pipelines.console import output_console, print_refresh, print_result, watched
 from pipelines.destinations import DuckDBDestination, reading
 from pipelines.errors import CommandError
 from pipelines.load import load
+from pipelines.refresh import refresh
+from pipelines.summary import print_summary
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_emulator import Control
 
@@ -26,7 +28,9 @@ STEP: Final = timedelta(hours=6)
 ACCOUNTS: Final = ("111122223333", "444455556666")
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1")
 ROLE: Final = f"arn:aws:iam::{ACCOUNTS[1]}:role/bedrock-async-etl"
-INVOCATIONS_PER_SCOPE: Final = 10_000
+INVOCATIONS: Final = (40_000, 4_000, 4_000, 4_000, 4_000, 4_000)
+"""Per scope; the first is the busy one."""
+FIRST_SEED: Final = 10
 EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
 COMPARED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
 
@@ -51,6 +55,7 @@ def run_demo(database: Path) -> int:
         _load(console, destination, "Second load: only what is new or changed.")
         console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
+        _model(console, destination)
         return _prove(console, bedrock, database)
 
 
@@ -93,9 +98,8 @@ def _environment(variables: dict[str, str]) -> Iterator[dict[str, str]]:
 
 def _populate(console: Console, bedrock: Control) -> None:
     scopes = [(account, region) for account in ACCOUNTS for region in REGIONS]
-    for seed, (account, region) in enumerate(scopes):
-        start, end = NOW - HISTORY, NOW + 2 * STEP
-        bedrock.populate(account, region, INVOCATIONS_PER_SCOPE, start, end, seed)
+    for seed, (scope, count) in enumerate(zip(scopes, INVOCATIONS, strict=True), FIRST_SEED):
+        bedrock.populate(*scope, count, NOW - HISTORY, NOW + 2 * STEP, seed)
     console.print(
         f"It has {len(ACCOUNTS)} accounts in {len(REGIONS)} regions, "
         f"each with {HISTORY.days} days of history. Its clock stands at {NOW:%Y-%m-%d %H:%M} UTC.\n"
@@ -109,6 +113,16 @@ def _load(console: Console, destination: DuckDBDestination, title: str) -> None:
     print_result(result)
     if result.failed:
         raise CommandError("A scope failed.")
+
+
+def _model(console: Console, destination: DuckDBDestination) -> None:
+    console.print()
+    console.rule("Models: the last 30 days, all accounts and regions.", align="left")
+    refreshed = refresh(destination)
+    if refreshed.exit_code:
+        raise CommandError(refreshed.error or "A check does not hold.")
+    print_summary(destination.database)
+    print_refresh(refreshed)
 
 
 def _prove(console: Console, bedrock: Control, database: Path) -> int:
@@ -127,7 +141,8 @@ def _prove(console: Console, bedrock: Control, database: Path) -> int:
     console.print(
         f"{len(listed):,} listed, {len(rows):,} in the table, {equal:,} equal: {verdict}."
     )
-    query = f"import duckdb; print(duckdb.connect('{database}').sql('from bedrock.async_invokes'))"
+    table = "bedrock_analytics.failure_rate_daily"
+    query = f"import duckdb; print(duckdb.connect('{database}').sql('from {table}'))"
     console.print(f'\nHave a look: uv run python -c "{query}"')
     return 0 if equal == len(rows) == len(listed) else 1
 

@@ -1,27 +1,21 @@
--- The model invocations has each row of async_invokes once, and no others.
+-- The model invocations has as many rows as async_invokes, per account, region, model and status.
 with
 
-async_invokes as (
-    select
-        invocation_arn,
-        count(*) as loaded
+ledger as (
+    select account_id, region, model_id, status, 1 as loaded, 0 as modelled
     from bedrock.async_invokes
-    group by invocation_arn
-),
-
-invocations as (
-    select
-        invocation_arn,
-        count(*) as modelled
+    union all
+    select account_id, region, model_id, status, 0, 1
     from bedrock_analytics.invocations
-    group by invocation_arn
 )
 
 select
-    coalesce(async_invokes.invocation_arn, invocations.invocation_arn) as invocation_arn,
-    async_invokes.loaded,
-    invocations.modelled
-from async_invokes
-full outer join invocations
-    on async_invokes.invocation_arn = invocations.invocation_arn
-where async_invokes.loaded is distinct from invocations.modelled
+    account_id,
+    region,
+    model_id,
+    status,
+    sum(loaded) as loaded,
+    sum(modelled) as modelled
+from ledger
+group by account_id, region, model_id, status
+having sum(loaded) <> sum(modelled)

@@ -9,7 +9,7 @@
 -- failure_rate: failed / (completed + failed); null where both are 0
 -- failure_rate_low: lower bound of its Wilson 95 % interval
 -- failure_rate_high: upper bound of its Wilson 95 % interval
--- is_settled: none is open any more, so that the row will not change
+-- is_settled: none is open any more; the row changes only if more are submitted
 with
 
 lifetimes as (

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.checks import run_checks
 from pipelines.destinations import DuckDBDestination
 from pipelines.load import load
+from pipelines.models import build_models
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query
@@ -91,3 +93,40 @@ def test_a_killed_backfill_keeps_the_slices_it_loaded(
     assert_exact_copy(database, filled)
     assert 0 < loaded < listed
     assert result.scopes[0].rows_read <= listed - loaded + ROWS_NEAR_THE_WATERMARK
+
+
+@pytest.mark.parametrize("models_before", ["invocations", "failure_spikes"])
+def test_a_kill_in_the_middle_of_building_leaves_the_models_as_they_were(
+    models_before: str, filled: Control, database: Path, tmp_path: Path
+) -> None:
+    """A model that waits for a pipe holds the build up after another model has been rebuilt."""
+    load(DuckDBDestination(database))
+    build_models(DuckDBDestination(database))
+    before = modelled(database)
+    filled.advance(timedelta(days=1))
+    load(DuckDBDestination(database))
+    pipe, own = tmp_path / "pipe", tmp_path / "own"
+    os.mkfifo(pipe)
+    own.mkdir()
+    (own / "waits.sql").write_text(
+        f"select * from read_csv('{pipe}', header = false, columns = {{'a': 'integer'}})\n"
+        f"where a > (select count(*) from bedrock_analytics.{models_before})"
+    )
+    command = [sys.executable, "-m", "pipelines", "models", "--database", str(database)]
+    process = subprocess.Popen([*command, "--models", str(own)], cwd=Path(__file__).parents[2])
+    with pipe.open("w"):  # Opens once the model reads it.
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert modelled(database) == before
+    build_models(DuckDBDestination(database))
+    assert modelled(database) != before
+    assert {check.violations for check in run_checks(DuckDBDestination(database))} == {0}
+
+
+def modelled(database: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every model."""
+    tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
+    return {
+        name: sorted(query(database, f"from bedrock_analytics.{name}"), key=repr)
+        for (name,) in query(database, tables)
+    }

@@ -19,7 +19,7 @@ BROKEN = {
     ],
     "every_invocation_is_modelled": [
         ("delete from bedrock_analytics.invocations where invocation_arn like '%/a1'", 1),
-        ("insert into bedrock_analytics.invocations from bedrock_analytics.invocations", 6),
+        ("insert into bedrock_analytics.invocations from bedrock_analytics.invocations", 3),
     ],
     "nothing_ends_before_it_was_submitted": [
         (

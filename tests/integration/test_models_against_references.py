@@ -1,0 +1,360 @@
+"""Every column of every model against numpy, pandas, statsmodels and lifelines, on 200,000 rows."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from lifelines import KaplanMeierFitter
+from pandas.testing import assert_frame_equal
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+
+from pipelines.destinations import DuckDBDestination, reading
+from pipelines.models import build_models
+from tests.conftest import NOW
+from tests.sql.given import store
+from tests.timelines import timeline
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore::lifelines.exceptions.ApproximationWarning"),
+]
+
+SCOPE = ["account_id", "region"]
+MODEL = [*SCOPE, "model_id"]
+SHARES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
+HOUR_MS = 3_600_000
+ROUNDING = 1e-9
+"""lifelines' curve can miss a share that it reaches by the last digit of a float."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    [tables] = timeline(200_000, timedelta(days=30), NOW)
+    database = store(tmp_path_factory.mktemp("timeline") / "timeline.duckdb", **tables)
+    build_models(DuckDBDestination(database))
+    return database
+
+
+@pytest.fixture(scope="module")
+def listed(database: Path) -> pd.DataFrame:
+    """The loaded rows, and what follows from them in plain pandas."""
+    rows = frame(database, "bedrock.async_invokes")
+    rows["is_terminal"] = rows["status"].isin(["Completed", "Failed"])
+    rows["is_failed"] = rows["status"] == "Failed"
+    rows["is_open"] = ~rows["is_terminal"]
+    rows["submit_hour"] = rows["submit_time"].dt.floor("h")
+    rows["submit_ms"] = milliseconds(rows["submit_time"])
+    rows["end_ms"] = milliseconds(rows["end_time"])
+    rows["latency_ms"] = (rows["end_ms"] - rows["submit_ms"]).where(rows["is_terminal"])
+    now_ms = NOW.timestamp() * 1000
+    rows["age_ms"] = (now_ms - rows["submit_ms"]).where(rows["is_open"])
+    return rows
+
+
+def frame(database: Path, table: str) -> pd.DataFrame:
+    with reading(database) as connection:
+        rows: pd.DataFrame = connection.table(table).to_df()
+    for name in rows.select_dtypes("datetimetz"):
+        rows[name] = rows[name].dt.as_unit("us")
+    return rows
+
+
+def model(database: Path, name: str, keys: list[str]) -> pd.DataFrame:
+    return frame(database, f"bedrock_analytics.{name}").sort_values(keys, ignore_index=True)
+
+
+def milliseconds(times: pd.Series) -> pd.Series:
+    """Since 1970; the listing's times are whole milliseconds."""
+    microseconds = times.dt.tz_convert(None).to_numpy("datetime64[us]").astype("int64")
+    return pd.Series(microseconds / 1000, times.index).where(times.notna())
+
+
+def assert_equal(found: pd.DataFrame, expected: pd.DataFrame, keys: list[str]) -> None:
+    """Counts, times and nearest-rank percentiles exactly, ratios to 1e-9."""
+    expected = expected.sort_values(keys, ignore_index=True)[list(found.columns)]
+    assert len(found) > 0
+    assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9, atol=1e-12)
+
+
+def nearest_rank(values: pd.Series, percent: int) -> float:
+    """The smallest value that `percent` per cent of all do not exceed."""
+    ordered = np.sort(values.to_numpy())
+    return float(ordered[-(-len(ordered) * percent // 100) - 1])
+
+
+def survival(rows: pd.DataFrame) -> dict[str, Any]:
+    durations = rows["latency_ms"].fillna(rows["age_ms"])
+    ended = rows["latency_ms"].notna()
+    curve = KaplanMeierFitter().fit(durations, ended)
+    points = {
+        name: curve.percentile(1 - share / 100 + ROUNDING) / 1000 for name, share in SHARES.items()
+    }
+    return {"ended": ended.sum(), "still_open": (~ended).sum()} | {
+        name: None if np.isinf(point) else point for name, point in points.items()
+    }
+
+
+def of_groups(rows: pd.DataFrame, keys: list[str], compute: Any) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            dict(zip(keys, key, strict=True)) | compute(group)
+            for key, group in rows.groupby(keys, sort=False)
+        ]
+    )
+
+
+def outcomes(rows: pd.DataFrame) -> dict[str, Any]:
+    failed = int(rows["is_failed"].sum())
+    terminal = int(rows["is_terminal"].sum())
+    low, high = proportion_confint(failed, terminal, method="wilson") if terminal else (None, None)
+    return {
+        "invocations": len(rows),
+        "completed": terminal - failed,
+        "failed": failed,
+        "in_progress": int((rows["status"] == "InProgress").sum()),
+        "failure_rate": failed / terminal if terminal else None,
+        "failure_rate_low": low if low is None else max(0.0, low),
+        "failure_rate_high": high,
+    }
+
+
+def latencies(rows: pd.DataFrame) -> dict[str, Any]:
+    seconds = rows["latency_ms"] / 1000
+    return {"measured": len(rows), "latency_avg": seconds.mean(), "latency_max": seconds.max()} | {
+        f"latency_{name}": nearest_rank(seconds, share) for name, share in SHARES.items()
+    }
+
+
+def test_invocations(database: Path, listed: pd.DataFrame) -> None:
+    key = ["invocation_arn"]
+    expected = listed.assign(
+        latency_seconds=listed["latency_ms"] / 1000,
+        age_seconds=listed["age_ms"] / 1000,
+        output_bucket=listed["output_s3_uri"].str.extract(r"^s3://([^/]+)")[0],
+        is_vanished=False,
+    )
+    found = model(database, "invocations", key)
+    category = found.pop("failure_category")
+    assert_equal(found, expected, key)
+    is_failed = found["is_failed"]
+    assert category[~is_failed].isna().all()
+    assert set(category[is_failed]) == {
+        "aborted",
+        "capacity",
+        "content_filter_input",
+        "content_filter_output",
+        "internal_error",
+        "storage_access",
+        "timeout",
+        "validation",
+    }
+
+
+@pytest.mark.parametrize(("name", "cohort"), [("hourly", "submit_hour"), ("daily", "submit_date")])
+def test_failure_rates(name: str, cohort: str, database: Path, listed: pd.DataFrame) -> None:
+    keys = [*MODEL, cohort]
+    expected = of_groups(
+        listed, keys, lambda rows: outcomes(rows) | {"is_settled": not rows["is_open"].any()}
+    )
+    assert_equal(model(database, f"failure_rate_{name}", keys), expected, keys)
+
+
+@pytest.mark.parametrize(("name", "cohort"), [("hourly", "submit_hour"), ("daily", "submit_date")])
+def test_latencies(name: str, cohort: str, database: Path, listed: pd.DataFrame) -> None:
+    keys = [*MODEL, "status", cohort]
+    measured = listed[listed["latency_ms"].notna()]
+    expected = of_groups(measured, keys, latencies)
+    assert_equal(model(database, f"latency_{name}", keys), expected, keys)
+
+
+def test_latency_survival_daily(database: Path, listed: pd.DataFrame) -> None:
+    keys = [*MODEL, "submit_date"]
+    expected = of_groups(listed, keys, survival)
+    found = model(database, "latency_survival_daily", keys)
+    assert (found["still_open"] > 0).any()
+    assert_equal(found, expected, keys)
+
+
+def test_failure_reasons_daily(database: Path, listed: pd.DataFrame) -> None:
+    invocations = frame(database, "bedrock_analytics.invocations")
+    failed = invocations[invocations["is_failed"]]
+    cohort = [*MODEL, "submit_date"]
+    keys = [*cohort, "failure_category"]
+    expected = of_groups(
+        failed,
+        keys,
+        lambda rows: {
+            "failed": len(rows),
+            "first_seen": rows["submit_time"].min(),
+            "last_seen": rows["submit_time"].max(),
+            "example_arn": rows["invocation_arn"].min(),
+        },
+    )
+    expected["share"] = expected["failed"] / expected.groupby(cohort)["failed"].transform("sum")
+    assert_equal(model(database, "failure_reasons_daily", keys), expected, keys)
+
+
+def sweep(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Every hour of one model, by going through its submissions and ends one after the other."""
+    now_ms = int(NOW.timestamp() * 1000)
+    steps: dict[int, int] = defaultdict(int)
+    for submit in rows["submit_ms"]:
+        steps[int(submit)] += 1
+    for end in rows["end_ms"].dropna():
+        steps[int(end)] -= 1
+    first = int(rows["submit_ms"].min()) // HOUR_MS
+    is_open = rows["is_open"].any()
+    last = max((now_ms - 1 if is_open else 0), *steps) // HOUR_MS
+    submitted = (rows["submit_ms"] // HOUR_MS).value_counts()
+    ended = (rows["end_ms"].dropna() // HOUR_MS).value_counts()
+    instants, at, level = sorted(steps), 0, 0
+    for hour in range(first, last + 1):
+        start, end = hour * HOUR_MS, min((hour + 1) * HOUR_MS, max(now_ms, instants[-1]))
+        peak, area, since = 0 if instants[at : at + 1] == [start] else level, 0, start
+        while at < len(instants) and instants[at] < (hour + 1) * HOUR_MS:
+            area += level * (instants[at] - since)
+            since, level = instants[at], level + steps[instants[at]]
+            peak, at = max(peak, level), at + 1
+        area += level * (end - since)
+        yield {
+            "hour": pd.Timestamp(start, unit="ms", tz="UTC"),
+            "submitted": submitted.get(hour, 0),
+            "ended": ended.get(hour, 0),
+            "in_flight_peak": peak,
+            "in_flight_avg": area / (end - start),
+        }
+
+
+def test_in_flight_hourly(database: Path, listed: pd.DataFrame) -> None:
+    expected = pd.DataFrame(
+        [
+            dict(zip(MODEL, key, strict=True)) | hour
+            for key, rows in listed.groupby(MODEL)
+            for hour in sweep(rows)
+        ]
+    )
+    keys = [*MODEL, "hour"]
+    expected["hour"] = expected["hour"].dt.as_unit("us")
+    found = model(database, "in_flight_hourly", keys)
+    assert found["in_flight_peak"].max() > 10
+    assert_equal(found, expected, keys)
+
+
+def test_open_invocations(database: Path, listed: pd.DataFrame) -> None:
+    key = ["invocation_arn"]
+    ended = listed[listed["latency_ms"].notna()]
+    typical = ended.groupby("model_id")["latency_ms"].agg(nearest_rank, 99) / 1000
+    expected = listed[listed["is_open"]].copy()
+    expected["age_seconds"] = expected["age_ms"] / 1000
+    expected["typical_p99"] = expected["model_id"].map(typical)
+    expected["is_stuck"] = expected["age_seconds"] > 3 * expected["typical_p99"]
+    expected["is_vanished"] = False
+    found = model(database, "open_invocations", key)
+    assert set(found["is_stuck"]) == {True, False}
+    assert_equal(found, expected, key)
+
+
+def spikes(hours: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Hours of one model that fail more than the 168 hours before them."""
+    week = pd.Timedelta(hours=168)
+    for hour, failed, terminal in zip(
+        hours["submit_hour"], hours["failed"], hours["terminal"], strict=True
+    ):
+        before = hours[(hours["submit_hour"] < hour) & (hours["submit_hour"] >= hour - week)]
+        known = before["terminal"].sum()
+        if terminal < 20 or known == 0 or failed + before["failed"].sum() == 0:
+            continue
+        z, _ = proportions_ztest([failed, before["failed"].sum()], [terminal, known])
+        if z >= 3:
+            yield {
+                "submit_hour": hour,
+                "failed": failed,
+                "terminal": terminal,
+                "rate": failed / terminal,
+                "baseline_rate": before["failed"].sum() / known,
+                "z_score": z,
+            }
+
+
+def test_failure_spikes(database: Path, listed: pd.DataFrame) -> None:
+    counted = listed.groupby([*MODEL, "submit_hour"], as_index=False).agg(
+        failed=("is_failed", "sum"), terminal=("is_terminal", "sum")
+    )
+    expected = pd.DataFrame(
+        [
+            dict(zip(MODEL, key, strict=True)) | spike
+            for key, hours in counted.groupby(MODEL)
+            for spike in spikes(hours)
+        ]
+    )
+    keys = [*MODEL, "submit_hour"]
+    assert_equal(model(database, "failure_spikes", keys), expected, keys)
+
+
+def test_model_summary(database: Path, listed: pd.DataFrame) -> None:
+    """The timeline is 30 days long, so that a summary is over all of it."""
+    stuck = frame(database, "bedrock_analytics.open_invocations").groupby("model_id")["is_stuck"]
+    ended = listed[listed["latency_ms"].notna()]
+    survived = of_groups(listed, ["model_id"], survival).rename(
+        columns={"p50": "survival_p50", "p95": "survival_p95", "p99": "survival_p99"}
+    )
+    expected = (
+        of_groups(listed, ["model_id"], outcomes)
+        .merge(of_groups(ended, ["model_id"], latencies), on="model_id")
+        .merge(survived, on="model_id")
+    )
+    expected["open_invocations"] = expected["model_id"].map(stuck.size())
+    expected["stuck"] = expected["model_id"].map(stuck.sum())
+    assert_equal(model(database, "model_summary", ["model_id"]), expected, ["model_id"])
+
+
+def test_load_freshness(database: Path) -> None:
+    found = model(database, "load_freshness", SCOPE)
+    runs = frame(database, "bedrock.extract_runs")
+    expected = runs.rename(
+        columns={"finished_at": "last_success_at", "outcome": "last_outcome", "error": "last_error"}
+    ).assign(lag_seconds=0.0)
+    assert_equal(found, expected, SCOPE)
+
+
+def test_survival_percentiles_hold_while_a_tenth_is_open(tmp_path: Path) -> None:
+    """Sixteen minutes of submissions, seen as the last is made, and when all have ended."""
+    model_id, span = "amazon.nova-reel-v1:0", timedelta(minutes=16)
+    moments = {"while open": NOW, "complete": NOW + timedelta(days=7)}
+    summaries = {}
+    for (name, _), tables in zip(
+        moments.items(), timeline(200_000, span, *moments.values()), strict=True
+    ):
+        database = store(tmp_path / f"{name}.duckdb", **tables)
+        build_models(DuckDBDestination(database))
+        summary = frame(database, "bedrock_analytics.model_summary").set_index("model_id")
+        summaries[name] = summary.loc[model_id]
+    seen, complete = summaries["while open"], summaries["complete"]
+    assert complete["still_open"] == 0
+    assert 0.09 < seen["still_open"] / seen["invocations"] < 0.11
+    p99 = complete["latency_p99"]
+    assert complete["survival_p99"] == p99
+    assert seen["survival_p99"] == pytest.approx(p99, rel=0.03)
+    assert seen["latency_p99"] < 0.95 * p99
+
+
+def test_a_session_in_new_york_builds_the_same(database: Path) -> None:
+    """By hand, in a zone that changes to summer time within the timeline."""
+    with reading(database) as connection:
+        files = {path.stem: path for path in Path("sql").rglob("*.sql")}
+        tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
+        names = [name for (name,) in connection.execute(tables).fetchall()]
+        assert len(names) > 20
+        connection.execute("set TimeZone = 'America/New_York'")
+        for name in names:
+            connection.execute(
+                f"create or replace temp table by_hand as\n{files[name].read_text()}"
+            )
+            built = f"bedrock_analytics.{name}"
+            for one, other in (("by_hand", built), (built, "by_hand")):
+                assert connection.sql(f"from {one} except all from {other}").fetchall() == []

@@ -1,0 +1,46 @@
+"""Seeded timelines of the local Bedrock as Arrow tables, without a load in between."""
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+
+from sources.bedrock_async_invokes.records import to_table
+from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from sources.bedrock_emulator import Control, Emulator
+from tests.conftest import NOW
+
+SCOPES = [
+    (account, region)
+    for account in ("111122223333", "444455556666")
+    for region in ("us-east-1", "eu-west-1")
+]
+
+
+def timeline(rows: int, span: timedelta, *moments: datetime) -> list[dict[str, pa.Table]]:
+    """What a load's tables hold at each moment (ascending): `rows` over a `span` up to NOW."""
+    with Emulator(min(moments)) as emulator:
+        for seed, scope in enumerate(SCOPES):
+            emulator.control.populate(*scope, rows // len(SCOPES), NOW - span, NOW, seed)
+        return [_tables(emulator.control, moment) for moment in moments]
+
+
+def _tables(bedrock: Control, moment: datetime) -> dict[str, pa.Table]:
+    bedrock.set_clock(moment)
+    listed = [to_table(bedrock.listing(*scope), moment) for scope in SCOPES]
+    runs = [
+        {
+            "run_id": "only",
+            "account_id": account,
+            "region": region,
+            "started_at": moment,
+            "finished_at": moment,
+            "outcome": "ok",
+            "submitted_through": moment,
+        }
+        for account, region in SCOPES
+    ]
+    return {
+        "async_invokes": pa.concat_tables(listed),
+        "extract_runs": pa.Table.from_pylist(runs, RUNS_SCHEMA),
+        "vanished_invokes": VANISHED_SCHEMA.empty_table(),
+    }
