@@ -1,13 +1,12 @@
 """Check what was loaded and built: SELECTs of the rows that break a rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
 from pipelines.destinations import DuckDBDestination, reading
-from pipelines.errors import CommandError
 from pipelines.models import place
 from pipelines.sql_files import SqlFile, read_checks
 
@@ -20,12 +19,18 @@ class CheckResult:
 
     name: str
     description: str
-    violations: int
-    examples: list[dict[str, Any]]
+    violations: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+    """Why it could not be run."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.violations and not self.error
 
 
 def run_checks(destination: DuckDBDestination, own: Path | None = None) -> list[CheckResult]:
-    """Every check, and those in the folder `own`; raises `CommandError` for one that cannot run."""
+    """Every check, and those in the folder `own`; one that cannot be run says so in its result."""
     checks = read_checks(own)
     with reading(destination.database) as connection:
         return [_run(connection, check) for check in checks]
@@ -39,5 +44,5 @@ def _run(connection: duckdb.DuckDBPyConnection, check: SqlFile) -> CheckResult:
         examples = connection.sql(f"{statement} limit {EXAMPLES if violations else 0}")
         rows: list[dict[str, Any]] = examples.to_arrow_table().to_pylist()
     except duckdb.Error as error:
-        raise CommandError(f"{check.path}{place(error)}") from error
+        return CheckResult(check.name, check.description, error=f"{check.path}{place(error)}")
     return CheckResult(check.name, check.description, violations, rows)

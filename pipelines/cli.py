@@ -139,7 +139,7 @@ def rebuild_models(
         from pipelines.models import find_models
         from pipelines.refresh import refresh
 
-        target = find_destination(**given(database=database))
+        target = find_destination(**given(database=database)).existing()
         own = find_models(**given(models=models))
         with watched_models() as on_built:
             refreshed = refresh(target, own, on_built)
@@ -160,7 +160,7 @@ def status(
         from pipelines.load import find_destination
         from pipelines.status import print_status, read_status
 
-        scopes = read_status(find_destination(**given(database=database)).database)
+        scopes = read_status(find_destination(**given(database=database)).existing().database)
         if as_json:
             print_json({"scopes": scopes})
         else:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from pipelines.checks import CheckResult
 from pipelines.load import RunResult
 from pipelines.models import BuiltModel, OnBuilt
 from pipelines.refresh import Refresh
@@ -140,7 +141,9 @@ def print_result(result: RunResult) -> None:
 
 
 def print_models(models: Sequence[BuiltModel]) -> None:
-    """A row per model that was built."""
+    """A row per model, if they were built."""
+    if not models:
+        return
     table = Table("model", box=None, pad_edge=False)
     for name in ("rows", "seconds"):
         table.add_column(name, justify="right")
@@ -163,12 +166,15 @@ def print_refresh(refresh: Refresh) -> None:
         f"{held} of {len(refresh.checks)} checks hold."
     )
     for check in refresh.broken:
-        rows = "row breaks" if check.violations == 1 else "rows break"
-        errors.print(
-            f"Check {check.name}: {check.violations:,} {rows} the rule: {check.description}"
-        )
+        errors.print(f"Check {check.name}: {check.error or _violations(check)}")
         for example in check.examples:
             errors.print("  " + ", ".join(f"{name}={example[name]}" for name in example))
+
+
+def _violations(check: CheckResult) -> str:
+    rows = "row breaks" if check.violations == 1 else "rows break"
+    rule = f": {check.description}" if check.description else "."
+    return f"{check.violations:,} {rows} the rule{rule}"
 
 
 def show_time(time: datetime | None) -> str:

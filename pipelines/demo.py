@@ -141,8 +141,8 @@ def _prove(console: Console, bedrock: Control, database: Path) -> int:
     console.print(
         f"{len(listed):,} listed, {len(rows):,} in the table, {equal:,} equal: {verdict}."
     )
-    table = "bedrock_analytics.failure_rate_daily"
-    query = f"import duckdb; print(duckdb.connect('{database}').sql('from {table}'))"
+    look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
+    query = f"import duckdb; print(duckdb.connect('{database}').sql('{look}'))"
     console.print(f'\nHave a look: uv run python -c "{query}"')
     return 0 if equal == len(rows) == len(listed) else 1
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import dlt
 import duckdb
@@ -56,6 +56,12 @@ class DuckDBDestination:
 
     def __str__(self) -> str:
         return f"duckdb:{self.database.resolve()}"
+
+    def existing(self) -> Self:
+        """Itself; raises `CommandError` where nothing was loaded yet."""
+        if not self.database.exists():
+            raise CommandError(f"{self.database} does not exist: load it first with `run`.")
+        return self
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -186,9 +192,7 @@ def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextmanager
 def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Write to a database that is there, its times in UTC; raises `CommandError` if it cannot."""
-    if not database.exists():
-        raise CommandError(f"{database} does not exist: load it first with `run`.")
+    """Write to a database, its times in UTC; raises `CommandError` where it cannot be opened."""
     try:
         connection = duckdb.connect(database)
     except duckdb.Error as error:

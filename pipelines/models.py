@@ -40,10 +40,10 @@ class BuiltModel:
 def find_models(models: str | None = None) -> Path | None:
     """The folder of one's own models given, else the one that dlt's configuration has.
 
-    Raises `UsageError` where it is not there.
+    Raises `UsageError` where it has no SQL files.
     """
-    if models and not Path(models).is_dir():
-        raise UsageError(f"There is no folder {models}: --models names one that has .sql files.")
+    if models and not any(Path(models).rglob("*.sql")):
+        raise UsageError(f"{models} has no .sql files: --models names a folder with your own.")
     return Path(models) if models else None
 
 
@@ -56,7 +56,7 @@ def build_models(
     """
     models = read_models(own)
     built: list[BuiltModel] = []
-    with destination.locked(), writing(destination.database) as connection:
+    with destination.existing().locked(), writing(destination.database) as connection:
         ordered = in_order(models, _stored_tables(connection))
         with _transaction(connection):
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")

@@ -17,11 +17,11 @@ class Refresh:
     models: list[BuiltModel] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
     error: str | None = None
-    """Why the models could not be rebuilt or checked."""
+    """Why the models could not be rebuilt, or which file of a check cannot be read."""
 
     @property
     def broken(self) -> list[CheckResult]:
-        return [check for check in self.checks if check.violations]
+        return [check for check in self.checks if not check.holds]
 
     @property
     def exit_code(self) -> int:

@@ -35,8 +35,6 @@ order by account_id, region
 
 def read_status(database: Path) -> list[dict[str, Any]]:
     """One dictionary per scope, from its newest run in `extract_runs`."""
-    if not database.exists():
-        raise CommandError(f"{database} does not exist: load it first with `run`.")
     try:
         with reading(database) as connection:
             rows: list[dict[str, Any]] = connection.sql(QUERY).to_arrow_table().to_pylist()

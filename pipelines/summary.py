@@ -71,7 +71,14 @@ def _latencies(summary: list[Row]) -> Table:
 
 
 def _bad_days(bad_days: list[Row]) -> Table:
-    table = _table("failure spikes", "day", "hours", "failure rate", "usual", "highest z")
+    table = _table(
+        f"failure spikes in {BAD_HOURS} hours or more",
+        "day",
+        "hours",
+        "failure rate",
+        "usual",
+        "highest z",
+    )
     for row in bad_days:
         table.add_row(
             f"{row['account_id']} {row['region']} {row['model_id']}",

@@ -1,6 +1,6 @@
 -- One row per account, region, model and date of submission (UTC): what became of the invocations.
 --
--- invocations: all that were submitted in the date, whatever their status
+-- invocations: all that were submitted on the date, whatever their status
 with
 
 failure_rates as (

@@ -3,7 +3,7 @@
 -- still_open: open invocations of those 30 days
 -- open_invocations: open invocations, however old
 -- stuck: open invocations that are older than three times the model's usual 99th percentile
--- latency_p50: median latency of those that have ended, seconds
+-- measured: terminal invocations with an end_time, Completed and Failed; of these are latency_*
 -- survival_p50: 50 % end within so many seconds, by the Kaplan-Meier estimate
 -- survival_p95: 95 % end within so many seconds, by the Kaplan-Meier estimate
 -- survival_p99: 99 % end within so many seconds, by the Kaplan-Meier estimate
@@ -11,7 +11,7 @@ with
 
 failure_rates as (
     select * from bedrock_analytics.failure_rates
-    where cohort = 'model'
+    where cohort = 'recent model'
 ),
 
 latencies as (
@@ -21,7 +21,7 @@ latencies as (
 
 survivals as (
     select * from bedrock_analytics.survivals
-    where cohort = 'model'
+    where cohort = 'recent model'
 ),
 
 open_invocations as (

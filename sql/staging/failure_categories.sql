@@ -4,15 +4,20 @@
 -- message in lower case, its words between single blanks and nothing else left: 's3:PutObject' is
 -- ' s3 putobject '. A message that was redacted when it was loaded carries its category with it.
 --
--- failure_category: by your own rules (own_failure_categories), else by those in this file
+-- failure_category: by your own rules (own_failure_categories), else by those of this model's file
 with
 
 failure_messages as (
     select * from bedrock_analytics.failure_messages
 ),
 
+-- One category for each message, however many rules of your own fit it.
 own_failure_categories as (
-    select * from bedrock_analytics.own_failure_categories
+    select
+        failure_message,
+        min(failure_category) as failure_category
+    from bedrock_analytics.own_failure_categories
+    group by failure_message
 ),
 
 categorised as (

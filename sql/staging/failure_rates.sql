@@ -1,8 +1,8 @@
 -- One row per cohort of each of three kinds: what became of its invocations.
 --
--- cohort: hour or date (of submission, per account, region and model), or model (all scopes, the
---   last 30 days); columns that a cohort does not have are null
--- invocations: all of the cohort, whatever their status
+-- cohort: hour or date (of submission, per account, region and model), or recent model (all scopes,
+--   the last 30 days); columns that a cohort does not have are null
+-- invocations: all there are, whatever their status
 -- completed: those that are Completed
 -- failed: those that are Failed
 -- in_progress: those that are InProgress
@@ -21,7 +21,7 @@ counted as (
         case
             when grouping(submit_hour) = 0 then 'hour'
             when grouping(submit_date) = 0 then 'date'
-            else 'model'
+            else 'recent model'
         end as cohort,
         account_id,
         region,
@@ -73,8 +73,8 @@ select
     failed,
     in_progress,
     failure_rate,
-    case when n > 0 then greatest(0e0, centre - half_width) end as failure_rate_low,
-    case when n > 0 then least(1e0, centre + half_width) end as failure_rate_high,
+    case when failure_rate = 0 then 0e0 else centre - half_width end as failure_rate_low,
+    case when failure_rate = 1 then 1e0 else centre + half_width end as failure_rate_high,
     is_settled
 from intervals
-where cohort <> 'model' or is_recent
+where cohort <> 'recent model' or is_recent

@@ -5,8 +5,8 @@
 -- t, of 1 - (ended after d) / (ran for d or longer). Open invocations are right-censored: they
 -- count as running for their age, and tell nothing of what comes after it.
 --
--- cohort: date (of submission, per account, region and model, if any is open), or model (all
---   scopes, the last 30 days); columns that a cohort does not have are null
+-- cohort: date (of submission, per account, region and model, if any is open), or recent model
+--   (all scopes, the last 30 days); columns that a cohort does not have are null
 -- ended: terminal invocations with an end_time
 -- still_open: open invocations
 -- p50: 50 % have ended within so many seconds; null where the estimate does not reach it
@@ -49,7 +49,7 @@ subjects as (
     union all
 
     select
-        'model' as cohort,
+        'recent model' as cohort,
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
         model_id,

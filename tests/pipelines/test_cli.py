@@ -155,6 +155,7 @@ def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, data
 
 
 def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> None:
+    run_json("--database", str(database), "--no-models")
     with FileLock(f"{database}.lock"):
         document, result = run_json("--database", str(database))
         models = invoke("models", "--database", str(database))
@@ -170,7 +171,7 @@ def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> 
         (("--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("--concurrency", "0"), "concurrency must be 1 or more"),
         (("--lag", "-1"), "lag must be 0 seconds or more"),
-        (("--models", "nowhere"), "There is no folder nowhere"),
+        (("--models", "nowhere"), "nowhere has no .sql files"),
         (("--database", "bedrock.duckdb"), "cannot be called bedrock.duckdb"),
         (("--destination", "papyrus"), "papyrus"),
     ],

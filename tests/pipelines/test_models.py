@@ -12,7 +12,6 @@ from pipelines.sql_files import read_file
 from tests.copies import query
 from tests.sql.given import make_database
 
-NEW_YORK = "set TimeZone = 'America/New_York'"
 TABLES = """
 select table_name
 from information_schema.tables
@@ -152,13 +151,14 @@ def test_a_database_that_nothing_was_loaded_into_is_told(tmp_path: Path) -> None
         build_models(DuckDBDestination(tmp_path / "empty.duckdb"))
 
 
-def test_the_sessions_time_zone_changes_nothing(destination: DuckDBDestination) -> None:
-    """The SELECTs run by hand, by someone whose session is in New York."""
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_the_sessions_time_zone_changes_nothing(zone: str, destination: DuckDBDestination) -> None:
+    """The SELECTs run by hand, by someone whose session is elsewhere."""
     for model in build_models(destination):
         [path] = Path("sql").rglob(f"{model.name}.sql")
         table = f"bedrock_analytics.{model.name}"
         with duckdb.connect(destination.database) as connection:
-            connection.execute(NEW_YORK)
+            connection.execute(f"set TimeZone = '{zone}'")
             connection.execute(f"create table by_hand as\n{path.read_text()}")
             for one, other in (("by_hand", table), (table, "by_hand")):
                 assert connection.sql(f"from {one} except all from {other}").fetchall() == []

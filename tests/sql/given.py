@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 AS_OF = datetime(2026, 3, 5, 12, tzinfo=UTC)
 """When the scopes were read, where `runs.csv` says nothing else."""
 VANISHED_AT = datetime(2026, 3, 5, 9, 15, tzinfo=UTC)
-"""When the invocation called `vanished` was listed no more."""
+"""When the invocations called `vanished` and `returned` were not listed."""
 
 Line = dict[str, str]
 
@@ -40,14 +40,16 @@ def make_database(path: Path, scenario: str) -> Path:
     runs = [run(line) for line in RUNS if line["scenario"] == scenario] or [
         good_run(account, region) for account, region in scopes
     ]
+    arns = [each["invocationArn"] for each in summaries]
     vanished = [
-        {"invocation_arn": each["invocationArn"], "vanished_at": VANISHED_AT}
-        for each in summaries
-        if "vanished" in each["invocationArn"]
+        {"invocation_arn": arn, "vanished_at": VANISHED_AT}
+        for arn in arns
+        if "vanished" in arn or "returned" in arn
     ]
+    observed_at = VANISHED_AT if any("vanished" in arn for arn in arns) else AS_OF
     return store(
         path,
-        async_invokes=to_table(summaries, VANISHED_AT if vanished else AS_OF),
+        async_invokes=to_table(summaries, observed_at),
         extract_runs=pa.Table.from_pylist(runs, RUNS_SCHEMA),
         vanished_invokes=pa.Table.from_pylist(vanished, VANISHED_SCHEMA),
     )

@@ -24,6 +24,10 @@ select
     failure_message,
     case when words like '% 1280x720 %' then 'wrong_size' end as failure_category
 from bedrock_analytics.failure_messages
+union all
+select failure_message, 'wrong_size_too'
+from bedrock_analytics.failure_messages
+where words like '% 1280x720 %'
 """
 
 
