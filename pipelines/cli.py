@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -245,8 +245,12 @@ def parse_time(option: str, text: str | None) -> datetime | None:
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """Print one line of JSON, times in ISO 8601."""
-    typer.echo(json.dumps(document, default=datetime.isoformat))
+    """Print one line of JSON; times and dates in ISO 8601, other values that JSON lacks as text."""
+    typer.echo(json.dumps(document, default=_json_value))
+
+
+def _json_value(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def main() -> None:

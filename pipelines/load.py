@@ -20,8 +20,8 @@ from pipelines.destinations import (
 )
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
+from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
-from sources.bedrock_async_invokes.roles import OptionError, ScopeError
 
 SLICE_ROWS: Final = 200_000
 """Rows that one load package has at most, and so what a killed run reads again."""

@@ -21,6 +21,9 @@ select lower(table_schema), lower(table_name)
 from information_schema.tables
 where table_catalog = current_database() and table_schema <> ?
 """
+LOADED: Final = [
+    (DATASET_NAME, name) for name in ("async_invokes", "extract_runs", "vanished_invokes")
+]
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 OnBuilt = Callable[["BuiltModel", int], None]
@@ -95,7 +98,7 @@ def _dependencies(
 
 
 def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
-    if schema == DATASET_NAME:
+    if (schema, name) in LOADED:
         return f"There is no table {schema}.{name} yet: load it first with `run`."
     hint = "" if schema else f" Models are called {ANALYTICS_NAME}.NAME."
     return f"{model.path} reads {f'{schema}.' if schema else ''}{name}, which is not there.{hint}"
@@ -137,7 +140,7 @@ def place(error: duckdb.Error) -> str:
     """Line and reason of a statement whose file begins on its second line."""
     line = LINE.search(str(error))
     reason = " ".join(str(error).partition("\n\nLINE")[0].split())
-    return f"{f', line {int(line[1]) - 1}' if line else ''}: {reason}"
+    return f"{f', line {int(line[1]) - 1}' if line else ''}: {reason.removesuffix('.')}."
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) -> None:

@@ -4,8 +4,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pipelines.checks import CheckResult, run_checks
-from pipelines.destinations import DuckDBDestination
+from pipelines.destinations import DuckDBDestination, explain
 from pipelines.errors import CommandError
 from pipelines.models import BuiltModel, OnBuilt, build_models
 
@@ -53,4 +55,6 @@ def refresh(
             result.checks = run_checks(destination, own)
         except CommandError as error:
             result.error = str(error)
+        except duckdb.Error as error:
+            result.error = explain(destination.database, error)
     return result

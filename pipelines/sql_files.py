@@ -17,7 +17,7 @@ SHIPPED: Final = Path(__file__).parents[1] / "sql"
 CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks; all others are models."""
 
-COLUMN: Final = re.compile(r"(\w+): +(.+)")
+COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def _by_name(paths: Iterator[Path]) -> dict[str, SqlFile]:
 def read_file(path: Path) -> SqlFile:
     """Read one file; raises `CommandError` naming file and line where it is not one SELECT."""
     try:
-        text = path.read_text("utf-8").strip().removesuffix(";")
+        text = path.read_text("utf-8").rstrip().removesuffix(";")
     except (OSError, UnicodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None
-    description, columns = _described(_leading_comment(text))
+    description, columns = _described(_leading_comment(text.lstrip()))
     return SqlFile(path, text, _tables(_parse(path, text)), description, columns)
 
 

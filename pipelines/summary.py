@@ -20,6 +20,7 @@ select
     min(baseline_rate) as baseline_rate,
     max(z_score) as z_score,
 from bedrock_analytics.failure_spikes
+where submit_hour >= (select max(as_of) - interval 30 days from bedrock_analytics.scopes)
 group by all
 having count(*) >= ?
 order by hours desc, z_score desc

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
+from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.records import to_table
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from sources.bedrock_emulator import Control, Emulator
@@ -26,7 +27,7 @@ def timeline(rows: int, span: timedelta, *moments: datetime) -> list[dict[str, p
 
 def _tables(bedrock: Control, moment: datetime) -> dict[str, pa.Table]:
     bedrock.set_clock(moment)
-    listed = [to_table(bedrock.listing(*scope), moment) for scope in SCOPES]
+    listed = [to_table(page_of(bedrock.listing(*scope)), moment) for scope in SCOPES]
     runs = [
         {
             "run_id": "only",

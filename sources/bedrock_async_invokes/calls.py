@@ -1,26 +1,18 @@
 """Calls of ListAsyncInvokes as they go over the wire: counted, parsed, judged."""
 
-import json
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+
+from .pages import read_page
 
 OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
 THROTTLING_CODES: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
-
-
-class ListingError(RuntimeError):
-    """The listing did not behave: an endless chain of pages, or rows of another scope."""
-
-
-class BrokenPage(ListingError):
-    """A page that is not the JSON it says it is, such as a body that was cut short."""
 
 
 @dataclass
@@ -75,25 +67,10 @@ def parse_page(
     """
     if response_dict["status_code"] != 200:
         return
-    try:
-        page = _loads(response_dict["body"])
-    except ValueError as error:
-        raise BrokenPage(f"A page of the listing is not JSON: {error}.") from None
-    summaries = page.get("asyncInvokeSummaries", []) if isinstance(page, dict) else None
-    if not isinstance(summaries, list) or not all(isinstance(each, dict) for each in summaries):
-        raise BrokenPage("A page of the listing is not a list of invocations.")
-    customized_response_dict["asyncInvokeSummaries"] = summaries
-    customized_response_dict["nextToken"] = page.get("nextToken")
+    page = read_page(response_dict["body"])
+    customized_response_dict["asyncInvokeSummaries"] = page
+    customized_response_dict["nextToken"] = page.next_token
     response_dict["body"] = b"{}"
-
-
-def _loads(body: bytes) -> Any:
-    """Parse a page; half a surrogate pair, where a message was cut, becomes a replacement mark."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        text = json.dumps(json.loads(body), ensure_ascii=False)
-        return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def is_transient(error: ClientError) -> bool:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .calls import ListingError
-from .records import SCHEMA, Summary, submit_edges, submit_microseconds
+from .errors import ListingError
+from .records import SCHEMA, submit_edges, submit_microseconds
 from .windows import Window
 
 
@@ -48,15 +48,18 @@ class Chain:
         """A chain cannot end between rows that were submitted at the same time."""
         return self._first != self._last
 
-    def unseen(self, summaries: list[Summary]) -> list[Summary]:
-        """Summaries that no page before this one had; they are seen from now on."""
-        unseen: dict[str, Summary] = {}
-        for summary in summaries:
-            arn = str(summary.get("invocationArn"))
-            if arn not in self.arns:
-                unseen.setdefault(arn, summary)
-        self.arns.update(unseen)
-        return list(unseen.values())
+    def unseen(self, table: pa.Table) -> pa.Table:
+        """Rows that no page before this one had; they are seen from now on."""
+        arns = table["invocation_arn"].to_pylist()
+        fresh = dict.fromkeys(arns).keys() - self.arns
+        self.arns |= fresh
+        if len(fresh) == len(arns):
+            return table
+        is_first = []
+        for arn in arns:
+            is_first.append(arn in fresh)
+            fresh.discard(arn)
+        return table.filter(pa.array(is_first))
 
     def add(self, table: pa.Table) -> None:
         """Take in a page's rows, those outside of the window left out.

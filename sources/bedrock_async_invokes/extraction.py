@@ -11,10 +11,10 @@ from typing import Any, Self, get_args
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError
 
+from .errors import OptionError, ScopeError
 from .instants import to_microseconds
 from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
-from .roles import OptionError, ScopeError
 from .scope_run import RunOptions, ScopeRun
 from .scopes import Account, find_accounts, find_regions
 from .settings import BATCH_ROWS, CONCURRENCY, LAG_SECONDS, FailureMessages

@@ -32,6 +32,10 @@ CATEGORIES: Final = (
         r"acceptable use|nsfw|unsafe|inappropriate|safety)",
     ),
     (
+        "unsupported_model",
+        r" access to the (foundation )?model ",
+    ),
+    (
         "storage_access",
         r" (s3|buckets?|kms|putobject|getobject|headobject) | access ?denied|"
         r"accessdenied| (forbidden|not authorized|unauthorized|permissions?|credentials|"
@@ -43,7 +47,7 @@ CATEGORIES: Final = (
     ),
     (
         "timeout",
-        r"time ?d? ?out|deadline|time limit| (expired|took too long) ",
+        r"time ?d? ?out|deadline|time limit| took too long ",
     ),
     (
         "capacity",
@@ -59,8 +63,7 @@ CATEGORIES: Final = (
     ),
     (
         "unsupported_model",
-        r" (unsupported|unknown|invalid|deprecated|no such|"
-        r"access to the)( foundation)? model ",
+        r" (unsupported|unknown|invalid|deprecated|no such)( foundation)? model ",
     ),
     (
         "aborted",

@@ -12,16 +12,16 @@ from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from .calls import (
-    BrokenPage,
-    ListingError,
     Tally,
     is_refusal_of_parameters,
     is_transient,
     parse_pages_raw,
 )
 from .chain import Chain, Reading
+from .errors import BrokenPage, ListingError
 from .instants import EARLIEST_US, LATEST_US, to_time
-from .records import Summary, to_table
+from .pages import Page
+from .records import to_table
 from .scopes import Scope
 from .service_clock import ServiceClock
 from .settings import (
@@ -82,12 +82,12 @@ class Listing:
                 raise ListingError("Stopped before the end of the listing.")
             chain.has_token = True
             self.tally.add(pages=1)
-            summaries = chain.unseen(page["asyncInvokeSummaries"])
-            empty_pages = 0 if summaries else empty_pages + 1
+            rows = chain.unseen(self._to_table(page["asyncInvokeSummaries"]))
+            empty_pages = 0 if rows.num_rows else empty_pages + 1
             if empty_pages > EMPTY_PAGES:
                 raise ListingError(f"{EMPTY_PAGES} pages without a row, one after the other.")
-            if summaries:
-                chain.add(self._to_table(summaries))
+            if rows.num_rows:
+                chain.add(rows)
             has_more = page.get("nextToken") is not None
             if max_pages and chain.pages >= max_pages and chain.can_stop and has_more:
                 return self._counted(chain.stopped())
@@ -109,8 +109,8 @@ class Listing:
         )
         return pages
 
-    def _to_table(self, summaries: list[Summary]) -> pa.Table:
-        table = to_table(summaries, self._clock.now(), self._failure_messages)
+    def _to_table(self, page: Page) -> pa.Table:
+        table = to_table(page, self._clock.now(), self._failure_messages)
         expected_parts = {"region": self._scope.region}
         if self._scope.is_known:
             expected_parts["account_id"] = self._scope.account_id

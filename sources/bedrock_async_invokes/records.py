@@ -1,20 +1,17 @@
 """Listed summaries to Arrow: the schema of `async_invokes` and what is read from ARNs."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from botocore.utils import parse_timestamp
 
+from .errors import UnreadableInvocation
 from .failure_messages import stored_messages
+from .pages import Page, invocation_name, parse_time
 from .settings import TERMINAL_STATUSES, FailureMessages
-
-Summary = Mapping[str, Any]
-"""One member of `asyncInvokeSummaries`, as it came over the wire."""
 
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 
@@ -50,57 +47,40 @@ ARN_PARTS: Final = (
 MODEL_ID: Final = r"(?:^|/)(?P<model_id>[^/]+)$"
 MODEL_PROVIDER: Final = r":foundation-model/(?P<model_provider>[^./]+)\."
 
-MEMBERS: Final = frozenset(
-    {
-        "invocationArn",
-        "modelArn",
-        "clientRequestToken",
-        "status",
-        "failureMessage",
-        "submitTime",
-        "lastModifiedTime",
-        "endTime",
-        "outputDataConfig",
-    }
-)
-OUTPUT_MEMBERS: Final = frozenset({"s3OutputDataConfig"})
-S3_MEMBERS: Final = frozenset({"s3Uri", "kmsKeyId", "bucketOwner"})
-
 _DIGESTED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
 
 
-class UnreadableInvocation(ValueError):
-    """A listed invocation that cannot be understood; the message names it."""
-
-
 def to_table(
-    summaries: Sequence[Summary], observed_at: datetime, failure_messages: FailureMessages = "keep"
+    page: Page, observed_at: datetime, failure_messages: FailureMessages = "keep"
 ) -> pa.Table:
-    """One row per summary, in the order given, as `SCHEMA` has it."""
-    outputs = [_structure(each, "outputDataConfig") for each in summaries]
-    s3_outputs = [_structure(output, "s3OutputDataConfig") for output in outputs]
-    arns = _required(summaries, "invocationArn")
-    models = _required(summaries, "modelArn")
-    submitted = _times(summaries, "submitTime")
-    messages = _strings(summaries, "failureMessage", summaries)
+    """One row per summary, in the order given, as `SCHEMA` has it.
+
+    Raises `UnreadableInvocation` for one without an ARN, without a model, or with a time that is
+    none.
+    """
+    listed = dict(zip(page.summaries.type.names, page.summaries.flatten(), strict=True))
+    output = pc.struct_field(listed["outputDataConfig"], "s3OutputDataConfig")
+    arns = _required(listed, "invocationArn")
+    models = _required(listed, "modelArn")
+    submitted = _times(listed, "submitTime")
     columns = {
         "invocation_arn": arns,
         **_parts(arns, ARN_PARTS, "account_id", "region", "invocation_id"),
         "model_arn": models,
         **_parts(models, MODEL_ID, "model_id"),
         **_parts(models, MODEL_PROVIDER, "model_provider"),
-        "client_request_token": _strings(summaries, "clientRequestToken", summaries),
-        "status": _strings(summaries, "status", summaries),
-        "failure_message": stored_messages(messages, failure_messages),
+        "client_request_token": listed["clientRequestToken"],
+        "status": listed["status"],
+        "failure_message": stored_messages(listed["failureMessage"], failure_messages),
         "submit_time": submitted,
-        "last_modified_time": _times(summaries, "lastModifiedTime"),
-        "end_time": _times(summaries, "endTime"),
+        "last_modified_time": _times(listed, "lastModifiedTime"),
+        "end_time": _times(listed, "endTime"),
         "submit_date": submitted.cast(pa.date32()),
-        "output_s3_uri": _strings(s3_outputs, "s3Uri", summaries),
-        "output_kms_key_id": _strings(s3_outputs, "kmsKeyId", summaries),
-        "output_bucket_owner": _strings(s3_outputs, "bucketOwner", summaries),
-        "extra": pa.array(list(map(_extra, summaries, outputs, s3_outputs)), pa.string()),
-        "observed_at": pa.repeat(pa.scalar(observed_at, TIMESTAMP), len(summaries)),
+        "output_s3_uri": pc.struct_field(output, "s3Uri"),
+        "output_kms_key_id": pc.struct_field(output, "kmsKeyId"),
+        "output_bucket_owner": pc.struct_field(output, "bucketOwner"),
+        "extra": page.extra,
+        "observed_at": pa.repeat(pa.scalar(observed_at, TIMESTAMP), len(page)),
     }
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
@@ -147,83 +127,24 @@ def digests(table: pa.Table) -> list[str]:
     ]
 
 
-def _structure(parent: Summary, member: str) -> Summary:
-    value = parent.get(member)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        kind = type(value).__name__
-        raise UnreadableInvocation(f"{_name(parent)}: {member} is {kind}, not a structure.")
-    return value
-
-
-def _required(summaries: Sequence[Summary], member: str) -> pa.Array:
-    values = _strings(summaries, member, summaries)
+def _required(listed: Mapping[str, pa.StringArray], member: str) -> pa.StringArray:
+    values = listed[member]
     if values.null_count:
-        nameless = summaries[pc.index(pc.is_null(values), True).as_py()]
-        raise UnreadableInvocation(f"{_name(nameless)}: listed without {member}.")
+        arn = listed["invocationArn"][pc.index(pc.is_null(values), True).as_py()].as_py()
+        raise UnreadableInvocation(f"{invocation_name(arn)}: listed without {member}.")
     return values
 
 
-def _strings(parents: Sequence[Summary], member: str, summaries: Sequence[Summary]) -> pa.Array:
-    values = [parent.get(member) for parent in parents]
+def _times(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArray:
+    """ISO 8601 is cast in one go; what else botocore reads as a time is read as it does."""
     try:
-        return pa.array(values, pa.string())
-    except (pa.ArrowException, TypeError, UnicodeError):
-        for summary, value in zip(summaries, values, strict=True):
-            if not isinstance(value, str | None):
-                raise UnreadableInvocation(
-                    f"{_name(summary)}: {member} is {type(value).__name__}, not text."
-                ) from None
-        raise
-
-
-def _times(summaries: Sequence[Summary], member: str) -> pa.Array:
-    """ISO 8601 text is cast in one go; what else botocore reads as a time is read as it does."""
-    try:
-        return _strings(summaries, member, summaries).cast(TIMESTAMP)
-    except (pa.ArrowInvalid, UnreadableInvocation):
-        return pa.array([_time(summary, member) for summary in summaries], TIMESTAMP)
-
-
-def _time(summary: Summary, member: str) -> datetime | None:
-    value = summary.get(member)
-    if value is None:
-        return None
-    try:
-        time: datetime = parse_timestamp(value)
-    except (ValueError, TypeError, OverflowError, RuntimeError):
-        raise UnreadableInvocation(
-            f"{_name(summary)}: {member} is {value!r:.80}, not a time."
-        ) from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+        return listed[member].cast(TIMESTAMP)
+    except pa.ArrowInvalid:
+        pairs = zip(listed[member].to_pylist(), listed["invocationArn"].to_pylist(), strict=True)
+        times = [text and parse_time(text, invocation_name(arn), member) for text, arn in pairs]
+        return pa.array(times, TIMESTAMP)
 
 
 def _parts(values: pa.Array, pattern: str, *names: str) -> dict[str, pa.Array]:
     parts = pc.extract_regex(values, pattern=pattern)
     return {name: pc.struct_field(parts, name) for name in names}
-
-
-def _extra(summary: Summary, output: Summary, s3_output: Summary) -> str | None:
-    """What the contract does not know, nested where it was found, as JSON; None when nothing."""
-    if (
-        summary.keys() <= MEMBERS
-        and output.keys() <= OUTPUT_MEMBERS
-        and s3_output.keys() <= S3_MEMBERS
-    ):
-        return None
-    extra = _unknown(summary, MEMBERS)
-    extra_output = _unknown(output, OUTPUT_MEMBERS)
-    if extra_s3_output := _unknown(s3_output, S3_MEMBERS):
-        extra_output["s3OutputDataConfig"] = extra_s3_output
-    if extra_output:
-        extra["outputDataConfig"] = extra_output
-    return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _unknown(structure: Summary, known: frozenset[str]) -> dict[str, Any]:
-    return {name: value for name, value in structure.items() if name not in known}
-
-
-def _name(summary: Summary) -> str:
-    return f"Invocation {summary.get('invocationArn') or '(without an ARN)'}"

@@ -14,17 +14,11 @@ from botocore.credentials import (
 )
 from botocore.exceptions import BotoCoreError, ClientError
 
+from .errors import OptionError, ScopeError
+
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
 ROLE_SESSION_NAME: Final = "bedrock-async-etl"
-
-
-class ScopeError(RuntimeError):
-    """A scope cannot be entered; the message says what to do."""
-
-
-class OptionError(ValueError):
-    """An option's value is wrong: a region that does not exist, a malformed role."""
 
 
 def role_parts(role_arn: str) -> tuple[str, str]:

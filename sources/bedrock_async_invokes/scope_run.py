@@ -10,15 +10,14 @@ from typing import Any, Literal
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .calls import ListingError, Tally
+from .calls import Tally
 from .chain import Reading
+from .errors import ListingError, ScopeError, UnreadableInvocation
 from .instants import to_time
 from .listing import Listing
 from .progress import Progress, Stored
 from .reader import ScopeReader
-from .records import UnreadableInvocation
 from .reports import Observer, ScopeReport, describe
-from .roles import ScopeError
 from .scopes import Account, Scope
 from .service_clock import ServiceClock
 from .settings import FailureMessages

@@ -13,7 +13,8 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .roles import OptionError, RoleProvider, ScopeError, role_parts, role_session
+from .errors import OptionError, ScopeError
+from .roles import RoleProvider, role_parts, role_session
 from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
 ALL_REGIONS: Final = "all"

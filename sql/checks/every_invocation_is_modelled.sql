@@ -14,8 +14,8 @@ select
     region,
     model_id,
     status,
-    sum(loaded) as loaded,
-    sum(modelled) as modelled
+    cast(sum(loaded) as bigint) as loaded,
+    cast(sum(modelled) as bigint) as modelled
 from ledger
 group by account_id, region, model_id, status
 having sum(loaded) <> sum(modelled)

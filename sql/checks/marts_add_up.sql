@@ -1,11 +1,6 @@
 -- What the marts count adds up to what invocations has, per account, region and model.
 with
 
-hours as (
-    select min(hour) as first_hour
-    from bedrock_analytics.hours
-),
-
 expected as (
     select
         invocations.account_id,
@@ -16,9 +11,8 @@ expected as (
         count(*) filter (where invocations.is_open) as still_open,
         count(invocations.latency_seconds) as measured,
         count(invocations.age_seconds) as aged,
-        count(*) filter (where invocations.submit_time >= hours.first_hour) as submitted
+        count(invocations.submit_time) as submitted
     from bedrock_analytics.invocations
-    cross join hours
     group by invocations.account_id, invocations.region, invocations.model_id
 ),
 
@@ -97,8 +91,8 @@ select
     account_id,
     region,
     model_id,
-    sum(expected) as expected,
-    sum(found) as found
+    cast(sum(expected) as bigint) as expected,
+    cast(sum(found) as bigint) as found
 from ledger
 group by mart, account_id, region, model_id
 having sum(expected) <> sum(found)

@@ -156,7 +156,8 @@ observed as (
     inner join hours
         on carried.hour_number = hours.hour_number
     left join scopes
-        on carried.account_id = scopes.account_id and carried.region = scopes.region
+        on carried.account_id is not distinct from scopes.account_id
+        and carried.region is not distinct from scopes.region
 )
 
 select

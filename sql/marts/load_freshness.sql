@@ -12,8 +12,13 @@ select
     region,
     last_success_at,
     submitted_through,
-    cast(date_diff('millisecond', submitted_through, last_success_at) as double) / 1000
-        as lag_seconds,
+    case
+        when submitted_through < last_success_at
+            then cast(
+                date_diff('millisecond', submitted_through, last_success_at) as double
+            ) / 1000
+        when submitted_through >= last_success_at then 0e0
+    end as lag_seconds,
     last_outcome,
     last_error
 from scopes

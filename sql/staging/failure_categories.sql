@@ -55,6 +55,8 @@ categorised as (
             )
                 then 'content_filter_input'
 
+            when regexp_matches(words, ' access to the (foundation )?model ')
+                then 'unsupported_model'
             when regexp_matches(
                 words,
                 ' (s3|buckets?|kms|putobject|getobject|headobject) |'
@@ -66,7 +68,7 @@ categorised as (
             when regexp_matches(words, ' (blocked|filtered|flagged) ')
                 then 'content_filter_input'
 
-            when regexp_matches(words, 'time ?d? ?out|deadline|time limit| (expired|took too long) ')
+            when regexp_matches(words, 'time ?d? ?out|deadline|time limit| took too long ')
                 then 'timeout'
 
             when regexp_matches(
@@ -87,8 +89,7 @@ categorised as (
                 then 'unsupported_model'
             when regexp_matches(
                 words,
-                ' (unsupported|unknown|invalid|deprecated|no such|'
-                    || 'access to the)( foundation)? model '
+                ' (unsupported|unknown|invalid|deprecated|no such)( foundation)? model '
             )
                 then 'unsupported_model'
 

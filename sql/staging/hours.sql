@@ -1,4 +1,6 @@
--- One row per hour (UTC) that something may have been in flight in, back to 100,000 hours ago.
+-- One row per hour (UTC) that something may have been in flight in: from the first submission, if
+-- that is at most 100,000 hours ago, to the last run, or to the last submission, if that is at most a
+-- year later.
 --
 -- hour_number: hours since 1970
 -- hour: start of the hour
@@ -32,23 +34,34 @@ epoch as (
     select cast('1970-01-01 00:00:00+00' as timestamptz) as start
 ),
 
-instants as (
-    select submitted_ms as instant_ms
+submissions as (
+    select
+        cast(floor(min(submitted_ms) / 3.6e6) as bigint) as first_number,
+        cast(floor(max(submitted_ms) / 3.6e6) as bigint) as last_number
     from lifetimes
-    where submitted_ms is not null
+),
 
-    union all
-
-    select date_diff('millisecond', epoch.start, scopes.as_of) as instant_ms
+runs as (
+    select
+        cast(
+            floor(
+                date_diff('millisecond', epoch.start, max(greatest(as_of, last_observed_at)))
+                / 3.6e6
+            ) as bigint
+        ) as last_number
     from scopes
     cross join epoch
+    group by epoch.start
 ),
 
 edges as (
     select
-        cast(floor(min(instant_ms) / 3.6e6) as bigint) as first_number,
-        cast(floor(max(instant_ms) / 3.6e6) as bigint) as last_number
-    from instants
+        submissions.first_number,
+        greatest(
+            runs.last_number, least(submissions.last_number, runs.last_number + 8784)
+        ) as last_number
+    from submissions
+    cross join runs
 )
 
 select

@@ -28,8 +28,8 @@
 -- is_vanished: open when the listing had it last, and listed no more
 -- failure_category: why it failed, as a category; null unless Failed
 -- output_bucket: bucket of output_s3_uri
--- age_seconds: how long an open one had run when its scope's last good run saw it, or when it
---   vanished from the listing; null unless open
+-- age_seconds: how long an open one had run at its scope's last good run, or when it vanished from
+--   the listing; null unless open
 with
 
 async_invokes as (
@@ -98,21 +98,21 @@ select
     end as failure_category,
     nullif(split_part(judged.output_s3_uri, '/', 3), '') as output_bucket,
     case
-        when judged.is_open and judged.submit_time is not null
+        when judged.is_open
             then cast(
-                greatest(
-                    0,
-                    date_diff(
-                        'millisecond',
-                        judged.submit_time,
-                        least(scopes.as_of, vanished_invokes.vanished_at)
+                date_diff(
+                    'millisecond',
+                    judged.submit_time,
+                    greatest(
+                        judged.submit_time, least(scopes.as_of, vanished_invokes.vanished_at)
                     )
                 ) as double
             ) / 1000
     end as age_seconds
 from judged
 left join scopes
-    on judged.account_id = scopes.account_id and judged.region = scopes.region
+    on judged.account_id is not distinct from scopes.account_id
+    and judged.region is not distinct from scopes.region
 left join failure_categories
     on judged.status = 'Failed'
     and judged.failure_message = failure_categories.failure_message

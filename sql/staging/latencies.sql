@@ -57,10 +57,10 @@ select
     submit_date,
     measured,
     average / 1000 as latency_avg,
-    cast(ascending[(50 * measured + 99) // 100] as double) / 1000 as latency_p50,
-    cast(ascending[(90 * measured + 99) // 100] as double) / 1000 as latency_p90,
-    cast(ascending[(95 * measured + 99) // 100] as double) / 1000 as latency_p95,
-    cast(ascending[(99 * measured + 99) // 100] as double) / 1000 as latency_p99,
-    cast(ascending[measured] as double) / 1000 as latency_max
+    cast(ascending[cast((50 * measured + 99) // 100 as bigint)] as double) / 1000 as latency_p50,
+    cast(ascending[cast((90 * measured + 99) // 100 as bigint)] as double) / 1000 as latency_p90,
+    cast(ascending[cast((95 * measured + 99) // 100 as bigint)] as double) / 1000 as latency_p95,
+    cast(ascending[cast((99 * measured + 99) // 100 as bigint)] as double) / 1000 as latency_p99,
+    cast(ascending[cast(measured as bigint)] as double) / 1000 as latency_max
 from measured
 where cohort <> 'recent model' or is_recent

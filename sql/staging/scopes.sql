@@ -6,6 +6,7 @@
 -- submitted_through: all that was submitted up to then has been read
 -- last_outcome: ok or failed, of the newest run
 -- last_error: class and message of the newest run's failure; null if it was good
+-- last_observed_at: when the newest row was read
 -- as_of: last_success_at, or else when the newest row was read: open invocations were open then
 with
 
@@ -59,8 +60,9 @@ select
     run_scopes.submitted_through,
     run_scopes.last_outcome,
     run_scopes.last_error,
+    row_scopes.last_observed_at,
     coalesce(run_scopes.last_success_at, row_scopes.last_observed_at) as as_of
 from run_scopes
 full outer join row_scopes
-    on run_scopes.account_id = row_scopes.account_id
-    and run_scopes.region = row_scopes.region
+    on run_scopes.account_id is not distinct from row_scopes.account_id
+    and run_scopes.region is not distinct from row_scopes.region

@@ -12,7 +12,8 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError, PaginationError
 
-from sources.bedrock_async_invokes.calls import BrokenPage, ListingError, Tally
+from sources.bedrock_async_invokes.calls import Tally
+from sources.bedrock_async_invokes.errors import BrokenPage, ListingError
 from sources.bedrock_async_invokes.instants import to_microseconds
 from sources.bedrock_async_invokes.listing import Listing
 from sources.bedrock_async_invokes.scopes import Scope

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.bedrock_async_invokes.instants import to_microseconds, to_time
+from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.progress import Changes, Progress
 from sources.bedrock_async_invokes.records import digests, to_table
 from sources.bedrock_async_invokes.windows import UNRANKED, Window
@@ -29,7 +30,7 @@ def listed(number: int, second: int | None, status: str | None = "Completed") ->
 
 
 def table_of(*summaries: dict[str, Any]) -> pa.Table:
-    return to_table(summaries, OBSERVED)
+    return to_table(page_of(summaries), OBSERVED)
 
 
 def take(progress: Progress, *summaries: dict[str, Any], **options: Any) -> Changes:

@@ -6,10 +6,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from sources.bedrock_async_invokes.errors import UnreadableInvocation
 from sources.bedrock_async_invokes.failure_messages import stored_messages
+from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.records import (
     SCHEMA,
-    UnreadableInvocation,
     digests,
     is_open,
     to_table,
@@ -31,7 +32,7 @@ def summary(**members: Any) -> dict[str, Any]:
 
 
 def row_of(**members: Any) -> dict[str, Any]:
-    [row] = to_table([summary(**members)], OBSERVED).to_pylist()
+    [row] = to_table(page_of([summary(**members)]), OBSERVED).to_pylist()
     return dict(row)
 
 
@@ -73,7 +74,7 @@ def test_a_failed_invocation_fills_all_columns() -> None:
 
 
 def test_no_summaries_are_an_empty_table() -> None:
-    assert to_table([], OBSERVED) == SCHEMA.empty_table()
+    assert to_table(page_of([]), OBSERVED) == SCHEMA.empty_table()
 
 
 @pytest.mark.parametrize(
@@ -182,12 +183,12 @@ def test_what_cannot_be_understood_names_the_invocation(
     ],
 )
 def test_what_has_not_ended_may_change(members: dict[str, Any], may_change: bool) -> None:
-    assert is_open(to_table([summary(**members)], OBSERVED)).to_pylist() == [may_change]
+    assert is_open(to_table(page_of([summary(**members)]), OBSERVED)).to_pylist() == [may_change]
 
 
 def test_a_digest_tells_any_change_but_not_when_it_was_seen() -> None:
     def digest(observed: datetime = OBSERVED, **members: Any) -> str:
-        return digests(to_table([summary(**members)], observed))[0]
+        return digests(to_table(page_of([summary(**members)]), observed))[0]
 
     assert digest() == digest(datetime(2027, 1, 1, tzinfo=UTC))
     changed: list[dict[str, Any]] = [
@@ -203,7 +204,7 @@ def test_a_digest_tells_any_change_but_not_when_it_was_seen() -> None:
 
 def test_tables_have_the_schema_whatever_is_missing() -> None:
     bare = {"invocationArn": ARN, "modelArn": NOVA}
-    table = to_table([bare, summary()], OBSERVED)
+    table = to_table(page_of([bare, summary()]), OBSERVED)
     assert table.schema == SCHEMA
     assert isinstance(table, pa.Table)
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sources.bedrock_async_invokes.roles import OptionError, ScopeError
+from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.scopes import find_accounts, find_regions
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION

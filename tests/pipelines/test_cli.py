@@ -125,6 +125,21 @@ def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
     assert told.count("async-invoke/endless00") == 3
 
 
+def test_what_a_check_finds_is_told_as_json_whatever_it_is(
+    listed: Control, database: Path, tmp_path: Path
+) -> None:
+    checks = tmp_path / "own" / "checks"
+    checks.mkdir(parents=True)
+    (checks / "mine.sql").write_text(
+        "select date '2026-03-31' as day, 1.50 as price, 2::hugeint as total, 'a'::blob as content"
+    )
+    document, _ = run_json("--database", str(database), "--models", str(checks.parent))
+    [broken] = [check for check in document["checks"] if check["violations"]]
+    assert broken["examples"] == [
+        {"day": "2026-03-31", "price": "1.50", "total": "2", "content": "b'a'"}
+    ]
+
+
 def test_a_model_that_cannot_be_built_is_exit_code_1_after_the_load(
     listed: Control, database: Path, tmp_path: Path
 ) -> None:

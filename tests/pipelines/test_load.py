@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.destinations import DuckDBDestination
 from pipelines.load import RunResult, load
-from sources.bedrock_async_invokes.records import MEMBERS
+from sources.bedrock_async_invokes.pages import MEMBERS
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query

@@ -112,7 +112,8 @@ def test_a_model_may_read_other_tables_of_the_database(
         ("from bedrock_analytics.nope", "wrong.sql reads bedrock_analytics.nope, which is not"),
         ("from invocations", "Models are called bedrock_analytics.NAME."),
         ("from bedrock_analytics.wrong", "circle: .*wrong.sql reads .*wrong.sql."),
-        ("from bedrock.nope", "There is no table bedrock.nope yet: load it first with `run`."),
+        ("from bedrock.nope", "wrong.sql reads bedrock.nope, which is not there."),
+        ("\n\nselect no_such", "wrong.sql, line 3: Binder Error: "),
     ],
 )
 def test_a_model_that_fails_leaves_the_others_and_names_its_place(

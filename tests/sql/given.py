@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.records import to_table
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 
@@ -36,7 +37,7 @@ def make_database(path: Path, scenario: str) -> Path:
     summaries = [
         summary(line, number) for line in lines for number in range(1, int(line["count"]) + 1)
     ]
-    scopes = sorted({(line["account"], line["region"]) for line in lines})
+    scopes = sorted({(line["account"], line["region"]) for line in lines if line["account"]})
     runs = [run(line) for line in RUNS if line["scenario"] == scenario] or [
         good_run(account, region) for account, region in scopes
     ]
@@ -49,7 +50,7 @@ def make_database(path: Path, scenario: str) -> Path:
     observed_at = VANISHED_AT if any("vanished" in arn for arn in arns) else AS_OF
     return store(
         path,
-        async_invokes=to_table(summaries, observed_at),
+        async_invokes=to_table(page_of(summaries), observed_at),
         extract_runs=pa.Table.from_pylist(runs, RUNS_SCHEMA),
         vanished_invokes=pa.Table.from_pylist(vanished, VANISHED_SCHEMA),
     )
@@ -75,8 +76,9 @@ def summary(line: Line, number: int) -> dict[str, Any]:
     """An invocation as ListAsyncInvokes has it."""
     account, region = line["account"], line["region"]
     owner = f"{account}:" if "/" in line["model"] else ":foundation-model/"
+    scope = f"arn:aws:bedrock:{region}:{account}:" if account else ""
     told = {
-        "invocationArn": f"arn:aws:bedrock:{region}:{account}:async-invoke/{line['id']}{number}",
+        "invocationArn": f"{scope}async-invoke/{line['id']}{number}",
         "modelArn": f"arn:aws:bedrock:{region}:{owner}{line['model']}",
         "status": line["status"],
         "failureMessage": line["message"],

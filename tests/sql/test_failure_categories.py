@@ -10,6 +10,7 @@ from sqlglot import exp
 from pipelines.destinations import DuckDBDestination
 from pipelines.models import build_models
 from sources.bedrock_async_invokes.failure_messages import CATEGORIES, category_of
+from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.records import to_table
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from tests.copies import query
@@ -47,7 +48,7 @@ def failed(tmp_path: Path) -> DuckDBDestination:
     ]
     database = store(
         tmp_path / "failed.duckdb",
-        async_invokes=to_table(summaries, AS_OF),
+        async_invokes=to_table(page_of(summaries), AS_OF),
         extract_runs=pa.Table.from_pylist([], RUNS_SCHEMA),
         vanished_invokes=pa.Table.from_pylist([], VANISHED_SCHEMA),
     )
