@@ -21,11 +21,12 @@ app = typer.Typer(
     help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB, "
     "and SQL models of their failure rates and latencies.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 DatabaseOption = Annotated[
-    str | None, typer.Option(help="The DuckDB file.", show_default=DEFAULT_DATABASE)
+    str | None, typer.Option(metavar="FILE", help="The DuckDB file.", show_default=DEFAULT_DATABASE)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
@@ -45,29 +46,35 @@ class Engine(StrEnum):
 
 DestinationOption = Annotated[DestinationKind, typer.Option(help="Where to load to.")]
 RegionOption = Annotated[
-    list[str] | None, typer.Option(help="Region to read, or `all`; repeatable.")
+    list[str] | None, typer.Option(metavar="REGION", help="Region to read, or `all`; repeatable.")
 ]
 RoleOption = Annotated[
-    list[str] | None, typer.Option(help="Role to assume for one more account; repeatable.")
+    list[str] | None,
+    typer.Option(metavar="ARN", help="Role to assume for one more account; repeatable."),
 ]
 SinceOption = Annotated[
-    str | None, typer.Option(help="Read all that was submitted from then on (ISO 8601).")
+    str | None,
+    typer.Option(metavar="TIME", help="Read all that was submitted from then on (ISO 8601)."),
 ]
 UntilOption = Annotated[
-    str | None, typer.Option(help="Leave out what was submitted from then on (ISO 8601).")
+    str | None,
+    typer.Option(metavar="TIME", help="Leave out what was submitted from then on (ISO 8601)."),
 ]
 LagOption = Annotated[
     int | None,
-    typer.Option(help="Seconds that an invocation may be listed late.", show_default="300"),
+    typer.Option(
+        metavar="SECONDS", help="Seconds that an invocation may be listed late.", show_default="300"
+    ),
 ]
 ConcurrencyOption = Annotated[
-    int | None, typer.Option(help="Calls in flight, over all scopes.", show_default="8")
+    int | None,
+    typer.Option(metavar="N", help="Calls in flight, over all scopes.", show_default="8"),
 ]
 NoModelsOption = Annotated[
     bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
 ]
 ModelsOption = Annotated[
-    str | None, typer.Option(help="A folder with SQL models and checks of your own.")
+    str | None, typer.Option(metavar="DIR", help="A folder with SQL models and checks of your own.")
 ]
 
 
@@ -169,9 +176,9 @@ def status(
 
 @app.command()
 def demo(
-    database: Annotated[Path, typer.Option(help="The DuckDB file, made anew.")] = Path(
-        DEMO_DATABASE
-    ),
+    database: Annotated[
+        Path, typer.Option(metavar="FILE", help="The DuckDB file, made anew.")
+    ] = Path(DEMO_DATABASE),
     debug: DebugOption = False,
 ) -> None:
     """Load from a local Bedrock, let time pass, load again, model it, prove the copy exact."""
@@ -185,7 +192,8 @@ def demo(
 def emulator(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
     now: Annotated[
-        str | None, typer.Option(help="Where its clock stands (ISO 8601).", show_default="now")
+        str | None,
+        typer.Option(metavar="TIME", help="Where its clock stands (ISO 8601).", show_default="now"),
     ] = None,
     account: Annotated[str, typer.Option(help="Account of the credentials.")] = "111122223333",
     region: Annotated[str, typer.Option(help="Region to fill.")] = "us-east-1",
