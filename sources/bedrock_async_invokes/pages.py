@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from typing import Any, Final
 
 import orjson
@@ -70,8 +71,20 @@ def page_of(summaries: Sequence[Summary], next_token: str | None = None) -> Page
 
 
 def _to_arrow(summaries: Sequence[Summary], next_token: str | None) -> Page:
-    extra = pa.array(list(map(_extra, summaries)), pa.string())
-    return Page(pa.array(summaries, SUMMARY), extra, next_token)
+    has_extra = not _has_only_members(summaries)
+    extra = map(_extra, summaries) if has_extra else repeat(None, len(summaries))
+    return Page(pa.array(summaries, SUMMARY), pa.array(extra, pa.string()), next_token)
+
+
+def _has_only_members(summaries: Sequence[Summary]) -> bool:
+    """Whether there is nothing that the table has no column for, seen over all at once."""
+    outputs = [output for each in summaries if (output := each.get("outputDataConfig"))]
+    s3_outputs = [output for each in outputs if (output := each.get("s3OutputDataConfig"))]
+    return (
+        MEMBERS.issuperset(chain.from_iterable(summaries))
+        and OUTPUT_MEMBERS.issuperset(chain.from_iterable(outputs))
+        and S3_MEMBERS.issuperset(chain.from_iterable(s3_outputs))
+    )
 
 
 def _loads(body: bytes) -> Any:
@@ -131,19 +144,13 @@ def parse_time(value: Any, name: str, member: str) -> datetime:
 def _extra(summary: Summary) -> str | None:
     output = summary.get("outputDataConfig") or {}
     s3_output = output.get("s3OutputDataConfig") or {}
-    if (
-        summary.keys() <= MEMBERS
-        and output.keys() <= OUTPUT_MEMBERS
-        and s3_output.keys() <= S3_MEMBERS
-    ):
-        return None
     extra = _unknown(summary, MEMBERS)
     extra_output = _unknown(output, OUTPUT_MEMBERS)
     if extra_s3_output := _unknown(s3_output, S3_MEMBERS):
         extra_output["s3OutputDataConfig"] = extra_s3_output
     if extra_output:
         extra["outputDataConfig"] = extra_output
-    return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode() if extra else None
 
 
 def _unknown(structure: Summary, known: frozenset[str]) -> dict[str, Any]:

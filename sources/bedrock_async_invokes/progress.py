@@ -136,8 +136,7 @@ class Progress:
         ranks = self._ranks(table)
         vanished = self._miss(window, table)
         table = self._unsettled(table, settled_before)
-        arns = table["invocation_arn"].to_pylist()
-        known = stored(table) if stored else self._known(arns)
+        known = stored(table) if stored else self._known(table)
         self._remember(table, ranks)
         table, changed = _without_unchanged(table, known)
         return Changes(table, table.num_rows - changed, changed, vanished)
@@ -179,9 +178,10 @@ class Progress:
         is_recent = pc.greater_equal(submit_microseconds(table), settled_before)
         return table.filter(pc.or_(pc.fill_null(is_recent, True), _is_among(table, self.open)))
 
-    def _known(self, arns: list[str]) -> dict[str, str]:
-        recent = {arn: self.recent[arn].digest for arn in arns if arn in self.recent}
-        return recent | {arn: self.open[arn].digest for arn in arns if arn in self.open}
+    def _known(self, table: pa.Table) -> dict[str, str]:
+        seen = self.recent | self.open
+        arns = table.filter(_is_among(table, seen))["invocation_arn"].to_pylist()
+        return {arn: seen[arn].digest for arn in arns}
 
     def _ranks(self, table: pa.Table) -> dict[str, int]:
         """Ranks of open invocations that the watermark has just passed.
@@ -254,8 +254,7 @@ def _identities(table: pa.Table) -> Iterator[tuple[str, int, str]]:
 def _is_among(table: pa.Table, arns: Collection[str]) -> pa.Array:
     if not arns:
         return pa.repeat(False, table.num_rows)
-    listed = table["invocation_arn"].to_pylist()
-    return pa.array([arn in arns for arn in listed], pa.bool_())
+    return pc.is_in(table["invocation_arn"], pa.array(list(arns), pa.string()))
 
 
 def _without_unchanged(table: pa.Table, known: Mapping[str, str]) -> tuple[pa.Table, int]:

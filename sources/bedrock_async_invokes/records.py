@@ -146,5 +146,7 @@ def _times(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArr
 
 
 def _parts(values: pa.Array, pattern: str, *names: str) -> dict[str, pa.Array]:
-    parts = pc.extract_regex(values, pattern=pattern)
-    return {name: pc.struct_field(parts, name) for name in names}
+    """What a pattern's groups of that name match; looked for once in values that are the same."""
+    distinct = values.dictionary_encode()
+    parts = pc.extract_regex(distinct.dictionary, pattern=pattern)
+    return {name: pc.struct_field(parts, name).take(distinct.indices) for name in names}
