@@ -1,8 +1,8 @@
 -- One row per invocation that is still open.
 --
 -- status: InProgress, null, or what AWS added
--- typical_p99: 99th percentile of its model's latency, seconds, of all that ever ended anywhere; null
---   where none has
+-- typical_p99: 99th percentile of its model's latency, seconds, of all that ever ended anywhere;
+--   null where none has
 -- is_stuck: older than three times typical_p99; false where that is null
 with
 

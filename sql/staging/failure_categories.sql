@@ -93,7 +93,10 @@ categorised as (
             )
                 then 'unsupported_model'
 
-            when regexp_matches(words, 'abort|cancel+ed|cancelation|cancellation| (stopped|interrupted) ')
+            when regexp_matches(
+                words,
+                'abort|cancel+ed|cancelation|cancellation| (stopped|interrupted) '
+            )
                 then 'aborted'
 
             when regexp_matches(

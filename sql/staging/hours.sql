@@ -1,6 +1,5 @@
--- One row per hour (UTC) that something may have been in flight in: from the first submission, if
--- that is at most 100,000 hours ago, to the last run, or to the last submission, if that is at most a
--- year later.
+-- One row per hour (UTC) that something may have been in flight in: from the first submission, or
+-- 100,000 hours ago if that is later, to the last run, or to the last submission within a year of it.
 --
 -- hour_number: hours since 1970
 -- hour: start of the hour
