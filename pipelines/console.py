@@ -80,7 +80,7 @@ class PlainLines:
 @contextmanager
 def watched_models() -> Iterator[OnBuilt]:
     """What draws how far the models are, where stderr is a terminal; else it says nothing."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console = error_console()
     columns = (TextColumn("Building {task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
@@ -96,12 +96,17 @@ def watched_models() -> Iterator[OnBuilt]:
 @contextmanager
 def watched() -> Iterator[Observer]:
     """An observer that fits where stderr goes."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console = error_console()
     if console.is_terminal:
         with ProgressBar(console) as bar:
             yield bar
     else:
         yield PlainLines(console)
+
+
+def error_console() -> Console:
+    """Stderr."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 def output_console() -> Console:
@@ -110,11 +115,18 @@ def output_console() -> Console:
     return Console(width=width, soft_wrap=True, highlight=False, markup=False)
 
 
+def plain_table(*texts: str, numbers: Sequence[str] = ()) -> Table:
+    """A table without lines: columns of text, and after them columns of numbers."""
+    table = Table(*texts, box=None, pad_edge=False)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
 def print_result(result: RunResult) -> None:
     """A row per scope, and what was loaded in all."""
-    table = Table("account", "region", "outcome", box=None, pad_edge=False)
-    for name in ("new", "changed", "open", "vanished", "calls"):
-        table.add_column(name, justify="right")
+    numbers = ("new", "changed", "open", "vanished", "calls")
+    table = plain_table("account", "region", "outcome", numbers=numbers)
     table.add_column("submitted through (UTC)")
     for scope in result.scopes:
         counts = (
@@ -144,9 +156,7 @@ def print_models(models: Sequence[BuiltModel]) -> None:
     """A row per model, if they were built."""
     if not models:
         return
-    table = Table("model", box=None, pad_edge=False)
-    for name in ("rows", "seconds"):
-        table.add_column(name, justify="right")
+    table = plain_table("model", numbers=("rows", "seconds"))
     for model in models:
         table.add_row(model.name, f"{model.rows:,}", f"{model.seconds:.2f}")
     output_console().print(table)
@@ -155,7 +165,7 @@ def print_models(models: Sequence[BuiltModel]) -> None:
 def print_refresh(refresh: Refresh) -> None:
     """Whether the models are fresh, and what broke which rule; what failed goes to stderr."""
     console = output_console()
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    errors = error_console()
     if refresh.error:
         errors.print(f"Error: {refresh.error}")
         return

@@ -88,11 +88,9 @@ class DuckDBDestination:
 
     def check(self) -> None:
         """Raise `CommandError` where there is a file that cannot be loaded into."""
-        try:
-            if self.database.exists():
-                duckdb.connect(self.database).close()
-        except duckdb.Error as error:
-            raise CommandError(explain(self.database, error)) from error
+        if self.database.exists():
+            with writing(self.database):
+                pass
 
     @property
     def working_directory(self) -> Path:
@@ -184,22 +182,25 @@ def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
 
 @contextmanager
 def reading(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Read from a database, its times in UTC."""
-    with duckdb.connect(database, read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    """Read from a database, its times in UTC; raises `CommandError` where it cannot be opened."""
+    with _opened(database, read_only=True) as connection:
         yield connection
 
 
 @contextmanager
 def writing(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Write to a database, its times in UTC; raises `CommandError` where it cannot be opened."""
+    with _opened(database, read_only=False) as connection:
+        yield connection
+
+
+def _opened(database: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
-        connection = duckdb.connect(database)
+        connection = duckdb.connect(database, read_only=read_only)
     except duckdb.Error as error:
         raise CommandError(explain(database, error)) from error
-    with connection:
-        connection.execute("set TimeZone = 'UTC'")
-        yield connection
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
 
 
 def explain(database: Path, error: duckdb.Error) -> str:

@@ -60,7 +60,7 @@ def build_models(
     models = read_models(own)
     built: list[BuiltModel] = []
     with destination.existing().locked(), writing(destination.database) as connection:
-        ordered = in_order(models, _stored_tables(connection))
+        ordered = in_order(models, stored_tables(connection))
         with _transaction(connection):
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
             for model in ordered:
@@ -104,7 +104,7 @@ def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
     return f"{model.path} reads {f'{schema}.' if schema else ''}{name}, which is not there.{hint}"
 
 
-def _stored_tables(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+def stored_tables(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     """Schema and name of every table that is no model; those in `main` need no schema."""
     tables = connection.execute(STORED_TABLES, [ANALYTICS_NAME]).fetchall()
     return {(schema, name) for schema, name in tables} | {

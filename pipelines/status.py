@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from rich.table import Table
 
-from pipelines.console import output_console, show_time
+from pipelines.console import output_console, plain_table, show_time
 from pipelines.destinations import explain, reading
 from pipelines.errors import CommandError
 
@@ -47,9 +46,8 @@ def read_status(database: Path) -> list[dict[str, Any]]:
 
 def print_status(scopes: list[dict[str, Any]]) -> None:
     """A row per scope, and below it what failed."""
-    table = Table("account", "region", "last run", "last success (UTC)", box=None, pad_edge=False)
-    table.add_column("submitted through (UTC)")
-    table.add_column("open", justify="right")
+    texts = ("account", "region", "last run", "last success (UTC)", "submitted through (UTC)")
+    table = plain_table(*texts, numbers=("open",))
     for scope in scopes:
         table.add_row(
             scope["account_id"],

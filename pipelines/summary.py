@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from pipelines.console import output_console
+from pipelines.console import output_console, plain_table
 from pipelines.destinations import reading
 
 SUMMARY: Final = "from bedrock_analytics.model_summary order by model_id"
@@ -45,9 +45,8 @@ def print_summary(database: Path) -> None:
 
 
 def _failures(summary: list[Row]) -> Table:
-    table = _table(
-        "model", "invocations", "failed", "failure rate", "95 % interval", "open", "stuck"
-    )
+    numbers = ("invocations", "failed", "failure rate", "95 % interval", "open", "stuck")
+    table = plain_table("model", numbers=numbers)
     for row in summary:
         table.add_row(
             row["model_id"],
@@ -64,22 +63,16 @@ def _failures(summary: list[Row]) -> Table:
 def _latencies(summary: list[Row]) -> Table:
     """Those of what has ended beside those that hold while others are still open."""
     columns = [f"{kind}_{share}" for kind in ("latency", "survival") for share in SHARES]
-    headings = (column.replace("latency", "ended").replace("_", " ") for column in columns)
-    table = _table("seconds", *headings)
+    headings = [column.replace("latency", "ended").replace("_", " ") for column in columns]
+    table = plain_table("seconds", numbers=headings)
     for row in summary:
         table.add_row(row["model_id"], *(_seconds(row[column]) for column in columns))
     return table
 
 
 def _bad_days(bad_days: list[Row]) -> Table:
-    table = _table(
-        f"failure spikes in {BAD_HOURS} hours or more",
-        "day",
-        "hours",
-        "failure rate",
-        "usual",
-        "highest z",
-    )
+    numbers = ("day", "hours", "failure rate", "usual", "highest z")
+    table = plain_table(f"failure spikes in {BAD_HOURS} hours or more", numbers=numbers)
     for row in bad_days:
         table.add_row(
             f"{row['account_id']} {row['region']} {row['model_id']}",
@@ -89,13 +82,6 @@ def _bad_days(bad_days: list[Row]) -> Table:
             _percent(row["baseline_rate"]),
             f"{row['z_score']:.1f}",
         )
-    return table
-
-
-def _table(first: str, *numbers: str) -> Table:
-    table = Table(first, box=None, pad_edge=False)
-    for name in numbers:
-        table.add_column(name, justify="right")
     return table
 
 

@@ -40,3 +40,33 @@ def query(database: Path, sql: str) -> list[Row]:
     with duckdb.connect(database, read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
         return connection.sql(sql).fetchall()
+
+
+def model_names(database: Path) -> list[str]:
+    """The models that were built."""
+    tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
+    return [name for (name,) in query(database, tables)]
+
+
+def modelled_rows(database: Path) -> dict[str, list[Row]]:
+    """Every row of every model, sorted."""
+    return {
+        name: sorted(query(database, f"from bedrock_analytics.{name}"), key=repr)
+        for name in model_names(database)
+    }
+
+
+def assert_built_alike_by_hand(database: Path, zone: str) -> None:
+    """The SELECTs give the rows of the models in a session of another time zone, too."""
+    files = {path.stem: path for path in Path("sql").rglob("*.sql")}
+    names = model_names(database)
+    assert len(names) > 20
+    with duckdb.connect(database, read_only=True) as connection:
+        connection.execute(f"set TimeZone = '{zone}'")
+        for name in names:
+            connection.execute(
+                f"create or replace temp table by_hand as\n{files[name].read_text()}"
+            )
+            built = f"bedrock_analytics.{name}"
+            for one, other in (("by_hand", built), (built, "by_hand")):
+                assert connection.sql(f"from {one} except all from {other}").fetchall() == []

@@ -9,6 +9,7 @@ from sources.bedrock_async_invokes.records import to_table
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from sources.bedrock_emulator import Control, Emulator
 from tests.conftest import NOW
+from tests.sql.given import good_run
 
 SCOPES = [
     (account, region)
@@ -28,18 +29,7 @@ def timeline(rows: int, span: timedelta, *moments: datetime) -> list[dict[str, p
 def _tables(bedrock: Control, moment: datetime) -> dict[str, pa.Table]:
     bedrock.set_clock(moment)
     listed = [to_table(page_of(bedrock.listing(*scope)), moment) for scope in SCOPES]
-    runs = [
-        {
-            "run_id": "only",
-            "account_id": account,
-            "region": region,
-            "started_at": moment,
-            "finished_at": moment,
-            "outcome": "ok",
-            "submitted_through": moment,
-        }
-        for account, region in SCOPES
-    ]
+    runs = [good_run(*scope, moment) for scope in SCOPES]
     return {
         "async_invokes": pa.concat_tables(listed),
         "extract_runs": pa.Table.from_pylist(runs, RUNS_SCHEMA),

@@ -51,7 +51,7 @@ class Chain:
     def unseen(self, table: pa.Table) -> pa.Table:
         """Rows that no page before this one had; they are seen from now on."""
         arns = table["invocation_arn"].to_pylist()
-        fresh = dict.fromkeys(arns).keys() - self.arns
+        fresh = set(arns) - self.arns
         self.arns |= fresh
         if len(fresh) == len(arns):
             return table

@@ -11,12 +11,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from .calls import (
-    Tally,
-    is_refusal_of_parameters,
-    is_transient,
-    parse_pages_raw,
-)
+from .calls import Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
 from .chain import Chain, Reading
 from .errors import BrokenPage, ListingError
 from .instants import EARLIEST_US, LATEST_US, to_time

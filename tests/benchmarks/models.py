@@ -13,7 +13,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.models import in_order
+from pipelines.models import in_order, stored_tables
 from pipelines.sql_files import read_models
 from tests.benchmarks.processes import in_turn, save
 from tests.conftest import NOW
@@ -84,8 +84,7 @@ def main(rows: int = 5_000_000, runs: int = 5) -> None:
 def statements(database: Path) -> str:
     """The models as statements, in the order that they need."""
     with duckdb.connect(database, read_only=True) as connection:
-        tables = "select table_schema, table_name from information_schema.tables"
-        stored = connection.execute(tables).fetchall()
+        stored = stored_tables(connection)
     return "\0".join(
         f"create or replace table bedrock_analytics.{model.name} as\n{model.text}\n"
         for model in in_order(read_models(), stored)

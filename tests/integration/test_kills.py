@@ -17,7 +17,7 @@ from pipelines.load import load
 from pipelines.models import build_models
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.copies import assert_exact_copy, query
+from tests.copies import assert_exact_copy, modelled_rows, query
 
 pytestmark = pytest.mark.integration
 
@@ -102,7 +102,7 @@ def test_a_kill_in_the_middle_of_building_leaves_the_models_as_they_were(
     """A model that waits for a pipe holds the build up after another model has been rebuilt."""
     load(DuckDBDestination(database))
     build_models(DuckDBDestination(database))
-    before = modelled(database)
+    before = modelled_rows(database)
     filled.advance(timedelta(days=1))
     load(DuckDBDestination(database))
     pipe, own = tmp_path / "pipe", tmp_path / "own"
@@ -117,16 +117,7 @@ def test_a_kill_in_the_middle_of_building_leaves_the_models_as_they_were(
     with pipe.open("w"):  # Opens once the model reads it.
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    assert modelled(database) == before
+    assert modelled_rows(database) == before
     build_models(DuckDBDestination(database))
-    assert modelled(database) != before
+    assert modelled_rows(database) != before
     assert {check.violations for check in run_checks(DuckDBDestination(database))} == {0}
-
-
-def modelled(database: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every model."""
-    tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
-    return {
-        name: sorted(query(database, f"from bedrock_analytics.{name}"), key=repr)
-        for (name,) in query(database, tables)
-    }

@@ -16,6 +16,7 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 from pipelines.destinations import DuckDBDestination, reading
 from pipelines.models import build_models
 from tests.conftest import NOW
+from tests.copies import assert_built_alike_by_hand
 from tests.sql.given import store
 from tests.timelines import timeline
 
@@ -346,16 +347,4 @@ def test_survival_percentiles_hold_while_a_tenth_is_open(tmp_path: Path) -> None
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
 def test_a_session_elsewhere_builds_the_same(zone: str, database: Path) -> None:
     """By hand, where summer time begins within the timeline, and half an hour off the others."""
-    with reading(database) as connection:
-        files = {path.stem: path for path in Path("sql").rglob("*.sql")}
-        tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
-        names = [name for (name,) in connection.execute(tables).fetchall()]
-        assert len(names) > 20
-        connection.execute(f"set TimeZone = '{zone}'")
-        for name in names:
-            connection.execute(
-                f"create or replace temp table by_hand as\n{files[name].read_text()}"
-            )
-            built = f"bedrock_analytics.{name}"
-            for one, other in (("by_hand", built), (built, "by_hand")):
-                assert connection.sql(f"from {one} except all from {other}").fetchall() == []
+    assert_built_alike_by_hand(database, zone)

@@ -9,15 +9,9 @@ from pipelines.destinations import DuckDBDestination
 from pipelines.errors import CommandError
 from pipelines.models import build_models
 from pipelines.sql_files import read_file
-from tests.copies import query
+from tests.copies import assert_built_alike_by_hand, modelled_rows, query
 from tests.sql.given import make_database
 
-TABLES = """
-select table_name
-from information_schema.tables
-where table_schema = 'bedrock_analytics'
-order by table_name
-"""
 UNDESCRIBED = """
 select table_name, '' as column_name
 from duckdb_tables()
@@ -41,16 +35,6 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
-def contents(destination: DuckDBDestination, *settings: str) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every model."""
-    with duckdb.connect(destination.database) as connection:
-        for setting in settings:
-            connection.execute(setting)
-        tables = [name for (name,) in connection.execute(TABLES).fetchall()]
-        rows = {name: connection.table(f"bedrock_analytics.{name}").fetchall() for name in tables}
-    return {name: sorted(table, key=repr) for name, table in rows.items()}
-
-
 def test_every_model_and_column_is_described_in_the_database(
     destination: DuckDBDestination,
 ) -> None:
@@ -65,9 +49,9 @@ def test_every_model_and_column_is_described_in_the_database(
 
 def test_building_again_gives_the_same(destination: DuckDBDestination) -> None:
     build_models(destination)
-    first = contents(destination)
+    first = modelled_rows(destination.database)
     build_models(destination)
-    assert contents(destination) == first
+    assert modelled_rows(destination.database) == first
 
 
 def test_a_model_of_ones_own_may_use_the_others_and_take_the_place_of_one(
@@ -120,13 +104,13 @@ def test_a_model_that_fails_leaves_the_others_and_names_its_place(
     sql: str, told: str, destination: DuckDBDestination, own: Path
 ) -> None:
     build_models(destination)
-    before = contents(destination)
+    before = modelled_rows(destination.database)
     with duckdb.connect(destination.database) as connection:
         connection.execute("delete from bedrock.async_invokes")
     (own / "wrong.sql").write_text(sql)
     with pytest.raises(CommandError, match=told):
         build_models(destination, own)
-    assert contents(destination) == before
+    assert modelled_rows(destination.database) == before
 
 
 def test_a_circle_names_its_files(destination: DuckDBDestination, own: Path) -> None:
@@ -155,15 +139,8 @@ def test_a_database_that_nothing_was_loaded_into_is_told(tmp_path: Path) -> None
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
 def test_the_sessions_time_zone_changes_nothing(zone: str, destination: DuckDBDestination) -> None:
     """The SELECTs run by hand, by someone whose session is elsewhere."""
-    for model in build_models(destination):
-        [path] = Path("sql").rglob(f"{model.name}.sql")
-        table = f"bedrock_analytics.{model.name}"
-        with duckdb.connect(destination.database) as connection:
-            connection.execute(f"set TimeZone = '{zone}'")
-            connection.execute(f"create table by_hand as\n{path.read_text()}")
-            for one, other in (("by_hand", table), (table, "by_hand")):
-                assert connection.sql(f"from {one} except all from {other}").fetchall() == []
-            connection.execute("drop table by_hand")
+    build_models(destination)
+    assert_built_alike_by_hand(destination.database, zone)
 
 
 def test_a_file_is_read_with_what_it_says_of_its_columns(tmp_path: Path) -> None:

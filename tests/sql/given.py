@@ -106,15 +106,15 @@ def run(line: Line) -> dict[str, Any]:
     }
 
 
-def good_run(account: str, region: str) -> dict[str, Any]:
+def good_run(account: str, region: str, at: datetime = AS_OF) -> dict[str, Any]:
     return {
         "run_id": "good",
         "account_id": account,
         "region": region,
-        "started_at": AS_OF,
-        "finished_at": AS_OF,
+        "started_at": at,
+        "finished_at": at,
         "outcome": "ok",
-        "submitted_through": AS_OF,
+        "submitted_through": at,
     }
 
 

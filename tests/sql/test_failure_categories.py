@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -49,8 +48,8 @@ def failed(tmp_path: Path) -> DuckDBDestination:
     database = store(
         tmp_path / "failed.duckdb",
         async_invokes=to_table(page_of(summaries), AS_OF),
-        extract_runs=pa.Table.from_pylist([], RUNS_SCHEMA),
-        vanished_invokes=pa.Table.from_pylist([], VANISHED_SCHEMA),
+        extract_runs=RUNS_SCHEMA.empty_table(),
+        vanished_invokes=VANISHED_SCHEMA.empty_table(),
     )
     return DuckDBDestination(database)
 
