@@ -15,6 +15,8 @@ from pipelines import DEFAULT_DATABASE, DEMO_DATABASE
 from pipelines.errors import CommandError, UsageError
 
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+# Arrow's own allocators keep a hundred megabytes that they do not use.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 app = typer.Typer(
     name="bedrock-async-etl",

@@ -32,6 +32,11 @@ from bedrock.async_invokes
 semi join listed using (invocation_arn)
 where submit_time between ? and ? or submit_time is null
 """
+SETTINGS: Final = """
+set memory_limit = '192MB';
+set preserve_insertion_order = false;
+"""
+"""A load takes little memory whatever the machine has; tables have no order that would matter."""
 BUILDS_ON: Final = "builds_on"
 """Local state: the version of the destination's state that the next package builds on."""
 
@@ -86,11 +91,16 @@ class DuckDBDestination:
         finally:
             lock.release()
 
-    def check(self) -> None:
-        """Raise `CommandError` where there is a file that cannot be loaded into."""
-        if self.database.exists():
-            with writing(self.database):
-                pass
+    @contextmanager
+    def opened(self) -> Iterator["DuckDBSession"]:
+        """Load through one connection; raises `CommandError` where it cannot be opened."""
+        session = DuckDBSession(self)
+        try:
+            if self.database.exists():
+                session.connect()
+            yield session
+        finally:
+            session.close()
 
     @property
     def working_directory(self) -> Path:
@@ -99,6 +109,31 @@ class DuckDBDestination:
         root = Path(dlt.current.run_context().get_data_entity("pipelines"))
         return root / f"{PIPELINE_NAME}-{identity}"
 
+
+class DuckDBSession:
+    """A database that is being loaded. It is made when the first thing is written to it.
+
+    One connection stays open: each time that the last one is closed, DuckDB lets go of all that it
+    had cached, and the next one begins with reading it.
+    """
+
+    def __init__(self, destination: DuckDBDestination) -> None:
+        self.destination = destination
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """The connection, its times in UTC; raises `CommandError` where there is none to be had."""
+        if self._connection is None:
+            self._connection = _opened(self.destination.database, read_only=False)
+            self._connection.execute(SETTINGS)
+        return self._connection
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
     def pipeline(self) -> dlt.Pipeline:
         """The dlt pipeline of this destination.
 
@@ -106,42 +141,42 @@ class DuckDBDestination:
         """
         return dlt.pipeline(
             PIPELINE_NAME,
-            pipelines_dir=str(self.working_directory),
-            destination=dlt.destinations.duckdb(str(self.database), supports_transactions=True),
+            pipelines_dir=str(self.destination.working_directory),
+            destination=dlt.destinations.duckdb(self.connect(), supports_transactions=True),
             dataset_name=DATASET_NAME,
         )
 
     def has_rows(self) -> bool:
         """Whether any invocation is stored."""
-        if not self.database.exists():
+        if not self.destination.database.exists():
             return False
-        with reading(self.database) as connection:
-            try:
-                return bool(connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
-            except duckdb.CatalogException:
-                return False
+        try:
+            return bool(self.connect().table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
+        except duckdb.CatalogException:
+            return False
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         """Digests by ARN of the invocations in `table` that the database holds."""
         edges = pc.min_max(table["submit_time"]).as_py()
-        with reading(self.database) as connection:
-            connection.register("listed", table.select(["invocation_arn"]))
-            rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
+        connection = self.connect()
+        connection.register("listed", table.select(["invocation_arn"]))
+        rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
+        connection.unregister("listed")
         stored = rows.select(SCHEMA.names).cast(SCHEMA)
         return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))
 
 
-def settled_pipeline(destination: DuckDBDestination) -> tuple[dlt.Pipeline, str | None]:
+def settled_pipeline(session: DuckDBSession) -> tuple[dlt.Pipeline, str | None]:
     """The pipeline, its working directory in line with the destination, and the state's version.
 
     The destination is the truth and the working directory a cache: where a kill left it torn, it
     is thrown away.
     """
     try:
-        return _settled(destination.pipeline())
+        return _settled(session.pipeline())
     except (DltException, OSError, ValueError, LookupError):
-        shutil.rmtree(destination.working_directory, ignore_errors=True)
-        return _settled(destination.pipeline())
+        shutil.rmtree(session.destination.working_directory, ignore_errors=True)
+        return _settled(session.pipeline())
 
 
 def _settled(pipeline: dlt.Pipeline) -> tuple[dlt.Pipeline, str | None]:

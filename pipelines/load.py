@@ -14,6 +14,7 @@ from dlt.common.exceptions import DltException
 from pipelines import DEFAULT_DATABASE
 from pipelines.destinations import (
     DuckDBDestination,
+    DuckDBSession,
     explain,
     run_on,
     settled_pipeline,
@@ -23,8 +24,11 @@ from sources.bedrock_async_invokes import Extraction, extraction_source, new_ext
 from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
 
-SLICE_ROWS: Final = 200_000
-"""Rows that one load package has at most, and so what a killed run reads again."""
+SLICE_ROWS: Final = 245_000
+"""Rows that one load package has at most, and so what a killed run reads again.
+
+That is just under two of DuckDB's row groups: what does not fill one is written twice.
+"""
 
 REPORTED: Final = (
     "account_id",
@@ -102,25 +106,25 @@ def load(
     a scope that fails is told by the result.
     """
     started = time.monotonic()
-    with destination.locked():
-        destination.check()
-        with (
-            _one_line_errors(destination.database),
-            _extraction(destination, observer, options or {}) as extraction,
-        ):
-            pipeline, version = settled_pipeline(destination)
-            while not extraction.is_finished:
-                version = run_on(pipeline, version, extraction_source(extraction, slice_rows))
+    with (
+        destination.locked(),
+        _one_line_errors(destination.database),
+        destination.opened() as session,
+        _extraction(session, observer, options or {}) as extraction,
+    ):
+        pipeline, version = settled_pipeline(session)
+        while not extraction.is_finished:
+            version = run_on(pipeline, version, extraction_source(extraction, slice_rows))
     return RunResult(
         extraction.run_id, str(destination), time.monotonic() - started, extraction.reports
     )
 
 
 def _extraction(
-    destination: DuckDBDestination, observer: Observer | None, options: Mapping[str, Any]
+    session: DuckDBSession, observer: Observer | None, options: Mapping[str, Any]
 ) -> Extraction:
     try:
-        stored = destination.stored if destination.has_rows() else None
+        stored = session.stored if session.has_rows() else None
         return configured_extraction(stored=stored, observer=observer, **options)
     except OptionError as error:
         raise UsageError(str(error)) from error

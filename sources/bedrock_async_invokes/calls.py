@@ -1,6 +1,7 @@
 """Calls of ListAsyncInvokes as they go over the wire: counted, parsed, judged."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from botocore.exceptions import ClientError
 from .pages import read_page
 
 OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
+CONVERTING: Final = threading.Lock()
+"""Held while a page is converted: threads that take turns within pages halve each other's speed."""
 THROTTLING_CODES: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
@@ -43,8 +46,7 @@ class Tally:
         self.add(calls=1)
 
     def _count_throttled(self, parsed_response: dict[str, Any] | None, **_: Any) -> None:
-        code = (parsed_response or {}).get("Error", {}).get("Code")
-        self.add(throttled=int(code in THROTTLING_CODES))
+        self.add(throttled=int(is_throttled(parsed_response)))
 
 
 def parse_pages_raw(client: BaseClient) -> None:
@@ -67,10 +69,16 @@ def parse_page(
     """
     if response_dict["status_code"] != 200:
         return
-    page = read_page(response_dict["body"])
+    with CONVERTING:
+        page = read_page(response_dict["body"])
     customized_response_dict["asyncInvokeSummaries"] = page
     customized_response_dict["nextToken"] = page.next_token
     response_dict["body"] = b"{}"
+
+
+def is_throttled(parsed_response: Mapping[str, Any] | None) -> bool:
+    """Whether the service refused a call because there were too many."""
+    return (parsed_response or {}).get("Error", {}).get("Code") in THROTTLING_CODES
 
 
 def is_transient(error: ClientError) -> bool:

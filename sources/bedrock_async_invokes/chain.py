@@ -48,7 +48,19 @@ class Chain:
         """A chain cannot end between rows that were submitted at the same time."""
         return self._first != self._last
 
-    def unseen(self, table: pa.Table) -> pa.Table:
+    def add(self, table: pa.Table) -> bool:
+        """Take in a page's rows, but for those outside of the window or seen before.
+
+        Returns whether any row was new. Raises `ListingError` where they are not sorted as asked:
+        what is unread could not be told.
+        """
+        table = self._unseen(table)
+        if not table.num_rows:
+            return False
+        self._append(_within(table, self.window))
+        return True
+
+    def _unseen(self, table: pa.Table) -> pa.Table:
         """Rows that no page before this one had; they are seen from now on."""
         arns = table["invocation_arn"].to_pylist()
         fresh = set(arns) - self.arns
@@ -61,12 +73,7 @@ class Chain:
             fresh.discard(arn)
         return table.filter(pa.array(is_first))
 
-    def add(self, table: pa.Table) -> None:
-        """Take in a page's rows, those outside of the window left out.
-
-        Raises `ListingError` where they are not sorted as asked: what is unread could not be told.
-        """
-        table = _within(table, self.window)
+    def _append(self, table: pa.Table) -> None:
         self._check_order(submit_microseconds(table).drop_null())
         edges = submit_edges(table)
         first, last = reversed(edges) if self.newest_first else edges

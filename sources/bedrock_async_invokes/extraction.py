@@ -3,9 +3,9 @@
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterator, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Self, get_args
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError
 
 from .errors import OptionError, ScopeError
 from .instants import to_microseconds
+from .pool import ReadingPool
 from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
 from .scope_run import RunOptions, ScopeRun
@@ -27,17 +28,19 @@ class Extraction:
     def __init__(self, scopes: Sequence[tuple[Account, str]], options: RunOptions) -> None:
         self.run_id = options.run_id
         self.is_finished = False
-        self.ended: list[ScopeRun] = []
+        self.reports: list[ScopeReport] = []
+        """Of the scopes that have been read, or have failed."""
         self._reported = 0
-        self._saved = 0
-        self._concurrency = options.concurrency
-        self._waiting = deque(ScopeRun(account, region, options) for account, region in scopes)
-        self._opened: list[ScopeRun] = []
-        self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(
-            options.concurrency, thread_name_prefix="list-async-invokes"
-        )
         self._state: MutableMapping[str, Any] = {}
+        self._stopping = threading.Event()
+        self._runs = deque(
+            ScopeRun(account, region, options, self._stored_progress, self._stopping)
+            for account, region in scopes
+        )
+        self._vanished: list[tuple[str, datetime]] = []
+        self._unsaved: list[ScopeRun] = []
+        """Ended, but their progress is not in the state yet."""
+        self._pool = ReadingPool(options.concurrency, self._runs)
         self._tables = self._read_scopes()
         if options.observer:
             options.observer.run_started(len(scopes))
@@ -51,12 +54,7 @@ class Extraction:
     def close(self) -> None:
         """Stop reading: nothing more is asked for, and calls under way are not waited for."""
         self._stopping.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def reports(self) -> list[ScopeReport]:
-        """Reports of the scopes that have been read, or have failed."""
-        return [run.report for run in self.ended]
+        self._pool.close()
 
     def batches(
         self, state: MutableMapping[str, Any], max_rows: int | None = None
@@ -89,30 +87,33 @@ class Extraction:
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since this was asked last."""
         ended = self.reports[self._reported :]
-        self._reported = len(self.ended)
+        self._reported = len(self.reports)
         return pa.Table.from_pylist([vars(report) for report in ended], schema=RUNS_SCHEMA)
 
     def new_vanished(self) -> pa.Table:
         """Rows of `vanished_invokes`: those found since this was asked last."""
-        rows = []
-        for run in (*self.ended, *self._opened):
-            rows += [{"invocation_arn": arn, "vanished_at": at} for arn, at in run.vanished]
-            run.vanished.clear()
+        found, self._vanished = self._vanished, []
+        rows = [{"invocation_arn": arn, "vanished_at": at} for arn, at in found]
         return pa.Table.from_pylist(rows, schema=VANISHED_SCHEMA)
 
     def _read_scopes(self) -> Iterator[pa.Table]:
-        while self._waiting or self._opened:
-            while self._waiting and len(self._opened) < self._concurrency:
-                run = self._waiting.popleft()
-                run.open(self._state, self._pool, self._stopping)
-                self._opened.append(run)
-            yield from self._opened[0].tables()
-            self.ended.append(self._opened.pop(0))
+        while self._runs:
+            run = self._runs[0]
+            yield from run.tables(self._pool)
+            self._pool.move_on()
+            self._unsaved.append(self._runs.popleft())
+            self.reports.append(run.report)
 
     def _save_progress(self) -> None:
-        for run in (*self.ended[self._saved :], *self._opened[:1]):
+        for run in (*self._unsaved, *islice(self._runs, 1)):
             run.save_progress(self._state)
-        self._saved = len(self.ended)
+            self._vanished += run.vanished
+            run.vanished.clear()
+        self._unsaved.clear()
+
+    def _stored_progress(self, scope: str) -> Mapping[str, Any]:
+        progress: Mapping[str, Any] = self._state.get(scope, {})
+        return progress
 
 
 class _Batch:

@@ -11,10 +11,11 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from .calls import Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
+from .calls import CONVERTING, Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
 from .chain import Chain, Reading
 from .errors import BrokenPage, ListingError
 from .instants import EARLIEST_US, LATEST_US, to_time
+from .pace import Pace
 from .pages import Page
 from .records import to_table
 from .scopes import Scope
@@ -38,10 +39,12 @@ class Listing:
         scope: Scope,
         tally: Tally,
         clock: ServiceClock,
+        pace: Pace,
         failure_messages: FailureMessages,
         stopping: threading.Event,
     ) -> None:
         self.tally = tally
+        self.pace = pace
         self._scope = scope
         self._clock = clock
         self._paginator = client.get_paginator("list_async_invokes")
@@ -77,12 +80,11 @@ class Listing:
                 raise ListingError("Stopped before the end of the listing.")
             chain.has_token = True
             self.tally.add(pages=1)
-            rows = chain.unseen(self._to_table(page["asyncInvokeSummaries"]))
-            empty_pages = 0 if rows.num_rows else empty_pages + 1
+            with CONVERTING:
+                has_rows = chain.add(self._to_table(page["asyncInvokeSummaries"]))
+            empty_pages = 0 if has_rows else empty_pages + 1
             if empty_pages > EMPTY_PAGES:
                 raise ListingError(f"{EMPTY_PAGES} pages without a row, one after the other.")
-            if rows.num_rows:
-                chain.add(rows)
             has_more = page.get("nextToken") is not None
             if max_pages and chain.pages >= max_pages and chain.can_stop and has_more:
                 return self._counted(chain.stopped())
@@ -124,7 +126,7 @@ class Listing:
         return reading
 
     def _can_resume(self, error: Exception, chain: Chain) -> bool:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self.pace.is_given_up:
             return False
         if isinstance(error, ClientError):
             return is_transient(error) or (chain.has_token and is_refusal_of_parameters(error))

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
 import orjson
 import pyarrow as pa
 from botocore.utils import parse_timestamp
@@ -33,6 +34,33 @@ SUMMARY: Final = pa.struct(
 """The members that `async_invokes` has columns for."""
 
 
+class _S3Output(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    s3Uri: str | None = None  # noqa: N815, names of the service's
+    kmsKeyId: str | None = None  # noqa: N815
+    bucketOwner: str | None = None  # noqa: N815
+
+
+class _Output(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    s3OutputDataConfig: _S3Output | None = None  # noqa: N815
+
+
+class _Summary(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    invocationArn: str | None = None  # noqa: N815
+    modelArn: str | None = None  # noqa: N815
+    clientRequestToken: str | None = None  # noqa: N815
+    status: str | None = None
+    failureMessage: str | None = None  # noqa: N815
+    submitTime: str | None = None  # noqa: N815
+    lastModifiedTime: str | None = None  # noqa: N815
+    endTime: str | None = None  # noqa: N815
+    outputDataConfig: _Output | None = None  # noqa: N815
+
+
+class _Page(msgspec.Struct, gc=False):
+    asyncInvokeSummaries: list[_Summary] = []  # noqa: N815
+    nextToken: str | None = None  # noqa: N815
+
+
 @dataclass(frozen=True)
 class Page:
     """Invocations as they are listed."""
@@ -47,8 +75,42 @@ class Page:
         return len(self.summaries)
 
 
+_decode = msgspec.json.Decoder(_Page).decode
+_NO_OUTPUT = _Output()
+_NO_S3_OUTPUT = _S3Output()
+
+
 def read_page(body: bytes) -> Page:
-    """Read a page; raises `BrokenPage`, or `UnreadableInvocation` for one of its invocations."""
+    """Read a page; raises `BrokenPage`, or `UnreadableInvocation` for one of its invocations.
+
+    A page of nothing but what is known goes to Arrow in columns. Where there is more in it, or
+    something else, each invocation is looked at.
+    """
+    try:
+        page = _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _read_any_page(body)
+    return Page(
+        _in_columns(page.asyncInvokeSummaries),
+        pa.nulls(len(page.asyncInvokeSummaries), pa.string()),
+        page.nextToken,
+    )
+
+
+def _in_columns(summaries: list[_Summary]) -> pa.StructArray:
+    outputs = [(each.outputDataConfig or _NO_OUTPUT).s3OutputDataConfig for each in summaries]
+    s3_outputs = [output or _NO_S3_OUTPUT for output in outputs]
+    s3_output = pa.StructArray.from_arrays(_texts(s3_outputs, S3_TEXTS), fields=list(S3_OUTPUT))
+    output = pa.StructArray.from_arrays([s3_output], ["s3OutputDataConfig"])
+    columns = [*_texts(summaries, (*TEXTS, *TIMES)), output]
+    return pa.StructArray.from_arrays(columns, fields=list(SUMMARY))
+
+
+def _texts(structs: list[Any], names: Sequence[str]) -> list[pa.StringArray]:
+    return [pa.array(list(map(attrgetter(name), structs)), pa.string()) for name in names]
+
+
+def _read_any_page(body: bytes) -> Page:
     try:
         page = _loads(body)
     except ValueError as error:
@@ -60,31 +122,10 @@ def read_page(body: bytes) -> Page:
 
 
 def page_of(summaries: Sequence[Summary], next_token: str | None = None) -> Page:
-    """A page of parsed summaries; raises `UnreadableInvocation`.
-
-    Arrow takes them as they are; where one is not as it should be, each is looked at.
-    """
-    try:
-        return _to_arrow(summaries, next_token)
-    except (pa.ArrowException, AttributeError, TypeError, UnicodeError):
-        return _to_arrow([_checked(summary) for summary in summaries], next_token)
-
-
-def _to_arrow(summaries: Sequence[Summary], next_token: str | None) -> Page:
-    has_extra = not _has_only_members(summaries)
-    extra = map(_extra, summaries) if has_extra else repeat(None, len(summaries))
-    return Page(pa.array(summaries, SUMMARY), pa.array(extra, pa.string()), next_token)
-
-
-def _has_only_members(summaries: Sequence[Summary]) -> bool:
-    """Whether there is nothing that the table has no column for, seen over all at once."""
-    outputs = [output for each in summaries if (output := each.get("outputDataConfig"))]
-    s3_outputs = [output for each in outputs if (output := each.get("s3OutputDataConfig"))]
-    return (
-        MEMBERS.issuperset(chain.from_iterable(summaries))
-        and OUTPUT_MEMBERS.issuperset(chain.from_iterable(outputs))
-        and S3_MEMBERS.issuperset(chain.from_iterable(s3_outputs))
-    )
+    """A page of parsed summaries; raises `UnreadableInvocation`."""
+    checked = [_checked(summary) for summary in summaries]
+    extra = pa.array(map(_extra, checked), pa.string())
+    return Page(pa.array(checked, SUMMARY), extra, next_token)
 
 
 def _loads(body: bytes) -> Any:

@@ -1,129 +1,174 @@
-"""Read the windows of one scope ahead, concurrently, and give them out in order."""
+"""Which windows of one scope are read next, and in which order they are given out."""
 
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from .chain import Reading
-from .listing import Listing
 from .records import submit_edges
-from .settings import PAGE_SIZE, PIECE_PAGES
+from .settings import PAGE_SIZE, PIECE_PAGES, SMALLEST_PIECE_PAGES
 from .windows import Plan, Window, next_piece
-
-SMALLEST_PIECE_PAGES = 4
-"""Each piece ends in a page that is half empty on average, so smaller ones would waste calls."""
 
 LONGEST_STRETCH = 8
 """How much thinner the listing may count as after one piece, so that a gap misleads nobody."""
 
 
-@dataclass
-class _Piece:
-    """A window in line: cut and submitted when its turn nears."""
+@dataclass(eq=False)
+class Piece:
+    """A window to read, and what came of it."""
 
     window: Window
     max_pages: int = 2 * PIECE_PAGES
     """What is held in memory at most; the rest comes back as unread."""
+    newest_first: bool = False
     rows_per_us: float | None = None
-    """The density to cut it by; None where it is read as it is."""
-    future: Future[Reading] | None = None
+    """The density to cut it by when its turn comes; None where it is read as it is."""
+    expected_rows: int = PAGE_SIZE
+    is_started: bool = False
+    outcome: Reading | Exception | None = None
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.is_started and self.outcome is None
+
+    @property
+    def rows_held(self) -> int:
+        """Rows in memory, or about to be."""
+        if isinstance(self.outcome, Reading):
+            return int(self.outcome.table.num_rows)
+        return self.expected_rows if self.is_under_way else 0
 
 
 class ScopeReader:
-    """One run's windows of one scope.
+    """One run's windows of one scope; it makes no call itself.
 
     Only the newest page is asked for at first: usually it is all there is to read. It also fixes
     the upper bound of the run, from the data. Where more lies before it, that is read in pieces as
     long as their density asks for.
     """
 
-    def __init__(self, listing: Listing, plan: Plan, pool: Executor, ahead: int) -> None:
-        self._listing = listing
-        self._pool = pool
-        self._ahead = ahead
-        self._reach = ahead
-        """How far to read ahead: in a thin stretch, not at all, until it is known how thin."""
+    def __init__(self, plan: Plan, concurrency: int) -> None:
         self.share_read = 0.0
-        """How much of the time between the oldest and the newest row has been read, 0..1."""
-        self._oldest: int | None = None
-        self._line = deque(_Piece(window) for window in plan.refresh)
-        self._fill()
+        """How much of the time between the oldest and the newest row was given out, 0..1."""
+        self._concurrency = concurrency
+        self._line = deque(Piece(window) for window in plan.refresh)
         self._newest = (
-            None
-            if plan.forward.is_empty
-            else pool.submit(listing.read, plan.forward, newest_first=True, max_pages=1)
+            None if plan.forward.is_empty else Piece(plan.forward, max_pages=1, newest_first=True)
         )
+        self._unread: Window | None = None
+        """What lies before the newest page."""
+        self._oldest: int | None = None
+        self._is_thin = False
+        """In a thin stretch one piece is read at a time, until it is known how thin."""
 
-    def readings(self) -> Iterator[Reading]:
-        """Windows read whole, ascending; what follows a failed one is not given out."""
-        yield from self._in_order()
-        if self._newest is None:
+    @property
+    def rows_held(self) -> int:
+        """Rows that were read, or are being read, and have not been given out."""
+        return sum(piece.rows_held for piece in self._in_order())
+
+    @property
+    def under_way(self) -> int:
+        """How many pieces are being read."""
+        return sum(piece.is_under_way for piece in self._in_order())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `give` has an answer."""
+        following = next(self._in_order(), None)
+        return following is None or following.outcome is not None
+
+    def pick(self, *, has_room: bool) -> Piece | None:
+        """The piece to read now, which counts as under way from then on.
+
+        Without room it is what is given out next or nothing; behind a failure it is nothing.
+        """
+        if self._newest and not self._newest.is_started:
+            return _started(self._newest)
+        for position, piece in enumerate(self._line):
+            if isinstance(piece.outcome, Exception) or (position and not has_room):
+                return None
+            if not piece.is_started:
+                return self._pick(position)
+        return None
+
+    def take(self, piece: Piece, outcome: Reading | Exception) -> None:
+        """Take in what came of a piece that was picked."""
+        piece.outcome = outcome
+        if isinstance(outcome, Exception):
             return
-        newest = self._newest.result()
-        if newest.unread:
-            # Its first page tells how dense it is, and on a first load where it starts.
-            self._line.append(_Piece(newest.unread, max_pages=1))
-            for reading in self._in_order():
-                self._measure(reading, newest.unread)
-                yield reading
-        yield newest
-
-    def _measure(self, reading: Reading, whole: Window) -> None:
-        if self._oldest is None:
-            oldest, _ = submit_edges(reading.table)
-            self._oldest = oldest if whole.start is None else whole.start
-        if self._oldest is not None and reading.window.end and whole.end:
-            span = max(1, whole.end - self._oldest)
-            self.share_read = (reading.window.end - self._oldest) / span
-
-    def _in_order(self) -> Iterator[Reading]:
-        while self._line:
-            self._fill()
-            piece = self._line.popleft()
-            assert piece.future is not None
-            reading = piece.future.result()
-            self._learn(piece, reading)
-            yield reading
-
-    def _learn(self, piece: _Piece, reading: Reading) -> None:
-        density = _density(reading, piece.rows_per_us)
-        self._reach = self._ahead
-        if reading.unread:
-            self._line.appendleft(_Piece(reading.unread, rows_per_us=density))
+        if piece is self._newest:
+            if outcome.unread:
+                # Its first page tells how dense it is, and on a first load where it starts.
+                self._unread = outcome.unread
+                self._line.append(Piece(outcome.unread, max_pages=1))
+            return
+        density = _density(outcome, piece.rows_per_us)
+        if outcome.unread:
+            rest = Piece(outcome.unread, rows_per_us=density)
+            self._line.insert(self._line.index(piece) + 1, rest)
+            self._is_thin = False
         elif piece.rows_per_us is not None:
-            waiting = (each for each in self._line if each.future is None)
-            if (following := next(waiting, None)) is not None:
-                following.rows_per_us = density
-            if reading.table.num_rows < PAGE_SIZE:
-                self._reach = 1
+            self._is_thin = outcome.table.num_rows < PAGE_SIZE
+            for waiting in self._line:
+                if waiting.rows_per_us is not None and not waiting.is_started:
+                    waiting.rows_per_us = density
 
-    def _fill(self) -> None:
-        """Submit what is next in line, cutting long windows, until enough is under way."""
-        position = 0
-        while position < min(self._reach, len(self._line)):
-            if self._line[position].future is None:
-                self._submit(position)
-            position += 1
+    def give(self) -> Reading | None:
+        """The next window that was read whole, ascending, or None at the end.
 
-    def _submit(self, position: int) -> None:
+        Raises what it failed with; what follows is not given out.
+        """
+        if (following := next(self._in_order(), None)) is None:
+            return None
+        assert following.outcome is not None
+        if isinstance(following.outcome, Exception):
+            raise following.outcome
+        if self._line:
+            self._line.popleft()
+            self._measure(following.outcome)
+        else:
+            self._newest = None
+        return following.outcome
+
+    def _in_order(self) -> Iterator[Piece]:
+        yield from self._line
+        if self._newest:
+            yield self._newest
+
+    def _pick(self, position: int) -> Piece | None:
+        """Start a piece; a long window is cut only now, by what is known of its density."""
         piece = self._line[position]
-        if piece.rows_per_us is not None:
-            piece.window, rest = next_piece(
-                piece.window, piece.rows_per_us, self._piece_rows(piece.window, piece.rows_per_us)
-            )
-            if rest:
-                self._line.insert(position + 1, _Piece(rest, rows_per_us=piece.rows_per_us))
-        piece.future = self._pool.submit(
-            self._listing.read, piece.window, max_pages=piece.max_pages
-        )
+        if piece.rows_per_us is None:
+            return _started(piece)
+        if self._is_thin and self.under_way:
+            return None
+        piece.expected_rows = self._piece_rows(piece.window, piece.rows_per_us)
+        piece.window, rest = next_piece(piece.window, piece.rows_per_us, piece.expected_rows)
+        if rest:
+            self._line.insert(position + 1, Piece(rest, rows_per_us=piece.rows_per_us))
+        return _started(piece)
 
     def _piece_rows(self, window: Window, rows_per_us: float) -> int:
         assert window.start is not None
         assert window.end is not None
         expected = (window.end - window.start) * rows_per_us
-        pages = expected / PAGE_SIZE / self._ahead
+        pages = expected / PAGE_SIZE / self._concurrency
         return int(PAGE_SIZE * min(PIECE_PAGES, max(SMALLEST_PIECE_PAGES, pages)))
+
+    def _measure(self, reading: Reading) -> None:
+        if self._unread is None:
+            return
+        if self._oldest is None:
+            oldest, _ = submit_edges(reading.table)
+            self._oldest = oldest if self._unread.start is None else self._unread.start
+        if self._oldest is not None and reading.window.end and self._unread.end:
+            span = max(1, self._unread.end - self._oldest)
+            self.share_read = max(0.0, (reading.window.end - self._oldest) / span)
+
+
+def _started(piece: Piece) -> Piece:
+    piece.is_started = True
+    return piece
 
 
 def _density(reading: Reading, before: float | None = None) -> float:

@@ -1,8 +1,10 @@
 """Listed summaries to Arrow: the schema of `async_invokes` and what is read from ARNs."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import pyarrow as pa
@@ -40,12 +42,12 @@ SCHEMA: Final = pa.schema(
 )
 """The columns of `async_invokes`; dlt's `_dlt_load_id` follows them."""
 
-ARN_PARTS: Final = (
-    r"^arn:aws[^:]*:bedrock:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12})"
-    r":async-invoke/(?P<invocation_id>[^:/]+)$"
+ARN_HEAD: Final = (
+    r"^arn:aws[^:]*:bedrock:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12}):async-invoke/"
 )
-MODEL_ID: Final = r"(?:^|/)(?P<model_id>[^/]+)$"
-MODEL_PROVIDER: Final = r":foundation-model/(?P<model_provider>[^./]+)\."
+ARN_PARTS: Final = ARN_HEAD + r"(?P<invocation_id>[^:/]+)$"
+MODEL_ID: Final = re.compile(r"(?:^|/)([^/]+)$")
+MODEL_PROVIDER: Final = re.compile(r":foundation-model/([^./]+)\.")
 
 _DIGESTED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
 
@@ -65,10 +67,9 @@ def to_table(
     submitted = _times(listed, "submitTime")
     columns = {
         "invocation_arn": arns,
-        **_parts(arns, ARN_PARTS, "account_id", "region", "invocation_id"),
+        **_arn_parts(arns),
         "model_arn": models,
-        **_parts(models, MODEL_ID, "model_id"),
-        **_parts(models, MODEL_PROVIDER, "model_provider"),
+        **_model_parts(models),
         "client_request_token": listed["clientRequestToken"],
         "status": listed["status"],
         "failure_message": stored_messages(listed["failureMessage"], failure_messages),
@@ -145,8 +146,40 @@ def _times(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArr
         return pa.array(times, TIMESTAMP)
 
 
-def _parts(values: pa.Array, pattern: str, *names: str) -> dict[str, pa.Array]:
-    """What a pattern's groups of that name match; looked for once in values that are the same."""
-    distinct = values.dictionary_encode()
-    parts = pc.extract_regex(distinct.dictionary, pattern=pattern)
-    return {name: pc.struct_field(parts, name).take(distinct.indices) for name in names}
+def _arn_parts(arns: pa.StringArray) -> dict[str, pa.Array]:
+    """Account, region and id; where all ARNs begin alike, their beginning is looked at once."""
+    head = arns[0].as_py().rpartition("/")[0] + "/" if len(arns) else ""
+    parts = re.match(ARN_HEAD + "$", head)
+    if parts is None or not pc.all(pc.starts_with(arns, head)).as_py():
+        return _each_arns_parts(arns)
+    ids = pc.binary_replace_slice(arns, 0, len(head), "")
+    if _is_any(pc.match_substring(ids, ":"), pc.match_substring(ids, "/"), pc.equal(ids, "")):
+        return _each_arns_parts(arns)
+    common = {name: pa.repeat(part, len(arns)) for name, part in parts.groupdict().items()}
+    return common | {"invocation_id": ids}
+
+
+def _each_arns_parts(arns: pa.StringArray) -> dict[str, pa.Array]:
+    parts = pc.extract_regex(arns, pattern=ARN_PARTS)
+    return {name: pc.struct_field(parts, name) for name in parts.type.names}
+
+
+def _is_any(*conditions: pa.BooleanArray) -> bool:
+    return any(pc.any(condition).as_py() for condition in conditions)
+
+
+def _model_parts(models: pa.StringArray) -> dict[str, pa.Array]:
+    """Id and provider, looked for once in each model."""
+    distinct = models.dictionary_encode()
+    parts = [_parts_of_model(model) for model in distinct.dictionary.to_pylist()]
+    names = ("model_id", "model_provider")
+    columns = [pa.array([part[at] for part in parts], pa.string()) for at in range(len(names))]
+    return {
+        name: values.take(distinct.indices) for name, values in zip(names, columns, strict=True)
+    }
+
+
+@lru_cache(maxsize=4_096)
+def _parts_of_model(model: str) -> tuple[str | None, str | None]:
+    model_id, provider = MODEL_ID.search(model), MODEL_PROVIDER.search(model)
+    return model_id and model_id[1], provider and provider[1]

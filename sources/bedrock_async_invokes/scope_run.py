@@ -1,10 +1,10 @@
 """One run of one scope: what is read of it, what of that changed, and what it cost."""
 
 import threading
-from collections.abc import Iterator, Mapping, MutableMapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,8 +15,10 @@ from .chain import Reading
 from .errors import ListingError, ScopeError, UnreadableInvocation
 from .instants import to_time
 from .listing import Listing
+from .pace import Pace
+from .pool import ReadingPool, Task
 from .progress import Progress, Stored
-from .reader import ScopeReader
+from .reader import Piece, ScopeReader
 from .reports import Observer, ScopeReport, describe
 from .scopes import Account, Scope
 from .service_clock import ServiceClock
@@ -42,82 +44,140 @@ class RunOptions:
 
 
 class ScopeRun:
-    """Reads one scope; its calls start with `open`, its rows are taken in by `tables`."""
+    """Reads one scope in threads of the pool; its rows are taken in by `tables`."""
 
-    def __init__(self, account: Account, region: str, options: RunOptions) -> None:
+    def __init__(
+        self,
+        account: Account,
+        region: str,
+        options: RunOptions,
+        stored_progress: Callable[[str], Mapping[str, Any]],
+        stopping: threading.Event,
+    ) -> None:
         self.scope = Scope(account.claimed_id, region)
         self.report = ScopeReport(
             options.run_id, self.scope.account_id, region, started_at=datetime.now(UTC)
         )
-        self._clock = ServiceClock()
         self.progress = Progress(options.lag_us)
         self.vanished: list[tuple[str, datetime]] = []
-        """ARN and time of open invocations that are listed no more, until they are loaded."""
+        """ARN and time of open invocations that are listed no more, until progress is saved."""
         self._account = account
         self._options = options
+        self._stored_progress = stored_progress
+        self._stopping = stopping
+        self._clock = ServiceClock()
         self._tally = Tally()
-        self._reader: ScopeReader | None = None
         self._plan = Plan((), Window(), None)
+        self._moves_watermark = False
+        self._stored: Stored | None = None
+        self._is_started = False
+        self._listing: Listing | None = None
+        self._reader: ScopeReader | None = None
         self._failure: Exception | None = None
 
-    def open(self, state: Mapping[str, Any], pool: Executor, stopping: threading.Event) -> None:
-        """Find the scope's progress in `state` and ask for its first windows.
+    @property
+    def rows_held(self) -> int:
+        return self._reader.rows_held if self._reader else 0
 
-        What fails is raised when the scope's turn comes, in `tables`.
-        """
+    @property
+    def is_ready(self) -> bool:
+        return bool(self._failure) or bool(self._reader and self._reader.is_ready)
+
+    def pick(self, *, has_room: bool) -> Task | None:
+        """The next call to make: what finds the scope's progress first, then its windows."""
+        if not self._is_started:
+            self._is_started = True
+            return self._open
+        if self._reader is None or self._listing is None:
+            return None
+        if self._reader.under_way >= self._listing.pace.useful_calls:
+            return None
+        piece = self._reader.pick(has_room=has_room)
+        return partial(self._read, self._listing, self._reader, piece) if piece else None
+
+    def give(self) -> Reading | None:
+        """The next window that was read; raises what the scope failed with."""
+        if self._failure:
+            raise self._failure
+        assert self._reader is not None
+        return self._reader.give()
+
+    def _open(self) -> Callable[[], None]:
         try:
-            listing = self._listing(stopping)
-        except SCOPE_ERRORS as error:
-            self._failure = error
-            return
-        self.report.account_id = self.scope.account_id
+            return partial(self._start_reading, self._find_listing())
+        except Exception as error:
+            return partial(self._fail, error)
+
+    def _start_reading(self, listing: Listing) -> None:
         options = self._options
-        self.progress = Progress.from_state(state.get(str(self.scope), {}), options.lag_us)
+        self.report.account_id = self.scope.account_id
+        self.progress = Progress.from_state(self._stored_progress(str(self.scope)), options.lag_us)
         self._plan = (
             self.progress.plan(options.window.end)
             if options.window.start is None
             else Plan((), options.window, None)
         )
-        self._reader = ScopeReader(listing, self._plan, pool, options.concurrency)
+        self._listing = listing
+        self._reader = ScopeReader(self._plan, options.concurrency)
+        self._moves_watermark = self._is_without_gap()
+        # Progress knows the rows of an ordinary increment, the destination any others.
+        is_increment = self._plan.settled_before is not None and self._moves_watermark
+        if not is_increment or self.progress.is_patchy:
+            self._stored = options.stored
 
-    def _listing(self, stopping: threading.Event) -> Listing:
+    def _is_without_gap(self) -> bool:
+        """A range moves the watermark if it leaves out nothing that may still become visible."""
+        start, settled_before = self._plan.forward.start, self.progress.settled_before
+        return start is None or (settled_before is not None and start <= settled_before)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+
+    def _find_listing(self) -> Listing:
         """The scope's listing; where nothing else tells the account, its newest page does."""
         try:
             client = self._account.client(self.scope.region)
         except ValueError as error:
             raise ScopeError(f"The endpoint cannot be used: {error}") from error
-        self._tally.watch(client)
-        self._clock.watch(client)
-        messages = self._options.failure_messages
+        pace = Pace(self._stopping)
+        for watcher in (self._tally, self._clock, pace):
+            watcher.watch(client)
         self.scope = Scope(self._account.account_id, self.scope.region)
-        listing = Listing(client, self.scope, self._tally, self._clock, messages, stopping)
-        if self.scope.is_known:
-            return listing
-        newest = listing.read(Window(), newest_first=True, max_pages=1)
-        accounts = newest.table["account_id"].drop_null().unique().to_pylist()
-        if accounts:
-            self.scope = Scope(accounts[0], self.scope.region)
-        return Listing(client, self.scope, self._tally, self._clock, messages, stopping)
+        listing = partial(
+            Listing,
+            client,
+            tally=self._tally,
+            clock=self._clock,
+            pace=pace,
+            failure_messages=self._options.failure_messages,
+            stopping=self._stopping,
+        )
+        if not self.scope.is_known:
+            newest = listing(self.scope).read(Window(), newest_first=True, max_pages=1)
+            accounts = newest.table["account_id"].drop_null().unique().to_pylist()
+            if accounts:
+                self.scope = Scope(accounts[0], self.scope.region)
+        return listing(self.scope)
 
-    def tables(self) -> Iterator[pa.Table]:
+    def _read(self, listing: Listing, reader: ScopeReader, piece: Piece) -> Callable[[], None]:
+        try:
+            outcome: Reading | Exception = listing.read(
+                piece.window, newest_first=piece.newest_first, max_pages=piece.max_pages
+            )
+        except Exception as error:
+            outcome = error
+        return partial(reader.take, piece, outcome)
+
+    def tables(self, pool: ReadingPool) -> Iterator[pa.Table]:
         """What is new or changed, in order; a failure ends it and is left to the report.
 
         The watermark then stays at the end of what was read without a gap.
         """
         try:
-            if self._failure:
-                raise self._failure
-            assert self._reader is not None
-            moves_watermark = self._moves_watermark()
-            stored = self._stored(moves_watermark)
-            for reading in self._reader.readings():
-                if moves_watermark:
-                    self.progress.advance(reading.table)
-                else:
-                    self.progress.has_islands = True
-                yield self._changes(reading, stored)
+            while (reading := pool.give()) is not None:
+                yield self._take_in(reading)
                 self._observe()
-            if moves_watermark and self._plan.forward.end is None:
+            if self._moves_watermark and self._plan.forward.end is None:
                 self.progress.finish()
         except SCOPE_ERRORS as error:
             self._end("failed", describe(error))
@@ -129,25 +189,19 @@ class ScopeRun:
         if self._reader and self.scope.is_known:
             state[str(self.scope)] = self.progress.to_state()
 
-    def _moves_watermark(self) -> bool:
-        """A range moves it only if it leaves out nothing that may still become visible."""
-        start, settled_before = self._plan.forward.start, self.progress.settled_before
-        return start is None or (settled_before is not None and start <= settled_before)
-
-    def _changes(self, reading: Reading, stored: Stored | None) -> pa.Table:
+    def _take_in(self, reading: Reading) -> pa.Table:
+        if self._moves_watermark:
+            self.progress.advance(reading.table)
+        else:
+            self.progress.has_islands = True
         changes = self.progress.changes(
-            reading.window, reading.table, self._plan.settled_before, stored
+            reading.window, reading.table, self._plan.settled_before, self._stored
         )
         self.report.rows_new += changes.new
         self.report.rows_changed += changes.changed
         self.report.vanished += len(changes.vanished)
         self.vanished += [(arn, self._clock.now()) for arn in changes.vanished]
         return changes.table
-
-    def _stored(self, moves_watermark: bool) -> Stored | None:
-        """Progress knows the rows of an ordinary increment, the destination any others."""
-        is_increment = self._plan.settled_before is not None and moves_watermark
-        return None if is_increment and not self.progress.is_patchy else self._options.stored
 
     def _observe(self) -> None:
         report, tally, through = self.report, self._tally, self.progress.submitted_through

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_S
 
 ALL_REGIONS: Final = "all"
 UNKNOWN_ACCOUNT: Final = "unknown"
+MAKING_CLIENTS: Final = threading.Lock()
 BEARER_TOKEN: Final = "AWS_BEARER_TOKEN_BEDROCK"
 
 
@@ -61,18 +63,14 @@ class Account:
         rows of one account under another.
         """
         signature = {"signature_version": "v4"} if self.session.get_credentials() else {}
-        client: BaseClient = self.session.client(
-            "bedrock-runtime",
-            region_name=region,
-            config=Config(
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                retries={"mode": "adaptive", "total_max_attempts": ATTEMPTS_PER_CALL},
-                max_pool_connections=self.connections,
-                **signature,
-            ),
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_PER_CALL},
+            max_pool_connections=self.connections,
+            **signature,
         )
-        return client
+        return self._make_client("bedrock-runtime", region, config)
 
     @property
     def claimed_id(self) -> str:
@@ -96,9 +94,14 @@ class Account:
 
     def _caller_account(self) -> str:
         quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
-        region = _default_region(self.session) or "us-east-1"
-        sts = self.session.client("sts", region, config=quick)
+        sts = self._make_client("sts", _default_region(self.session) or "us-east-1", quick)
         return str(sts.get_caller_identity()["Account"])
+
+    def _make_client(self, service: str, region: str, config: Config) -> BaseClient:
+        """Sessions are not safe for threads, and those of roles share a loader."""
+        with MAKING_CLIENTS:
+            client: BaseClient = self.session.client(service, region_name=region, config=config)
+        return client
 
 
 def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:

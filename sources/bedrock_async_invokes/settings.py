@@ -20,6 +20,12 @@ CONCURRENCY: Final = 8
 PIECE_PAGES: Final = 8
 """Pages that one piece of a long window is planned to have."""
 
+SMALLEST_PIECE_PAGES: Final = 4
+"""Each piece ends in a page that is half empty on average, so smaller ones would waste calls."""
+
+READ_AHEAD_ROWS: Final = 150_000
+"""Rows in memory, of all scopes, that were read and are not loaded yet."""
+
 BATCH_ROWS: Final = 50_000
 """Rows per table that is handed to dlt, since each hand-over has a fixed price."""
 
@@ -38,6 +44,9 @@ READ_TIMEOUT_SECONDS: Final = 15
 
 ATTEMPTS_PER_CALL: Final = 5
 """Tries that botocore gives one call before the reader takes over."""
+
+THROTTLED_SECONDS: Final = 120
+"""How long a scope may be throttled without one answer until it counts as failed."""
 
 RESUMES_WITHOUT_HEADWAY: Final = 6
 """Times that a window is taken up again before its scope counts as failed."""

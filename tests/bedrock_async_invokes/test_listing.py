@@ -16,6 +16,7 @@ from sources.bedrock_async_invokes.calls import Tally
 from sources.bedrock_async_invokes.errors import BrokenPage, ListingError
 from sources.bedrock_async_invokes.instants import to_microseconds
 from sources.bedrock_async_invokes.listing import Listing
+from sources.bedrock_async_invokes.pace import Pace
 from sources.bedrock_async_invokes.scopes import Scope
 from sources.bedrock_async_invokes.service_clock import ServiceClock
 from sources.bedrock_async_invokes.windows import Window
@@ -31,6 +32,7 @@ def listing_of(client: Any, tally: Tally | None = None, account: str = ACCOUNT) 
         Scope(account, REGION),
         tally or Tally(),
         ServiceClock(),
+        Pace(threading.Event()),
         "keep",
         threading.Event(),
     )

@@ -1,9 +1,9 @@
 """One run of one scope: what becomes of its progress when it cannot be entered."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from sources.bedrock_async_invokes.pool import ReadingPool
 from sources.bedrock_async_invokes.scope_run import RunOptions, ScopeRun
 from sources.bedrock_async_invokes.scopes import find_accounts
 from sources.bedrock_async_invokes.windows import Window
@@ -14,12 +14,11 @@ OPTIONS = RunOptions("run", Window(), 300_000_000, 1, "keep", None, None)
 
 def test_a_scope_that_cannot_be_entered_keeps_its_progress(bedrock: Control) -> None:
     _, role = find_accounts(["arn:aws:iam::444455556666:role/reader"], 1)
-    run = ScopeRun(role, "no region at all", OPTIONS)
-    state: dict[str, Any] = {str(run.scope): {"submitted_through": 1}}
-    with ThreadPoolExecutor(1) as pool:
-        run.open(state, pool, threading.Event())
-        assert list(run.tables()) == []
-        run.save_progress(state)
+    state: dict[str, Any] = {}
+    run = ScopeRun(role, "no region at all", OPTIONS, lambda scope: state[scope], threading.Event())
+    state |= {str(run.scope): {"submitted_through": 1}}
+    assert list(run.tables(ReadingPool(1, [run]))) == []
+    run.save_progress(state)
     assert state == {str(run.scope): {"submitted_through": 1}}
     assert run.report.outcome == "failed"
     assert str(run.report.error).startswith("ScopeError: The endpoint cannot be used")
