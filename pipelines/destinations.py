@@ -16,6 +16,7 @@ from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
@@ -33,7 +34,7 @@ semi join listed using (invocation_arn)
 where submit_time between ? and ? or submit_time is null
 """
 SETTINGS: Final = """
-set memory_limit = '192MB';
+set memory_limit = '128MB';
 set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
@@ -209,10 +210,10 @@ def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
         if not isinstance(client, WithStateSync):
             raise CommandError(f"{pipeline.destination} cannot keep progress: choose another.")
         try:
-            state = client.get_stored_state(PIPELINE_NAME)
+            state = load_pipeline_state_from_destination(PIPELINE_NAME, client)
         except DestinationUndefinedEntity:
             return None
-    return state.version_hash if state else None
+    return state["_version_hash"] if state else None
 
 
 @contextmanager

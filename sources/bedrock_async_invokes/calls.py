@@ -9,10 +9,9 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from .pages import read_page
+from .turns import TURNS
 
 OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
-CONVERTING: Final = threading.Lock()
-"""Held while a page is converted: threads that take turns within pages halve each other's speed."""
 THROTTLING_CODES: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
@@ -69,7 +68,7 @@ def parse_page(
     """
     if response_dict["status_code"] != 200:
         return
-    with CONVERTING:
+    with TURNS.reader():
         page = read_page(response_dict["body"])
     customized_response_dict["asyncInvokeSummaries"] = page
     customized_response_dict["nextToken"] = page.next_token

@@ -1,6 +1,7 @@
 """A chain of pages: the rows of one window as they come in, and where to go on."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,6 +9,8 @@ import pyarrow.compute as pc
 from .errors import ListingError
 from .records import SCHEMA, submit_edges, submit_microseconds
 from .windows import Window
+
+NO_ROWS: Final = SCHEMA.empty_table()
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Chain:
         self.has_token = False
         self.pages = 0
         self.arns: set[str] = set()
-        self._tables = [SCHEMA.empty_table()]
+        self._tables = [NO_ROWS]
         self._first: int | None = None
         self._last: int | None = None
 
@@ -55,10 +58,9 @@ class Chain:
         what is unread could not be told.
         """
         table = self._unseen(table)
-        if not table.num_rows:
-            return False
-        self._append(_within(table, self.window))
-        return True
+        if table.num_rows:
+            self._append(_within(table, self.window))
+        return bool(table.num_rows)
 
     def _unseen(self, table: pa.Table) -> pa.Table:
         """Rows that no page before this one had; they are seen from now on."""
@@ -103,7 +105,8 @@ class Chain:
             if self.newest_first
             else Window(self.window.start, unread.start)
         )
-        return Reading(done, _within(self._table(), done), unread)
+        self._tables = [_within(table, done) for table in self._tables]
+        return Reading(done, self._table(), unread)
 
     def _table(self) -> pa.Table:
         table = pa.concat_tables(self._tables)
@@ -112,10 +115,12 @@ class Chain:
 
 def _within(table: pa.Table, window: Window) -> pa.Table:
     """Rows of the window; one without a submitTime is in every window that lists it."""
+    if all(edge is None or edge in window for edge in submit_edges(table)):
+        return table
+    submit = submit_microseconds(table)
     if window.start is not None:
-        is_after = pc.greater_equal(submit_microseconds(table), window.start)
-        table = table.filter(pc.fill_null(is_after, True))
+        is_after = pc.fill_null(pc.greater_equal(submit, window.start), True)
+        table, submit = table.filter(is_after), submit.filter(is_after)
     if window.end is not None:
-        is_before = pc.less(submit_microseconds(table), window.end)
-        table = table.filter(pc.fill_null(is_before, True))
+        table = table.filter(pc.fill_null(pc.less(submit, window.end), True))
     return table

@@ -11,7 +11,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from .calls import CONVERTING, Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
+from .calls import Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
 from .chain import Chain, Reading
 from .errors import BrokenPage, ListingError
 from .instants import EARLIEST_US, LATEST_US, to_time
@@ -27,6 +27,7 @@ from .settings import (
     RESUMES_WITHOUT_HEADWAY,
     FailureMessages,
 )
+from .turns import TURNS
 from .windows import Window
 
 
@@ -45,6 +46,7 @@ class Listing:
     ) -> None:
         self.tally = tally
         self.pace = pace
+        self.close = client.close
         self._scope = scope
         self._clock = clock
         self._paginator = client.get_paginator("list_async_invokes")
@@ -80,7 +82,7 @@ class Listing:
                 raise ListingError("Stopped before the end of the listing.")
             chain.has_token = True
             self.tally.add(pages=1)
-            with CONVERTING:
+            with TURNS.reader():
                 has_rows = chain.add(self._to_table(page["asyncInvokeSummaries"]))
             empty_pages = 0 if has_rows else empty_pages + 1
             if empty_pages > EMPTY_PAGES:

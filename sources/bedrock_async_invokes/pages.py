@@ -1,10 +1,9 @@
 """A page of the listing: from JSON to Arrow."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -98,16 +97,31 @@ def read_page(body: bytes) -> Page:
 
 
 def _in_columns(summaries: list[_Summary]) -> pa.StructArray:
+    """A comprehension for each column: reading an attribute by a name in a variable takes twice."""
     outputs = [(each.outputDataConfig or _NO_OUTPUT).s3OutputDataConfig for each in summaries]
     s3_outputs = [output or _NO_S3_OUTPUT for output in outputs]
-    s3_output = pa.StructArray.from_arrays(_texts(s3_outputs, S3_TEXTS), fields=list(S3_OUTPUT))
+    s3_columns = (
+        [each.s3Uri for each in s3_outputs],
+        [each.kmsKeyId for each in s3_outputs],
+        [each.bucketOwner for each in s3_outputs],
+    )
+    columns = (
+        [each.invocationArn for each in summaries],
+        [each.modelArn for each in summaries],
+        [each.clientRequestToken for each in summaries],
+        [each.status for each in summaries],
+        [each.failureMessage for each in summaries],
+        [each.submitTime for each in summaries],
+        [each.lastModifiedTime for each in summaries],
+        [each.endTime for each in summaries],
+    )
+    s3_output = pa.StructArray.from_arrays(_texts(s3_columns), fields=list(S3_OUTPUT))
     output = pa.StructArray.from_arrays([s3_output], ["s3OutputDataConfig"])
-    columns = [*_texts(summaries, (*TEXTS, *TIMES)), output]
-    return pa.StructArray.from_arrays(columns, fields=list(SUMMARY))
+    return pa.StructArray.from_arrays([*_texts(columns), output], fields=list(SUMMARY))
 
 
-def _texts(structs: list[Any], names: Sequence[str]) -> list[pa.StringArray]:
-    return [pa.array(list(map(attrgetter(name), structs)), pa.string()) for name in names]
+def _texts(columns: Iterable[list[str | None]]) -> list[pa.StringArray]:
+    return [pa.array(column, pa.string()) for column in columns]
 
 
 def _read_any_page(body: bytes) -> Page:

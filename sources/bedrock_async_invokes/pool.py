@@ -19,7 +19,7 @@ class Reader(Protocol):
 
     @property
     def rows_held(self) -> int:
-        """Rows read, or being read, that have not been given out."""
+        """Rows that were read and have not been given out."""
 
     @property
     def is_ready(self) -> bool:
@@ -33,7 +33,7 @@ class Reader(Protocol):
 
 
 class ReadingPool:
-    """Reads up to `threads` windows at a time, about `READ_AHEAD_ROWS` rows ahead.
+    """Reads up to `threads` windows at a time, until about `READ_AHEAD_ROWS` rows are waiting.
 
     The reader whose turn it is comes first, then some after it. The pool goes on reading while
     what it gave out is being loaded.

@@ -197,7 +197,7 @@ class Progress:
 
     def _remember(self, table: pa.Table, ranks: Mapping[str, int]) -> None:
         is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
-        self._remember_ended(table.filter(pc.invert(is_tracked)))
+        self._remember_ended(table, is_tracked)
         self._remember_open(table.filter(is_tracked), ranks)
         self._remember_undated(table.filter(pc.is_null(table["submit_time"])))
 
@@ -208,30 +208,35 @@ class Progress:
             self.open[arn] = OpenInvocation(submit_us, rank, digest)
             self.recent.pop(arn, None)
 
-    def _remember_ended(self, table: pa.Table) -> None:
+    def _remember_ended(self, table: pa.Table, is_tracked: pa.Array) -> None:
         """Keep those near the watermark; hashing waits until it is known which these are."""
-        for arn in table.filter(_is_among(table, self.open))["invocation_arn"].to_pylist():
+        has_ended = pc.invert(is_tracked)
+        was_open = pc.and_(has_ended, _is_among(table, self.open))
+        for arn in table["invocation_arn"].filter(was_open).to_pylist():
             del self.open[arn]
-        self._ended = pa.concat_tables([self._recent(self._ended), self._recent(table)])
+        ended = table.filter(pc.and_(has_ended, self._is_recent(table)))
+        still_recent = self._ended.filter(self._is_recent(self._ended))
+        self._ended = pa.concat_tables([still_recent, ended])
 
     def _remember_undated(self, table: pa.Table) -> None:
         """At once, since any window may list them again."""
         for arn, _, digest in _identities(table):
             self.recent[arn] = ClosedInvocation(None, digest)
 
-    def _recent(self, table: pa.Table) -> pa.Table:
+    def _is_recent(self, table: pa.Table) -> pa.Array:
         through = self.submitted_through
         if through is None:
-            return table.slice(0, 0)
+            return pa.repeat(False, table.num_rows)
         submit = submit_microseconds(table)
         is_recent = pc.greater_equal(submit, through - self.lag_us)
-        return table.filter(pc.and_(is_recent, pc.less_equal(submit, through)))
+        return pc.fill_null(pc.and_(is_recent, pc.less_equal(submit, through)), False)
 
     def _settle_ended(self) -> None:
         settled_before = self.settled_before
         if settled_before is None:
             return
-        for arn, submit_us, digest in _identities(self._recent(self._ended)):
+        recent = self._ended.filter(self._is_recent(self._ended))
+        for arn, submit_us, digest in _identities(recent):
             self.recent[arn] = ClosedInvocation(submit_us, digest)
         self._ended = SCHEMA.empty_table()
         self.recent = {

@@ -18,12 +18,11 @@ class Piece:
     """A window to read, and what came of it."""
 
     window: Window
-    max_pages: int = 2 * PIECE_PAGES
-    """What is held in memory at most; the rest comes back as unread."""
+    max_pages: int = PIECE_PAGES // 2
+    """Where it has more, the rest comes back as unread, and is cut anew."""
     newest_first: bool = False
     rows_per_us: float | None = None
     """The density to cut it by when its turn comes; None where it is read as it is."""
-    expected_rows: int = PAGE_SIZE
     is_started: bool = False
     outcome: Reading | Exception | None = None
 
@@ -33,10 +32,7 @@ class Piece:
 
     @property
     def rows_held(self) -> int:
-        """Rows in memory, or about to be."""
-        if isinstance(self.outcome, Reading):
-            return int(self.outcome.table.num_rows)
-        return self.expected_rows if self.is_under_way else 0
+        return int(self.outcome.table.num_rows) if isinstance(self.outcome, Reading) else 0
 
 
 class ScopeReader:
@@ -59,11 +55,11 @@ class ScopeReader:
         """What lies before the newest page."""
         self._oldest: int | None = None
         self._is_thin = False
-        """In a thin stretch one piece is read at a time, until it is known how thin."""
+        """Where there is next to nothing, one piece at a time is read until more comes."""
 
     @property
     def rows_held(self) -> int:
-        """Rows that were read, or are being read, and have not been given out."""
+        """Rows that were read and have not been given out."""
         return sum(piece.rows_held for piece in self._in_order())
 
     @property
@@ -108,7 +104,7 @@ class ScopeReader:
             self._line.insert(self._line.index(piece) + 1, rest)
             self._is_thin = False
         elif piece.rows_per_us is not None:
-            self._is_thin = outcome.table.num_rows < PAGE_SIZE
+            self._is_thin = density == piece.rows_per_us / LONGEST_STRETCH
             for waiting in self._line:
                 if waiting.rows_per_us is not None and not waiting.is_started:
                     waiting.rows_per_us = density
@@ -142,8 +138,8 @@ class ScopeReader:
             return _started(piece)
         if self._is_thin and self.under_way:
             return None
-        piece.expected_rows = self._piece_rows(piece.window, piece.rows_per_us)
-        piece.window, rest = next_piece(piece.window, piece.rows_per_us, piece.expected_rows)
+        rows = self._piece_rows(piece.window, piece.rows_per_us)
+        piece.window, rest = next_piece(piece.window, piece.rows_per_us, rows)
         if rest:
             self._line.insert(position + 1, Piece(rest, rows_per_us=piece.rows_per_us))
         return _started(piece)

@@ -23,6 +23,7 @@ from .reports import Observer, ScopeReport, describe
 from .scopes import Account, Scope
 from .service_clock import ServiceClock
 from .settings import FailureMessages
+from .turns import TURNS
 from .windows import Plan, Window
 
 SCOPE_ERRORS = (BotoCoreError, ClientError, ListingError, ScopeError, UnreadableInvocation)
@@ -71,6 +72,7 @@ class ScopeRun:
         self._moves_watermark = False
         self._stored: Stored | None = None
         self._is_started = False
+        self._is_entered = False
         self._listing: Listing | None = None
         self._reader: ScopeReader | None = None
         self._failure: Exception | None = None
@@ -119,6 +121,7 @@ class ScopeRun:
         )
         self._listing = listing
         self._reader = ScopeReader(self._plan, options.concurrency)
+        self._is_entered = True
         self._moves_watermark = self._is_without_gap()
         # Progress knows the rows of an ordinary increment, the destination any others.
         is_increment = self._plan.settled_before is not None and self._moves_watermark
@@ -175,7 +178,9 @@ class ScopeRun:
         """
         try:
             while (reading := pool.give()) is not None:
-                yield self._take_in(reading)
+                with TURNS.first():
+                    table = self._take_in(reading)
+                yield table
                 self._observe()
             if self._moves_watermark and self._plan.forward.end is None:
                 self.progress.finish()
@@ -183,10 +188,17 @@ class ScopeRun:
             self._end("failed", describe(error))
         else:
             self._end("ok")
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """A thousand scopes are a thousand clients: their connections close with each scope."""
+        if self._listing:
+            self._listing.close()
+        self._listing = self._reader = None
 
     def save_progress(self, state: MutableMapping[str, Any]) -> None:
         """Bring `state` up to date; a scope that was not entered keeps what it has there."""
-        if self._reader and self.scope.is_known:
+        if self._is_entered and self.scope.is_known:
             state[str(self.scope)] = self.progress.to_state()
 
     def _take_in(self, reading: Reading) -> pa.Table:

@@ -70,7 +70,10 @@ class Account:
             max_pool_connections=self.connections,
             **signature,
         )
-        return self._make_client("bedrock-runtime", region, config)
+        client = self._make_client("bedrock-runtime", region, config)
+        with MAKING_CLIENTS:
+            client.can_paginate("list_async_invokes")  # Else each thread would load what it takes.
+        return client
 
     @property
     def claimed_id(self) -> str:

@@ -23,8 +23,8 @@ PIECE_PAGES: Final = 8
 SMALLEST_PIECE_PAGES: Final = 4
 """Each piece ends in a page that is half empty on average, so smaller ones would waste calls."""
 
-READ_AHEAD_ROWS: Final = 150_000
-"""Rows in memory, of all scopes, that were read and are not loaded yet."""
+READ_AHEAD_ROWS: Final = 100_000
+"""Rows of all scopes that may wait, having been read, until no more are asked for."""
 
 BATCH_ROWS: Final = 50_000
 """Rows per table that is handed to dlt, since each hand-over has a fixed price."""

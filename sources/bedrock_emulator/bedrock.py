@@ -1,5 +1,6 @@
 """The Bedrock Runtime operations: ListAsyncInvokes, GetAsyncInvoke, StartAsyncInvoke."""
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,14 +56,18 @@ def _serve(world: World, request: Request) -> tuple[bytes, bool]:
         scope = world.scope(caller.account, caller.region)
         scope.count(operation.counter)
         scope.list_calls += operation is LIST
-        seconds = scope.injector.delay_seconds()
+        seconds = scope.injector.hang_seconds()
     world.pause(seconds)
-    with world.lock:
-        failure = scope.injector.failure(operation.action)
-        if failure:
-            raise failure
-        body = operation.run(Call(world, scope, request)).encode()
-        return body, scope.injector.cuts_body()
+    started = time.monotonic()
+    try:
+        with world.lock:
+            failure = scope.injector.failure(operation.action)
+            if failure:
+                raise failure
+            body = operation.run(Call(world, scope, request)).encode()
+            return body, scope.injector.cuts_body()
+    finally:
+        world.pause(started + scope.injector.faults.latency_seconds - time.monotonic())
 
 
 def _route(request: Request) -> Operation:

@@ -44,7 +44,7 @@ class Faults:
     unknown_members: bool = False
     """Summaries carry members that botocore's model does not have."""
     latency_seconds: float = 0.0
-    """Each call takes this much longer, as over a network."""
+    """Each call takes at least this long, as over a network; the emulator's own work counts."""
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the fault, for a value that makes no sense."""

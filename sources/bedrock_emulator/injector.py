@@ -71,10 +71,9 @@ class Injector:
         self._bucket -= 1
         return False
 
-    def delay_seconds(self) -> float:
+    def hang_seconds(self) -> float:
         """How long this call waits before anything else."""
-        hangs = self._strikes("hung", self.faults.hang_rate)
-        return self.faults.latency_seconds + (self.faults.hang_seconds if hangs else 0)
+        return self.faults.hang_seconds if self._strikes("hung", self.faults.hang_rate) else 0
 
     def cuts_body(self) -> bool:
         """Whether only half of this answer is sent."""

@@ -1,10 +1,11 @@
-"""Commands timed as whole processes, in turn, so that a noisy machine is noisy for all of them."""
+"""Commands measured as whole processes, in turn: a noisy machine is noisy for all of them."""
 
 import json
+import os
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,25 +15,66 @@ RESULTS: Final = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Wall times of a command's runs, in seconds."""
+class Measured:
+    """What one process took."""
 
-    seconds: list[float]
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    output: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a command's runs took."""
+
+    runs: Sequence[Measured]
+
+    @property
+    def seconds(self) -> list[float]:
+        return [round(run.seconds, 3) for run in self.runs]
 
     @property
     def median(self) -> float:
-        return statistics.median(self.seconds)
+        return statistics.median(run.seconds for run in self.runs)
+
+    @property
+    def cpu_seconds(self) -> float:
+        return statistics.median(run.cpu_seconds for run in self.runs)
+
+    @property
+    def peak_mb(self) -> float:
+        return max(run.peak_mb for run in self.runs)
 
 
-def in_turn(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, Timing]:
-    """Run each command `runs` times, alternating."""
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
+def measure(command: Sequence[str]) -> Measured:
+    """Run a command to its end; raises CalledProcessError where it fails."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, output)
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+
+
+def in_turn(
+    commands: Mapping[str, Sequence[str]],
+    runs: int,
+    before_each: Callable[[str], None] = lambda name: None,
+) -> dict[str, Timing]:
+    """Run each command `runs` times, alternating; `before_each` is not measured."""
+    measured: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(runs):
         for name, command in commands.items():
-            started = time.monotonic()
-            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-            seconds[name].append(time.monotonic() - started)
-    return {name: Timing(times) for name, times in seconds.items()}
+            before_each(name)
+            measured[name].append(measure(command))
+    return {name: Timing(times) for name, times in measured.items()}
 
 
 def save(name: str, result: Mapping[str, Any]) -> Path:

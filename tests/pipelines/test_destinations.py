@@ -8,9 +8,10 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from pipelines.destinations import DuckDBDestination
+from pipelines.destinations import BUILDS_ON, DuckDBDestination, settled_pipeline
 from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.load import RunResult, load
+from sources.bedrock_async_invokes import extraction_source, new_extraction
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
@@ -61,6 +62,50 @@ def test_a_database_restored_from_a_backup_catches_up(listed: Control, database:
     shutil.copy(backup, database)
     run(database)
     assert_exact_copy(database, listed)
+
+
+def leave_a_package(database: Path) -> None:
+    """What a run leaves that is killed just before it writes to the database."""
+    with DuckDBDestination(database).opened() as session, new_extraction() as extraction:
+        pipeline, version = settled_pipeline(session)
+        pipeline.set_local_state_val(BUILDS_ON, version)
+        pipeline.extract(extraction_source(extraction))
+        pipeline.normalize()
+
+
+def test_a_package_that_a_killed_run_left_is_loaded(listed: Control, database: Path) -> None:
+    run(database)
+    listed.advance(timedelta(hours=9))
+    leave_a_package(database)
+    assert run(database).rows_loaded == 0
+    assert_exact_copy(database, listed)
+
+
+def test_a_package_that_builds_on_what_is_no_longer_there_is_dropped(
+    listed: Control, database: Path
+) -> None:
+    """A backup lacks the rows of the run between: loading the package would lose them."""
+    run(database)
+    backup = database.with_name("backup.duckdb")
+    shutil.copy(database, backup)
+    listed.advance(timedelta(hours=9))
+    run(database)
+    listed.advance(timedelta(hours=9))
+    leave_a_package(database)
+    shutil.copy(backup, database)
+    run(database)
+    assert_exact_copy(database, listed)
+
+
+def test_a_working_directory_in_line_with_the_database_is_kept(
+    listed: Control, database: Path
+) -> None:
+    run(database)
+    destination = DuckDBDestination(database)
+    [state] = destination.working_directory.glob("*/state.json")
+    inode = state.parent.stat().st_ino
+    run(database)
+    assert state.parent.stat().st_ino == inode
 
 
 def test_a_moved_database_goes_on_where_it_was(listed: Control, database: Path) -> None:

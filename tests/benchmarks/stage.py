@@ -1,0 +1,66 @@
+"""Where the loads are measured: a local Bedrock in a process of its own, and databases to fill."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from pipelines.demo import ACCOUNTS, NOW, local_bedrock
+from sources.bedrock_emulator import Control
+
+ACCOUNT: Final = ACCOUNTS[0]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A Bedrock, and a folder."""
+
+    bedrock: Control
+    folder: Path
+
+    def database(self, name: str) -> Path:
+        """Where the database of that name is."""
+        return self.folder / f"{name}.duckdb"
+
+    def ours(self, name: str, *options: str) -> list[str]:
+        """The command that loads into a database."""
+        load = ["run", "--no-models", "--json", f"--database={self.database(name)}"]
+        return [sys.executable, "-m", "pipelines", *load, *options]
+
+    def anchor(self, name: str, region: str) -> list[str]:
+        """The command that copies a region by one of the anchors: `floor` or `naive`."""
+        script = f"tests.benchmarks.{name.split()[0]}"
+        return [sys.executable, "-m", script, region, str(self.database(name))]
+
+    def forget(self, name: str) -> None:
+        """Remove a database, and what dlt knows of any."""
+        for path in self.folder.glob(f"{name}.duckdb*"):
+            path.unlink()
+        shutil.rmtree(self.folder / "dlt", ignore_errors=True)
+
+    def fill(self, region: str, rows: int, *, until_days_ago: float = 10, days: float = 30) -> None:
+        """Let a region have so many rows, all of which ended long ago."""
+        end = NOW - timedelta(days=until_days_ago)
+        start = end - timedelta(days=days)
+        self.bedrock.populate(ACCOUNT, region, rows, start, end, never_ending_rate=0)
+
+    def calls(self) -> int:
+        """Calls since this was asked last."""
+        counted = sum(each.get("list_calls", 0) for each in self.bedrock.calls().values())
+        self.bedrock.reset_calls()
+        return counted
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """A Bedrock that this process's environment leads to, at the demo's time."""
+    with tempfile.TemporaryDirectory() as folder, local_bedrock() as bedrock:
+        # What is set in there is forgotten at its end.
+        os.environ["DLT_DATA_DIR"] = f"{folder}/dlt"
+        yield Stage(bedrock, Path(folder))
