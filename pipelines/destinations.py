@@ -16,6 +16,7 @@ from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
+from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
@@ -129,6 +130,10 @@ class DuckDBSession:
             self._connection.execute(SETTINGS)
         return self._connection
 
+    def take_more_memory(self) -> None:
+        """Lift the limit to what DuckDB takes by itself: rows may be wider than usual."""
+        self.connect().execute("reset memory_limit")
+
     def close(self) -> None:
         """Let go of the database."""
         if self._connection:
@@ -196,12 +201,29 @@ def _settled(pipeline: dlt.Pipeline) -> tuple[dlt.Pipeline, str | None]:
     return pipeline, stored
 
 
-def run_on(pipeline: dlt.Pipeline, base: str | None, source: DltSource) -> str | None:
+def run_on(
+    session: DuckDBSession, pipeline: dlt.Pipeline, base: str | None, source: DltSource
+) -> str | None:
     """Load one package that builds on the state version `base`; returns the version it leaves."""
     pipeline.set_local_state_val(BUILDS_ON, base)
-    info: LoadInfo = pipeline.run(source)
+    try:
+        info: LoadInfo = pipeline.run(source)
+    except PipelineStepFailed as error:
+        if not is_out_of_memory(error):
+            raise
+        # The package is complete, and waits for a load that can have more.
+        session.take_more_memory()
+        info = pipeline.run()
     info.raise_on_failed_jobs()
     return pipeline.state["_version_hash"]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether DuckDB's limit was behind an error that dlt wraps once per layer."""
+    cause: BaseException | None = error
+    while cause and not isinstance(cause, duckdb.OutOfMemoryException):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def stored_state_version(pipeline: dlt.Pipeline) -> str | None:

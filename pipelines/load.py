@@ -114,7 +114,8 @@ def load(
     ):
         pipeline, version = settled_pipeline(session)
         while not extraction.is_finished:
-            version = run_on(pipeline, version, extraction_source(extraction, slice_rows))
+            source = extraction_source(extraction, slice_rows)
+            version = run_on(session, pipeline, version, source)
     return RunResult(
         extraction.run_id, str(destination), time.monotonic() - started, extraction.reports
     )

@@ -18,7 +18,14 @@ from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
 from .scope_run import RunOptions, ScopeRun
 from .scopes import Account, find_accounts, find_regions
-from .settings import BATCH_ROWS, CONCURRENCY, LAG_SECONDS, FailureMessages
+from .settings import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    CONCURRENCY,
+    LAG_SECONDS,
+    SLICE_BYTES,
+    FailureMessages,
+)
 from .windows import Window
 
 
@@ -59,7 +66,7 @@ class Extraction:
     def batches(
         self, state: MutableMapping[str, Any], max_rows: int | None = None
     ) -> Iterator[pa.Table]:
-        """Tables of rows that are new or changed, until the end or about `max_rows`.
+        """Tables of rows that are new or changed, until the end or a slice of about `max_rows`.
 
         `state` has each scope's progress under its name. It covers a table's rows once the next
         table is asked for, so that it is never ahead of what was taken. Called again, it goes on
@@ -68,12 +75,14 @@ class Extraction:
         if self._stopping.is_set():
             raise RuntimeError("This extraction was stopped: make a new one, or a new source.")
         self._state = state
-        given, batch = 0, _Batch()
+        batch, rows, size = _Batch(), 0, 0
         for table in self._tables:
             batch.add(table)
-            is_slice_full = max_rows is not None and given + batch.rows >= max_rows
-            if batch.rows >= BATCH_ROWS or is_slice_full:
-                given += batch.rows
+            is_slice_full = max_rows is not None and (
+                rows + batch.rows >= max_rows or size + batch.size >= SLICE_BYTES
+            )
+            if batch.is_full or is_slice_full:
+                rows, size = rows + batch.rows, size + batch.size
                 yield batch.take()
                 self._save_progress()
             if is_slice_full:
@@ -117,18 +126,26 @@ class Extraction:
 
 
 class _Batch:
-    """Tables put together until there are enough rows to hand over."""
+    """Tables put together until there is enough to hand over."""
 
     def __init__(self) -> None:
         self.rows = 0
+        self.size = 0
+        """In bytes."""
         self._tables: list[pa.Table] = []
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= BATCH_ROWS or self.size >= BATCH_BYTES
 
     def add(self, table: pa.Table) -> None:
         self._tables.append(table)
         self.rows += table.num_rows
+        self.size += table.nbytes
 
     def take(self) -> pa.Table:
-        tables, self._tables, self.rows = self._tables, [], 0
+        tables, self._tables = self._tables, []
+        self.rows = self.size = 0
         return pa.concat_tables(tables)
 
 

@@ -20,7 +20,9 @@ ANSWERS_PER_STEP: Final = 40
 """So many answers undo what one refusal did: about one call in 40 is refused for good."""
 ANSWERS_NEAR: Final = 3
 """Where at least so many answers came before a refusal, the interval was nearly right."""
-ANSWERS_UNTIL_LARGER: Final = 100
+ANSWERS_UNTIL_LARGER: Final = 60
+ANSWERS_BETWEEN_LARGER: Final = 20
+"""After so many answers in a row, and again each time that so many more came, steps grow."""
 RETRY_SHARE: Final = 0.1
 """A refused call is tried again after this share of the interval: it came a little too early."""
 
@@ -90,8 +92,9 @@ class Pace:
             self._answers += 1
             answers = ANSWERS_PER_LARGE_STEP if self._step > LARGE_STEP else ANSWERS_PER_STEP
             self._interval *= self._step ** (-1 / answers)
-            if self._answers % ANSWERS_UNTIL_LARGER == 0:
-                self._step = min(LARGEST_STEP, self._step**1.5)
+            more = self._answers - ANSWERS_UNTIL_LARGER
+            if more >= 0 and more % ANSWERS_BETWEEN_LARGER == 0:
+                self._step = min(LARGEST_STEP, self._step**2)
 
     def refused(self, sent_at: float) -> None:
         """A call sent at that time was throttled.

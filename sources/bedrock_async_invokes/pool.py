@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Protocol
 
 from .chain import Reading
-from .settings import READ_AHEAD_ROWS
+from .settings import READ_AHEAD_BYTES
 
 Task = Callable[[], Callable[[], None]]
 """Makes calls, in a thread of the pool; what it returns takes their results in."""
@@ -18,8 +18,8 @@ class Reader(Protocol):
     """One scope as the pool sees it. Each of these is quick, and called by one thread at a time."""
 
     @property
-    def rows_held(self) -> int:
-        """Rows that were read and have not been given out."""
+    def bytes_held(self) -> int:
+        """Size of what was read and has not been given out."""
 
     @property
     def is_ready(self) -> bool:
@@ -33,7 +33,7 @@ class Reader(Protocol):
 
 
 class ReadingPool:
-    """Reads up to `threads` windows at a time, until about `READ_AHEAD_ROWS` rows are waiting.
+    """Reads up to `threads` windows at a time, until about `READ_AHEAD_BYTES` are waiting.
 
     The reader whose turn it is comes first, then some after it. The pool goes on reading while
     what it gave out is being loaded.
@@ -75,7 +75,7 @@ class ReadingPool:
 
     def _next_task(self) -> Task | None:
         readers = list(islice(self._waiting, 2 * self._threads))
-        has_room = sum(reader.rows_held for reader in readers) < READ_AHEAD_ROWS
+        has_room = sum(reader.bytes_held for reader in readers) < READ_AHEAD_BYTES
         for reader in readers if has_room else readers[:1]:
             if task := reader.pick(has_room=has_room):
                 return task

@@ -25,14 +25,11 @@ class Piece:
     """The density to cut it by when its turn comes; None where it is read as it is."""
     is_started: bool = False
     outcome: Reading | Exception | None = None
+    bytes_held: int = 0
 
     @property
     def is_under_way(self) -> bool:
         return self.is_started and self.outcome is None
-
-    @property
-    def rows_held(self) -> int:
-        return int(self.outcome.table.num_rows) if isinstance(self.outcome, Reading) else 0
 
 
 class ScopeReader:
@@ -58,9 +55,9 @@ class ScopeReader:
         """Where there is next to nothing, one piece at a time is read until more comes."""
 
     @property
-    def rows_held(self) -> int:
-        """Rows that were read and have not been given out."""
-        return sum(piece.rows_held for piece in self._in_order())
+    def bytes_held(self) -> int:
+        """Size of what was read and has not been given out."""
+        return sum(piece.bytes_held for piece in self._in_order())
 
     @property
     def under_way(self) -> int:
@@ -92,6 +89,7 @@ class ScopeReader:
         piece.outcome = outcome
         if isinstance(outcome, Exception):
             return
+        piece.bytes_held = outcome.table.nbytes
         if piece is self._newest:
             if outcome.unread:
                 # Its first page tells how dense it is, and on a first load where it starts.

@@ -78,8 +78,8 @@ class ScopeRun:
         self._failure: Exception | None = None
 
     @property
-    def rows_held(self) -> int:
-        return self._reader.rows_held if self._reader else 0
+    def bytes_held(self) -> int:
+        return self._reader.bytes_held if self._reader else 0
 
     @property
     def is_ready(self) -> bool:

@@ -23,11 +23,15 @@ PIECE_PAGES: Final = 8
 SMALLEST_PIECE_PAGES: Final = 4
 """Each piece ends in a page that is half empty on average, so smaller ones would waste calls."""
 
-READ_AHEAD_ROWS: Final = 100_000
-"""Rows of all scopes that may wait, having been read, until no more are asked for."""
+READ_AHEAD_BYTES: Final = 50_000_000
+"""Of all scopes: what may wait, having been read, until no more is asked for."""
 
 BATCH_ROWS: Final = 50_000
-"""Rows per table that is handed to dlt, since each hand-over has a fixed price."""
+BATCH_BYTES: Final = 50_000_000
+"""A table that is handed to dlt has one or the other, since each hand-over has a fixed price."""
+
+SLICE_BYTES: Final = 150_000_000
+"""What one load package has at most, where rows are so wide that it comes before their number."""
 
 TERMINAL_STATUSES: Final = ("Completed", "Failed")
 """An invocation with one of these does not change any more."""

@@ -208,7 +208,7 @@ def delayed(stage: Stage, runs: int) -> Iterator[Figure]:
 
 def throttled(stage: Stage, runs: int) -> Iterator[Figure]:
     """A service that lets 5 calls a second through: how much of that is used while reading."""
-    stage.fill("us-east-1", 60_000)
+    stage.fill("us-east-1", 100_000)
     stage.bedrock.faults(ACCOUNT, "us-east-1", throttle_per_second=THROTTLED_TO)
     commands = {
         f"concurrency {number}": stage.ours(f"c{number}", f"--concurrency={number}")
@@ -220,7 +220,7 @@ def throttled(stage: Stage, runs: int) -> Iterator[Figure]:
         let_through = scope["calls"] - scope["throttled"]
         yield figure(
             "5 calls a second",
-            f"60,000 rows, {name}",
+            f"100,000 rows, {name}",
             timing,
             calls=scope["calls"],
             held_against=f"{let_through} let through",

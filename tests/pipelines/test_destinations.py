@@ -108,6 +108,20 @@ def test_a_working_directory_in_line_with_the_database_is_kept(
     assert state.parent.stat().st_ino == inode
 
 
+def test_rows_that_need_more_memory_than_usual_are_loaded(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bedrock.populate(ACCOUNT, REGION, 20_000, NOW - timedelta(days=3), NOW)
+    monkeypatch.setattr("pipelines.destinations.SETTINGS", "set memory_limit = '1MB'")
+    with (
+        pytest.raises(duckdb.OutOfMemoryException),
+        DuckDBDestination(database).opened() as session,
+    ):
+        session.connect().sql("create table t as from range(10_000_000)")
+    assert load(DuckDBDestination(database)).rows_loaded == 20_000
+    assert_exact_copy(database, bedrock)
+
+
 def test_a_moved_database_goes_on_where_it_was(listed: Control, database: Path) -> None:
     run(database)
     moved = database.with_name("moved.duckdb")
