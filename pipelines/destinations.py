@@ -122,6 +122,7 @@ class DuckDBSession:
     def __init__(self, destination: DuckDBDestination) -> None:
         self.destination = destination
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._pipeline: dlt.Pipeline | None = None
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """The connection, its times in UTC; raises `CommandError` where there is none to be had."""
@@ -135,7 +136,10 @@ class DuckDBSession:
         self.connect().execute("reset memory_limit")
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database: dlt would keep the last pipeline, and so its connection."""
+        if self._pipeline:
+            self._pipeline.deactivate()
+            self._pipeline = None
         if self._connection:
             self._connection.close()
             self._connection = None
@@ -145,12 +149,13 @@ class DuckDBSession:
 
         A merge is one transaction only where dlt is told that DuckDB has transactions.
         """
-        return dlt.pipeline(
+        self._pipeline = dlt.pipeline(
             PIPELINE_NAME,
             pipelines_dir=str(self.destination.working_directory),
             destination=dlt.destinations.duckdb(self.connect(), supports_transactions=True),
             dataset_name=DATASET_NAME,
         )
+        return self._pipeline
 
     def has_rows(self) -> bool:
         """Whether any invocation is stored."""
