@@ -214,7 +214,7 @@ def run_on(
     try:
         info: LoadInfo = pipeline.run(source)
     except PipelineStepFailed as error:
-        if not is_out_of_memory(error):
+        if not isinstance(innermost(error), duckdb.OutOfMemoryException):
             raise
         # The package is complete, and waits for a load that can have more.
         session.take_more_memory()
@@ -223,12 +223,11 @@ def run_on(
     return pipeline.state["_version_hash"]
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether DuckDB's limit was behind an error that dlt wraps once per layer."""
-    cause: BaseException | None = error
-    while cause and not isinstance(cause, duckdb.OutOfMemoryException):
-        cause = cause.__cause__
-    return cause is not None
+def innermost(error: BaseException) -> BaseException:
+    """What an error comes from: dlt wraps it once per layer."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
 
 
 def stored_state_version(pipeline: dlt.Pipeline) -> str | None:

@@ -16,6 +16,7 @@ from pipelines.destinations import (
     DuckDBDestination,
     DuckDBSession,
     explain,
+    innermost,
     run_on,
     settled_pipeline,
 )
@@ -135,13 +136,11 @@ def _extraction(
 
 @contextmanager
 def _one_line_errors(database: Path) -> Iterator[None]:
-    """Dlt wraps an error once per layer; what is told is the innermost."""
+    """What is told is the innermost."""
     try:
         yield
     except (DltException, duckdb.Error, OSError) as error:
-        cause: BaseException = error
-        while cause.__cause__:
-            cause = cause.__cause__
+        cause = innermost(error)
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
         if isinstance(cause, duckdb.IOException):

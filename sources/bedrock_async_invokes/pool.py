@@ -48,7 +48,7 @@ class ReadingPool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="list-async-invokes")
 
     def give(self) -> Reading | None:
-        """The next window of the reader whose turn it is; None moves on to the one after it."""
+        """The next window of the reader whose turn it is; None at its end."""
         with self._changed:
             current = self._waiting[0]
             self._start_tasks()

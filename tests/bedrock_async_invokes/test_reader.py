@@ -61,6 +61,16 @@ def picked(reader: ScopeReader, *, has_room: bool = True) -> list[Piece]:
     return pieces
 
 
+def past_the_head(submitted: list[int]) -> ScopeReader:
+    """A reader that knows the newest page, and has given out the oldest one."""
+    reader = ScopeReader(FIRST_LOAD, 4)
+    for _ in range(2):
+        [piece] = picked(reader)
+        reader.take(piece, read(piece, submitted))
+    reader.give()
+    return reader
+
+
 def rows_of(readings: list[Reading]) -> list[int]:
     return [
         submitted
@@ -107,12 +117,7 @@ def test_the_newest_page_is_asked_for_first_and_alone() -> None:
 def test_without_room_only_what_is_given_out_next_is_read() -> None:
     submitted = list(range(1_000))
     with small_pages():
-        reader = ScopeReader(FIRST_LOAD, 4)
-        [newest] = picked(reader)
-        reader.take(newest, read(newest, submitted))
-        [head] = picked(reader)
-        reader.take(head, read(head, submitted))
-        reader.give()
+        reader = past_the_head(submitted)
         [first] = picked(reader, has_room=False)
         assert first.window.start == PAGE - 1
         assert len(picked(reader)) > 3
@@ -131,12 +136,7 @@ def test_what_was_read_and_not_given_out_is_counted() -> None:
 def test_behind_a_failure_nothing_is_read_or_given_out() -> None:
     submitted = list(range(1_000))
     with small_pages():
-        reader = ScopeReader(FIRST_LOAD, 4)
-        [newest] = picked(reader)
-        reader.take(newest, read(newest, submitted))
-        [head] = picked(reader)
-        reader.take(head, read(head, submitted))
-        reader.give()
+        reader = past_the_head(submitted)
         first, failed, *others = picked(reader)[:4]
         reader.take(failed, ValueError("broken"))
         for piece in (first, *others):

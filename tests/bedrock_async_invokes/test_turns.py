@@ -1,6 +1,10 @@
 """One thread computes at a time."""
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
 
 from sources.bedrock_async_invokes.turns import Turns
 
@@ -10,10 +14,10 @@ ROUNDS = 200
 def test_one_thread_at_a_time_has_the_turn() -> None:
     turns, inside, most = Turns(), 0, 0
 
-    def take_turns(turn: object) -> None:
+    def take_turns(turn: Callable[[], AbstractContextManager[None]]) -> None:
         nonlocal inside, most
         for _ in range(ROUNDS):
-            with turn():  # type: ignore[operator]
+            with turn():
                 inside += 1
                 most = max(most, inside)
                 inside -= 1
@@ -30,8 +34,5 @@ def test_one_thread_at_a_time_has_the_turn() -> None:
 def test_a_failure_gives_the_turn_back() -> None:
     turns = Turns()
     for turn in (turns.reader, turns.first, turns.reader):
-        try:
-            with turn():
-                raise ValueError
-        except ValueError:
-            pass
+        with pytest.raises(ValueError, match="in the middle"), turn():
+            raise ValueError("in the middle")

@@ -50,12 +50,6 @@ class Stage:
         start = end - timedelta(days=days)
         self.bedrock.populate(ACCOUNT, region, rows, start, end, never_ending_rate=0)
 
-    def calls(self) -> int:
-        """Calls since this was asked last."""
-        counted = sum(each.get("list_calls", 0) for each in self.bedrock.calls().values())
-        self.bedrock.reset_calls()
-        return counted
-
 
 @contextmanager
 def stage() -> Iterator[Stage]:
