@@ -213,7 +213,7 @@ def throttled(stage: Stage, runs: int) -> Iterator[Figure]:
         f"concurrency {number}": stage.ours(f"c{number}", f"--concurrency={number}")
         for number in (1, 16)
     }
-    timings = in_turn(commands, max(1, runs // 2), lambda name: stage.forget(f"c{name.split()[1]}"))
+    timings = in_turn(commands, runs, lambda name: stage.forget(f"c{name.split()[1]}"))
     for name, timing in timings.items():
         [scope] = json.loads(timing.runs[-1].output)["scopes"]
         let_through = scope["calls"] - scope["throttled"]
@@ -247,7 +247,7 @@ def memory(stage: Stage, runs: int) -> Iterator[Figure]:
             "few": stage.ours("few", "--region=us-east-1"),
             "many": stage.ours("many", "--region=us-west-2"),
         },
-        max(1, runs // 2),
+        runs,
         stage.forget,
     )
     few, many = timings.values()
@@ -272,7 +272,7 @@ def many_scopes(stage: Stage, runs: int) -> Iterator[Figure]:
     # Not as options: so many would hide the rest of the command line.
     os.environ["SOURCES__BEDROCK_ASYNC_INVOKES__ROLE_ARNS"] = json.dumps(roles)
     commands = {"scopes": stage.ours("scopes", "--region=all")}
-    [timing] = in_turn(commands, max(1, runs // 2), stage.forget).values()
+    [timing] = in_turn(commands, runs, stage.forget).values()
     number = len(json.loads(timing.runs[-1].output)["scopes"])
     yield figure(
         "peak memory",
