@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import duckdb
 
-from pipelines.destinations import DuckDBDestination, reading
+from pipelines.destinations import Destination
 from pipelines.models import place
 from pipelines.sql_files import SqlFile, read_checks
 
@@ -29,10 +29,10 @@ class CheckResult:
         return not self.violations and not self.error
 
 
-def run_checks(destination: DuckDBDestination, own: Path | None = None) -> list[CheckResult]:
+def run_checks(destination: Destination, own: Path | None = None) -> list[CheckResult]:
     """Every check, and those in the folder `own`; one that cannot be run says so in its result."""
     checks = read_checks(own)
-    with reading(destination.database) as connection:
+    with destination.reading() as connection:
         return [_run(connection, check) for check in checks]
 
 

@@ -40,6 +40,8 @@ class DestinationKind(StrEnum):
     """Where `run` loads to."""
 
     DUCKDB = "duckdb"
+    PARQUET = "parquet"
+    DELTA = "delta"
 
 
 class Engine(StrEnum):
@@ -48,7 +50,14 @@ class Engine(StrEnum):
     DUCKDB = "duckdb"
 
 
-DestinationOption = Annotated[DestinationKind, typer.Option(help="Where to load to.")]
+DestinationOption = Annotated[
+    DestinationKind | None,
+    typer.Option(help="Where to load to.", show_default=DestinationKind.DUCKDB),
+]
+LakeOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="The lake: a folder, or s3://BUCKET/PATH."),
+]
 RegionOption = Annotated[
     list[str] | None, typer.Option(metavar="REGION", help="Region to read, or `all`; repeatable.")
 ]
@@ -84,8 +93,9 @@ ModelsOption = Annotated[
 
 @app.command()
 def run(
-    destination: DestinationOption = DestinationKind.DUCKDB,
+    destination: DestinationOption = None,
     database: DatabaseOption = None,
+    lake: LakeOption = None,
     region: RegionOption = None,
     role_arn: RoleOption = None,
     since: SinceOption = None,
@@ -116,7 +126,7 @@ def run(
             lag_seconds=lag,
             concurrency=concurrency,
         )
-        target = find_destination(**given(database=database))
+        target = find_destination(**given(destination=destination, database=database, lake=lake))
         own = find_models(**given(models=models))
         refreshed = Refresh()
         with target.locked():
@@ -138,6 +148,7 @@ def run(
 @app.command("models")
 def rebuild_models(
     database: DatabaseOption = None,
+    lake: LakeOption = None,
     models: ModelsOption = None,
     engine: Annotated[Engine, typer.Option(help="What builds them.")] = Engine.DUCKDB,
     as_json: JsonOption = False,
@@ -146,11 +157,11 @@ def rebuild_models(
     """Rebuild the SQL models and check them. Exit code 1 where a check does not hold."""
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.console import print_models, print_refresh, watched_models
-        from pipelines.load import find_destination
+        from pipelines.load import existing_destination
         from pipelines.models import find_models
         from pipelines.refresh import refresh
 
-        target = find_destination(**given(database=database)).existing()
+        target = existing_destination(**given(database=database, lake=lake))
         own = find_models(**given(models=models))
         with watched_models() as on_built:
             refreshed = refresh(target, own, on_built)
@@ -164,14 +175,17 @@ def rebuild_models(
 
 @app.command()
 def status(
-    database: DatabaseOption = None, as_json: JsonOption = False, debug: DebugOption = False
+    database: DatabaseOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Show per scope how fresh the copy is, what is still open, and the last error."""
     with one_line_errors(debug=debug, as_json=as_json):
-        from pipelines.load import find_destination
+        from pipelines.load import existing_destination
         from pipelines.status import print_status, read_status
 
-        scopes = read_status(find_destination(**given(database=database)).existing().database)
+        scopes = read_status(existing_destination(**given(database=database, lake=lake)))
         if as_json:
             print_json({"scopes": scopes})
         else:

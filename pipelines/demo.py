@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pipelines import DEMO_DATABASE
 from pipelines.console import output_console, print_refresh, print_result, watched
-from pipelines.destinations import DuckDBDestination, reading
+from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
 from pipelines.load import load
 from pipelines.refresh import refresh
@@ -56,7 +56,7 @@ def run_demo(database: Path) -> int:
         console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
         _model(console, destination)
-        return _prove(console, bedrock, database)
+        return _prove(console, bedrock, destination)
 
 
 @contextmanager
@@ -121,11 +121,11 @@ def _model(console: Console, destination: DuckDBDestination) -> None:
     refreshed = refresh(destination)
     if refreshed.exit_code:
         raise CommandError(refreshed.error or "A check does not hold.")
-    print_summary(destination.database)
+    print_summary(destination)
     print_refresh(refreshed)
 
 
-def _prove(console: Console, bedrock: Control, database: Path) -> int:
+def _prove(console: Console, bedrock: Control, destination: DuckDBDestination) -> int:
     """Compare the table with the full listing, row by row and column by column."""
     console.print()
     console.rule("Proof: the table against the full listing, row by row.", align="left")
@@ -134,7 +134,7 @@ def _prove(console: Console, bedrock: Control, database: Path) -> int:
         for account, region in bedrock.scopes()
         for summary in bedrock.iter_listing(account, region)
     }
-    with reading(database) as connection:
+    with destination.reading() as connection:
         rows = connection.table("bedrock.async_invokes").select(*COMPARED).fetchall()
     equal = sum(listed.get(row[0]) == row for row in rows)
     verdict = "an exact copy" if equal == len(rows) == len(listed) else "NOT an exact copy"
@@ -142,7 +142,7 @@ def _prove(console: Console, bedrock: Control, database: Path) -> int:
         f"{len(listed):,} listed, {len(rows):,} in the table, {equal:,} equal: {verdict}."
     )
     look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
-    query = f"import duckdb; print(duckdb.connect('{database}').sql('{look}'))"
+    query = f"import duckdb; print(duckdb.connect('{destination.database}').sql('{look}'))"
     console.print(f'\nHave a look: uv run python -c "{query}"')
     return 0 if equal == len(rows) == len(listed) else 1
 

@@ -5,21 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import duckdb
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 
 from pipelines import DEFAULT_DATABASE
-from pipelines.destinations import (
-    DuckDBDestination,
-    DuckDBSession,
-    explain,
-    innermost,
-    run_on,
-    settled_pipeline,
-)
+from pipelines.databases import DuckDBDestination
+from pipelines.destinations import Destination, Session, innermost, run_on, settled_pipeline
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.errors import OptionError, ScopeError
@@ -46,6 +40,8 @@ REPORTED: Final = (
     "vanished",
     "submitted_through",
 )
+
+DestinationKind = Literal["duckdb", "parquet", "delta"]
 
 configured_extraction = with_config(new_extraction, sections=("sources", "bedrock_async_invokes"))
 """`new_extraction` with what is not given taken from dlt's configuration."""
@@ -88,14 +84,43 @@ class RunResult:
 
 
 @with_config(sections=("bedrock_async_etl",))
-def find_destination(database: str = DEFAULT_DATABASE) -> DuckDBDestination:
-    """The DuckDB file given, else the one that dlt's configuration has."""
-    return DuckDBDestination(Path(database))
+def find_destination(
+    destination: DestinationKind = "duckdb",
+    database: str = DEFAULT_DATABASE,
+    lake: str | None = None,
+    shard: str | None = None,
+) -> Destination:
+    """The destination given, else the one that dlt's configuration has.
+
+    Raises `UsageError` for options that do not go together.
+    """
+    if destination == "duckdb":
+        if lake:
+            raise UsageError("--lake goes with --destination parquet or delta.")
+        return DuckDBDestination(Path(database))
+    from pipelines.lakes import LakeDestination
+
+    if not lake:
+        raise UsageError(f"--destination {destination} needs --lake: a folder or s3://BUCKET/PATH.")
+    return LakeDestination(lake, destination, shard)
+
+
+@with_config(sections=("bedrock_async_etl",))
+def existing_destination(database: str = DEFAULT_DATABASE, lake: str | None = None) -> Destination:
+    """What was loaded: a lake where one is named, else the DuckDB file.
+
+    Raises `CommandError` where nothing was loaded yet.
+    """
+    from pipelines.lakes import LakeDestination
+
+    if lake:
+        return LakeDestination(lake).existing()
+    return DuckDBDestination(Path(database)).existing()
 
 
 @with_config(sections=("bedrock_async_etl",))
 def load(
-    destination: DuckDBDestination,
+    destination: Destination,
     options: Mapping[str, Any] | None = None,
     *,
     slice_rows: int = SLICE_ROWS,
@@ -109,7 +134,7 @@ def load(
     started = time.monotonic()
     with (
         destination.locked(),
-        _one_line_errors(destination.database),
+        _one_line_errors(destination),
         destination.opened() as session,
         _extraction(session, observer, options or {}) as extraction,
     ):
@@ -123,11 +148,16 @@ def load(
 
 
 def _extraction(
-    session: DuckDBSession, observer: Observer | None, options: Mapping[str, Any]
+    session: Session, observer: Observer | None, options: Mapping[str, Any]
 ) -> Extraction:
     try:
         stored = session.stored if session.has_rows() else None
-        return configured_extraction(stored=stored, observer=observer, **options)
+        return configured_extraction(
+            stored=stored,
+            elsewhere=session.progress_elsewhere(),
+            observer=observer,
+            **options,
+        )
     except OptionError as error:
         raise UsageError(str(error)) from error
     except ScopeError as error:
@@ -135,7 +165,7 @@ def _extraction(
 
 
 @contextmanager
-def _one_line_errors(database: Path) -> Iterator[None]:
+def _one_line_errors(destination: Destination) -> Iterator[None]:
     """What is told is the innermost."""
     try:
         yield
@@ -144,5 +174,5 @@ def _one_line_errors(database: Path) -> Iterator[None]:
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
         if isinstance(cause, duckdb.IOException):
-            raise CommandError(explain(database, cause)) from error
+            raise CommandError(destination.explain(cause)) from error
         raise CommandError(f"The load failed: {describe(cause)}") from error

@@ -12,7 +12,7 @@ from typing import Final
 import duckdb
 from dlt.common.configuration import with_config
 
-from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME, DuckDBDestination, writing
+from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
 from pipelines.errors import CommandError, UsageError
 from pipelines.sql_files import SqlFile, read_models
 
@@ -51,15 +51,16 @@ def find_models(models: str | None = None) -> Path | None:
 
 
 def build_models(
-    destination: DuckDBDestination, own: Path | None = None, on_built: OnBuilt | None = None
+    destination: Destination, own: Path | None = None, on_built: OnBuilt | None = None
 ) -> list[BuiltModel]:
-    """Rebuild every model, and those in the folder `own`.
+    """Rebuild every model, and those in the folder `own`, and publish them.
 
     Raises `CommandError`, and leaves the models as they were, where one cannot be built.
     """
     models = read_models(own)
     built: list[BuiltModel] = []
-    with destination.existing().locked(), writing(destination.database) as connection:
+    with destination.existing().locked(), destination.modelling() as workshop:
+        connection = workshop.connection
         ordered = in_order(models, stored_tables(connection))
         with _transaction(connection):
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
@@ -68,6 +69,7 @@ def build_models(
                 if on_built:
                     on_built(built[-1], len(models))
             _comment(connection, ordered)
+        workshop.publish()
     return built
 
 

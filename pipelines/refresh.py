@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from pipelines.checks import CheckResult, run_checks
-from pipelines.destinations import DuckDBDestination, explain
+from pipelines.destinations import Destination
 from pipelines.errors import CommandError
 from pipelines.models import BuiltModel, OnBuilt, build_models
 
@@ -42,7 +42,7 @@ class Refresh:
 
 
 def refresh(
-    destination: DuckDBDestination, own: Path | None = None, on_built: OnBuilt | None = None
+    destination: Destination, own: Path | None = None, on_built: OnBuilt | None = None
 ) -> Refresh:
     """Rebuild the models and check them, with those in the folder `own`.
 
@@ -55,6 +55,6 @@ def refresh(
             result.checks = run_checks(destination, own)
         except CommandError as error:
             result.error = str(error)
-        except duckdb.Error as error:
-            result.error = explain(destination.database, error)
+        except (duckdb.Error, OSError) as error:
+            result.error = destination.explain(error)
     return result

@@ -16,6 +16,8 @@ from pipelines.errors import CommandError
 SHIPPED: Final = Path(__file__).parents[1] / "sql"
 CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks; all others are models."""
+LAKE_VIEWS: Final = SHIPPED / "lake"
+"""The folder of the tables that a lake's change logs come down to."""
 
 COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
 
@@ -47,6 +49,11 @@ def read_checks(own: Path | None = None) -> list[SqlFile]:
     return _read(own, are_checks=True)
 
 
+def read_lake_views() -> list[SqlFile]:
+    """The tables of `bedrock` over those of `bedrock_log`."""
+    return [read_file(path) for path in sorted(LAKE_VIEWS.glob("*.sql"))]
+
+
 def _read(own: Path | None, *, are_checks: bool) -> list[SqlFile]:
     files: dict[str, SqlFile] = {}
     for folder in [SHIPPED, own] if own else [SHIPPED]:
@@ -56,6 +63,8 @@ def _read(own: Path | None, *, are_checks: bool) -> list[SqlFile]:
 
 def _paths(folder: Path, are_checks: bool) -> Iterator[Path]:
     for path in sorted(folder.rglob("*.sql")):
+        if path.parent == LAKE_VIEWS:
+            continue
         if (CHECKS in path.relative_to(folder).parts[:-1]) == are_checks:
             yield path
 

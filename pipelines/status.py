@@ -1,12 +1,11 @@
 """How each scope stands: fresh, open, failed."""
 
-from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipelines.console import output_console, plain_table, show_time
-from pipelines.destinations import explain, reading
+from pipelines.destinations import Destination
 from pipelines.errors import CommandError
 
 QUERY = """
@@ -32,15 +31,15 @@ order by account_id, region
 """
 
 
-def read_status(database: Path) -> list[dict[str, Any]]:
+def read_status(destination: Destination) -> list[dict[str, Any]]:
     """One dictionary per scope, from its newest run in `extract_runs`."""
     try:
-        with reading(database) as connection:
+        with destination.reading() as connection:
             rows: list[dict[str, Any]] = connection.sql(QUERY).to_arrow_table().to_pylist()
     except duckdb.CatalogException:
-        raise CommandError(f"{database} has no runs yet: load it first with `run`.") from None
+        raise CommandError(f"{destination} has no runs yet: load it first with `run`.") from None
     except duckdb.Error as error:
-        raise CommandError(explain(database, error)) from error
+        raise CommandError(destination.explain(error)) from error
     return rows
 
 

@@ -1,12 +1,11 @@
 """The models at a glance: failure rates, latencies, what is open, and the days that went wrong."""
 
-from pathlib import Path
 from typing import Any, Final
 
 from rich.table import Table
 
 from pipelines.console import output_console, plain_table
-from pipelines.destinations import reading
+from pipelines.destinations import Destination
 
 SUMMARY: Final = "from bedrock_analytics.model_summary order by model_id"
 BAD_DAYS: Final = """
@@ -33,9 +32,9 @@ SHARES: Final = ("p50", "p95", "p99")
 Row = dict[str, Any]
 
 
-def print_summary(database: Path) -> None:
+def print_summary(destination: Destination) -> None:
     """Print what the models say of the last 30 days."""
-    with reading(database) as connection:
+    with destination.reading() as connection:
         summary = connection.sql(SUMMARY).to_arrow_table().to_pylist()
         bad_days = connection.sql(BAD_DAYS, params=[BAD_HOURS]).to_arrow_table().to_pylist()
     console = output_console()

@@ -1,11 +1,13 @@
-"""Comparison of a database with the whole listing."""
+"""Comparison of what was loaded with the whole listing."""
 
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from pipelines.databases import DuckDBDestination
 from pipelines.demo import COMPARED, expected_row
+from pipelines.destinations import Destination
 from sources.bedrock_emulator import Control
 
 Row = tuple[Any, ...]
@@ -20,16 +22,16 @@ def listed_rows(bedrock: Control) -> dict[str, Row]:
     }
 
 
-def stored_rows(database: Path) -> list[Row]:
-    """The rows of `async_invokes` in the same columns."""
-    with duckdb.connect(database, read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+def stored_rows(copy: Path | Destination) -> list[Row]:
+    """The rows of `async_invokes` in the same columns; a path is that of a DuckDB file."""
+    destination = DuckDBDestination(copy) if isinstance(copy, Path) else copy
+    with destination.reading() as connection:
         return connection.table("bedrock.async_invokes").select(*COMPARED[:-1]).fetchall()
 
 
-def assert_exact_copy(database: Path, bedrock: Control) -> None:
+def assert_exact_copy(copy: Path | Destination, bedrock: Control) -> None:
     """Each listed invocation is stored once and as it is listed; nothing else is stored."""
-    stored = stored_rows(database)
+    stored = stored_rows(copy)
     by_arn = {row[0]: row for row in stored}
     assert len(stored) == len(by_arn)
     assert by_arn == listed_rows(bedrock)

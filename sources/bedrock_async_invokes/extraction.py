@@ -32,13 +32,19 @@ from .windows import Window
 class Extraction:
     """Reads every scope once, some of them ahead, and gives out what is new or changed."""
 
-    def __init__(self, scopes: Sequence[tuple[Account, str]], options: RunOptions) -> None:
+    def __init__(
+        self,
+        scopes: Sequence[tuple[Account, str]],
+        options: RunOptions,
+        elsewhere: Mapping[str, Any],
+    ) -> None:
         self.run_id = options.run_id
         self.is_finished = False
         self.reports: list[ScopeReport] = []
         """Of the scopes that have been read, or have failed."""
         self._reported = 0
         self._state: MutableMapping[str, Any] = {}
+        self._elsewhere = elsewhere
         self._stopping = threading.Event()
         self._runs = deque(
             ScopeRun(account, region, options, self._stored_progress, self._stopping)
@@ -121,8 +127,11 @@ class Extraction:
         self._unsaved.clear()
 
     def _stored_progress(self, scope: str) -> Mapping[str, Any]:
-        progress: Mapping[str, Any] = self._state.get(scope, {})
-        return progress
+        """The newest that is known: another worker may have had the scope since."""
+        known: list[Mapping[str, Any]] = [
+            progress[scope] for progress in (self._state, self._elsewhere) if scope in progress
+        ]
+        return max(known, key=lambda progress: progress.get("revision", 0), default={})
 
 
 class _Batch:
@@ -158,9 +167,13 @@ def new_extraction(
     concurrency: int = CONCURRENCY,
     failure_message: FailureMessages = "keep",
     stored: Stored | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
 ) -> Extraction:
     """A run over the caller's account and one for each role, in each region.
+
+    `stored` tells which rows the destination has, `elsewhere` the progress by scope that other
+    pipelines have left in it.
 
     Raises `OptionError` for values that make no sense, `ScopeError` where there are no
     credentials.
@@ -179,7 +192,8 @@ def new_extraction(
         stored=stored,
         observer=observer,
     )
-    return Extraction(_find_scopes(regions or (), role_arns or (), concurrency), options)
+    scopes = _find_scopes(regions or (), role_arns or (), concurrency)
+    return Extraction(scopes, options, elsewhere or {})
 
 
 def _find_scopes(

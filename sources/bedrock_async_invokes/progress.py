@@ -54,6 +54,9 @@ class Progress:
         """From where on `recent` is complete."""
         self.has_islands = False
         """Whether a range was loaded that the watermark has not reached yet."""
+        self.revision = 0
+        """Grows with each run that changes it, which tells the newer of two copies."""
+        self._restored: Mapping[str, Any] = {}
         self._ended = SCHEMA.empty_table()
         self._ranked_after = LATEST_US
         self._expected: list[tuple[int, str]] | None = None
@@ -70,19 +73,23 @@ class Progress:
         }
         progress.recent_from = state.get("recent_from")
         progress.has_islands = state.get("has_islands", False)
+        progress.revision = state.get("revision", 0)
+        progress._restored = state
         return progress
 
     def to_state(self) -> dict[str, Any]:
         """Plain JSON: times in microseconds since the epoch."""
         self._settle_ended()
-        return {
+        state = {
             "submitted_through": self.submitted_through,
             "rows": self.rows,
             "open": {arn: list(seen) for arn, seen in self.open.items()},
             "recent": {arn: list(seen) for arn, seen in self.recent.items()},
             "recent_from": self.recent_from,
             "has_islands": self.has_islands,
+            "revision": self.revision,
         }
+        return state if state == self._restored else state | {"revision": self.revision + 1}
 
     @property
     def open_invocations(self) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.load import load
 from sources.bedrock_async_invokes.service_clock import ServiceClock
 from sources.bedrock_emulator import Control

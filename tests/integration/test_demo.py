@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.destinations import reading
+from pipelines.databases import DuckDBDestination
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +58,7 @@ def test_the_five_questions_are_there() -> None:
 def test_a_question_has_the_answer_that_is_told(
     question: str, sql: str, told: str, demo: tuple[str, Path]
 ) -> None:
-    with reading(demo[1]) as connection:
+    with DuckDBDestination(demo[1]).reading() as connection:
         answer = connection.sql(sql)
         assert cells(told) == cells(str(answer)), question
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.load import load
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION

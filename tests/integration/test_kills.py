@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.checks import run_checks
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.load import load
 from pipelines.models import build_models
 from sources.bedrock_emulator import Control

@@ -13,7 +13,7 @@ from lifelines import KaplanMeierFitter
 from pandas.testing import assert_frame_equal
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from pipelines.destinations import DuckDBDestination, reading
+from pipelines.databases import DuckDBDestination
 from pipelines.models import build_models
 from tests.conftest import NOW
 from tests.copies import assert_built_alike_by_hand
@@ -58,7 +58,7 @@ def listed(database: Path) -> pd.DataFrame:
 
 
 def frame(database: Path, table: str) -> pd.DataFrame:
-    with reading(database) as connection:
+    with DuckDBDestination(database).reading() as connection:
         rows: pd.DataFrame = connection.table(table).to_df()
     for name in rows.select_dtypes("datetimetz"):
         rows[name] = rows[name].dt.as_unit("us")

@@ -8,7 +8,8 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from pipelines.destinations import BUILDS_ON, DuckDBDestination, settled_pipeline
+from pipelines.databases import DuckDBDestination
+from pipelines.destinations import BUILDS_ON, settled_pipeline
 from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.load import RunResult, load
 from sources.bedrock_async_invokes import extraction_source, new_extraction
@@ -112,7 +113,7 @@ def test_rows_that_need_more_memory_than_usual_are_loaded(
     bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bedrock.populate(ACCOUNT, REGION, 20_000, NOW - timedelta(days=3), NOW)
-    monkeypatch.setattr("pipelines.destinations.SETTINGS", "set memory_limit = '1MB'")
+    monkeypatch.setattr("pipelines.databases.SETTINGS", "set memory_limit = '1MB'")
     with (
         pytest.raises(duckdb.OutOfMemoryException),
         DuckDBDestination(database).opened() as session,

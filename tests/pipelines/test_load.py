@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.load import RunResult, load
 from sources.bedrock_async_invokes.pages import MEMBERS
 from sources.bedrock_emulator import Control

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
 from pipelines.models import build_models
 from pipelines.sql_files import read_file

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from pipelines.checks import run_checks
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.models import build_models
 from tests.sql.given import SCENARIOS, make_database
 

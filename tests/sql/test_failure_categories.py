@@ -6,7 +6,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from pipelines.destinations import DuckDBDestination
+from pipelines.databases import DuckDBDestination
 from pipelines.models import build_models
 from sources.bedrock_async_invokes.failure_messages import CATEGORIES, category_of
 from sources.bedrock_async_invokes.pages import page_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.destinations import DuckDBDestination, reading
+from pipelines.databases import DuckDBDestination
 from pipelines.models import build_models
 from tests.sql.given import HERE, SCENARIOS, as_text, make_database, read_csv
 
@@ -57,7 +57,7 @@ def test_a_model_is_what_is_expected(model: str, scenario: str, built: Build) ->
         for line in read_csv(EXPECTED[model])
         if line["scenario"] == scenario
     ]
-    with reading(built(scenario)) as connection:
+    with DuckDBDestination(built(scenario)).reading() as connection:
         table = connection.table(f"bedrock_analytics.{model}")
         rows = as_text(table.select(*columns).fetchall())
     if model == "invocations":

@@ -1,0 +1,155 @@
+"""Where a lake's files are: a local folder, or a prefix of an S3 bucket."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import AwsCredentials
+from fsspec import AbstractFileSystem
+
+from pipelines.errors import CommandError, UsageError
+from pipelines.lake_storage import LocalFiles
+
+
+@configspec
+class BucketCredentials(AwsCredentials):
+    """The standard chain's, for the region that the bucket is in."""
+
+    def _from_session(self, session: Any) -> Any:
+        region = self.region_name
+        session = super()._from_session(session)
+        self.region_name = region or self.region_name
+        return session
+
+
+@dataclass(frozen=True)
+class LakeFiles:
+    """Files under one folder, by their paths in it."""
+
+    url: str
+    """`file:///…` or `s3://…`, without a slash at its end."""
+    root: str
+    """The same as its file system calls it."""
+    filesystem: AbstractFileSystem
+    credentials: BucketCredentials | None = None
+    """None where it is local."""
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """The files of a path or an `s3://` URL.
+
+        Raises `UsageError` for another kind, `CommandError` where a bucket cannot be reached.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "s3":
+            return cls(*_bucket(parts.netloc, parts.path.strip("/")))
+        if parts.scheme not in ("", "file"):
+            raise UsageError(f"{url} is neither a folder nor s3://BUCKET/PATH.")
+        folder = Path(parts.path if parts.scheme else url).expanduser().resolve()
+        return cls(folder.as_uri(), str(folder), LocalFiles(auto_mkdir=True))
+
+    @property
+    def is_local(self) -> bool:
+        return self.credentials is None
+
+    @property
+    def object_store_options(self) -> dict[str, str]:
+        """What delta-rs takes to reach the same files."""
+        if self.credentials is None:
+            return {}
+        session = boto3.Session()
+        keys = session.get_credentials().get_frozen_credentials()
+        options = {
+            "aws_access_key_id": keys.access_key,
+            "aws_secret_access_key": keys.secret_key,
+            "aws_session_token": keys.token,
+            "aws_region": self.credentials.region_name,
+            "aws_endpoint_url": self.credentials.endpoint_url,
+            "aws_allow_http": "true" if self.credentials.endpoint_url else None,
+        }
+        return {name: value for name, value in options.items() if value}
+
+    def path(self, name: str) -> str:
+        """What the file system calls a file."""
+        return f"{self.root}/{name}"
+
+    def read_text(self, name: str) -> str | None:
+        """A file's text; None where there is none."""
+        try:
+            text: str = self.filesystem.read_text(self.path(name), encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return text
+
+    def write_text(self, name: str, text: str) -> None:
+        """Make a file, or replace it at once."""
+        self.filesystem.write_text(self.path(name), text, encoding="utf-8")
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        """Paths, as the file system calls them, in order."""
+        return sorted(self.filesystem.glob(self.path(pattern)))
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file or a folder that is not empty."""
+        return bool(self.filesystem.exists(self.path(name)))
+
+    def visible(self) -> Sequence[str]:
+        """Names at the root, but for those that begin with a dot."""
+        try:
+            paths = self.filesystem.ls(self.root, detail=False)
+        except FileNotFoundError:
+            return []
+        names = (path.rstrip("/").rpartition("/")[2] for path in paths)
+        return sorted(name for name in names if not name.startswith("."))
+
+
+@lru_cache
+def _bucket(bucket: str, prefix: str) -> tuple[str, str, AbstractFileSystem, BucketCredentials]:
+    """URL, root, file system and credentials; asking for the bucket tells what is wrong with it."""
+    try:
+        import s3fs
+    except ModuleNotFoundError:
+        raise CommandError(
+            "A lake on S3 needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
+        ) from None
+    root = "/".join(filter(None, (bucket, prefix)))
+    credentials = _credentials(bucket)
+    filesystem = s3fs.S3FileSystem(
+        endpoint_url=credentials.endpoint_url,
+        client_kwargs={"region_name": credentials.region_name},
+        use_listings_cache=False,
+    )
+    return f"s3://{root}", root, filesystem, credentials
+
+
+def _credentials(bucket: str) -> BucketCredentials:
+    try:
+        client = boto3.client("s3")
+        answer = client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        raise CommandError(_refusal(bucket, error)) from error
+    except BotoCoreError as error:
+        raise CommandError(f"s3://{bucket} cannot be reached: {error}") from error
+    credentials = BucketCredentials()
+    credentials.region_name = answer.get("BucketRegion") or client.meta.region_name
+    if "amazonaws.com" not in client.meta.endpoint_url:
+        credentials.endpoint_url = client.meta.endpoint_url
+    return credentials
+
+
+def _refusal(bucket: str, error: ClientError) -> str:
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if status == 404:
+        return f"There is no bucket {bucket}: make it first, or name another."
+    if status == 403:
+        return (
+            f"No permission for s3://{bucket}: the credentials need s3:ListBucket on it, and "
+            "s3:GetObject, s3:PutObject and s3:DeleteObject on what is in it."
+        )
+    return f"s3://{bucket} cannot be used: {error}"

@@ -1,0 +1,110 @@
+"""A lake's tables in DuckDB: the current rows of its change logs, and the models."""
+
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, Literal
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset
+
+from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
+from pipelines.errors import CommandError
+from pipelines.lake_files import LakeFiles
+from pipelines.sql_files import read_lake_views
+from sources.bedrock_async_invokes.records import SCHEMA
+from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+TableFormat = Literal["parquet", "delta"]
+
+LOG_NAME: Final = "bedrock_log"
+"""The schema of the tables as they are in the lake; `bedrock` has their current rows."""
+DELTA_LOG: Final = "_delta_log/*.json"
+LOAD_ID: Final = pa.field("_dlt_load_id", pa.string())
+SCHEMAS: Final = {
+    "async_invokes": SCHEMA.append(LOAD_ID),
+    "extract_runs": RUNS_SCHEMA.append(LOAD_ID),
+    "vanished_invokes": VANISHED_SCHEMA.append(LOAD_ID),
+}
+
+
+@contextmanager
+def connected(
+    files: LakeFiles, table_format: TableFormat | None, *, are_copied: bool
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own with a lake's tables, which are copied into it or looked up each time.
+
+    It is in a temporary file, so that DuckDB can put there what memory does not hold.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(f"{folder}/lake.duckdb") as connection,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"create schema {LOG_NAME}; create schema {DATASET_NAME}")
+        for name in SCHEMAS:
+            _register(connection, LOG_NAME, name, _stored(files, name, table_format))
+        kind = "table" if are_copied else "view"
+        for view in read_lake_views():
+            connection.execute(f"create {kind} {DATASET_NAME}.{view.name} as\n{view.text}")
+        if not are_copied:
+            _add_models(connection, files)
+        yield connection
+
+
+def _register(
+    connection: duckdb.DuckDBPyConnection, schema: str, name: str, data: pa.dataset.Dataset
+) -> None:
+    connection.register(f"{schema}_{name}", data)
+    connection.execute(f'create view {schema}."{name}" as from "{schema}_{name}"')
+
+
+def _stored(
+    files: LakeFiles, name: str, table_format: TableFormat | None
+) -> pa.dataset.Dataset | pa.Table:
+    """A table as the lake has it; without rows where it has none yet."""
+    is_delta = name == "async_invokes" and table_format == "delta"
+    paths = files.glob(f"{DATASET_NAME}/{name}/{DELTA_LOG if is_delta else '*.parquet'}")
+    if not paths:
+        return SCHEMAS[name].empty_table()
+    if is_delta:
+        return delta_table(files).to_pyarrow_dataset()
+    return pa.dataset.dataset(paths, SCHEMAS[name], "parquet", files.filesystem)
+
+
+def delta_table(files: LakeFiles) -> "DeltaTable":
+    """The invocations as a Delta table; raises `CommandError` without the extra `lake`."""
+    try:
+        from deltalake import DeltaTable
+    except ModuleNotFoundError:
+        raise CommandError(
+            "A lake of Delta needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
+        ) from None
+    url = f"{files.url}/{DATASET_NAME}/async_invokes"
+    return DeltaTable(url, storage_options=files.object_store_options)
+
+
+def _add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
+    connection.execute(f"create schema {ANALYTICS_NAME}")
+    paths = files.glob(f"{ANALYTICS_NAME}/*/*.parquet")
+    for folder, each in groupby(paths, key=posixpath.dirname):
+        data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.filesystem)
+        _register(connection, ANALYTICS_NAME, posixpath.basename(folder), data)
+
+
+@dataclass(frozen=True)
+class LakeWorkshop:
+    """A copy of a lake's rows, from which models are built and put back into the lake."""
+
+    connection: duckdb.DuckDBPyConnection
+    files: LakeFiles
+
+    def publish(self) -> None:
+        """Write every model as Parquet, and put all of them in their places at once."""

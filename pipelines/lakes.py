@@ -1,0 +1,230 @@
+"""A lake as the destination: a folder or a bucket of Parquet files, or with a Delta table."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import dlt
+import duckdb
+import pyarrow as pa
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+from dlt.sources import DltSource
+from filelock import FileLock, Timeout
+
+from pipelines.databases import stored_digests
+from pipelines.destinations import DATASET_NAME, PIPELINE_NAME, working_directory
+from pipelines.errors import BusyError, CommandError, UsageError
+from pipelines.lake_files import LakeFiles
+from pipelines.lake_storage import LakeClient, lake
+from pipelines.lake_tables import LakeWorkshop, TableFormat, connected
+
+MARKER: Final = "bedrock_async_etl.json"
+"""Tells that a folder is a lake, of which kind, and written by which version."""
+LAKE_VERSION: Final = 1
+COLUMNS: Final[Any] = {"observed_at": {"dedup_sort": None}, "submit_date": {"partition": True}}
+"""Delta has a folder for each date; the versions of an invocation are told apart by readers."""
+UPSERT: Final[Any] = {"disposition": "merge", "strategy": "upsert"}
+
+
+@dataclass(frozen=True)
+class LakeDestination:
+    """A lake, or the part of it that one of several workers loads."""
+
+    url: str
+    table_format: TableFormat | None = None
+    """None where it is only read: the lake itself tells."""
+    shard: str | None = None
+    """`I/N` of the worker, each of which has a pipeline of its own."""
+
+    def __str__(self) -> str:
+        return f"lake:{self.files.url}"
+
+    @property
+    def files(self) -> LakeFiles:
+        """Where its files are; raises `CommandError` where that cannot be reached."""
+        return LakeFiles.at(self.url)
+
+    @property
+    def pipeline_name(self) -> str:
+        return PIPELINE_NAME + (f"_{self.shard.replace('/', '_of_')}" if self.shard else "")
+
+    @property
+    def working_directory(self) -> Path:
+        """Where dlt keeps packages and its copy of the progress of this lake's one worker."""
+        return working_directory(f"{self} {self.pipeline_name}")
+
+    def existing(self) -> Self:
+        if self.stored_format is None:
+            raise CommandError(f"{self.url} is not a lake: load it first with `run`.")
+        return self
+
+    @property
+    def stored_format(self) -> TableFormat | None:
+        """What the lake's tables are; None where there is no lake yet.
+
+        Raises `CommandError` for one that a newer version wrote.
+        """
+        text = self.files.read_text(MARKER)
+        if text is None:
+            return None
+        try:
+            told = json.loads(text)
+            version, table_format = int(told["version"]), told["table_format"]
+        except (ValueError, KeyError, TypeError):
+            raise CommandError(f"{self.url}/{MARKER} is damaged: restore it.") from None
+        if version > LAKE_VERSION:
+            raise CommandError(
+                f"{self.url} was written by a newer version of bedrock-async-etl: upgrade this one."
+            )
+        found: TableFormat = table_format
+        return found
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        lock = FileLock(self._lock_path(), is_singleton=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BusyError(f"Another run is loading into {self.url}.") from None
+        except OSError as error:
+            raise CommandError(f"Cannot write to {self.url}: {error.strerror}.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _lock_path(self) -> Path:
+        """In the lake, where it is a folder; else this machine's runs alone are kept apart."""
+        name = f".{self.pipeline_name}.lock"
+        if not self.files.is_local:
+            folder = working_directory(str(self))
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder / name
+        folder = Path(self.files.root)
+        if not folder.parent.is_dir():
+            raise CommandError(f"There is no folder {folder.parent}: make it first.")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"Cannot make {folder}: {error.strerror}.") from error
+        return folder / name
+
+    @contextmanager
+    def opened(self) -> Iterator["LakeSession"]:
+        table_format = self._begun()
+        with ExitStack() as stack:
+            yield LakeSession(self, table_format, stack)
+
+    def _begun(self) -> TableFormat:
+        """What its tables are; a new lake is marked as one."""
+        stored, asked = self.stored_format, self.table_format or "parquet"
+        if stored is None:
+            self._mark(asked)
+        elif stored != asked:
+            raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
+        return asked
+
+    def _mark(self, table_format: TableFormat) -> None:
+        if foreign := self.files.visible():
+            raise CommandError(
+                f"{self.url} is not a lake, and not empty: it has {foreign[0]}. Give --lake a "
+                "folder that is empty or does not exist."
+            )
+        marker = {"version": LAKE_VERSION, "table_format": table_format}
+        self.files.write_text(MARKER, json.dumps(marker))
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connected(self.files, self.existing().stored_format, are_copied=False) as connection:
+            yield connection
+
+    @contextmanager
+    def modelling(self) -> Iterator[LakeWorkshop]:
+        table_format = self.existing().stored_format
+        with connected(self.files, table_format, are_copied=True) as connection:
+            yield LakeWorkshop(connection, self.files)
+
+    def explain(self, error: Exception) -> str:
+        return f"Cannot use {self.url}: {' '.join(str(error).split()) or type(error).__name__}"
+
+
+class LakeSession:
+    """A lake that is being loaded."""
+
+    def __init__(
+        self, destination: LakeDestination, table_format: TableFormat, stack: ExitStack
+    ) -> None:
+        self._destination = destination
+        self._files = destination.files
+        self._format = table_format
+        self._stack = stack
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def working_directory(self) -> Path:
+        return self._destination.working_directory
+
+    def pipeline(self) -> dlt.Pipeline:
+        pipeline = dlt.pipeline(
+            self._destination.pipeline_name,
+            pipelines_dir=str(self.working_directory),
+            destination=lake(self._files.url, credentials=self._files.credentials),
+            dataset_name=DATASET_NAME,
+        )
+        self._stack.callback(pipeline.deactivate)
+        return pipeline
+
+    def shaped(self, source: DltSource) -> DltSource:
+        """What is read is appended to a change log, or merged into a Delta table."""
+        for resource in source.resources.values():
+            resource.apply_hints(write_disposition="append")
+        invocations = source.resources["async_invokes"]
+        invocations.apply_hints(columns=COLUMNS)
+        if self._format == "delta":
+            invocations.apply_hints(write_disposition=UPSERT, table_format="delta")
+        return source
+
+    def has_rows(self) -> bool:
+        return self._files.has(f"{DATASET_NAME}/async_invokes")
+
+    def stored(self, table: pa.Table) -> Mapping[str, str]:
+        """The lake is read once: what this run writes is not asked for again."""
+        if self._connection is None:
+            self._connection = self._stack.enter_context(
+                connected(self._files, self._format, are_copied=True)
+            )
+        return stored_digests(self._connection, table)
+
+    def progress_elsewhere(self) -> Mapping[str, Any]:
+        """Of each scope the newest that any other pipeline has: shards may have been cut anew."""
+        newest: dict[str, Any] = {}
+        for state in self._other_states():
+            for scope, progress in _progress_in(state).items():
+                known = newest.get(scope)
+                if known is None or progress["revision"] > known["revision"]:
+                    newest[scope] = progress
+        return newest
+
+    def _other_states(self) -> Iterator[Mapping[str, Any]]:
+        paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
+        names = {path.rpartition("/")[2].split("__")[0] for path in paths}
+        others = sorted(names - {self._destination.pipeline_name})
+        if not others:
+            return
+        with self.pipeline().destination_client() as client:
+            assert isinstance(client, LakeClient)
+            for name in others:
+                if state := load_pipeline_state_from_destination(name, client):
+                    yield state
+
+    def can_go_on(self, error: BaseException) -> bool:
+        return False
+
+
+def _progress_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    source = state.get("sources", {}).get("bedrock_async_invokes", {})
+    progress: Mapping[str, Any] = source.get("resources", {}).get("async_invokes", {})
+    return progress

@@ -1,0 +1,23 @@
+-- One row per scope and run.
+select
+    run_id,
+    account_id,
+    region,
+    started_at,
+    finished_at,
+    outcome,
+    error,
+    calls,
+    throttled,
+    pages,
+    rows_read,
+    rows_new,
+    rows_changed,
+    open_invocations,
+    vanished,
+    submitted_through,
+    _dlt_load_id
+from bedrock_log.extract_runs
+qualify row_number() over (
+    partition by run_id, account_id, region order by finished_at desc, _dlt_load_id desc
+) = 1

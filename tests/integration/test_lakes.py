@@ -1,0 +1,117 @@
+"""A lake is an exact copy, on a disk and on S3, whatever happens to the runs that load it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.lakes import LakeDestination
+from pipelines.load import load
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy
+from tests.integration.test_exactness import TOGETHER
+from tests.integration.test_kills import kill_between
+
+pytestmark = pytest.mark.integration
+
+KILLS = int(os.environ.get("LAKE_KILLS", "6"))
+"""Kills per test; a longer soak sets more."""
+
+
+@pytest.fixture(params=["parquet", "delta"])
+def lake(request: pytest.FixtureRequest, bedrock: Control, lake_url: str) -> LakeDestination:
+    return LakeDestination(lake_url, request.param)
+
+
+@pytest.fixture
+def filled(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Control:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__SLICE_ROWS", "1_000")
+    bedrock.populate(ACCOUNT, REGION, 6_000, NOW - timedelta(days=5), NOW + timedelta(days=5), 1)
+    return bedrock
+
+
+def data_files(lake: LakeDestination) -> Sequence[str]:
+    return lake.files.glob("bedrock/async_invokes/**")
+
+
+def seconds_of_a_run(lake: LakeDestination) -> float:
+    started = time.monotonic()
+    assert start_run(lake).wait() == 0
+    return time.monotonic() - started
+
+
+def start_run(lake: LakeDestination, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pipelines", "run", "--no-models", "--lake", lake.url]
+    return subprocess.Popen(
+        [*command, "--destination", str(lake.table_format), *options],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_thirty_runs_under_faults_each_end_as_an_exact_copy(
+    bedrock: Control, lake: LakeDestination
+) -> None:
+    bedrock.populate(ACCOUNT, REGION, 6_000, NOW - timedelta(days=5), NOW + timedelta(days=2), 1)
+    bedrock.faults(**TOGETHER)
+    for run in range(30):
+        result = load(lake, slice_rows=1_500)
+        assert [scope.error for scope in result.scopes] == [None]
+        assert_exact_copy(lake, bedrock)
+        bedrock.advance(timedelta(minutes=7 * (run % 5), seconds=run))
+
+
+def test_a_run_that_changes_nothing_writes_no_data_file(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    before = data_files(lake)
+    assert load(lake).rows_loaded == 0
+    shutil.rmtree(lake.working_directory)
+    assert load(lake).rows_loaded == 0
+    assert data_files(lake) == before
+
+
+def test_a_lost_working_directory_is_restored_from_the_lake(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    for _ in range(3):
+        shutil.rmtree(lake.working_directory)
+        filled.advance(timedelta(hours=2))
+        assert load(lake).scopes[0].calls <= 3
+        assert_exact_copy(lake, filled)
+
+
+def test_a_first_load_killed_at_any_moment_is_made_whole(
+    filled: Control, lake: LakeDestination
+) -> None:
+    seconds = seconds_of_a_run(lake)
+    for number in range(KILLS):
+        fresh = LakeDestination(f"{lake.url}-{number}", lake.table_format)
+        kill_between(start_run(fresh), seconds / 3, seconds)
+        assert load(fresh).exit_code == 0
+        assert_exact_copy(fresh, filled)
+
+
+@pytest.mark.parametrize("is_directory_kept", [True, False])
+def test_an_increment_killed_at_any_moment_is_made_whole(
+    is_directory_kept: bool, filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    seconds = seconds_of_a_run(lake)
+    for _ in range(KILLS):
+        filled.advance(timedelta(hours=2))
+        kill_between(start_run(lake), seconds / 3, 1.2 * seconds)
+        if not is_directory_kept:
+            shutil.rmtree(lake.working_directory)
+        assert load(lake).exit_code == 0
+        assert_exact_copy(lake, filled)
