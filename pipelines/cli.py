@@ -56,6 +56,12 @@ RoleOption = Annotated[
     list[str] | None,
     typer.Option(metavar="ARN", help="Role to assume for one more account; repeatable."),
 ]
+OrganizationRoleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Role to assume in every other account of the caller's organization."
+    ),
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Read all that was submitted from then on (ISO 8601)."),
@@ -88,6 +94,7 @@ def run(
     database: DatabaseOption = None,
     region: RegionOption = None,
     role_arn: RoleOption = None,
+    organization_role: OrganizationRoleOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     lag: LagOption = None,
@@ -111,6 +118,7 @@ def run(
         options = given(
             regions=region,
             role_arns=role_arn,
+            organization_role=organization_role,
             since=parse_time("since", since),
             until=parse_time("until", until),
             lag_seconds=lag,

@@ -32,7 +32,11 @@ from .windows import Window
 class Extraction:
     """Reads every scope once, some of them ahead, and gives out what is new or changed."""
 
-    def __init__(self, scopes: Sequence[tuple[Account, str]], options: RunOptions) -> None:
+    def __init__(
+        self,
+        scopes: Sequence[tuple[Account, str]],
+        options: RunOptions,
+    ) -> None:
         self.run_id = options.run_id
         self.is_finished = False
         self.reports: list[ScopeReport] = []
@@ -152,6 +156,7 @@ class _Batch:
 def new_extraction(
     regions: list[str] | None = None,
     role_arns: list[str] | None = None,
+    organization_role: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     lag_seconds: int = LAG_SECONDS,
@@ -162,8 +167,11 @@ def new_extraction(
 ) -> Extraction:
     """A run over the caller's account and one for each role, in each region.
 
+    `organization_role` adds the other accounts of the caller's organization, each by the role of
+    that name in it.
+
     Raises `OptionError` for values that make no sense, `ScopeError` where there are no
-    credentials.
+    credentials, or the organization's accounts cannot be listed.
     """
     window = Window(
         None if since is None else to_microseconds(since),
@@ -179,15 +187,20 @@ def new_extraction(
         stored=stored,
         observer=observer,
     )
-    return Extraction(_find_scopes(regions or (), role_arns or (), concurrency), options)
+    scopes = _find_scopes(regions or (), role_arns or (), organization_role, concurrency)
+    return Extraction(scopes, options)
 
 
 def _find_scopes(
-    regions: Sequence[str], role_arns: Sequence[str], concurrency: int
+    regions: Sequence[str],
+    role_arns: Sequence[str],
+    organization_role: str | None,
+    concurrency: int,
 ) -> list[tuple[Account, str]]:
     """Each scope once: a role in an account that is read already takes its place."""
     try:
-        accounts = {each.account_id: each for each in find_accounts(role_arns, concurrency)}
+        found = find_accounts(role_arns, concurrency, organization_role)
+        accounts = {account.account_id: account for account in found}
         scopes = [
             (account, region)
             for account in accounts.values()

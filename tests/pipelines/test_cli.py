@@ -15,6 +15,7 @@ from pipelines.cli import app
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
+from tests.organizations import Organization
 
 
 def invoke(*arguments: str) -> Result:
@@ -84,6 +85,19 @@ def test_run_without_models_leaves_them_alone(listed: Control, database: Path) -
     assert (document["rows_loaded"], document["models"], result.exit_code) == (400, [], 0)
     schemas = "select count(*) from duckdb_schemas() where schema_name = 'bedrock_analytics'"
     assert query(database, schemas) == [(0,)]
+
+
+def test_run_reads_the_accounts_of_an_organization(
+    listed: Control, organization: Organization, database: Path
+) -> None:
+    for account in (ACCOUNT, "444455556666"):
+        organization.has(account)
+    document, result = run_json(
+        "--database", str(database), "--no-models", "--organization-role", "audit/reader"
+    )
+    accounts = [(scope["account_id"], scope["outcome"]) for scope in document["scopes"]]
+    assert accounts == [(ACCOUNT, "ok"), ("444455556666", "ok")]
+    assert result.exit_code == 0
 
 
 def test_models_rebuilds_the_models_and_lists_them(listed: Control, database: Path) -> None:
@@ -182,6 +196,7 @@ def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> 
     [
         (("--region", "us-esat-1"), "Unknown region 'us-esat-1'"),
         (("--role-arn", "reader"), "Not a role's ARN: 'reader'"),
+        (("--organization-role", "a reader"), "Not a role's name: 'a reader'"),
         (("--since", "2026-03-02", "--until", "2026-03-01"), "--since must be before --until"),
         (("--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("--concurrency", "0"), "concurrency must be 1 or more"),
