@@ -62,6 +62,14 @@ OrganizationRoleOption = Annotated[
         metavar="NAME", help="Role to assume in every other account of the caller's organization."
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models "
+        "afterwards with `models`.",
+    ),
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="Read all that was submitted from then on (ISO 8601)."),
@@ -95,6 +103,7 @@ def run(
     region: RegionOption = None,
     role_arn: RoleOption = None,
     organization_role: OrganizationRoleOption = None,
+    shard: ShardOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     lag: LagOption = None,
@@ -119,6 +128,7 @@ def run(
             regions=region,
             role_arns=role_arn,
             organization_role=organization_role,
+            shard=shard,
             since=parse_time("since", since),
             until=parse_time("until", until),
             lag_seconds=lag,
@@ -132,13 +142,14 @@ def run(
                 result = load(target, options, observer=observer)
             if not as_json:
                 print_result(result)
-            if not no_models:
+            builds_models = not (no_models or result.is_part)
+            if builds_models:
                 with watched_models() as on_built:
                     refreshed = refresh(target, own, on_built)
         exit_code = refreshed.exit_code or result.exit_code
         if as_json:
             print_json(result.as_json() | refreshed.as_json() | {"exit_code": exit_code})
-        elif not no_models:
+        elif builds_models:
             print_refresh(refreshed)
         raise typer.Exit(exit_code)
 

@@ -59,6 +59,8 @@ class RunResult:
     destination: str
     seconds: float
     scopes: Sequence[ScopeReport]
+    is_part: bool
+    """Whether only a shard of the scopes was read."""
 
     @property
     def rows_loaded(self) -> int:
@@ -118,7 +120,11 @@ def load(
             source = extraction_source(extraction, slice_rows)
             version = run_on(session, pipeline, version, source)
     return RunResult(
-        extraction.run_id, str(destination), time.monotonic() - started, extraction.reports
+        extraction.run_id,
+        str(destination),
+        time.monotonic() - started,
+        extraction.reports,
+        is_part=extraction.shard is not None,
     )
 
 

@@ -27,6 +27,7 @@ def bedrock_async_invokes(
     regions: list[str] | None = None,
     role_arns: list[str] | None = None,
     organization_role: str | None = None,
+    shard: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     lag_seconds: int = LAG_SECONDS,
@@ -40,6 +41,7 @@ def bedrock_async_invokes(
         role_arns: Roles to assume, each for one more account.
         organization_role: `NAME` or `PATH/NAME` of the role to assume in every other active account
             of the caller's organization, but for those that `role_arns` lead to.
+        shard: `I/N`, such as `2/4`, to read only the I-th of N stable shares of all scopes.
         since: Read the range from this submitTime instead of what is new or open.
         until: Read invocations submitted before this.
         lag_seconds: How late an invocation may become visible in the listing.
@@ -54,6 +56,7 @@ def bedrock_async_invokes(
             regions,
             role_arns,
             organization_role,
+            shard,
             since,
             until,
             lag_seconds,

@@ -101,7 +101,7 @@ class Account:
         """The 12 digits; raises `ScopeError` where the account is unknown."""
         if self.account_id == UNKNOWN_ACCOUNT:
             raise ScopeError(
-                "The caller's account is unknown, but an organization's roles depend on "
+                "The caller's account is unknown, but a shard or an organization's roles depend on "
                 "it. Use credentials for which `aws sts get-caller-identity` works."
             )
         return self.account_id
