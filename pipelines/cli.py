@@ -52,7 +52,7 @@ class Engine(StrEnum):
 
 DestinationOption = Annotated[
     DestinationKind | None,
-    typer.Option(help="Where to load to.", show_default=DestinationKind.DUCKDB),
+    typer.Option(help="Where to load to.", show_default="duckdb, or parquet with --lake"),
 ]
 LakeOption = Annotated[
     str | None,
@@ -64,6 +64,20 @@ RegionOption = Annotated[
 RoleOption = Annotated[
     list[str] | None,
     typer.Option(metavar="ARN", help="Role to assume for one more account; repeatable."),
+]
+OrganizationRoleOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Role to assume in every other account of the caller's organization."
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models "
+        "afterwards with `models`.",
+    ),
 ]
 SinceOption = Annotated[
     str | None,
@@ -98,6 +112,8 @@ def run(
     lake: LakeOption = None,
     region: RegionOption = None,
     role_arn: RoleOption = None,
+    organization_role: OrganizationRoleOption = None,
+    shard: ShardOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     lag: LagOption = None,
@@ -121,12 +137,16 @@ def run(
         options = given(
             regions=region,
             role_arns=role_arn,
+            organization_role=organization_role,
+            shard=shard,
             since=parse_time("since", since),
             until=parse_time("until", until),
             lag_seconds=lag,
             concurrency=concurrency,
         )
-        target = find_destination(**given(destination=destination, database=database, lake=lake))
+        target = find_destination(
+            **given(destination=destination, database=database, lake=lake, shard=shard)
+        )
         own = find_models(**given(models=models))
         refreshed = Refresh()
         with target.locked():
@@ -134,13 +154,14 @@ def run(
                 result = load(target, options, observer=observer)
             if not as_json:
                 print_result(result)
-            if not no_models:
+            builds_models = not (no_models or result.is_part)
+            if builds_models:
                 with watched_models() as on_built:
                     refreshed = refresh(target, own, on_built)
         exit_code = refreshed.exit_code or result.exit_code
         if as_json:
             print_json(result.as_json() | refreshed.as_json() | {"exit_code": exit_code})
-        elif not no_models:
+        elif builds_models:
             print_refresh(refreshed)
         raise typer.Exit(exit_code)
 

@@ -20,6 +20,7 @@ from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.lake_files import LakeFiles
 from pipelines.lake_storage import LakeClient, lake
 from pipelines.lake_tables import LakeWorkshop, TableFormat, connected
+from sources.bedrock_async_invokes.shards import Shard
 
 MARKER: Final = "bedrock_async_etl.json"
 """Tells that a folder is a lake, of which kind, and written by which version."""
@@ -35,9 +36,9 @@ class LakeDestination:
 
     url: str
     table_format: TableFormat | None = None
-    """None where it is only read: the lake itself tells."""
-    shard: str | None = None
-    """`I/N` of the worker, each of which has a pipeline of its own."""
+    """None takes what is there."""
+    shard: Shard | None = None
+    """The worker's, each of which has a pipeline of its own."""
 
     def __str__(self) -> str:
         return f"lake:{self.files.url}"
@@ -49,7 +50,9 @@ class LakeDestination:
 
     @property
     def pipeline_name(self) -> str:
-        return PIPELINE_NAME + (f"_{self.shard.replace('/', '_of_')}" if self.shard else "")
+        if self.shard is None:
+            return PIPELINE_NAME
+        return f"{PIPELINE_NAME}_{self.shard.index}_of_{self.shard.count}"
 
     @property
     def working_directory(self) -> Path:
@@ -120,12 +123,13 @@ class LakeDestination:
 
     def _begun(self) -> TableFormat:
         """What its tables are; a new lake is marked as one."""
-        stored, asked = self.stored_format, self.table_format or "parquet"
+        stored = self.stored_format
         if stored is None:
-            self._mark(asked)
-        elif stored != asked:
+            stored = self.table_format or "parquet"
+            self._mark(stored)
+        elif self.table_format not in (None, stored):
             raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
-        return asked
+        return stored
 
     def _mark(self, table_format: TableFormat) -> None:
         if foreign := self.files.visible():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import dlt
 import duckdb
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
@@ -18,6 +19,7 @@ from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
+from sources.bedrock_async_invokes.shards import Shard
 
 SLICE_ROWS: Final = 245_000
 """Rows that one load package has at most, and so what a killed run reads again.
@@ -43,7 +45,8 @@ REPORTED: Final = (
 
 DestinationKind = Literal["duckdb", "parquet", "delta"]
 
-configured_extraction = with_config(new_extraction, sections=("sources", "bedrock_async_invokes"))
+SOURCE_SECTIONS: Final = ("sources", "bedrock_async_invokes")
+configured_extraction = with_config(new_extraction, sections=SOURCE_SECTIONS)
 """`new_extraction` with what is not given taken from dlt's configuration."""
 
 
@@ -55,6 +58,8 @@ class RunResult:
     destination: str
     seconds: float
     scopes: Sequence[ScopeReport]
+    is_part: bool
+    """Whether only a shard of the scopes was read."""
 
     @property
     def rows_loaded(self) -> int:
@@ -85,24 +90,29 @@ class RunResult:
 
 @with_config(sections=("bedrock_async_etl",))
 def find_destination(
-    destination: DestinationKind = "duckdb",
+    destination: DestinationKind | None = None,
     database: str = DEFAULT_DATABASE,
     lake: str | None = None,
     shard: str | None = None,
 ) -> Destination:
     """The destination given, else the one that dlt's configuration has.
 
-    Raises `UsageError` for options that do not go together.
+    Each shard has a pipeline of its own in a lake. Raises `UsageError` for options that do not go
+    together.
     """
-    if destination == "duckdb":
-        if lake:
-            raise UsageError("--lake goes with --destination parquet or delta.")
+    if lake is None and destination in (None, "duckdb"):
         return DuckDBDestination(Path(database))
     from pipelines.lakes import LakeDestination
 
-    if not lake:
+    if lake is None:
         raise UsageError(f"--destination {destination} needs --lake: a folder or s3://BUCKET/PATH.")
-    return LakeDestination(lake, destination, shard)
+    if destination == "duckdb":
+        raise UsageError("--lake goes with --destination parquet or delta.")
+    shard = shard or dlt.config.get(f"{'.'.join(SOURCE_SECTIONS)}.shard", str)
+    try:
+        return LakeDestination(lake, destination, Shard.parse(shard) if shard else None)
+    except OptionError as error:
+        raise UsageError(str(error)) from error
 
 
 @with_config(sections=("bedrock_async_etl",))
@@ -143,7 +153,11 @@ def load(
             source = extraction_source(extraction, slice_rows)
             version = run_on(session, pipeline, version, source)
     return RunResult(
-        extraction.run_id, str(destination), time.monotonic() - started, extraction.reports
+        extraction.run_id,
+        str(destination),
+        time.monotonic() - started,
+        extraction.reports,
+        is_part=extraction.shard is not None,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sources.bedrock_emulator import Control, Emulator
+from tests.organizations import Organization
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
@@ -24,6 +25,14 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
         monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         yield emulator.control
+
+
+@pytest.fixture
+def organization(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Organization]:
+    """The caller's organization, without accounts yet."""
+    with Organization() as organization:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", organization.url)
+        yield organization
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ LOAD_ID = pa.field("_dlt_load_id", pa.string(), nullable=False)
 def bedrock_async_invokes(
     regions: list[str] | None = None,
     role_arns: list[str] | None = None,
+    organization_role: str | None = None,
+    shard: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     lag_seconds: int = LAG_SECONDS,
@@ -37,6 +39,9 @@ def bedrock_async_invokes(
     Args:
         regions: AWS regions, or `["all"]`; the session's own where none is given.
         role_arns: Roles to assume, each for one more account.
+        organization_role: `NAME` or `PATH/NAME` of the role to assume in every other active account
+            of the caller's organization, but for those that `role_arns` lead to.
+        shard: `I/N`, such as `2/4`, to read only the I-th of N stable shares of all scopes.
         since: Read the range from this submitTime instead of what is new or open.
         until: Read invocations submitted before this.
         lag_seconds: How late an invocation may become visible in the listing.
@@ -50,6 +55,8 @@ def bedrock_async_invokes(
         new_extraction(
             regions,
             role_arns,
+            organization_role,
+            shard,
             since,
             until,
             lag_seconds,

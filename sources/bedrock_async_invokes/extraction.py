@@ -17,7 +17,7 @@ from .pool import ReadingPool
 from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
 from .scope_run import RunOptions, ScopeRun
-from .scopes import Account, find_accounts, find_regions
+from .scopes import Account, Scope, find_accounts, find_regions
 from .settings import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -26,6 +26,7 @@ from .settings import (
     SLICE_BYTES,
     FailureMessages,
 )
+from .shards import Shard
 from .windows import Window
 
 
@@ -37,8 +38,11 @@ class Extraction:
         scopes: Sequence[tuple[Account, str]],
         options: RunOptions,
         elsewhere: Mapping[str, Any],
+        shard: Shard | None = None,
     ) -> None:
         self.run_id = options.run_id
+        self.shard = shard
+        """Which share of the scopes these are; None where they are all."""
         self.is_finished = False
         self.reports: list[ScopeReport] = []
         """Of the scopes that have been read, or have failed."""
@@ -161,6 +165,8 @@ class _Batch:
 def new_extraction(
     regions: list[str] | None = None,
     role_arns: list[str] | None = None,
+    organization_role: str | None = None,
+    shard: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     lag_seconds: int = LAG_SECONDS,
@@ -172,11 +178,12 @@ def new_extraction(
 ) -> Extraction:
     """A run over the caller's account and one for each role, in each region.
 
-    `stored` tells which rows the destination has, `elsewhere` the progress by scope that other
-    pipelines have left in it.
+    `organization_role` adds the other accounts of the caller's organization, each by the role of
+    that name in it; `shard`, such as `2/4`, keeps that share of all scopes. `stored` tells which
+    rows the destination has, `elsewhere` the progress by scope that other pipelines left in it.
 
     Raises `OptionError` for values that make no sense, `ScopeError` where there are no
-    credentials.
+    credentials, or the organization's accounts cannot be listed.
     """
     window = Window(
         None if since is None else to_microseconds(since),
@@ -192,16 +199,22 @@ def new_extraction(
         stored=stored,
         observer=observer,
     )
-    scopes = _find_scopes(regions or (), role_arns or (), concurrency)
-    return Extraction(scopes, options, elsewhere or {})
+    share = None if shard is None else Shard.parse(shard)
+    scopes = _find_scopes(regions or (), role_arns or (), organization_role, concurrency)
+    kept = scopes if share is None else _share_of(scopes, share)
+    return Extraction(kept, options, elsewhere or {}, share)
 
 
 def _find_scopes(
-    regions: Sequence[str], role_arns: Sequence[str], concurrency: int
+    regions: Sequence[str],
+    role_arns: Sequence[str],
+    organization_role: str | None,
+    concurrency: int,
 ) -> list[tuple[Account, str]]:
     """Each scope once: a role in an account that is read already takes its place."""
     try:
-        accounts = {each.account_id: each for each in find_accounts(role_arns, concurrency)}
+        found = find_accounts(role_arns, concurrency, organization_role)
+        accounts = {account.account_id: account for account in found}
         scopes = [
             (account, region)
             for account in accounts.values()
@@ -212,6 +225,18 @@ def _find_scopes(
     if not scopes:
         raise OptionError("There is no region with Bedrock in this partition: name one.")
     return scopes
+
+
+def _share_of(scopes: Sequence[tuple[Account, str]], shard: Shard) -> list[tuple[Account, str]]:
+    """The scopes that a shard takes, each by the account's real id.
+
+    Raises `ScopeError` where the caller's account is unknown, as `unknown` may be in another shard.
+    """
+    return [
+        (account, region)
+        for account, region in scopes
+        if shard.takes(Scope(account.known_id, region))
+    ]
 
 
 def _check_options(

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import OptionError, ScopeError
+from .organizations import active_accounts, check_role_name
 from .roles import RoleProvider, role_parts, role_session
 from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
@@ -95,6 +96,26 @@ class Account:
         except (BotoCoreError, ClientError):
             return UNKNOWN_ACCOUNT
 
+    @property
+    def known_id(self) -> str:
+        """The 12 digits; raises `ScopeError` where the account is unknown."""
+        if self.account_id == UNKNOWN_ACCOUNT:
+            raise ScopeError(
+                "The caller's account is unknown, but a shard or an organization's roles depend on "
+                "it. Use credentials for which `aws sts get-caller-identity` works."
+            )
+        return self.account_id
+
+    def organizations(self) -> BaseClient:
+        """A client of AWS Organizations, which is one for all regions."""
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_PER_CALL},
+        )
+        region = _default_region(self.session) or "us-east-1"
+        return self._make_client("organizations", region, config)
+
     def _caller_account(self) -> str:
         quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
         sts = self._make_client("sts", _default_region(self.session) or "us-east-1", quick)
@@ -107,32 +128,66 @@ class Account:
         return client
 
 
-def find_accounts(role_arns: Sequence[str], connections: int) -> list[Account]:
-    """The caller's account, and one more for each role.
+def find_accounts(
+    role_arns: Sequence[str], connections: int, organization_role: str | None = None
+) -> list[Account]:
+    """The caller's account, one more for each role, and those of the caller's organization.
 
-    Raises `ScopeError` where there are no credentials at all.
+    `organization_role` names the role that each of the organization's accounts has, but for the
+    caller's own and those that `role_arns` lead to.
+
+    Raises `ScopeError` where there are no credentials at all, or the organization cannot be read.
     """
     for role_arn in role_arns:
         role_parts(role_arn)
+    if organization_role is not None:
+        check_role_name(organization_role)
+    core = botocore.session.get_session()
+    needs_keys = bool(role_arns) or organization_role is not None
+    caller = Account(_caller_session(core, needs_keys=needs_keys), connections)
+    roles = list(dict.fromkeys(role_arns))
+    if organization_role is not None:
+        roles += _organization_roles(caller, organization_role, role_arns)
+    return [caller, *_accounts_of_roles(roles, caller, core)] if roles else [caller]
+
+
+def _caller_session(core: botocore.session.Session, *, needs_keys: bool) -> boto3.Session:
+    """A session with the caller's credentials; an API key is enough where no role is assumed."""
     try:
-        core = botocore.session.get_session()
         session = boto3.Session(botocore_session=core)
         credentials = session.get_credentials()
     except BotoCoreError as error:
         raise ScopeError(f"The AWS credentials cannot be read: {error}") from error
-    if credentials is None and (role_arns or BEARER_TOKEN not in os.environ):
+    if credentials is None and (needs_keys or BEARER_TOKEN not in os.environ):
         raise ScopeError(
             "No AWS credentials found. Set AWS_PROFILE, log in with `aws sso login`, export "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached."
         )
-    caller = Account(session, connections)
-    if not role_arns:
-        return [caller]
-    sts = session.client("sts", _default_region(session) or "us-east-1")
+    return session
+
+
+def _organization_roles(caller: Account, name: str, role_arns: Sequence[str]) -> list[str]:
+    """ARNs of roles in the accounts that nothing else leads to.
+
+    An organization's management account usually lacks the role that all others have.
+    """
+    reached = {caller.known_id, *(role_parts(role_arn)[1] for role_arn in role_arns)}
+    return [
+        f"arn:{caller.partition}:iam::{account_id}:role/{name}"
+        for account_id in active_accounts(caller.organizations())
+        if account_id not in reached
+    ]
+
+
+def _accounts_of_roles(
+    role_arns: Sequence[str], caller: Account, core: botocore.session.Session
+) -> list[Account]:
+    """One STS client and one loader do for all of them."""
+    sts = caller.session.client("sts", _default_region(caller.session) or "us-east-1")
     loader = core.get_component("data_loader")
-    return [caller] + [
-        Account(role_session(RoleProvider(sts, role_arn), loader), connections, role_arn)
-        for role_arn in dict.fromkeys(role_arns)
+    return [
+        Account(role_session(RoleProvider(sts, role_arn), loader), caller.connections, role_arn)
+        for role_arn in role_arns
     ]
 
 

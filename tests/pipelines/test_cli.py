@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from pipelines.cli import app
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.copies import query
+from tests.copies import assert_exact_copy, model_names, query
+from tests.organizations import Organization
 
 
 def invoke(*arguments: str) -> Result:
@@ -84,6 +85,41 @@ def test_run_without_models_leaves_them_alone(listed: Control, database: Path) -
     assert (document["rows_loaded"], document["models"], result.exit_code) == (400, [], 0)
     schemas = "select count(*) from duckdb_schemas() where schema_name = 'bedrock_analytics'"
     assert query(database, schemas) == [(0,)]
+
+
+def test_run_reads_the_accounts_of_an_organization(
+    listed: Control, organization: Organization, database: Path
+) -> None:
+    for account in (ACCOUNT, "444455556666"):
+        organization.has(account)
+    document, result = run_json(
+        "--database", str(database), "--no-models", "--organization-role", "audit/reader"
+    )
+    accounts = [(scope["account_id"], scope["outcome"]) for scope in document["scopes"]]
+    assert accounts == [(ACCOUNT, "ok"), ("444455556666", "ok")]
+    assert result.exit_code == 0
+
+
+def test_all_shards_together_are_the_whole_and_leave_the_models_alone(
+    listed: Control, database: Path
+) -> None:
+    both = ("--database", str(database), "--region", REGION, "--region", "eu-west-1")
+    shards = [run_json(*both, "--shard", f"{index}/3") for index in (1, 2, 3)]
+    assert_exact_copy(database, listed)
+    read = [scope["region"] for document, _ in shards for scope in document["scopes"]]
+    assert sorted(read) == ["eu-west-1", REGION]
+    assert [(document["models"], result.exit_code) for document, result in shards] == [([], 0)] * 3
+    assert model_names(database) == []
+
+
+def test_a_shard_that_is_configured_leaves_the_models_alone_too(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__SHARD", "1/1")
+    result = invoke("run", "--database", str(database))
+    assert (result.exit_code, "Loaded 400 rows" in result.stdout) == (0, True)
+    assert "models" not in result.stdout
+    assert model_names(database) == []
 
 
 def test_models_rebuilds_the_models_and_lists_them(listed: Control, database: Path) -> None:
@@ -182,6 +218,8 @@ def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> 
     [
         (("--region", "us-esat-1"), "Unknown region 'us-esat-1'"),
         (("--role-arn", "reader"), "Not a role's ARN: 'reader'"),
+        (("--organization-role", "a reader"), "Not a role's name: 'a reader'"),
+        (("--shard", "3/2"), "Not a shard: '3/2'. It looks like I/N"),
         (("--since", "2026-03-02", "--until", "2026-03-01"), "--since must be before --until"),
         (("--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("--concurrency", "0"), "concurrency must be 1 or more"),
