@@ -57,14 +57,14 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
 
     def run(self) -> None:
         """Try again where another worker committed first: what it committed is then seen."""
-        from deltalake.exceptions import CommitFailedError, DeltaError
+        from deltalake.exceptions import CommitFailedError
 
         versions = newest_versions(self.arrow_dataset.to_table())
         for tried in range(TRIES):
             try:
                 return self._upsert(versions)
-            except (CommitFailedError, DeltaError) as error:
-                if tried == TRIES - 1 or not _is_conflict(error):
+            except CommitFailedError:
+                if tried == TRIES - 1:
                     raise
                 time.sleep(random.uniform(0, min(5.0, 0.1 * 2**tried)))
 
@@ -115,11 +115,6 @@ def _matching(versions: pa.Table) -> str:
     if dates.null_count:
         places.append("target.submit_date is null")
     return f"({' or '.join(places)}) and target.invocation_arn = source.invocation_arn"
-
-
-def _is_conflict(error: Exception) -> bool:
-    reason = str(error).lower()
-    return any(sign in reason for sign in ("conflict", "concurrent", "already exists", "version"))
 
 
 class LakeClient(FilesystemClient):

@@ -1,8 +1,8 @@
 """A lake as the destination: a folder or a bucket of Parquet files, or with a Delta table."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -118,23 +118,27 @@ class LakeDestination:
     @contextmanager
     def opened(self) -> Iterator["LakeSession"]:
         table_format = self._begun()
-        with ExitStack() as stack:
-            yield LakeSession(self, table_format, stack)
+        with closing(LakeSession(self, table_format)) as session:
+            yield session
 
     def _begun(self) -> TableFormat:
-        """What its tables are; a new lake is marked as one."""
+        """What its tables are; a new lake is marked as one.
+
+        It is looked through before the mark is looked for: another worker may be making it.
+        """
+        found = self.files.visible()
         stored = self.stored_format
         if stored is None:
             stored = self.table_format or "parquet"
-            self._mark(stored)
+            self._mark(stored, found)
         elif self.table_format not in (None, stored):
             raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
         return stored
 
-    def _mark(self, table_format: TableFormat) -> None:
-        if foreign := self.files.visible():
+    def _mark(self, table_format: TableFormat, found: Sequence[str]) -> None:
+        if found:
             raise CommandError(
-                f"{self.url} is not a lake, and not empty: it has {foreign[0]}. Give --lake a "
+                f"{self.url} is not a lake, and not empty: it has {found[0]}. Give --lake a "
                 "folder that is empty or does not exist."
             )
         marker = {"version": LAKE_VERSION, "table_format": table_format}
@@ -158,28 +162,32 @@ class LakeDestination:
 class LakeSession:
     """A lake that is being loaded."""
 
-    def __init__(
-        self, destination: LakeDestination, table_format: TableFormat, stack: ExitStack
-    ) -> None:
+    def __init__(self, destination: LakeDestination, table_format: TableFormat) -> None:
         self._destination = destination
         self._files = destination.files
         self._format = table_format
-        self._stack = stack
+        self._stack = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
+        self._pipeline: dlt.Pipeline | None = None
+
+    def close(self) -> None:
+        """Let go of the lake: dlt would keep the last pipeline."""
+        if self._pipeline:
+            self._pipeline.deactivate()
+        self._stack.close()
 
     @property
     def working_directory(self) -> Path:
         return self._destination.working_directory
 
     def pipeline(self) -> dlt.Pipeline:
-        pipeline = dlt.pipeline(
+        self._pipeline = dlt.pipeline(
             self._destination.pipeline_name,
             pipelines_dir=str(self.working_directory),
             destination=lake(self._files.url, credentials=self._files.credentials),
             dataset_name=DATASET_NAME,
         )
-        self._stack.callback(pipeline.deactivate)
-        return pipeline
+        return self._pipeline
 
     def shaped(self, source: DltSource) -> DltSource:
         """What is read is appended to a change log, or merged into a Delta table."""
