@@ -65,7 +65,7 @@ def build_models(
         with _transaction(connection):
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
             for model in ordered:
-                built.append(_build(connection, model))
+                built.append(build_model(connection, model))
                 if on_built:
                     on_built(built[-1], len(models))
             _comment(connection, ordered)
@@ -125,7 +125,8 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def _build(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> BuiltModel:
+def build_model(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> BuiltModel:
+    """Make the table of one model; raises `CommandError`, naming file and line, where it fails."""
     started = time.monotonic()
     # The file begins on a line of its own, so that DuckDB's line is the file's and one more.
     statement = f"create or replace table {_table(model)} as\n{model.text}"

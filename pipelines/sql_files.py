@@ -15,9 +15,9 @@ from pipelines.errors import CommandError
 
 SHIPPED: Final = Path(__file__).parents[1] / "sql"
 CHECKS: Final = "checks"
-"""The folder, within one of SQL files, whose files are checks; all others are models."""
-LAKE_VIEWS: Final = SHIPPED / "lake"
-"""The folder of the tables that a lake's change logs come down to."""
+"""The folder, within one of SQL files, whose files are checks."""
+LAKE: Final = "lake"
+"""The folder whose files make tables of the current rows of change logs; all others are models."""
 
 COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
 
@@ -41,31 +41,30 @@ class SqlFile:
 
 def read_models(own: Path | None = None) -> list[SqlFile]:
     """The models shipped, and one's own, which take the place of those with the same name."""
-    return _read(own, are_checks=False)
+    return _read(own, kind=None)
 
 
 def read_checks(own: Path | None = None) -> list[SqlFile]:
     """The checks shipped, and one's own, which take the place of those with the same name."""
-    return _read(own, are_checks=True)
+    return _read(own, kind=CHECKS)
 
 
 def read_lake_views() -> list[SqlFile]:
-    """The tables of `bedrock` over those of `bedrock_log`."""
-    return [read_file(path) for path in sorted(LAKE_VIEWS.glob("*.sql"))]
+    """What makes the tables that models read of the change logs that a lake has."""
+    return _read(None, kind=LAKE)
 
 
-def _read(own: Path | None, *, are_checks: bool) -> list[SqlFile]:
+def _read(own: Path | None, kind: str | None) -> list[SqlFile]:
     files: dict[str, SqlFile] = {}
     for folder in [SHIPPED, own] if own else [SHIPPED]:
-        files |= _by_name(_paths(folder, are_checks))
+        files |= _by_name(_paths(folder, kind))
     return list(files.values())
 
 
-def _paths(folder: Path, are_checks: bool) -> Iterator[Path]:
+def _paths(folder: Path, kind: str | None) -> Iterator[Path]:
     for path in sorted(folder.rglob("*.sql")):
-        if path.parent == LAKE_VIEWS:
-            continue
-        if (CHECKS in path.relative_to(folder).parts[:-1]) == are_checks:
+        parents = path.relative_to(folder).parts[:-1]
+        if next((name for name in (CHECKS, LAKE) if name in parents), None) == kind:
             yield path
 
 
@@ -86,10 +85,14 @@ def read_file(path: Path) -> SqlFile:
     except (OSError, UnicodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None
     description, columns = _described(_leading_comment(text.lstrip()))
-    return SqlFile(path, text, _tables(_parse(path, text)), description, columns)
+    reads = frozenset(
+        (table.db.lower(), table.name.lower()) for table in tables_in(parse(path, text))
+    )
+    return SqlFile(path, text, reads, description, columns)
 
 
-def _parse(path: Path, text: str) -> exp.Query:
+def parse(path: Path, text: str) -> exp.Query:
+    """The text of a file as sqlglot has it; raises `CommandError` where it is not one SELECT."""
     try:
         statements = sqlglot.parse(text, read="duckdb")
     except SqlglotError as error:
@@ -107,16 +110,16 @@ def _place(error: SqlglotError) -> str:
     return f", line {first['line']}: {first['description']} Near: {first['highlight']}"
 
 
-def _tables(query: exp.Query) -> frozenset[tuple[str, str]]:
+def tables_in(query: exp.Query) -> list[exp.Table]:
     """Tables and views, but not common table expressions, table functions and other databases."""
     sources = [source for scope in traverse_scope(query) for source in scope.sources.values()]
-    return frozenset(
-        (table.db.lower(), table.name.lower())
+    return [
+        table
         for table in sources
         if isinstance(table, exp.Table)
         and isinstance(table.this, exp.Identifier)
         and not table.catalog
-    )
+    ]
 
 
 def _leading_comment(text: str) -> list[str]:

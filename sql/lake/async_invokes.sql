@@ -1,4 +1,12 @@
--- One row per invocation: the version of it that was read last.
+-- One row per invocation: its newest version in the change log.
+--
+-- Of two versions that were read at the same moment, the one that was loaded last counts.
+with
+
+versions as (
+    select * from bedrock_log.async_invokes
+)
+
 select
     invocation_arn,
     account_id,
@@ -20,7 +28,9 @@ select
     extra,
     observed_at,
     _dlt_load_id
-from bedrock_log.async_invokes
-qualify row_number() over (
-    partition by invocation_arn order by observed_at desc, _dlt_load_id desc
-) = 1
+from versions
+qualify
+    row_number() over (
+        partition by invocation_arn
+        order by observed_at desc, _dlt_load_id desc
+    ) = 1

@@ -1,4 +1,10 @@
--- One row per scope and run.
+-- One row per run, account and region: what the run says of itself, as it said last.
+with
+
+reports as (
+    select * from bedrock_log.extract_runs
+)
+
 select
     run_id,
     account_id,
@@ -17,7 +23,9 @@ select
     vanished,
     submitted_through,
     _dlt_load_id
-from bedrock_log.extract_runs
-qualify row_number() over (
-    partition by run_id, account_id, region order by finished_at desc, _dlt_load_id desc
-) = 1
+from reports
+qualify
+    row_number() over (
+        partition by run_id, account_id, region
+        order by finished_at desc, _dlt_load_id desc
+    ) = 1

@@ -33,6 +33,11 @@ SCENARIOS = ["no rows at all", *dict.fromkeys(line["scenario"] for line in GIVEN
 
 def make_database(path: Path, scenario: str) -> Path:
     """A database with the tables that a load makes, and the rows of a scenario."""
+    return store(path, **make_tables(scenario))
+
+
+def make_tables(scenario: str) -> dict[str, pa.Table]:
+    """What a load makes of the rows of a scenario, but for dlt's column."""
     lines = [line for line in GIVEN if line["scenario"] == scenario]
     summaries = [
         summary(line, number) for line in lines for number in range(1, int(line["count"]) + 1)
@@ -48,12 +53,11 @@ def make_database(path: Path, scenario: str) -> Path:
         if "vanished" in arn or "returned" in arn
     ]
     observed_at = VANISHED_AT if any("vanished" in arn for arn in arns) else AS_OF
-    return store(
-        path,
-        async_invokes=to_table(page_of(summaries), observed_at),
-        extract_runs=pa.Table.from_pylist(runs, RUNS_SCHEMA),
-        vanished_invokes=pa.Table.from_pylist(vanished, VANISHED_SCHEMA),
-    )
+    return {
+        "async_invokes": to_table(page_of(summaries), observed_at),
+        "extract_runs": pa.Table.from_pylist(runs, RUNS_SCHEMA),
+        "vanished_invokes": pa.Table.from_pylist(vanished, VANISHED_SCHEMA),
+    }
 
 
 def store(path: Path, **tables: pa.Table) -> Path:

@@ -1,0 +1,278 @@
+"""Spark makes of the models' files what DuckDB makes of them, on 200,000 rows and edge cases."""
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyspark
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from pipelines.destinations import DuckDBDestination, reading
+from pipelines.errors import CommandError
+from pipelines.models import BuiltModel, build_models
+from pipelines.spark import build_on_spark, current_rows, spark_session
+from pipelines.sql_files import SqlFile, read_file, read_models
+from tests.conftest import NOW
+from tests.sql.change_logs import CURRENT, LOGS, in_order
+from tests.sql.given import SCENARIOS, make_database, make_tables, store
+from tests.timelines import timeline
+
+pytestmark = pytest.mark.integration
+
+MODELS = [model.name for model in read_models()]
+LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
+DIVIDED = {
+    "baseline_rate",
+    "failure_rate",
+    "failure_rate_high",
+    "failure_rate_low",
+    "in_flight_avg",
+    "latency_avg",
+    "rate",
+    "share",
+    "z_score",
+}
+"""Columns that are equal to 1e-9; all others, percentiles and latencies too, to the last digit."""
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[SparkSession]:
+    session = spark_session("local[2]")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The timeline and every scenario of `given.csv`, each in regions of its own."""
+    tables = timeline(200_000, timedelta(days=30), NOW)
+    tables += [elsewhere(make_tables(name), f"-{at}") for at, name in enumerate(SCENARIOS)]
+    merged = {name: pa.concat_tables([each[name] for each in tables]) for name in LOADED}
+    database = store(tmp_path_factory.mktemp("timeline") / "timeline.duckdb", **merged)
+    build_models(DuckDBDestination(database))
+    return database
+
+
+def elsewhere(tables: dict[str, pa.Table], suffix: str) -> dict[str, pa.Table]:
+    """The same rows, but of other invocations in other regions."""
+    return {
+        name: pa.table(
+            {
+                column: pc.binary_join_element_wise(values, suffix, "")
+                if column in ("invocation_arn", "region")
+                else values
+                for column, values in zip(table.column_names, table.columns, strict=True)
+            },
+            table.schema,
+        )
+        for name, table in tables.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(
+    database: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[BuiltModel]]:
+    """Where Spark has written the models, and what it says of them."""
+    folder = tmp_path_factory.mktemp("lake")
+    return folder, build(spark, loaded(spark, database, folder), read_models(), folder)
+
+
+def loaded(spark: SparkSession, database: Path, folder: Path) -> dict[tuple[str, str], DataFrame]:
+    """The loaded tables of a database as Parquet files, as Spark reads them."""
+    with reading(database) as connection:
+        for name in LOADED:
+            connection.execute(f"copy bedrock.{name} to '{folder / name}.parquet'")
+    return {("bedrock", name): spark.read.parquet(f"{folder / name}.parquet") for name in LOADED}
+
+
+def build(
+    spark: SparkSession,
+    tables: dict[tuple[str, str], DataFrame],
+    models: list[SqlFile],
+    folder: Path,
+) -> list[BuiltModel]:
+    def save(name: str, rows: DataFrame) -> DataFrame:
+        rows.write.parquet(str(folder / name))
+        return spark.read.parquet(str(folder / name))
+
+    return build_on_spark(spark, tables, models, save)
+
+
+def of_duckdb(database: Path, name: str) -> pa.Table:
+    with reading(database) as connection:
+        return connection.table(f"bedrock_analytics.{name}").to_arrow_table()
+
+
+def typed(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    return [(field.name, field.type) for field in schema]
+
+
+def assert_same(found: pa.Table, expected: pa.Table) -> None:
+    """The same columns and rows, whatever the order of the rows."""
+    assert typed(found.schema) == typed(expected.schema)
+    exact = [name for name in expected.column_names if name not in DIVIDED]
+    found, expected = (
+        rows.sort_by([(name, "ascending") for name in exact]) for rows in (found, expected)
+    )
+    for name in expected.column_names:
+        one, other = found[name].combine_chunks(), expected[name].combine_chunks()
+        if name in DIVIDED:
+            assert one.is_valid().equals(other.is_valid()), name
+            error = pc.abs(pc.subtract(one, other))
+            allowed = pc.add(pc.multiply(pc.abs(other), 1e-9), 1e-15)
+            assert pc.all(pc.less_equal(error, allowed), min_count=0).as_py(), name
+        else:
+            assert one.equals(other), name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_the_same(
+    name: str, database: Path, built: tuple[Path, list[BuiltModel]]
+) -> None:
+    folder, models = built
+    expected = of_duckdb(database, name)
+    assert_same(pq.read_table(folder / name), expected)
+    assert [model.rows for model in models if model.name == name] == [len(expected)]
+
+
+def test_the_edge_cases_are_among_the_rows(database: Path) -> None:
+    invocations = of_duckdb(database, "invocations")
+    assert len(invocations) > 200_000
+    assert pc.any(invocations["is_vanished"]).as_py()
+    assert pc.any(pc.equal(invocations["status"], "Cancelled")).as_py()
+    assert invocations["account_id"].null_count > 0
+    assert len(of_duckdb(database, "failure_spikes")) > 0
+
+
+def test_the_current_rows_of_a_change_log_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
+    for name, log in LOGS.items():
+        pq.write_table(log, tmp_path / f"{name}.parquet")
+    logs = {
+        ("bedrock_log", name): spark.read.parquet(str(tmp_path / f"{name}.parquet"))
+        for name in LOGS
+    }
+    found = current_rows(spark, logs)
+    assert found.keys() == {("bedrock", name) for name in LOGS}
+    for (_, name), rows in found.items():
+        rows.write.parquet(str(tmp_path / name))
+        assert in_order(name, pq.read_table(tmp_path / name)) == CURRENT[name].to_pylist()
+
+
+def test_a_model_of_ones_own_has_the_columns_that_duckdb_would_make(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "own.sql").write_text(
+        "select outcome, sum(calls) as calls, count(*), 7 // 2 as whole, max(started_at) as last "
+        "from bedrock.extract_runs group by outcome"
+    )
+    database = make_database(tmp_path / "given.duckdb", "a scope cannot be read")
+    build_models(DuckDBDestination(database), models)
+    build(spark, loaded(spark, database, tmp_path), [read_file(models / "own.sql")], tmp_path)
+    assert_same(pq.read_table(tmp_path / "own"), of_duckdb(database, "own"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("select list_cosine_similarity([1.0], [1.0]) as a", r"\[UNRESOLVED_ROUTINE\] [^\n]+"),
+        (
+            "select cast(run_id as integer) as a from bedrock.extract_runs",
+            r"\[CAST_INVALID_INPUT\] [^\n]+",
+        ),
+    ],
+)
+def test_a_model_that_fails_is_named_with_sparks_reason(
+    sql: str, told: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.sql"
+    own.write_text(sql)
+    tables = loaded(spark, make_database(tmp_path / "given.duckdb", "one row"), tmp_path)
+    with pytest.raises(CommandError, match=rf"^\S+own\.sql: {told}\.$"):
+        build(spark, tables, [read_file(own)], tmp_path)
+
+
+def test_what_cannot_be_saved_is_told_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
+    own = tmp_path / "own.sql"
+    own.write_text("select 1 as a")
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match=r"^\S+own\.sql: [^\n]+\.$"):
+        build(spark, {}, [read_file(own)], tmp_path / "file")
+
+
+def test_without_java_it_is_named() -> None:
+    code = "from pipelines.spark import spark_session; spark_session()"
+    environment = os.environ | {"JAVA_HOME": os.devnull}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.endswith(
+        "Spark needs Java 17 or newer: install it, or name its folder in JAVA_HOME.\n"
+    )
+
+
+def test_a_server_that_does_not_answer_is_named() -> None:
+    with pytest.raises(CommandError, match=r"answers at sc://localhost:1: is it there\?$"):
+        spark_session(remote="sc://localhost:1")
+
+
+def test_an_address_that_is_none_is_told() -> None:
+    with pytest.raises(CommandError, match=r"Cannot use Spark at localhost: \[INVALID_CONNECT_URL"):
+        spark_session(remote="localhost")
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A Spark Connect server of one's own."""
+    with socket.create_server(("localhost", 0)) as free:
+        address = f"localhost:{free.getsockname()[1]}"
+    home = Path(pyspark.__file__).parent
+    command = [
+        str(home / "bin/spark-submit"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
+        *("--conf", f"spark.connect.grpc.binding.port={address.rpartition(':')[2]}"),
+        *("--conf", "spark.ui.enabled=false"),
+        "spark-internal",
+    ]
+    process = subprocess.Popen(
+        command, env=os.environ | {"SPARK_HOME": str(home)}, stderr=subprocess.DEVNULL
+    )
+    try:
+        with grpc.insecure_channel(address) as channel:
+            grpc.channel_ready_future(channel).result(timeout=120)
+        yield f"sc://{address}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_a_spark_connect_server_builds_the_same(server: str, tmp_path: Path) -> None:
+    database = make_database(tmp_path / "given.duckdb", "some are still open")
+    build_models(DuckDBDestination(database))
+    # pyspark has sessions of one kind in a process.
+    client = multiprocessing.get_context("spawn").Process(
+        target=build_remotely, args=(server, database, tmp_path)
+    )
+    client.start()
+    client.join()
+    assert client.exitcode == 0
+    for name in ("scopes", "invocations", "open_invocations"):
+        assert_same(pq.read_table(tmp_path / name), of_duckdb(database, name))
+
+
+def build_remotely(server: str, database: Path, folder: Path) -> None:
+    spark = spark_session(remote=server)
+    build(spark, loaded(spark, database, folder), read_models(), folder)
+    spark.stop()
