@@ -162,6 +162,40 @@ def rebuild_models(
         raise typer.Exit(refreshed.exit_code)
 
 
+@app.command("export")
+def export_files(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")],
+    database: DatabaseOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be written and removed; touch nothing."),
+    ] = False,
+    readers: Annotated[
+        bool, typer.Option("--readers", help="Print what makes Athena, Spark and DuckDB read it.")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Export rows and models as Parquet; of an earlier export, write anew what has changed."""
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.console import print_export, print_text
+        from pipelines.destinations import reading
+        from pipelines.export import export
+        from pipelines.load import find_destination
+        from pipelines.readers import statements
+
+        target = find_destination(**given(database=database)).existing()
+        with target.locked(), reading(target.database) as connection:
+            result = export(connection, url, dry_run=dry_run)
+        text = statements(result.manifest, url) if readers else None
+        if as_json:
+            print_json(result.as_json() | given(readers=text) | {"exit_code": 0})
+        else:
+            print_export(result)
+            if text:
+                print_text(text)
+
+
 @app.command()
 def status(
     database: DatabaseOption = None, as_json: JsonOption = False, debug: DebugOption = False
