@@ -210,12 +210,19 @@ def test_any_change_of_a_models_rows_or_columns_is_seen(
     assert written(export(connection, url)) == ["mine"]
 
 
-def test_two_rows_that_change_alike_do_not_cancel_out(
-    connection: duckdb.DuckDBPyConnection, url: str
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("'' as one", "cast(null as varchar) as one"),
+        ("'a' as one from range(2)", "'b' as one from range(2)"),
+    ],
+)
+def test_no_two_values_are_taken_for_one_another_and_no_two_rows_cancel_out(
+    before: str, after: str, connection: duckdb.DuckDBPyConnection, url: str
 ) -> None:
-    add_model(connection, "mine", "select 'a' as one from range(2)")
+    add_model(connection, "mine", f"select {before}")
     export(connection, url)
-    add_model(connection, "mine", "select 'b' as one from range(2)")
+    add_model(connection, "mine", f"select {after}")
     assert written(export(connection, url)) == ["mine"]
 
 
