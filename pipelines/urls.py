@@ -66,7 +66,9 @@ def _remedy(url: str, error: Exception) -> str:
         return "no space is left. Free some and export again: the last export is as it was."
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials found. Set AWS_PROFILE, or log in with `aws sso login`."
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno == errno.EROFS
+    ):
         return f"access is denied ({error.strerror or error}). {_permissions(url)}"
     if isinstance(error, FileNotFoundError) and is_s3(url):
         return f"{error.strerror or error}. Make the bucket, or correct the URL."
@@ -81,6 +83,6 @@ def _permissions(url: str) -> str:
     bucket, _, prefix = url.removeprefix("s3://").rstrip("/").partition("/")
     objects = f"{bucket}/{prefix}/*" if prefix else f"{bucket}/*"
     return (
-        f"Allow s3:ListBucket on arn:aws:s3:::{bucket}, and s3:GetObject, s3:PutObject and "
-        f"s3:DeleteObject on arn:aws:s3:::{objects}."
+        f"Check the credentials; allow s3:ListBucket on arn:aws:s3:::{bucket}, and s3:GetObject, "
+        f"s3:PutObject and s3:DeleteObject on arn:aws:s3:::{objects}."
     )

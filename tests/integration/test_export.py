@@ -17,6 +17,7 @@ import polars
 import pyarrow.compute as pc
 import pyarrow.dataset
 import pytest
+import requests
 from fsspec import AbstractFileSystem
 from pyspark.sql import SparkSession
 
@@ -129,7 +130,10 @@ def large(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    settings = {"spark.sql.session.timeZone": "UTC", "spark.driver.bindAddress": "127.0.0.1"}
+    settings: dict[str, bool | float | int | str | None] = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
     session = builder.config(map=settings).getOrCreate()
     yield session
     session.stop()
@@ -141,7 +145,7 @@ def test_arrow_duckdb_polars_and_spark_read_the_same(
     place = Place(str(tmp_path / "export"))
     exported(large, place)
     with reading(large) as connection:
-        [expected] = connection.sql(
+        [expected] = connection.execute(
             "select count(*), count(submit_time), sum(epoch_us(end_time) - epoch_us(submit_time)), "
             "count(distinct submit_date), min(epoch_us(submit_time)) from bedrock.async_invokes"
         ).fetchall()
@@ -167,7 +171,7 @@ def arrow_reads(folder: str) -> tuple[int, ...]:
 
 
 def duckdb_reads(folder: str) -> tuple[int, ...]:
-    [row] = duckdb.sql(
+    [row] = duckdb.execute(
         "select count(*), count(submit_time), sum(epoch_us(end_time) - epoch_us(submit_time)), "
         "count(distinct submit_date), min(epoch_us(submit_time)) "
         f"from read_parquet('{folder}/*/*.parquet', hive_partitioning = true)"
@@ -345,7 +349,7 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(
     assert [bucket.name for bucket in boto3.resource("s3").buckets.all()] == [BUCKET]
 
 
-def test_credentials_that_are_missing_or_may_not_write_are_told(
+def test_credentials_that_are_missing_are_told(
     s3: str, old_and_new: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_s3(s3, monkeypatch)
@@ -353,3 +357,18 @@ def test_credentials_that_are_missing_or_may_not_write_are_told(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(CommandError, match="no AWS credentials found"):
         exported(old_and_new[0], Place(f"s3://{BUCKET}/a"))
+
+
+def test_a_user_who_may_not_write_is_told_what_to_allow(
+    old_and_new: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served_s3() as endpoint:
+        use_s3(endpoint, monkeypatch)
+        boto3.client("iam").create_user(UserName="reader")
+        key = boto3.client("iam").create_access_key(UserName="reader")["AccessKey"]
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+        # From now on moto asks who it is, and what that one may do.
+        requests.post(f"{endpoint}/moto-api/reset-auth", data="0").raise_for_status()
+        with pytest.raises(CommandError, match=r"access is denied .* s3:PutObject"):
+            exported(old_and_new[0], Place(f"s3://{BUCKET}/a"))

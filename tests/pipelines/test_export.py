@@ -82,10 +82,10 @@ def test_rows_are_in_one_file_per_date_by_time(
         f"async_invokes/{NO_DATE}/part-0.parquet",
     ]
     files = f"read_parquet('{url}/async_invokes/*/*.parquet', hive_partitioning = true)"
-    rows = connection.sql(f"select * from {files} order by all").fetchall()
+    rows = connection.execute(f"select * from {files} order by all").fetchall()
     columns = "invocation_arn, submit_time, observed_at, submit_date"
     stored = f"select {columns} from bedrock.async_invokes order by all"
-    assert rows == connection.sql(stored).fetchall()
+    assert rows == connection.execute(stored).fetchall()
     table = pq.ParquetFile(f"{url}/async_invokes/{MARCH_2}/part-0.parquet")
     assert table.read()["invocation_arn"].to_pylist() == ["arn-1", "arn-2", "arn-3"]
     group = table.metadata.row_group(0)
@@ -101,7 +101,7 @@ def test_every_model_is_exported_and_invocations_by_date(tmp_path: Path, url: st
     assert {table.name: table.rows for table in result.tables} == models | {"async_invokes": 6}
     for name, rows in models.items():
         files = "*/*.parquet" if name == "invocations" else "part-0.parquet"
-        [(count,)] = duckdb.sql(f"select count(*) from '{url}/{name}/{files}'").fetchall()
+        [(count,)] = duckdb.execute(f"select count(*) from '{url}/{name}/{files}'").fetchall()
         assert count == rows
 
 

@@ -20,7 +20,7 @@ class Died(OSError):
     """The process is gone: nothing that it still tries has an effect."""
 
 
-class DyingFileSystem(LocalFileSystem):
+class DyingFileSystem(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
     """A local disk under a process that dies in the middle of its n-th change."""
 
     cachable = False
