@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.exported_tables import Source
-from pipelines.manifest import Manifest, Partition, TableEntry
+from pipelines.manifest import FORMAT, Manifest, Partition, TableEntry
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,8 @@ def planned(
 
 def manifest_of(tables: Sequence[TableExport]) -> Manifest:
     """The manifest once all is written."""
-    return Manifest(
-        datetime.now(UTC),
-        {table.name: _entry(table.source, table) for table in tables if table.source},
-    )
+    entries = {table.name: _entry(table.source, table) for table in tables if table.source}
+    return Manifest(FORMAT, datetime.now(UTC), entries)
 
 
 def no_longer_current(before: Manifest | None, after: Manifest) -> list[str]:

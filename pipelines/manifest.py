@@ -51,9 +51,9 @@ class TableEntry:
 class Manifest:
     """The tables of an export by name."""
 
+    format: int
     exported_at: datetime
     tables: Mapping[str, TableEntry]
-    format: int = FORMAT
 
     @property
     def files(self) -> list[ExportedFile]:
