@@ -48,6 +48,7 @@ class Engine(StrEnum):
     """What builds the models."""
 
     DUCKDB = "duckdb"
+    SPARK = "spark"
 
 
 DestinationOption = Annotated[
@@ -172,6 +173,13 @@ def rebuild_models(
     lake: LakeOption = None,
     models: ModelsOption = None,
     engine: Annotated[Engine, typer.Option(help="What builds them.")] = Engine.DUCKDB,
+    master: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Spark's master.", show_default="local[*]"),
+    ] = None,
+    remote: Annotated[
+        str | None, typer.Option(metavar="URL", help="A Spark Connect server: sc://HOST:PORT.")
+    ] = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -180,18 +188,53 @@ def rebuild_models(
         from pipelines.console import print_models, print_refresh, watched_models
         from pipelines.load import existing_destination
         from pipelines.models import find_models
-        from pipelines.refresh import refresh
+        from pipelines.refresh import find_builder, refresh
 
         target = existing_destination(**given(database=database, lake=lake))
         own = find_models(**given(models=models))
+        builder = find_builder(engine, target, master, remote)
         with watched_models() as on_built:
-            refreshed = refresh(target, own, on_built)
+            refreshed = refresh(target, own, on_built, builder)
         if as_json:
             print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
         else:
             print_models(refreshed.models)
             print_refresh(refreshed)
         raise typer.Exit(refreshed.exit_code)
+
+
+@app.command("export")
+def export_files(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")],
+    database: DatabaseOption = None,
+    lake: LakeOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be written and removed; touch nothing."),
+    ] = False,
+    readers: Annotated[
+        bool, typer.Option("--readers", help="Print what makes Athena, Spark and DuckDB read it.")
+    ] = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Export rows and models as Parquet; of an earlier export, write anew what has changed."""
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.console import print_export, print_text
+        from pipelines.export import export
+        from pipelines.load import existing_destination
+        from pipelines.readers import statements
+
+        target = existing_destination(**given(database=database, lake=lake))
+        with target.locked(), target.copied() as connection:
+            result = export(connection, url, dry_run=dry_run)
+        text = statements(result.manifest, url) if readers else None
+        if as_json:
+            print_json(result.as_json() | given(readers=text) | {"exit_code": 0})
+        else:
+            print_export(result)
+            if text:
+                print_text(text)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines.checks import CheckResult
+from pipelines.export import ExportResult
 from pipelines.load import RunResult
 from pipelines.models import BuiltModel, OnBuilt
 from pipelines.refresh import Refresh
@@ -185,6 +186,49 @@ def _violations(check: CheckResult) -> str:
     rows = "row breaks" if check.violations == 1 else "rows break"
     rule = f": {check.description}" if check.description else "."
     return f"{check.violations:,} {rows} the rule{rule}"
+
+
+def print_export(result: ExportResult) -> None:
+    """A row per table of which something is written or removed, and the totals."""
+    numbers = ("written", "removed", "left", "rows written", "rows")
+    table = plain_table("table", numbers=numbers)
+    for each in result.tables:
+        if each.written or each.removed:
+            counts = (
+                len(each.written),
+                len(each.removed),
+                len(each.left),
+                sum(partition.rows for partition in each.written),
+                each.rows,
+            )
+            table.add_row(each.name, *(f"{count:,}" for count in counts))
+    console = output_console()
+    if table.row_count:
+        console.print(table)
+    if not result.has_models:
+        error_console().print(
+            "There are no models: only the rows are exported. Build with `models`."
+        )
+    console.print(_export_totals(result))
+
+
+def _export_totals(result: ExportResult) -> str:
+    written = [partition for table in result.tables for partition in table.written]
+    removed = sum(len(table.removed) for table in result.tables)
+    left = sum(len(table.left) for table in result.tables)
+    rows = sum(partition.rows for partition in written)
+    partitions = "1 partition" if len(written) == 1 else f"{len(written):,} partitions"
+    counts = f"{partitions} with {rows:,} rows to {result.url}"
+    others = f"{removed:,} removed, {left:,} left as they are"
+    if result.dry_run:
+        return f"Would write {counts}: {others}. Nothing was touched."
+    megabytes = sum(partition.bytes for partition in written) / 1e6
+    return f"Wrote {counts}, {megabytes:,.1f} MB, in {result.seconds:.1f} s; {others}."
+
+
+def print_text(text: str) -> None:
+    """Text as it is, to be pasted."""
+    output_console().print(text, end="")
 
 
 def show_time(time: datetime | None) -> str:

@@ -99,6 +99,8 @@ class DuckDBDestination:
         with self._connected(read_only=True) as connection:
             yield connection
 
+    copied = reading
+
     @contextmanager
     def modelling(self) -> Iterator["DuckDBWorkshop"]:
         with self._connected(read_only=False) as connection:

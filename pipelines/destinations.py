@@ -79,6 +79,9 @@ class Destination(Protocol):
     def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """Query what was loaded and the models, times in UTC; raises `CommandError`."""
 
+    def copied(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """The same, for what goes through the rows many times."""
+
     def modelling(self) -> AbstractContextManager[Workshop]:
         """Build the models; raises `CommandError` where it cannot be opened."""
 

@@ -1,6 +1,7 @@
 """Where a lake's files are: a local folder, or a prefix of an S3 bucket."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -98,6 +99,11 @@ class LakeFiles:
     def has(self, name: str) -> bool:
         """Whether there is a file or a folder that is not empty."""
         return bool(self.filesystem.exists(self.path(name)))
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder with all that is in it, if it is there."""
+        with suppress(FileNotFoundError):
+            self.filesystem.rm(self.path(name), recursive=True)
 
     def visible(self) -> Sequence[str]:
         """Names at the root, but for those that begin with a dot."""

@@ -2,9 +2,8 @@
 
 import posixpath
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -26,7 +25,6 @@ TableFormat = Literal["parquet", "delta"]
 
 LOG_NAME: Final = "bedrock_log"
 """The schema of the tables as they are in the lake; `bedrock` has their current rows."""
-DELTA_LOG: Final = "_delta_log/*.json"
 LOAD_ID: Final = pa.field("_dlt_load_id", pa.string())
 SCHEMAS: Final = {
     "async_invokes": SCHEMA.append(LOAD_ID),
@@ -54,8 +52,6 @@ def connected(
         kind = "table" if are_copied else "view"
         for view in read_lake_views():
             connection.execute(f"create {kind} {DATASET_NAME}.{view.name} as\n{view.text}")
-        if not are_copied:
-            _add_models(connection, files)
         yield connection
 
 
@@ -70,41 +66,39 @@ def _stored(
     files: LakeFiles, name: str, table_format: TableFormat | None
 ) -> pa.dataset.Dataset | pa.Table:
     """A table as the lake has it; without rows where it has none yet."""
-    is_delta = name == "async_invokes" and table_format == "delta"
-    paths = files.glob(f"{DATASET_NAME}/{name}/{DELTA_LOG if is_delta else '*.parquet'}")
+    if name == "async_invokes" and table_format == "delta":
+        table = delta_table(files)
+        return table.to_pyarrow_dataset() if table else SCHEMAS[name].empty_table()
+    paths = log_paths(files, name)
     if not paths:
         return SCHEMAS[name].empty_table()
-    if is_delta:
-        return delta_table(files).to_pyarrow_dataset()
     return pa.dataset.dataset(paths, SCHEMAS[name], "parquet", files.filesystem)
 
 
-def delta_table(files: LakeFiles) -> "DeltaTable":
-    """The invocations as a Delta table; raises `CommandError` without the extra `lake`."""
+def log_paths(files: LakeFiles, name: str) -> Sequence[str]:
+    """The files of a change log."""
+    return files.glob(f"{DATASET_NAME}/{name}/*.parquet")
+
+
+def delta_table(files: LakeFiles) -> "DeltaTable | None":
+    """The invocations as a Delta table, once they are one.
+
+    Raises `CommandError` without the extra `lake`.
+    """
     try:
         from deltalake import DeltaTable
     except ModuleNotFoundError:
         raise CommandError(
             "A lake of Delta needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
         ) from None
-    url = f"{files.url}/{DATASET_NAME}/async_invokes"
-    return DeltaTable(url, storage_options=files.object_store_options)
+    url, options = f"{files.url}/{DATASET_NAME}/async_invokes", files.object_store_options
+    return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
 
 
-def _add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
+def add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
+    """Make views of the models that the lake has."""
     connection.execute(f"create schema {ANALYTICS_NAME}")
     paths = files.glob(f"{ANALYTICS_NAME}/*/*.parquet")
     for folder, each in groupby(paths, key=posixpath.dirname):
         data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.filesystem)
         _register(connection, ANALYTICS_NAME, posixpath.basename(folder), data)
-
-
-@dataclass(frozen=True)
-class LakeWorkshop:
-    """A copy of a lake's rows, from which models are built and put back into the lake."""
-
-    connection: duckdb.DuckDBPyConnection
-    files: LakeFiles
-
-    def publish(self) -> None:
-        """Write every model as Parquet, and put all of them in their places at once."""

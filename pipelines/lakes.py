@@ -18,8 +18,9 @@ from pipelines.databases import stored_digests
 from pipelines.destinations import DATASET_NAME, PIPELINE_NAME, working_directory
 from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.lake_files import LakeFiles
+from pipelines.lake_models import LakeWorkshop
 from pipelines.lake_storage import LakeClient, lake
-from pipelines.lake_tables import LakeWorkshop, TableFormat, connected
+from pipelines.lake_tables import TableFormat, add_models, connected
 from sources.bedrock_async_invokes.shards import Shard
 
 MARKER: Final = "bedrock_async_etl.json"
@@ -147,6 +148,13 @@ class LakeDestination:
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with connected(self.files, self.existing().stored_format, are_copied=False) as connection:
+            add_models(connection, self.files)
+            yield connection
+
+    @contextmanager
+    def copied(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connected(self.files, self.existing().stored_format, are_copied=True) as connection:
+            add_models(connection, self.files)
             yield connection
 
     @contextmanager

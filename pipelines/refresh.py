@@ -1,15 +1,21 @@
 """Bring the models up to date with what was loaded, and check both."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipelines.checks import CheckResult, run_checks
+from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination
-from pipelines.errors import CommandError
+from pipelines.errors import CommandError, UsageError
 from pipelines.models import BuiltModel, OnBuilt, build_models
+
+Build = Callable[[Any, Path | None, OnBuilt | None], list[BuiltModel]]
+"""Builds the models of a destination, and those of a folder, as `build_models` does."""
 
 
 @dataclass
@@ -41,17 +47,35 @@ class Refresh:
         }
 
 
+def find_builder(
+    engine: str, destination: Destination, master: str | None = None, remote: str | None = None
+) -> Build:
+    """What builds the models by DuckDB or by Spark; raises `UsageError` for what does not fit."""
+    if engine == "duckdb":
+        if master or remote:
+            raise UsageError("--master and --remote go with --engine spark.")
+        return build_models
+    if isinstance(destination, DuckDBDestination):
+        raise UsageError("--engine spark builds the models of a lake: give --lake.")
+    from pipelines.lake_spark import build_models_on_spark
+
+    return partial(build_models_on_spark, master=master, remote=remote)
+
+
 def refresh(
-    destination: Destination, own: Path | None = None, on_built: OnBuilt | None = None
+    destination: Destination,
+    own: Path | None = None,
+    on_built: OnBuilt | None = None,
+    build: Build = build_models,
 ) -> Refresh:
-    """Rebuild the models and check them, with those in the folder `own`.
+    """Rebuild the models by `build` and check them, with those in the folder `own`.
 
     What cannot be built or checked is told by the result.
     """
     result = Refresh()
     with destination.locked():
         try:
-            result.models = build_models(destination, own, on_built)
+            result.models = build(destination, own, on_built)
             result.checks = run_checks(destination, own)
         except CommandError as error:
             result.error = str(error)

@@ -17,7 +17,7 @@ import pyspark
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from pipelines.destinations import DuckDBDestination, reading
+from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
 from pipelines.models import BuiltModel, build_models
 from pipelines.spark import build_on_spark, current_rows, spark_session
@@ -90,7 +90,7 @@ def built(
 
 def loaded(spark: SparkSession, database: Path, folder: Path) -> dict[tuple[str, str], DataFrame]:
     """The loaded tables of a database as Parquet files, as Spark reads them."""
-    with reading(database) as connection:
+    with DuckDBDestination(database).reading() as connection:
         for name in LOADED:
             connection.execute(f"copy bedrock.{name} to '{folder / name}.parquet'")
     return {("bedrock", name): spark.read.parquet(f"{folder / name}.parquet") for name in LOADED}
@@ -110,7 +110,7 @@ def build(
 
 
 def of_duckdb(database: Path, name: str) -> pa.Table:
-    with reading(database) as connection:
+    with DuckDBDestination(database).reading() as connection:
         return connection.table(f"bedrock_analytics.{name}").to_arrow_table()
 
 

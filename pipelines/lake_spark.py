@@ -1,0 +1,90 @@
+"""Build a lake's models on Spark, from the lake's Parquet files and into them."""
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
+from pipelines.lake_files import LakeFiles
+from pipelines.lake_models import publish_models
+from pipelines.lake_tables import LOG_NAME, SCHEMAS, TableFormat, delta_table, log_paths
+from pipelines.lakes import LakeDestination
+from pipelines.models import BuiltModel, OnBuilt
+from pipelines.publishing import publication
+from pipelines.spark import build_on_spark, current_rows, spark_session
+from pipelines.spark_sql import TableName
+from pipelines.sql_files import read_models
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
+"""Where Spark writes to; other readers take what begins with a line for no data."""
+
+
+def build_models_on_spark(
+    lake: LakeDestination,
+    own: Path | None = None,
+    on_built: OnBuilt | None = None,
+    *,
+    master: str | None = None,
+    remote: str | None = None,
+) -> list[BuiltModel]:
+    """Rebuild every model, and those in the folder `own`, and publish them.
+
+    Raises `CommandError`, and leaves the models as they were, where one cannot be built.
+    """
+    models = read_models(own)
+    files = lake.existing().files
+    spark = spark_session(master, remote)
+    folder = f"{WRITTEN}/{uuid.uuid4().hex}"
+
+    def save(name: str, rows: "DataFrame") -> "DataFrame":
+        url = spark_url(files, f"{folder}/{name}")
+        rows.write.parquet(url)
+        return spark.read.parquet(url)
+
+    with lake.locked():
+        try:
+            tables = current_rows(spark, _logs(spark, files, lake.stored_format))
+            built = build_on_spark(spark, tables, models, save, on_built)
+            _publish(files, folder, [model.name for model in built])
+        finally:
+            files.remove_folder(WRITTEN)
+    return built
+
+
+def spark_url(files: LakeFiles, name: str) -> str:
+    """What Spark calls a file: its S3 has a scheme of its own."""
+    return f"{files.url}/{name}".replace("s3://", "s3a://", 1)
+
+
+def _logs(
+    spark: "SparkSession", files: LakeFiles, table_format: TableFormat | None
+) -> dict[TableName, "DataFrame"]:
+    logs = {(LOG_NAME, name): _log(spark, files, name) for name in SCHEMAS}
+    if table_format == "delta" and (table := delta_table(files)):
+        root = spark_url(files, f"{DATASET_NAME}/async_invokes")
+        urls = [url.replace("s3://", "s3a://", 1) for url in table.file_uris()]
+        rows = spark.read.option("basePath", root).parquet(*urls)
+        logs[LOG_NAME, "async_invokes"] = rows
+    return logs
+
+
+def _log(spark: "SparkSession", files: LakeFiles, name: str) -> "DataFrame":
+    """A change log; without rows where the lake has none yet."""
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    schema = from_arrow_schema(SCHEMAS[name])
+    root = spark_url(files, f"{DATASET_NAME}/{name}")
+    urls = [f"{root}/{path.rpartition('/')[2]}" for path in log_paths(files, name)]
+    return spark.read.schema(schema).parquet(*urls) if urls else spark.createDataFrame([], schema)
+
+
+def _publish(files: LakeFiles, folder: str, names: Sequence[str]) -> None:
+    with publication(files.filesystem, files.path(ANALYTICS_NAME)) as staging:
+        for name in names:
+            for number, path in enumerate(files.glob(f"{folder}/{name}/*.parquet")):
+                staging.stage_there(path, f"{name}/part-{number}.parquet")
+        publish_models(files, staging)

@@ -1,0 +1,66 @@
+"""Statements that make other engines read an export."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pipelines.manifest import Manifest, TableEntry
+from pipelines.urls import is_s3
+
+ATHENA_TYPES: Final = {
+    "INTEGER": "int",
+    "VARCHAR": "string",
+    "BLOB": "binary",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+}
+"""Those that are not called as in DuckDB."""
+
+
+def statements(manifest: Manifest, url: str) -> str:
+    """DuckDB and Spark for each table and, for a URL on S3, Athena; to be pasted."""
+    url = url.rstrip("/")
+    tables = manifest.tables.items()
+    blocks = ["-- DuckDB", *_duckdb(manifest, url)]
+    blocks += ["", "# Spark (Python)", *(_spark(name, url) for name, _ in tables)]
+    if is_s3(url):
+        blocks += ["", "-- Athena", *(_athena(name, table, url) for name, table in tables)]
+    return "\n".join(blocks) + "\n"
+
+
+def _duckdb(manifest: Manifest, url: str) -> Iterator[str]:
+    if is_s3(url):
+        yield "create secret (type s3, provider credential_chain);"
+    for name, table in manifest.tables.items():
+        if table.partitioned_by:
+            files = f"{url}/{name}/*/*.parquet', hive_partitioning = true"
+        else:
+            files = f"{url}/{name}/*.parquet'"
+        yield f"create view {name} as from read_parquet('{files});"
+
+
+def _spark(name: str, url: str) -> str:
+    # Spark's own name of the protocol; on EMR and Glue s3:// does as well.
+    path = url.replace("s3://", "s3a://", 1) if is_s3(url) else url
+    return f'spark.read.parquet("{path}/{name}").createOrReplaceTempView("{name}")'
+
+
+def _athena(name: str, table: TableEntry, url: str) -> str:
+    """Partitions are found by MSCK REPAIR TABLE.
+
+    Partition projection needs no repair for a new date, but it projects dates only: rows without
+    a submit_time, in `submit_date=__HIVE_DEFAULT_PARTITION__`, would be missing, and unnoticed.
+    """
+    columns = ",\n".join(
+        f"    `{column}` {_athena_type(kind)}" for column, kind in table.columns.items()
+    )
+    partitioned = (
+        f"PARTITIONED BY (`{table.partitioned_by}` date)\n" if table.partitioned_by else ""
+    )
+    repair = f"\nMSCK REPAIR TABLE `{name}`;  -- again for each new date" if partitioned else ""
+    return (
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\n{partitioned}"
+        f"STORED AS PARQUET\nLOCATION '{url}/{name}/';{repair}"
+    )
+
+
+def _athena_type(kind: str) -> str:
+    return ATHENA_TYPES.get(kind, kind.lower())

@@ -1,0 +1,91 @@
+"""Folders to export to: on the local disk, and on an S3 that is served by moto over HTTP."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import boto3
+import duckdb
+import pytest
+from fsspec import AbstractFileSystem
+
+from pipelines.urls import is_s3, open_url
+
+BUCKET = "lake"
+DATES = "select submit_date, count(*) from {} group by all"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A URL that is exported to, as its readers see it."""
+
+    url: str
+
+    def open(self) -> tuple[AbstractFileSystem, str]:
+        return open_url(self.url)
+
+    def names(self, folder: str = "") -> dict[str, tuple[int, str]]:
+        """Size and time of change of every file."""
+        fs, root = self.open()
+        found = fs.find(f"{root}/{folder}".rstrip("/"), detail=True)
+        changed = "LastModified" if is_s3(self.url) else "mtime"
+        return {
+            path.removeprefix(f"{root}/"): (info["size"], str(info[changed]))
+            for path, info in found.items()
+        }
+
+    def rows_by_date(self, table: str = "async_invokes") -> dict[date | None, int]:
+        """What a reader that knows nothing but the folder counts."""
+        files = f"read_parquet('{self.url}/{table}/*/*.parquet', hive_partitioning = true)"
+        with duckdb.connect() as connection:
+            if is_s3(self.url):
+                connection.register_filesystem(self.open()[0])
+            return dict(connection.sql(DATES.format(files)).fetchall())
+
+
+@contextmanager
+def served_s3() -> Iterator[str]:
+    """The endpoint of an S3 of one's own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not _answers(port):
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def use_s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process's AWS environment lead to the endpoint alone, with an empty bucket."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    settings = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    bucket = boto3.resource("s3").Bucket(BUCKET)
+    bucket.create()
+    bucket.objects.delete()
