@@ -58,6 +58,7 @@ REPORTS = [
     report("one", "2", "us-east-1", 3, "1"),
     report("two", "1", "us-east-1", 5, "2"),
     report("two", "1", "us-east-1", 5, "1"),
+    report("one", "1", "us-east-1", 2, "3"),
 ]
 
 
