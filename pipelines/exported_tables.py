@@ -72,13 +72,6 @@ class Source:
             for name, kind in self.exported_columns.items()
         }
 
-    @property
-    def order(self) -> str:
-        """By time where there is one; one order only, so that what is cut in parts is exact."""
-        if {"submit_time", "invocation_arn"} <= self.columns.keys():
-            return "order by submit_time, invocation_arn"
-        return "order by all"
-
 
 def exported_type(kind: str) -> str:
     """The type in Parquet of a DuckDB type.

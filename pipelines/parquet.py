@@ -37,12 +37,13 @@ def written_files(
     parts = max(1, -(-partition.rows // ROWS_PER_FILE))
     for part in range(parts):
         rows = min(ROWS_PER_FILE, partition.rows - part * ROWS_PER_FILE)
-        # DuckDB writes with one thread where there is a limit.
-        limit = f"limit {rows} offset {part * ROWS_PER_FILE}" if parts > 1 else ""
+        select = f"{_select(source, partition)} {_order(source, is_cut=parts > 1)}"
+        if parts > 1:  # DuckDB writes with one thread where there is a limit.
+            select += f" limit {rows} offset {part * ROWS_PER_FILE}"
         connection.execute(
-            f"copy ({_select(source, partition)} {limit}) to {literal(str(scratch))} (format "
             # The first version of the format's pages is the one that every engine reads.
-            f"parquet, compression zstd, parquet_version v1, row_group_size {ROW_GROUP_ROWS})"
+            f"copy ({select}) to {literal(str(scratch))} (format parquet, parquet_version v1, "
+            f"compression zstd, row_group_size {ROW_GROUP_ROWS})"
         )
         path = f"{partition.folder}/part-{part}.parquet"
         yield ExportedFile(path, rows, scratch.stat().st_size)
@@ -61,7 +62,18 @@ def _select(source: Source, partition: Partition) -> str:
         value = partition.folder.rpartition("=")[2]
         is_value = "is null" if value == NO_DATE else f"= date {literal(value)}"
         condition = f"where {source.partition_column} {is_value}"
-    return f"select {columns} from {source.sql_name} {condition} {source.order}"  # noqa: S608
+    return f"select {columns} from {source.sql_name} {condition}"  # noqa: S608
+
+
+def _order(source: Source, *, is_cut: bool) -> str:
+    """By time where there is one, else as the table is.
+
+    What is cut in parts needs an order without ties: a row could be in two of them, or in none.
+    """
+    keys = ["submit_time"] if "submit_time" in source.columns else []
+    if is_cut:
+        keys += [identifier(name) for name in source.columns]
+    return f"order by {', '.join(keys)}" if keys else ""
 
 
 def _fingerprint(source: Source) -> str:

@@ -285,6 +285,29 @@ def test_a_large_date_is_cut_into_parts_by_time(
     ]
 
 
+@pytest.mark.parametrize("table", ["async_invokes", "mine"])
+def test_parts_have_each_row_once_whatever_the_ties(
+    table: str, connection: duckdb.DuckDBPyConnection, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROWS_PER_FILE", 30_000)
+    connection.execute(
+        "create or replace table bedrock.async_invokes as select 'arn-' || number as "
+        "invocation_arn, timestamptz '2026-03-01 12:00:00+00' as submit_time, "
+        "date '2026-03-01' as submit_date, submit_time as observed_at "
+        "from range(200_000) as numbers (number)"
+    )
+    add_model(
+        connection,
+        "mine",
+        "select hash(invocation_arn) % 1000 as one, invocation_arn from bedrock.async_invokes",
+    )
+    export(connection, url)
+    files = f"read_parquet('{url}/{table}/**/part-*.parquet', filename = true)"
+    distinct = "count(distinct invocation_arn), count(distinct filename)"
+    counts = f"select count(*), {distinct} from {files}"
+    assert connection.execute(counts).fetchall() == [(200_000, 200_000, 7)]
+
+
 def test_the_manifest_names_tables_columns_files_and_bytes(
     connection: duckdb.DuckDBPyConnection, url: str
 ) -> None:
