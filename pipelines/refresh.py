@@ -1,10 +1,9 @@
 """Bring the models up to date with what was loaded, and check both."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
@@ -14,8 +13,13 @@ from pipelines.destinations import Destination
 from pipelines.errors import CommandError, UsageError
 from pipelines.models import BuiltModel, OnBuilt, build_models
 
-Build = Callable[[Any, Path | None, OnBuilt | None], list[BuiltModel]]
-"""Builds the models of a destination, and those of a folder, as `build_models` does."""
+
+class Build(Protocol):
+    """Builds the models of a destination, as `build_models` does."""
+
+    def __call__(
+        self, destination: Any, own: Path | None = None, on_built: OnBuilt | None = None, /
+    ) -> list[BuiltModel]: ...
 
 
 @dataclass

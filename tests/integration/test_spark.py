@@ -19,10 +19,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
+from pipelines.lake_tables import TableFormat
 from pipelines.models import BuiltModel, build_models
+from pipelines.refresh import find_builder
 from pipelines.spark import build_on_spark, current_rows, spark_session
 from pipelines.sql_files import SqlFile, read_file, read_models
 from tests.conftest import NOW
+from tests.lakes import lake_of
 from tests.sql.change_logs import CURRENT, LOGS, in_order
 from tests.sql.given import SCENARIOS, make_database, make_tables, store
 from tests.timelines import timeline
@@ -31,6 +34,12 @@ pytestmark = pytest.mark.integration
 
 MODELS = [model.name for model in read_models()]
 LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
+LAKES: list[tuple[TableFormat, str]] = [
+    ("parquet", "duckdb"),
+    ("delta", "duckdb"),
+    ("parquet", "spark"),
+    ("delta", "spark"),
+]
 DIVIDED = {
     "baseline_rate",
     "failure_rate",
@@ -81,11 +90,16 @@ def elsewhere(tables: dict[str, pa.Table], suffix: str) -> dict[str, pa.Table]:
 
 @pytest.fixture(scope="module")
 def built(
-    database: Path, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, list[BuiltModel]]:
-    """Where Spark has written the models, and what it says of them."""
-    folder = tmp_path_factory.mktemp("lake")
-    return folder, build(spark, loaded(spark, database, folder), read_models(), folder)
+    database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], tuple[Path, list[BuiltModel]]]:
+    """Per format and engine, where the models of a lake are, and what was said of them."""
+    found: dict[tuple[str, str], tuple[Path, list[BuiltModel]]] = {}
+    for table_format, engine in LAKES:
+        folder = tmp_path_factory.mktemp("lake") / engine
+        lake = lake_of(database, folder, table_format)
+        models = find_builder(engine, lake, "local[2]" if engine == "spark" else None)(lake)
+        found[table_format, engine] = (folder / "bedrock_analytics", models)
+    return found
 
 
 def loaded(spark: SparkSession, database: Path, folder: Path) -> dict[tuple[str, str], DataFrame]:
@@ -136,11 +150,15 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
             assert one.equals(other), name
 
 
+@pytest.mark.parametrize("lake", LAKES, ids=" by ".join)
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_is_the_same(
-    name: str, database: Path, built: tuple[Path, list[BuiltModel]]
+def test_a_model_is_the_same_in_a_lake(
+    name: str,
+    lake: tuple[str, str],
+    database: Path,
+    built: dict[tuple[str, str], tuple[Path, list[BuiltModel]]],
 ) -> None:
-    folder, models = built
+    folder, models = built[lake]
     expected = of_duckdb(database, name)
     assert_same(pq.read_table(folder / name), expected)
     assert [model.rows for model in models if model.name == name] == [len(expected)]
