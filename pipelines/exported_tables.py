@@ -116,9 +116,8 @@ def sources(connection: duckdb.DuckDBPyConnection) -> list[Source]:
 
 
 def _source(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> Source:
-    table = connection.sql(f"from {schema}.{identifier(name)}")
-    kinds = [str(kind) for kind in table.types]
-    return Source(name, schema, dict(zip(table.columns, kinds, strict=True)))
+    described = connection.execute(f"describe {schema}.{identifier(name)}").fetchall()
+    return Source(name, schema, {column: kind for column, kind, *_ in described})
 
 
 def identifier(name: str) -> str:
