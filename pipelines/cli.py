@@ -237,6 +237,31 @@ def export_files(
                 print_text(text)
 
 
+@app.command("compact")
+def compact_lake(
+    lake: LakeOption = None,
+    grace: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="How long replaced files stay for who has them open."
+        ),
+    ] = 3_600,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Put the many small files of a lake together. The files replaced go with the next time."""
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.compact import compact
+        from pipelines.console import print_compactions
+        from pipelines.load import existing_lake
+
+        done = compact(existing_lake(**given(lake=lake)), grace)
+        if as_json:
+            print_json({"tables": [each.as_json() for each in done], "exit_code": 0})
+        else:
+            print_compactions(done)
+
+
 @app.command()
 def status(
     database: DatabaseOption = None,

@@ -4,18 +4,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from pipelines.checks import CheckResult
-from pipelines.export import ExportResult
 from pipelines.load import RunResult
 from pipelines.models import BuiltModel, OnBuilt
 from pipelines.refresh import Refresh
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
+
+if TYPE_CHECKING:
+    from pipelines.compact import Compaction
+    from pipelines.export import ExportResult
 
 
 class ProgressBar:
@@ -188,7 +191,7 @@ def _violations(check: CheckResult) -> str:
     return f"{check.violations:,} {rows} the rule{rule}"
 
 
-def print_export(result: ExportResult) -> None:
+def print_export(result: "ExportResult") -> None:
     """A row per table of which something is written or removed, and the totals."""
     numbers = ("written", "removed", "left", "rows written", "rows")
     table = plain_table("table", numbers=numbers)
@@ -212,7 +215,7 @@ def print_export(result: ExportResult) -> None:
     console.print(_export_totals(result))
 
 
-def _export_totals(result: ExportResult) -> str:
+def _export_totals(result: "ExportResult") -> str:
     written = [partition for table in result.tables for partition in table.written]
     removed = sum(len(table.removed) for table in result.tables)
     left = sum(len(table.left) for table in result.tables)
@@ -224,6 +227,17 @@ def _export_totals(result: ExportResult) -> str:
         return f"Would write {counts}: {others}. Nothing was touched."
     megabytes = sum(partition.bytes for partition in written) / 1e6
     return f"Wrote {counts}, {megabytes:,.1f} MB, in {result.seconds:.1f} s; {others}."
+
+
+def print_compactions(done: "list[Compaction]") -> None:
+    """A row per table."""
+    table = plain_table(
+        "table", numbers=("files", "files now", "rows rewritten", "replaced before, removed")
+    )
+    for each in done:
+        counts = (each.files_before, each.files_after, each.rows_rewritten, each.removed)
+        table.add_row(each.table, *(f"{count:,}" for count in counts))
+    output_console().print(table)
 
 
 def print_text(text: str) -> None:

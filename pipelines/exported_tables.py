@@ -9,6 +9,7 @@ import duckdb
 
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.errors import CommandError
+from pipelines.sql_files import identifier
 
 ROWS: Final = "async_invokes"
 PARTITIONED: Final = (ROWS, "invocations")
@@ -118,13 +119,3 @@ def sources(connection: duckdb.DuckDBPyConnection) -> list[Source]:
 def _source(connection: duckdb.DuckDBPyConnection, name: str, schema: str) -> Source:
     described = connection.execute(f"describe {schema}.{identifier(name)}").fetchall()
     return Source(name, schema, {column: kind for column, kind, *_ in described})
-
-
-def identifier(name: str) -> str:
-    """A name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"

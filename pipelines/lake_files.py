@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,8 +13,9 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
 
-from pipelines.errors import CommandError, UsageError
+from pipelines.errors import CommandError
 from pipelines.lake_storage import LocalFiles
+from pipelines.urls import is_s3, open_url, permissions
 
 
 @configspec
@@ -47,13 +47,11 @@ class LakeFiles:
 
         Raises `UsageError` for another kind, `CommandError` where a bucket cannot be reached.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "s3":
-            return cls(*_bucket(parts.netloc, parts.path.strip("/")))
-        if parts.scheme not in ("", "file"):
-            raise UsageError(f"{url} is neither a folder nor s3://BUCKET/PATH.")
-        folder = Path(parts.path if parts.scheme else url).expanduser().resolve()
-        return cls(folder.as_uri(), str(folder), LocalFiles(auto_mkdir=True))
+        filesystem, root = open_url(url)
+        if is_s3(url):
+            return cls(f"s3://{root}", root, filesystem, _credentials(root.partition("/")[0]))
+        folder = Path(root)
+        return cls(folder.as_uri(), root, LocalFiles(auto_mkdir=True))
 
     @property
     def is_local(self) -> bool:
@@ -116,25 +114,8 @@ class LakeFiles:
 
 
 @lru_cache
-def _bucket(bucket: str, prefix: str) -> tuple[str, str, AbstractFileSystem, BucketCredentials]:
-    """URL, root, file system and credentials; asking for the bucket tells what is wrong with it."""
-    try:
-        import s3fs
-    except ModuleNotFoundError:
-        raise CommandError(
-            "A lake on S3 needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
-        ) from None
-    root = "/".join(filter(None, (bucket, prefix)))
-    credentials = _credentials(bucket)
-    filesystem = s3fs.S3FileSystem(
-        endpoint_url=credentials.endpoint_url,
-        client_kwargs={"region_name": credentials.region_name},
-        use_listings_cache=False,
-    )
-    return f"s3://{root}", root, filesystem, credentials
-
-
 def _credentials(bucket: str) -> BucketCredentials:
+    """Those for a bucket; asking for it tells what is wrong with it before anything is done."""
     try:
         client = boto3.client("s3")
         answer = client.head_bucket(Bucket=bucket)
@@ -154,8 +135,5 @@ def _refusal(bucket: str, error: ClientError) -> str:
     if status == 404:
         return f"There is no bucket {bucket}: make it first, or name another."
     if status == 403:
-        return (
-            f"No permission for s3://{bucket}: the credentials need s3:ListBucket on it, and "
-            "s3:GetObject, s3:PutObject and s3:DeleteObject on what is in it."
-        )
+        return f"No permission for s3://{bucket}. {permissions(f's3://{bucket}')}"
     return f"s3://{bucket} cannot be used: {error}"

@@ -13,13 +13,12 @@ from pipelines.exported_tables import (
     Source,
     exported_type,
     exported_value,
-    identifier,
-    literal,
     sources,
 )
 from pipelines.lake_files import LakeFiles
 from pipelines.parquet import ROW_GROUP_ROWS
 from pipelines.publishing import Publication, publication
+from pipelines.sql_files import identifier, literal
 
 MANIFEST_VERSION: Final = 1
 

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,9 @@ from dlt.destinations.impl.filesystem.filesystem import (
     ReferenceFollowupJob,
 )
 from fsspec.implementations.local import LocalFileSystem
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 TRIES: Final = 30
 """Of one upsert, while other workers commit to the same partitions."""
@@ -84,16 +87,23 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
             )
         if not versions.num_rows:
             return
-        # Not streamed: where it streams, delta-rs looks into files that cannot match.
-        merge = table.merge(
-            versions,
-            _matching(versions),
-            source_alias="source",
-            target_alias="target",
-            merge_schema=True,
-            streamed_exec=False,
-        )
-        merge.when_matched_update_all().when_not_matched_insert_all().execute()
+        upsert(table, versions)
+
+
+def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
+    """Merge rows, no ARN twice, into the partitions of their dates; delta-rs's own figures."""
+    # Not streamed: where it streams, delta-rs looks into files that cannot match.
+    merge = table.merge(
+        versions,
+        _matching(versions),
+        source_alias="source",
+        target_alias="target",
+        merge_schema=True,
+        streamed_exec=False,
+    )
+    merged = merge.when_matched_update_all().when_not_matched_insert_all()
+    figures: dict[str, Any] = merged.execute()
+    return figures
 
 
 def newest_versions(table: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import dlt
 import duckdb
 import pyarrow as pa
+from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
@@ -21,6 +22,7 @@ from pipelines.lake_files import LakeFiles
 from pipelines.lake_models import LakeWorkshop
 from pipelines.lake_storage import LakeClient, lake
 from pipelines.lake_tables import TableFormat, add_models, connected
+from pipelines.urls import remedy
 from sources.bedrock_async_invokes.shards import Shard
 
 MARKER: Final = "bedrock_async_etl.json"
@@ -164,7 +166,9 @@ class LakeDestination:
             yield LakeWorkshop(connection, self.files)
 
     def explain(self, error: Exception) -> str:
-        return f"Cannot use {self.url}: {' '.join(str(error).split()) or type(error).__name__}"
+        if isinstance(error, UnsupportedStorageVersionException):
+            return f"{self.url} was written by a newer version of dlt: upgrade dlt."
+        return f"Cannot use {self.url}: {remedy(self.url, error)}"
 
 
 class LakeSession:

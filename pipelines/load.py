@@ -1,16 +1,18 @@
 """Load what is new or changed of every scope into the destination."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dlt
 import duckdb
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
+from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from pipelines import DEFAULT_DATABASE
 from pipelines.databases import DuckDBDestination
@@ -20,6 +22,9 @@ from sources.bedrock_async_invokes import Extraction, extraction_source, new_ext
 from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
 from sources.bedrock_async_invokes.shards import Shard
+
+if TYPE_CHECKING:
+    from pipelines.lakes import LakeDestination
 
 SLICE_ROWS: Final = 245_000
 """Rows that one load package has at most, and so what a killed run reads again.
@@ -129,6 +134,16 @@ def existing_destination(database: str = DEFAULT_DATABASE, lake: str | None = No
 
 
 @with_config(sections=("bedrock_async_etl",))
+def existing_lake(lake: str | None = None) -> "LakeDestination":
+    """The lake given, else the one that dlt's configuration has; raises `CommandError` without."""
+    from pipelines.lakes import LakeDestination
+
+    if lake is None:
+        raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")
+    return LakeDestination(lake).existing()
+
+
+@with_config(sections=("bedrock_async_etl",))
 def load(
     destination: Destination,
     options: Mapping[str, Any] | None = None,
@@ -181,12 +196,21 @@ def _extraction(
 @contextmanager
 def _one_line_errors(destination: Destination) -> Iterator[None]:
     """What is told is the innermost."""
+    logger = logging.getLogger("dlt")
+    logger.addFilter(_is_told_by_dlt)
     try:
         yield
     except (DltException, duckdb.Error, OSError) as error:
         cause = innermost(error)
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
-        if isinstance(cause, duckdb.IOException):
+        if isinstance(cause, duckdb.IOException | OSError | UnsupportedStorageVersionException):
             raise CommandError(destination.explain(cause)) from error
         raise CommandError(f"The load failed: {describe(cause)}") from error
+    finally:
+        logger.removeFilter(_is_told_by_dlt)
+
+
+def _is_told_by_dlt(record: logging.LogRecord) -> bool:
+    """Not what its loader says of a job that fails, since that is told once and in one line."""
+    return record.module != "load"

@@ -14,7 +14,7 @@ from dlt.common.configuration import with_config
 
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
 from pipelines.errors import CommandError, UsageError
-from pipelines.sql_files import SqlFile, read_models
+from pipelines.sql_files import SqlFile, identifier, literal, read_models
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)
@@ -158,9 +158,9 @@ def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) 
         for table in sorted(model.reads):
             inherited |= explained.get(table, {})
         explained[ANALYTICS_NAME, model.name] = columns = inherited | model.columns
-        statements.append(f"comment on table {_table(model)} is {_literal(model.description)}")
+        statements.append(f"comment on table {_table(model)} is {literal(model.description)}")
         statements += [
-            f"comment on column {_table(model)}.{_identifier(name)} is {_literal(columns[name])}"
+            f"comment on column {_table(model)}.{identifier(name)} is {literal(columns[name])}"
             for name in connection.table(_table(model)).columns
             if name in columns
         ]
@@ -168,12 +168,4 @@ def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) 
 
 
 def _table(model: SqlFile) -> str:
-    return f"{ANALYTICS_NAME}.{_identifier(model.name)}"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return f"{ANALYTICS_NAME}.{identifier(model.name)}"

@@ -7,8 +7,9 @@ from typing import Final
 
 import duckdb
 
-from pipelines.exported_tables import INSTANT, PARTITION_COLUMN, ROWS, Source, identifier, literal
+from pipelines.exported_tables import INSTANT, PARTITION_COLUMN, ROWS, Source
 from pipelines.manifest import ExportedFile, Partition
+from pipelines.sql_files import identifier, literal
 
 NO_DATE: Final = "__HIVE_DEFAULT_PARTITION__"
 """What Hive, Athena, Spark, Arrow and DuckDB read as null."""

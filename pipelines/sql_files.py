@@ -149,3 +149,13 @@ def _described(comment: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 def _paragraphs(lines: Sequence[str]) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", "\n".join(lines)).strip()
+
+
+def identifier(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"

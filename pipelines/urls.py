@@ -53,7 +53,7 @@ def one_line_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (OSError, BotoCoreError, ClientError) as error:
-        raise CommandError(f"Cannot export to {url}: {_remedy(url, error)}") from error
+        raise CommandError(f"Cannot export to {url}: {remedy(url, error)}") from error
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         if "No space left" in reason:
@@ -61,15 +61,16 @@ def one_line_errors(url: str) -> Iterator[None]:
         raise CommandError(f"The export failed: {reason}") from error
 
 
-def _remedy(url: str, error: Exception) -> str:
+def remedy(url: str, error: Exception) -> str:
+    """What is wrong with a place that cannot be read or written, and what to do."""
     if isinstance(error, OSError) and error.errno in FULL:
-        return "no space is left. Free some and export again: the last export is as it was."
+        return "no space is left. Free some and try again: what was there is as it was."
     if isinstance(error, NoCredentialsError):
         return "no AWS credentials found. Set AWS_PROFILE, or log in with `aws sso login`."
     if isinstance(error, PermissionError) or (
         isinstance(error, OSError) and error.errno == errno.EROFS
     ):
-        return f"access is denied ({error.strerror or error}). {_permissions(url)}"
+        return f"access is denied ({error.strerror or error}). {permissions(url)}"
     if isinstance(error, FileNotFoundError) and is_s3(url):
         return f"{error.strerror or error}. Make the bucket, or correct the URL."
     if isinstance(error, NotADirectoryError | FileExistsError):
@@ -77,7 +78,8 @@ def _remedy(url: str, error: Exception) -> str:
     return describe(error)
 
 
-def _permissions(url: str) -> str:
+def permissions(url: str) -> str:
+    """What has to be allowed."""
     if not is_s3(url):
         return "Give a folder that can be written to."
     bucket, _, prefix = url.removeprefix("s3://").rstrip("/").partition("/")

@@ -182,17 +182,14 @@ def duckdb_reads(folder: str) -> tuple[int, ...]:
 def polars_reads(folder: str) -> tuple[int, ...]:
     submitted = polars.col("submit_time")
     frame = polars.scan_parquet(f"{folder}/**/*.parquet", hive_partitioning=True)
-    return (
-        frame.select(
-            polars.len(),
-            submitted.count().alias("submitted"),
-            (polars.col("end_time") - submitted).dt.total_microseconds().sum().alias("total"),
-            polars.col("submit_date").drop_nulls().n_unique().alias("dates"),
-            submitted.dt.timestamp("us").min().alias("first"),
-        )
-        .collect()
-        .row(0)
+    counts = frame.select(
+        polars.len(),
+        submitted.count().alias("submitted"),
+        (polars.col("end_time") - submitted).dt.total_microseconds().sum().alias("total"),
+        polars.col("submit_date").drop_nulls().n_unique().alias("dates"),
+        submitted.dt.timestamp("us").min().alias("first"),
     )
+    return tuple(counts.collect().row(0))
 
 
 def spark_reads(spark: SparkSession, folder: str) -> tuple[int, ...]:

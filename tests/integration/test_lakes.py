@@ -5,14 +5,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
+from pipelines.errors import CommandError
+from pipelines.lake_storage import newest_versions, upsert
 from pipelines.lakes import LakeDestination
 from pipelines.load import load
+from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
@@ -115,3 +123,76 @@ def test_an_increment_killed_at_any_moment_is_made_whole(
             shutil.rmtree(lake.working_directory)
         assert load(lake).exit_code == 0
         assert_exact_copy(lake, filled)
+
+
+@pytest.fixture
+def refusing_s3(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An S3 that lets these credentials do nothing."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_error(403)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Refuses) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+def test_a_bucket_that_refuses_is_told_with_what_to_allow(refusing_s3: None) -> None:
+    with pytest.raises(CommandError, match=r"^No permission for s3://closed\. .*s3:ListBucket"):
+        load(LakeDestination("s3://closed/lake", "parquet"))
+
+
+def test_a_bucket_that_is_not_there_is_told(
+    bedrock: Control, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
+    with pytest.raises(CommandError, match=r"^There is no bucket nowhere: make it first"):
+        load(LakeDestination("s3://nowhere/lake", "parquet"))
+
+
+DAYS = 100
+PER_DAY = 10_000
+
+
+def invocations(first: int, last: int, status: str) -> pa.Table:
+    """Those numbered from `first` to before `last`, so many of which are submitted each day."""
+    numbers = pa.array(range(first, last))
+    days = pc.cast(pc.divide(numbers, PER_DAY), pa.int32())
+    columns = {
+        "invocation_arn": pc.cast(numbers, pa.string()),
+        "model_arn": pa.repeat("model/m", len(numbers)),
+        "status": pa.repeat(status, len(numbers)),
+        "submit_date": pc.cast(days, pa.date32()),
+        "observed_at": pa.repeat(pa.scalar(NOW, pa.timestamp("us", "UTC")), len(numbers)),
+    }
+    nothing = {field.name: pa.nulls(len(numbers), field.type) for field in SCHEMA}
+    return pa.table(nothing | columns, SCHEMA)
+
+
+def test_an_upsert_of_ten_thousand_rows_into_a_million_touches_their_dates_alone(
+    tmp_path: Path,
+) -> None:
+    write_deltalake(
+        tmp_path, invocations(0, DAYS * PER_DAY, "InProgress"), partition_by=["submit_date"]
+    )
+    table = DeltaTable(tmp_path)
+    before = set(table.file_uris())
+    figures = upsert(table, invocations(505_000, 515_000, "Completed"))
+    assert (figures["num_target_rows_updated"], figures["num_target_rows_inserted"]) == (10_000, 0)
+    assert figures["num_target_files_scanned"] == 2
+    assert len(before & set(table.file_uris())) == DAYS - 2
+    statuses = table.to_pyarrow_table(columns=["status"])["status"].to_pylist()
+    assert (statuses.count("Completed"), len(statuses)) == (10_000, DAYS * PER_DAY)
+
+
+def test_versions_of_one_invocation_in_one_package_come_down_to_the_newest() -> None:
+    older, newer = invocations(0, 2, "InProgress"), invocations(0, 2, "Completed")
+    assert newest_versions(pa.concat_tables([older, newer])) == newer

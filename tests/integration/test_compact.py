@@ -1,0 +1,65 @@
+"""A lake of many small files becomes one of few, and nobody notices."""
+
+from datetime import timedelta
+
+import pytest
+
+from pipelines.compact import Compaction, compact
+from pipelines.lakes import LakeDestination
+from pipelines.load import load
+from sources.bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy
+
+pytestmark = pytest.mark.integration
+
+RUNS = 5
+HOUR = 3_600.0
+
+
+@pytest.fixture(params=["parquet", "delta"])
+def lake(request: pytest.FixtureRequest, bedrock: Control, lake_url: str) -> LakeDestination:
+    """Of as many small files as there were runs."""
+    bedrock.populate(ACCOUNT, REGION, 2_000, NOW - timedelta(days=2), NOW + timedelta(days=9), 1)
+    lake = LakeDestination(lake_url, request.param)
+    for _ in range(RUNS):
+        load(lake)
+        bedrock.advance(timedelta(hours=2))
+    return lake
+
+
+def versions(lake: LakeDestination) -> list[tuple[object, ...]]:
+    """Each version of each invocation, once."""
+    with lake.reading() as connection:
+        log = connection.table("bedrock_log.async_invokes")
+        return log.distinct().order("all").fetchall()
+
+
+def test_no_version_is_lost_and_progress_goes_on(bedrock: Control, lake: LakeDestination) -> None:
+    before = versions(lake)
+    assert_is_fewer(compact(lake, 0))
+    assert versions(lake) == before
+    load(lake)
+    assert_exact_copy(lake, bedrock)
+    assert load(lake).rows_loaded == 0
+
+
+def test_files_that_are_open_stay_until_their_grace_is_over(
+    bedrock: Control, lake: LakeDestination
+) -> None:
+    before, paths = versions(lake), lake.files.glob("bedrock/extract_runs/*.parquet")
+    assert_is_fewer(compact(lake, HOUR))
+    for path in paths:
+        assert lake.files.filesystem.exists(path)
+    assert versions(lake) == before
+    assert [each.removed for each in compact(lake, HOUR)][1:] == [0, 0]
+    assert [each.removed for each in compact(lake, 0)][1] >= RUNS
+    assert versions(lake) == before
+    load(lake)
+    assert_exact_copy(lake, bedrock)
+
+
+def assert_is_fewer(done: list[Compaction]) -> None:
+    invocations, runs, _ = done
+    assert invocations.files_after < invocations.files_before
+    assert (runs.files_before, runs.files_after, runs.rows_rewritten) == (RUNS, 1, RUNS)
