@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.figures import Figure
 from tests.benchmarks.picture import draw
 from tests.benchmarks.processes import RESULTS, save
-from tests.benchmarks.scenarios import SCENARIOS, Figure, growth
+from tests.benchmarks.scenarios import SCENARIOS, growth
 from tests.benchmarks.stage import stage
 
 

@@ -2,17 +2,17 @@
 
 import json
 import os
-import statistics
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from pipelines.demo import NOW
-from tests.benchmarks.processes import Timing, in_turn
+from tests.benchmarks.destinations import destinations
+from tests.benchmarks.figures import Figure, calls_of, figure
+from tests.benchmarks.processes import in_turn
 from tests.benchmarks.stage import ACCOUNT, Stage
 
 LATENCY_SECONDS: Final = 0.1
@@ -21,50 +21,6 @@ THROTTLED_TO: Final = 5.0
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1", "eu-north-1", "ap-south-1", "sa-east-1")
 ACCOUNTS: Final = tuple(f"{number:012d}" for number in range(200_000_000_000, 200_000_000_033))
 IMPORTS: Final = "import pipelines.load, pipelines.console, pipelines.models, pipelines.refresh"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A line of the report."""
-
-    scenario: str
-    command: str
-    seconds: list[float]
-    cpu_seconds: float
-    peak_mb: float
-    calls: int | None = None
-    held_against: str = ""
-    ratio: float | None = None
-    goal: float | None = None
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.seconds)
-
-    @property
-    def holds(self) -> bool:
-        return self.ratio is None or self.goal is None or self.ratio <= self.goal
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it, and the median."""
-        return asdict(self) | {"median": round(self.median, 3)}
-
-
-def figure(scenario: str, command: str, timing: Timing, **compared: Any) -> Figure:
-    """A line from the runs of a command."""
-    return Figure(
-        scenario,
-        command,
-        timing.seconds,
-        round(timing.cpu_seconds, 2),
-        round(timing.peak_mb),
-        **compared,
-    )
-
-
-def calls_of(timing: Timing) -> int:
-    """Calls that the last run reports."""
-    return sum(scope["calls"] for scope in json.loads(timing.runs[-1].output)["scopes"])
 
 
 def first_load(stage: Stage, runs: int) -> Iterator[Figure]:
@@ -293,6 +249,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage, int], Iterator[Figure]]]] = {
     "throttled": throttled,
     "memory": memory,
     "many-scopes": many_scopes,
+    "destinations": destinations,
 }
 
 

@@ -33,13 +33,19 @@ class Stage:
         load = ["run", "--no-models", "--json", f"--database={self.database(name)}"]
         return [sys.executable, "-m", "pipelines", *load, *options]
 
+    def ours_to_lake(self, name: str, *options: str) -> list[str]:
+        """The command that loads into a lake on the local disk."""
+        load = ["run", "--no-models", "--json", f"--lake={self.folder / name}.lake"]
+        return [sys.executable, "-m", "pipelines", *load, *options]
+
     def anchor(self, name: str, region: str) -> list[str]:
         """The command that copies a region by one of the anchors: `floor` or `naive`."""
         script = f"tests.benchmarks.{name.split()[0]}"
         return [sys.executable, "-m", script, region, str(self.database(name))]
 
     def forget(self, name: str) -> None:
-        """Remove a database, and what dlt knows of any."""
+        """Remove a database or a lake, and what dlt knows of any."""
+        shutil.rmtree(self.folder / f"{name}.lake", ignore_errors=True)
         for path in self.folder.glob(f"{name}.duckdb*"):
             path.unlink()
         shutil.rmtree(self.folder / "dlt", ignore_errors=True)
