@@ -101,8 +101,9 @@ def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
         merge_schema=True,
         streamed_exec=False,
     )
-    merged = merge.when_matched_update_all().when_not_matched_insert_all()
-    figures: dict[str, Any] = merged.execute()
+    # A package that a killed run left may be older than what another worker has written since.
+    merged = merge.when_matched_update_all("source.observed_at >= target.observed_at")
+    figures: dict[str, Any] = merged.when_not_matched_insert_all().execute()
     return figures
 
 

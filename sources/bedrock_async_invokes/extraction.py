@@ -215,10 +215,14 @@ def _find_scopes(
     try:
         found = find_accounts(role_arns, concurrency, organization_role)
         accounts = {account.account_id: account for account in found}
+        of_partition = {
+            account.partition: find_regions(account, regions)
+            for account in {account.partition: account for account in reversed(found)}.values()
+        }
         scopes = [
             (account, region)
             for account in accounts.values()
-            for region in find_regions(account, regions)
+            for region in of_partition[account.partition]
         ]
     except BotoCoreError as error:
         raise ScopeError(f"The AWS configuration cannot be used: {error}") from error

@@ -3,9 +3,9 @@
 import difflib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import boto3
@@ -45,9 +45,15 @@ class Scope:
 class Account:
     """An account to read: the caller's own, or the one that a role leads to."""
 
-    session: boto3.Session
+    make_session: Callable[[], boto3.Session]
+    """A thousand sessions take seconds, so each is made when it is needed."""
     connections: int
     role_arn: str | None = None
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """One for all clients of the account."""
+        return self.make_session()
 
     @property
     def partition(self) -> str:
@@ -88,8 +94,10 @@ class Account:
         From the role's ARN, the credentials, or GetCallerIdentity, which needs no permission.
         Credentials that are no good are left to the first call that needs them.
         """
+        if self.role_arn:
+            return self.claimed_id
         credentials = self.session.get_credentials()
-        if self.role_arn or credentials is None:
+        if credentials is None:
             return self.claimed_id
         try:
             return str(credentials.account_id or self._caller_account())
@@ -144,7 +152,8 @@ def find_accounts(
         check_role_name(organization_role)
     core = botocore.session.get_session()
     needs_keys = bool(role_arns) or organization_role is not None
-    caller = Account(_caller_session(core, needs_keys=needs_keys), connections)
+    session = _caller_session(core, needs_keys=needs_keys)
+    caller = Account(lambda: session, connections)
     roles = list(dict.fromkeys(role_arns))
     if organization_role is not None:
         roles += _organization_roles(caller, organization_role, role_arns)
@@ -186,7 +195,11 @@ def _accounts_of_roles(
     sts = caller.session.client("sts", _default_region(caller.session) or "us-east-1")
     loader = core.get_component("data_loader")
     return [
-        Account(role_session(RoleProvider(sts, role_arn), loader), caller.connections, role_arn)
+        Account(
+            partial(role_session, RoleProvider(sts, role_arn), loader),
+            caller.connections,
+            role_arn,
+        )
         for role_arn in role_arns
     ]
 

@@ -193,6 +193,19 @@ def test_an_upsert_of_ten_thousand_rows_into_a_million_touches_their_dates_alone
     assert (statuses.count("Completed"), len(statuses)) == (10_000, DAYS * PER_DAY)
 
 
+def test_an_upsert_of_older_versions_changes_nothing(tmp_path: Path) -> None:
+    newest = invocations(0, 4, "Completed")
+    write_deltalake(tmp_path, newest, partition_by=["submit_date"])
+    older = invocations(0, 4, "InProgress").set_column(
+        SCHEMA.get_field_index("observed_at"),
+        SCHEMA.field("observed_at"),
+        pa.repeat(pa.scalar(NOW - timedelta(seconds=1), pa.timestamp("us", "UTC")), 4),
+    )
+    upsert(DeltaTable(tmp_path), older)
+    statuses = DeltaTable(tmp_path).to_pyarrow_table(columns=["status"])["status"]
+    assert statuses.to_pylist() == ["Completed"] * 4
+
+
 def test_versions_of_one_invocation_in_one_package_come_down_to_the_newest() -> None:
     older, newer = invocations(0, 2, "InProgress"), invocations(0, 2, "Completed")
     assert newest_versions(pa.concat_tables([older, newer])) == newer
