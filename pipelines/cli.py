@@ -146,7 +146,8 @@ def run(
             concurrency=concurrency,
         )
         target = find_destination(
-            **given(destination=destination, database=database, lake=lake, shard=shard)
+            **place(database, lake),
+            **given(destination=destination or ("duckdb" if database else None), shard=shard),
         )
         own = find_models(**given(models=models))
         refreshed = Refresh()
@@ -164,6 +165,10 @@ def run(
             print_json(result.as_json() | refreshed.as_json() | {"exit_code": exit_code})
         elif builds_models:
             print_refresh(refreshed)
+        elif result.is_part:
+            typer.echo(
+                "This was a shard: rebuild the models with `models` after the last.", err=True
+            )
         raise typer.Exit(exit_code)
 
 
@@ -190,7 +195,7 @@ def rebuild_models(
         from pipelines.models import find_models
         from pipelines.refresh import find_builder, refresh
 
-        target = existing_destination(**given(database=database, lake=lake))
+        target = existing_destination(**place(database, lake))
         own = find_models(**given(models=models))
         builder = find_builder(engine, target, master, remote)
         with watched_models() as on_built:
@@ -205,7 +210,7 @@ def rebuild_models(
 
 @app.command("export")
 def export_files(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PREFIX.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PATH.")],
     database: DatabaseOption = None,
     lake: LakeOption = None,
     dry_run: Annotated[
@@ -225,7 +230,7 @@ def export_files(
         from pipelines.load import existing_destination
         from pipelines.readers import statements
 
-        target = existing_destination(**given(database=database, lake=lake))
+        target = existing_destination(**place(database, lake))
         with target.locked(), target.copied() as connection:
             result = export(connection, url, dry_run=dry_run)
         text = statements(result.manifest, url) if readers else None
@@ -274,7 +279,7 @@ def status(
         from pipelines.load import existing_destination
         from pipelines.status import print_status, read_status
 
-        scopes = read_status(existing_destination(**given(database=database, lake=lake)))
+        scopes = read_status(existing_destination(**place(database, lake)))
         if as_json:
             print_json({"scopes": scopes})
         else:
@@ -336,6 +341,13 @@ def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[None]:
         if as_json:
             print_json({"error": reason, "exit_code": exit_code})
         raise typer.Exit(exit_code) from None
+
+
+def place(database: str | None, lake: str | None) -> dict[str, Any]:
+    """Where to load to, or what was loaded; a flag wins over whatever is configured."""
+    if database and lake:
+        raise UsageError("--database and --lake are two destinations: give one of them.")
+    return given(database=database, lake="" if database else lake)
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -14,8 +14,9 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from pipelines.destinations import DATASET_NAME
+from pipelines.errors import CommandError
 from pipelines.lake_files import LakeFiles
-from pipelines.lake_tables import SCHEMAS, delta_table, log_paths
+from pipelines.lake_tables import SCHEMAS, TableFormat, delta_table, log_paths
 from pipelines.lakes import LakeDestination
 from pipelines.parquet import ROW_GROUP_ROWS
 
@@ -49,17 +50,24 @@ def compact(lake: LakeDestination, grace_seconds: float) -> list[Compaction]:
 
     Readers find every row at any time: a file that was replaced stays for `grace_seconds`, since
     it may be open, and the next compaction removes it. Until then a change log has its rows twice,
-    which its current rows do not show.
+    which its current rows do not show. Raises `CommandError` where files cannot be read or written.
     """
-    with lake.existing().locked():
-        files = lake.files
-        is_delta = lake.stored_format == "delta"
-        return [
-            _compact_delta(files)
-            if is_delta and name == "async_invokes"
-            else _compact_log(files, name, grace_seconds)
-            for name in SCHEMAS
-        ]
+    try:
+        with lake.existing().locked():
+            return _compact(lake.files, lake.stored_format, grace_seconds)
+    except OSError as error:
+        raise CommandError(lake.explain(error)) from error
+
+
+def _compact(
+    files: LakeFiles, table_format: TableFormat | None, grace_seconds: float
+) -> list[Compaction]:
+    return [
+        _compact_delta(files)
+        if table_format == "delta" and name == "async_invokes"
+        else _compact_log(files, name, grace_seconds)
+        for name in SCHEMAS
+    ]
 
 
 def _compact_delta(files: LakeFiles) -> Compaction:

@@ -151,6 +151,10 @@ def print_result(result: RunResult) -> None:
     console.print(table)
     for scope in result.failed:
         console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
+    if result.rows_recovered:
+        console.print(
+            f"{result.rows_recovered:,} rows that a killed run had read were loaded first."
+        )
     console.print(
         f"Loaded {result.rows_loaded:,} rows into {result.destination} in {result.seconds:.1f} s."
     )

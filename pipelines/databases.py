@@ -73,7 +73,7 @@ class DuckDBDestination:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(f"Another run is loading into {self.database}.") from None
+            raise BusyError(f"Another run, or another command, holds {self.database}.") from None
         except OSError as error:
             raise CommandError(
                 f"Cannot write beside {self.database}: {error.strerror}. Give --database a path "

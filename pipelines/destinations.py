@@ -4,12 +4,14 @@ import hashlib
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
 import dlt
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
@@ -96,8 +98,19 @@ def working_directory(destination: str) -> Path:
     return root / f"{PIPELINE_NAME}-{identity}"
 
 
-def settled_pipeline(session: Session) -> tuple[dlt.Pipeline, str | None]:
-    """The pipeline, its working directory in line with the destination, and the state's version.
+@dataclass(frozen=True)
+class Settled:
+    """A pipeline whose working directory is in line with the destination."""
+
+    pipeline: dlt.Pipeline
+    version: str | None
+    """Of the state that the destination has."""
+    rows_recovered: int
+    """Invocations in the package of a killed run, which was loaded first."""
+
+
+def settled_pipeline(session: Session) -> Settled:
+    """The pipeline of a session, fit to be run.
 
     The destination is the truth and the working directory a cache: where a kill left it torn, it
     is thrown away.
@@ -109,20 +122,32 @@ def settled_pipeline(session: Session) -> tuple[dlt.Pipeline, str | None]:
         return _settled(session.pipeline())
 
 
-def _settled(pipeline: dlt.Pipeline) -> tuple[dlt.Pipeline, str | None]:
+def _settled(pipeline: dlt.Pipeline) -> Settled:
     """Load a package that a killed run left, if it builds on what the destination holds.
 
     Else (the database was deleted, or restored from a backup) it is dropped, since it would move
     progress past rows that are not there. A state that is not the destination's is dropped too,
     and dlt restores it.
     """
-    stored = stored_state_version(pipeline)
+    stored, rows = stored_state_version(pipeline), 0
     if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == stored:
-        pipeline.run()
+        rows = _rows_of(pipeline.run())
         stored = stored_state_version(pipeline)
     if pipeline.has_pending_data or pipeline.state.get("_version_hash") != stored:
         pipeline.drop()
-    return pipeline, stored
+    return Settled(pipeline, stored, rows)
+
+
+def _rows_of(info: LoadInfo) -> int:
+    """Invocations in the packages that were loaded."""
+    files = (
+        job.file_path
+        for package in info.load_packages
+        for job in package.jobs["completed_jobs"]
+        if job.job_file_info.table_name == "async_invokes"
+        and job.job_file_info.file_format == "parquet"
+    )
+    return sum(pq.read_metadata(file).num_rows for file in files)
 
 
 def run_on(

@@ -13,9 +13,9 @@ from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
 
-from pipelines.errors import CommandError
+from pipelines.errors import CommandError, UsageError
 from pipelines.lake_storage import LocalFiles
-from pipelines.urls import is_s3, open_url, permissions
+from pipelines.urls import is_s3, open_url, permissions, remedy
 
 
 @configspec
@@ -51,6 +51,8 @@ class LakeFiles:
         if is_s3(url):
             return cls(f"s3://{root}", root, filesystem, _credentials(root.partition("/")[0]))
         folder = Path(root)
+        if folder.is_file():
+            raise UsageError(f"{url} is a file, not a lake: is it one for --database?")
         return cls(folder.as_uri(), root, LocalFiles(auto_mkdir=True))
 
     @property
@@ -122,7 +124,9 @@ def _credentials(bucket: str) -> BucketCredentials:
     except ClientError as error:
         raise CommandError(_refusal(bucket, error)) from error
     except BotoCoreError as error:
-        raise CommandError(f"s3://{bucket} cannot be reached: {error}") from error
+        raise CommandError(
+            f"Cannot use s3://{bucket}: {remedy(f's3://{bucket}', error)}"
+        ) from error
     credentials = BucketCredentials()
     credentials.region_name = answer.get("BucketRegion") or client.meta.region_name
     if "amazonaws.com" not in client.meta.endpoint_url:

@@ -94,7 +94,7 @@ class LakeDestination:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(f"Another run is loading into {self.url}.") from None
+            raise BusyError(f"Another run, or another command, holds {self.url}.") from None
         except OSError as error:
             raise CommandError(f"Cannot write to {self.url}: {error.strerror}.") from error
         try:

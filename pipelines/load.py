@@ -63,6 +63,8 @@ class RunResult:
     destination: str
     seconds: float
     scopes: Sequence[ScopeReport]
+    rows_recovered: int
+    """Read by a run that was killed, and loaded by this one before all else."""
     is_part: bool
     """Whether only a shard of the scopes was read."""
 
@@ -89,6 +91,7 @@ class RunResult:
             "exit_code": self.exit_code,
             "seconds": round(self.seconds, 3),
             "rows_loaded": self.rows_loaded,
+            "rows_recovered": self.rows_recovered,
             "scopes": [{name: getattr(scope, name) for name in REPORTED} for scope in self.scopes],
         }
 
@@ -105,11 +108,11 @@ def find_destination(
     Each shard has a pipeline of its own in a lake. Raises `UsageError` for options that do not go
     together.
     """
-    if lake is None and destination in (None, "duckdb"):
+    if not lake and destination in (None, "duckdb"):
         return DuckDBDestination(Path(database))
     from pipelines.lakes import LakeDestination
 
-    if lake is None:
+    if not lake:
         raise UsageError(f"--destination {destination} needs --lake: a folder or s3://BUCKET/PATH.")
     if destination == "duckdb":
         raise UsageError("--lake goes with --destination parquet or delta.")
@@ -138,7 +141,7 @@ def existing_lake(lake: str | None = None) -> "LakeDestination":
     """The lake given, else the one that dlt's configuration has; raises `CommandError` without."""
     from pipelines.lakes import LakeDestination
 
-    if lake is None:
+    if not lake:
         raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")
     return LakeDestination(lake).existing()
 
@@ -163,15 +166,17 @@ def load(
         destination.opened() as session,
         _extraction(session, observer, options or {}) as extraction,
     ):
-        pipeline, version = settled_pipeline(session)
+        settled = settled_pipeline(session)
+        version = settled.version
         while not extraction.is_finished:
             source = extraction_source(extraction, slice_rows)
-            version = run_on(session, pipeline, version, source)
+            version = run_on(session, settled.pipeline, version, source)
     return RunResult(
         extraction.run_id,
         str(destination),
         time.monotonic() - started,
         extraction.reports,
+        settled.rows_recovered,
         is_part=extraction.shard is not None,
     )
 

@@ -14,7 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from pipelines.errors import CommandError, UsageError
 from sources.bedrock_async_invokes.reports import describe
 
-SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://")
+SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""Longer than a letter, which would be a drive of Windows."""
 S3: Final = re.compile(r"s3://[^/]+")
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
@@ -31,13 +32,9 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     are not cached, since other processes write there too. Raises `UsageError` for other URLs,
     `CommandError` where s3fs is missing.
     """
-    scheme = SCHEME.match(url)
-    if (
-        not url
-        or (scheme and scheme[1] not in ("file", "s3"))
-        or (is_s3(url) and not S3.match(url))
-    ):
-        raise UsageError(f"{url!r} is neither a folder nor s3://BUCKET/PREFIX.")
+    is_known = S3.match(url) or url.startswith("file://")
+    if not url or (SCHEME.match(url) and not is_known):
+        raise UsageError(f"{url!r} is neither a folder nor s3://BUCKET/PATH.")
     try:
         fs, root = fsspec.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
     except ImportError:

@@ -68,8 +68,9 @@ def test_a_database_restored_from_a_backup_catches_up(listed: Control, database:
 def leave_a_package(database: Path) -> None:
     """What a run leaves that is killed just before it writes to the database."""
     with DuckDBDestination(database).opened() as session, new_extraction() as extraction:
-        pipeline, version = settled_pipeline(session)
-        pipeline.set_local_state_val(BUILDS_ON, version)
+        settled = settled_pipeline(session)
+        pipeline = settled.pipeline
+        pipeline.set_local_state_val(BUILDS_ON, settled.version)
         pipeline.extract(extraction_source(extraction))
         pipeline.normalize()
 
@@ -143,7 +144,7 @@ def test_a_torn_working_directory_is_thrown_away(listed: Control, database: Path
 def test_one_run_at_a_time_holds_a_destination(listed: Control, database: Path) -> None:
     with (
         FileLock(f"{database}.lock"),
-        pytest.raises(BusyError, match="Another run is loading into"),
+        pytest.raises(BusyError, match="Another run, or another command, holds "),
     ):
         run(database)
 

@@ -361,7 +361,7 @@ def test_a_folder_with_other_files_is_refused(
 def test_a_url_that_is_neither_a_folder_nor_s3_is_wrong_usage(
     url: str, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    with pytest.raises(UsageError, match="is neither a folder nor s3://BUCKET/PREFIX"):
+    with pytest.raises(UsageError, match="is neither a folder nor s3://BUCKET/PATH"):
         export(connection, url)
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from typer.testing import CliRunner
 
+from pipelines.cli import app
+from pipelines.destinations import BUILDS_ON, settled_pipeline
 from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.lakes import MARKER, LakeDestination
 from pipelines.load import find_destination, load
 from pipelines.refresh import refresh
 from pipelines.status import read_status
+from sources.bedrock_async_invokes import extraction_source, new_extraction
 from sources.bedrock_async_invokes.shards import Shard
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -160,12 +164,48 @@ def test_a_lake_that_a_newer_dlt_wrote_is_left_alone(
         load(lake)
 
 
+def test_a_flag_for_the_database_wins_over_a_lake_that_is_configured(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__LAKE", "configured")
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", "parquet")
+    done = CliRunner().invoke(app, ["run", "--no-models", "--database", str(database)])
+    assert done.exit_code == 0
+    assert database.exists()
+    assert not database.with_name("configured").exists()
+    assert CliRunner().invoke(app, ["status", "--database", str(database)]).exit_code == 0
+
+
+def test_a_database_and_a_lake_are_refused(database: Path) -> None:
+    command = ["run", "--no-models", "--database", str(database), "--lake", "lake"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert "--database and --lake are two destinations: give one of them." in done.output
+
+
+def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
+    listed: Control, lake: LakeDestination
+) -> None:
+    with lake.opened() as session, new_extraction() as extraction:
+        settled = settled_pipeline(session)
+        settled.pipeline.set_local_state_val(BUILDS_ON, settled.version)
+        settled.pipeline.extract(session.shaped(extraction_source(extraction)))
+    result = load(lake)
+    assert result.rows_recovered == len(listed.listing(ACCOUNT, REGION))
+    assert result.rows_loaded == 0
+    assert_exact_copy(lake, listed)
+    assert load(lake).rows_recovered == 0
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"lake": "s3:/a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
+        ({"lake": "S3://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
+        ({"lake": __file__}, "is a file, not a lake: is it one for --database"),
         ({"destination": "delta"}, "--destination delta needs --lake"),
         ({"destination": "duckdb", "lake": "a"}, "--lake goes with --destination parquet or delta"),
-        ({"lake": "gs://a/b"}, "is neither a folder nor s3://BUCKET/PREFIX"),
+        ({"lake": "gs://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
         ({"lake": "a", "shard": "5/4"}, "Not a shard: '5/4'"),
     ],
 )
