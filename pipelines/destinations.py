@@ -138,11 +138,11 @@ def _settled(pipeline: dlt.Pipeline) -> Settled:
     return Settled(pipeline, stored, rows)
 
 
-def _rows_of(info: LoadInfo) -> int:
-    """Invocations in the packages that were loaded."""
+def _rows_of(info: LoadInfo | None) -> int:
+    """Invocations in the packages that were loaded; dlt drops those for what is not there yet."""
     files = (
         job.file_path
-        for package in info.load_packages
+        for package in (info.load_packages if info else ())
         for job in package.jobs["completed_jobs"]
         if job.job_file_info.table_name == "async_invokes"
         and job.job_file_info.file_format == "parquet"

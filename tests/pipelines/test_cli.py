@@ -43,6 +43,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
         "exit_code",
         "seconds",
         "rows_loaded",
+        "rows_recovered",
         "scopes",
         "models",
         "checks",
