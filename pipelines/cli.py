@@ -218,7 +218,12 @@ def export_files(
         typer.Option("--dry-run", help="Say what would be written and removed; touch nothing."),
     ] = False,
     readers: Annotated[
-        bool, typer.Option("--readers", help="Print what makes Athena, Spark and DuckDB read it.")
+        bool,
+        typer.Option(
+            "--readers",
+            help="Print what makes Athena, Spark and DuckDB read every table; a first export "
+            "prints it for the rows.",
+        ),
     ] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -227,19 +232,20 @@ def export_files(
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.console import print_export, print_text
         from pipelines.export import export
+        from pipelines.exported_tables import ROWS
         from pipelines.load import existing_destination
         from pipelines.readers import statements
 
         target = existing_destination(**place(database, lake))
         with target.locked(), target.copied() as connection:
             result = export(connection, url, dry_run=dry_run)
-        text = statements(result.manifest, url) if readers else None
+        every = statements(result.manifest, url) if readers else None
         if as_json:
-            print_json(result.as_json() | given(readers=text) | {"exit_code": 0})
-        else:
-            print_export(result)
-            if text:
-                print_text(text)
+            print_json(result.as_json() | given(readers=every) | {"exit_code": 0})
+            return
+        print_export(result)
+        if every or result.is_first:
+            print_text(every or statements(result.manifest, url, ROWS))
 
 
 @app.command("compact")

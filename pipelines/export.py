@@ -30,6 +30,8 @@ class ExportResult:
     dry_run: bool
     tables: Sequence[TableExport]
     manifest: Manifest
+    is_first: bool
+    """Whether nothing had been exported to the URL before."""
     seconds: float
 
     @property
@@ -65,7 +67,8 @@ def export(
         tables = planned(now, before, _sizes(fs, root))
         if not dry_run:
             tables = _publish(connection, fs, root, tables, before)
-    return ExportResult(url, dry_run, tables, manifest_of(tables), time.monotonic() - started)
+    manifest, seconds = manifest_of(tables), time.monotonic() - started
+    return ExportResult(url, dry_run, tables, manifest, before is None, seconds)
 
 
 @contextmanager

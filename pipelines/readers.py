@@ -1,6 +1,6 @@
 """Statements that make other engines read an export."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pipelines.manifest import Manifest, TableEntry
@@ -13,23 +13,25 @@ ATHENA_TYPES: Final = {
     "TIMESTAMP WITH TIME ZONE": "timestamp",
 }
 """Those that are not called as in DuckDB."""
+PLACE_ON_S3: Final = "s3://BUCKET/PATH"
+"""What stands for where a local export is copied to, as Athena reads from S3 alone."""
 
 
-def statements(manifest: Manifest, url: str) -> str:
-    """DuckDB and Spark for each table and, for a URL on S3, Athena; to be pasted."""
+def statements(manifest: Manifest, url: str, only: str | None = None) -> str:
+    """DuckDB, Spark and Athena for each table, or for `only` one of them; to be pasted."""
     url = url.rstrip("/")
-    tables = manifest.tables.items()
-    blocks = ["-- DuckDB", *_duckdb(manifest, url)]
-    blocks += ["", "# Spark (Python)", *(_spark(name, url) for name, _ in tables)]
-    if is_s3(url):
-        blocks += ["", "-- Athena", *(_athena(name, table, url) for name, table in tables)]
+    tables = {name: table for name, table in manifest.tables.items() if only in (None, name)}
+    place = url if is_s3(url) else PLACE_ON_S3
+    blocks = ["-- DuckDB", *_duckdb(tables, url)]
+    blocks += ["", "# Spark (Python)", *(_spark(name, url) for name in tables)]
+    blocks += ["", "-- Athena", *(_athena(*each, place) for each in tables.items())]
     return "\n".join(blocks) + "\n"
 
 
-def _duckdb(manifest: Manifest, url: str) -> Iterator[str]:
+def _duckdb(tables: Mapping[str, TableEntry], url: str) -> Iterator[str]:
     if is_s3(url):
         yield "create secret (type s3, provider credential_chain);"
-    for name, table in manifest.tables.items():
+    for name, table in tables.items():
         if table.partitioned_by:
             files = f"{url}/{name}/*/*.parquet', hive_partitioning = true"
         else:

@@ -29,7 +29,7 @@ from tests.integration.test_kills import kill_between
 
 pytestmark = pytest.mark.integration
 
-KILLS = int(os.environ.get("LAKE_KILLS", "6"))
+KILLS = int(os.environ.get("LAKE_KILLS", "3"))
 """Kills per test; a longer soak sets more."""
 
 

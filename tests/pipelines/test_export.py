@@ -411,7 +411,7 @@ def test_the_statements_for_duckdb_run(connection: duckdb.DuckDBPyConnection, ur
         reader.execute(text.partition("# Spark")[0])
         counts = "select (select count(*) from async_invokes), (select count(*) from mine)"
         assert reader.sql(counts).fetchall() == [(5, 1)]
-    assert "Athena" not in text
+    assert "LOCATION 's3://BUCKET/PATH/mine/';" in text
 
 
 def test_the_statement_for_athena_names_columns_partitions_and_place(
@@ -439,6 +439,8 @@ def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:
     assert first.exit_code == 0
     assert f"Wrote 1 partition with 6 rows to {url}" in first.stdout
     assert "There are no models" in first.stderr
+    assert f"create view async_invokes as from read_parquet('{url}/async_invokes" in first.stdout
+    assert "CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes`" in first.stdout
     build_models(DuckDBDestination(Path(database)))
     dry = CliRunner().invoke(app, [*command, "--dry-run", "--readers"])
     assert "Nothing was touched." in dry.stdout
@@ -449,6 +451,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:
     assert (rows["async_invokes"], rows["invocations"]) == (6, 6)
     again = CliRunner().invoke(app, command)
     assert "Wrote 0 partitions with 0 rows" in again.stdout
+    assert "CREATE" not in again.stdout
 
 
 def test_wrong_usage_of_the_command_is_exit_code_2(tmp_path: Path) -> None:
