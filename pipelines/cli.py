@@ -22,8 +22,8 @@ os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 app = typer.Typer(
     name="bedrock-async-etl",
-    help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB, "
-    "and SQL models of their failure rates and latencies.",
+    help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB or a "
+    "lake, and SQL models of their failure rates and latencies.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
