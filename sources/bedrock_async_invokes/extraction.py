@@ -3,7 +3,7 @@
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Self, get_args
@@ -215,20 +215,24 @@ def _find_scopes(
     try:
         found = find_accounts(role_arns, concurrency, organization_role)
         accounts = {account.account_id: account for account in found}
-        of_partition = {
-            account.partition: find_regions(account, regions)
-            for account in {account.partition: account for account in reversed(found)}.values()
-        }
-        scopes = [
-            (account, region)
-            for account in accounts.values()
-            for region in of_partition[account.partition]
-        ]
+        scopes = list(_in_each_region(accounts.values(), regions))
     except BotoCoreError as error:
         raise ScopeError(f"The AWS configuration cannot be used: {error}") from error
     if not scopes:
         raise OptionError("There is no region with Bedrock in this partition: name one.")
     return scopes
+
+
+def _in_each_region(
+    accounts: Iterable[Account], regions: Sequence[str]
+) -> Iterator[tuple[Account, str]]:
+    """Regions are looked up once for each partition of AWS, since that takes a session."""
+    found: dict[str, list[str]] = {}
+    for account in accounts:
+        if account.partition not in found:
+            found[account.partition] = find_regions(account, regions)
+        for region in found[account.partition]:
+            yield account, region
 
 
 def _share_of(scopes: Sequence[tuple[Account, str]], shard: Shard) -> list[tuple[Account, str]]:
