@@ -103,7 +103,7 @@ def _put_together(files: LakeFiles, name: str, paths: Sequence[str]) -> int:
     """Write one file of several; returns its rows."""
     schema = SCHEMAS[name]
     told = {"replaced": [_name(path) for path in paths], "at": time.time()}
-    dataset = pa.dataset.dataset(list(paths), schema, "parquet", files.filesystem)
+    dataset = pa.dataset.dataset(list(paths), schema, "parquet", files.arrow_filesystem)
     rows = 0
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder, "compacted")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
+from pyarrow.fs import FileSystem, LocalFileSystem, S3FileSystem
 
 from pipelines.errors import CommandError, UsageError
 from pipelines.lake_storage import LocalFiles
@@ -59,13 +60,28 @@ class LakeFiles:
     def is_local(self) -> bool:
         return self.credentials is None
 
+    @cached_property
+    def arrow_filesystem(self) -> FileSystem:
+        """Arrow's own, for reading: one in Python can wait for the lock that its reader holds."""
+        if self.credentials is None:
+            return LocalFileSystem()
+        keys = _keys()
+        scheme, _, endpoint = (self.credentials.endpoint_url or "").partition("://")
+        return S3FileSystem(
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            session_token=keys.token,
+            region=self.credentials.region_name,
+            scheme=scheme or "https",
+            endpoint_override=endpoint or None,
+        )
+
     @property
     def object_store_options(self) -> dict[str, str]:
         """What delta-rs takes to reach the same files."""
         if self.credentials is None:
             return {}
-        session = boto3.Session()
-        keys = session.get_credentials().get_frozen_credentials()
+        keys = _keys()
         options = {
             "aws_access_key_id": keys.access_key,
             "aws_secret_access_key": keys.secret_key,
@@ -113,6 +129,11 @@ class LakeFiles:
             return []
         names = (path.rstrip("/").rpartition("/")[2] for path in paths)
         return sorted(name for name in names if not name.startswith("."))
+
+
+def _keys() -> Any:
+    """The chain's access key, secret key and token, as they are now."""
+    return boto3.Session().get_credentials().get_frozen_credentials()
 
 
 @lru_cache

@@ -67,12 +67,27 @@ def _stored(
 ) -> pa.dataset.Dataset | pa.Table:
     """A table as the lake has it; without rows where it has none yet."""
     if name == "async_invokes" and table_format == "delta":
-        table = delta_table(files)
-        return table.to_pyarrow_dataset() if table else SCHEMAS[name].empty_table()
+        return _current(files, delta_table(files))
     paths = log_paths(files, name)
     if not paths:
         return SCHEMAS[name].empty_table()
-    return pa.dataset.dataset(paths, SCHEMAS[name], "parquet", files.filesystem)
+    return pa.dataset.dataset(paths, SCHEMAS[name], "parquet", files.arrow_filesystem)
+
+
+def _current(files: LakeFiles, table: "DeltaTable | None") -> pa.dataset.Dataset | pa.Table:
+    """The files of a Delta table's newest version; the folders' names have the dates."""
+    schema = SCHEMAS["async_invokes"]
+    uris = table.file_uris() if table else []
+    if not uris:
+        return schema.empty_table()
+    return pa.dataset.dataset(
+        [uri.removeprefix("s3://").removeprefix("file://") for uri in uris],
+        schema,
+        "parquet",
+        files.arrow_filesystem,
+        pa.dataset.partitioning(pa.schema([schema.field("submit_date")]), flavor="hive"),
+        files.path(f"{DATASET_NAME}/async_invokes"),
+    )
 
 
 def log_paths(files: LakeFiles, name: str) -> Sequence[str]:
@@ -100,5 +115,5 @@ def add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
     connection.execute(f"create schema {ANALYTICS_NAME}")
     paths = files.glob(f"{ANALYTICS_NAME}/*/*.parquet")
     for folder, each in groupby(paths, key=posixpath.dirname):
-        data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.filesystem)
+        data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.arrow_filesystem)
         _register(connection, ANALYTICS_NAME, posixpath.basename(folder), data)
