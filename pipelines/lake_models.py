@@ -16,9 +16,9 @@ from pipelines.exported_tables import (
     sources,
 )
 from pipelines.lake_files import LakeFiles
-from pipelines.parquet import ROW_GROUP_ROWS
+from pipelines.parquet import write
 from pipelines.publishing import Publication, publication
-from pipelines.sql_files import identifier, literal
+from pipelines.sql_files import identifier
 
 MANIFEST_VERSION: Final = 1
 
@@ -58,7 +58,4 @@ def _write(connection: duckdb.DuckDBPyConnection, model: Source, scratch: Path) 
         f"{exported_value(identifier(name), kind, exported_type(kind))} as {identifier(name)}"
         for name, kind in model.columns.items()
     )
-    connection.execute(
-        f"copy (select {columns} from {model.sql_name}) to {literal(str(scratch))} "  # noqa: S608
-        f"(format parquet, compression zstd, parquet_version v1, row_group_size {ROW_GROUP_ROWS})"
-    )
+    write(connection, f"select {columns} from {model.sql_name}", scratch)  # noqa: S608

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -38,7 +39,7 @@ class LakeDestination:
     def __str__(self) -> str:
         return f"lake:{self.files.url}"
 
-    @property
+    @cached_property
     def files(self) -> LakeFiles:
         """Where its files are; raises `CommandError` where that cannot be reached."""
         return LakeFiles.at(self.url)
@@ -141,21 +142,23 @@ class LakeDestination:
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connected(self.files, self.existing().stored_format, are_copied=False) as connection:
+        with self._connected(are_copied=False) as connection:
             add_models(connection, self.files)
             yield connection
 
     @contextmanager
     def copied(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connected(self.files, self.existing().stored_format, are_copied=True) as connection:
+        with self._connected(are_copied=True) as connection:
             add_models(connection, self.files)
             yield connection
 
     @contextmanager
     def modelling(self) -> Iterator[LakeWorkshop]:
-        table_format = self.existing().stored_format
-        with connected(self.files, table_format, are_copied=True) as connection:
+        with self._connected(are_copied=True) as connection:
             yield LakeWorkshop(connection, self.files)
+
+    def _connected(self, *, are_copied: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return connected(self.files, self.existing().stored_format, are_copied=are_copied)
 
     def explain(self, error: Exception) -> str:
         if isinstance(error, UnsupportedStorageVersionException):

@@ -41,13 +41,18 @@ def written_files(
         select = f"{_select(source, partition)} {_order(source, is_cut=parts > 1)}"
         if parts > 1:  # DuckDB writes with one thread where there is a limit.
             select += f" limit {rows} offset {part * ROWS_PER_FILE}"
-        connection.execute(
-            # The first version of the format's pages is the one that every engine reads.
-            f"copy ({select}) to {literal(str(scratch))} (format parquet, parquet_version v1, "
-            f"compression zstd, row_group_size {ROW_GROUP_ROWS})"
-        )
+        write(connection, select, scratch)
         path = f"{partition.folder}/part-{part}.parquet"
         yield ExportedFile(path, rows, scratch.stat().st_size)
+
+
+def write(connection: duckdb.DuckDBPyConnection, select: str, file: Path) -> None:
+    """Write the rows of a SELECT to a file."""
+    connection.execute(
+        # The first version of the format's pages is the one that every engine reads.
+        f"copy ({select}) to {literal(str(file))} (format parquet, parquet_version v1, "
+        f"compression zstd, row_group_size {ROW_GROUP_ROWS})"
+    )
 
 
 def _folder(source: Source, value: date | None) -> str:
