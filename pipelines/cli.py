@@ -6,15 +6,35 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from enum import StrEnum
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipelines import DEFAULT_DATABASE, DEMO_DATABASE
-from pipelines.errors import CommandError, UsageError
+from pipelines import DEMO_DATABASE
+from pipelines.errors import CommandError
+from pipelines.options import (
+    ConcurrencyOption,
+    DatabaseOption,
+    DebugOption,
+    DestinationOption,
+    Engine,
+    JsonOption,
+    LagOption,
+    LakeOption,
+    ModelsOption,
+    NoModelsOption,
+    OrganizationRoleOption,
+    RegionOption,
+    RoleOption,
+    ShardOption,
+    SinceOption,
+    UntilOption,
+    given,
+    parse_time,
+    place,
+)
 
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
 # Arrow's own allocators keep a hundred megabytes that they do not use.
@@ -28,82 +48,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-DatabaseOption = Annotated[
-    str | None, typer.Option(metavar="FILE", help="The DuckDB file.", show_default=DEFAULT_DATABASE)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
-
-
-class DestinationKind(StrEnum):
-    """Where `run` loads to."""
-
-    DUCKDB = "duckdb"
-    PARQUET = "parquet"
-    DELTA = "delta"
-
-
-class Engine(StrEnum):
-    """What builds the models."""
-
-    DUCKDB = "duckdb"
-    SPARK = "spark"
-
-
-DestinationOption = Annotated[
-    DestinationKind | None,
-    typer.Option(help="Where to load to.", show_default="duckdb, or parquet with --lake"),
-]
-LakeOption = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="The lake: a folder, or s3://BUCKET/PATH."),
-]
-RegionOption = Annotated[
-    list[str] | None, typer.Option(metavar="REGION", help="Region to read, or `all`; repeatable.")
-]
-RoleOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ARN", help="Role to assume for one more account; repeatable."),
-]
-OrganizationRoleOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Role to assume in every other account of the caller's organization."
-    ),
-]
-ShardOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="I/N",
-        help="Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models "
-        "afterwards with `models`.",
-    ),
-]
-SinceOption = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Read all that was submitted from then on (ISO 8601)."),
-]
-UntilOption = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Leave out what was submitted from then on (ISO 8601)."),
-]
-LagOption = Annotated[
-    int | None,
-    typer.Option(
-        metavar="SECONDS", help="Seconds that an invocation may be listed late.", show_default="300"
-    ),
-]
-ConcurrencyOption = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Calls in flight, over all scopes.", show_default="8"),
-]
-NoModelsOption = Annotated[
-    bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
-]
-ModelsOption = Annotated[
-    str | None, typer.Option(metavar="DIR", help="A folder with SQL models and checks of your own.")
-]
 
 
 @app.command()
@@ -231,10 +175,10 @@ def export_files(
     """Export rows and models as Parquet; of an earlier export, write anew what has changed."""
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.console import print_export, print_text
-        from pipelines.export import export
-        from pipelines.exported_tables import ROWS
+        from pipelines.export.export import export
+        from pipelines.export.readers import statements
+        from pipelines.export.tables import ROWS
         from pipelines.load import existing_destination
-        from pipelines.readers import statements
 
         target = existing_destination(**place(database, lake))
         with target.locked(), target.copied() as connection:
@@ -262,8 +206,8 @@ def compact_lake(
 ) -> None:
     """Put the many small files of a lake together. The files replaced go with the next time."""
     with one_line_errors(debug=debug, as_json=as_json):
-        from pipelines.compact import compact
         from pipelines.console import print_compactions
+        from pipelines.lake.compact import compact
         from pipelines.load import existing_lake
 
         done = compact(existing_lake(**given(lake=lake)), grace)
@@ -347,34 +291,6 @@ def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[None]:
         if as_json:
             print_json({"error": reason, "exit_code": exit_code})
         raise typer.Exit(exit_code) from None
-
-
-def place(database: str | None, lake: str | None) -> dict[str, Any]:
-    """Where to load to, or what was loaded; a flag wins over whatever is configured."""
-    if database and lake:
-        raise UsageError("--database and --lake are two destinations: give one of them.")
-    return given(database=database, lake="" if database else lake)
-
-
-def given(**options: Any) -> dict[str, Any]:
-    """The options that have a value; dlt's configuration has the others."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def parse_time(option: str, text: str | None) -> datetime | None:
-    """Read a time; one without a zone is UTC, and that is said."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--{option} {text!r} is not a time. It looks like 2026-01-31T12:00:00Z."
-        ) from None
-    if time.tzinfo is None:
-        typer.echo(f"--{option} {text} has no time zone: taken as UTC.", err=True)
-        return time.replace(tzinfo=UTC)
-    return time
 
 
 def print_json(document: dict[str, Any]) -> None:

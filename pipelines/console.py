@@ -17,8 +17,8 @@ from pipelines.refresh import Refresh
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport
 
 if TYPE_CHECKING:
-    from pipelines.compact import Compaction
-    from pipelines.export import ExportResult
+    from pipelines.export.export import ExportResult
+    from pipelines.lake.compact import Compaction
 
 
 class ProgressBar:

@@ -24,7 +24,7 @@ from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describ
 from sources.bedrock_async_invokes.shards import Shard
 
 if TYPE_CHECKING:
-    from pipelines.lakes import LakeDestination
+    from pipelines.lake.destination import LakeDestination
 
 SLICE_ROWS: Final = 245_000
 """Rows that one load package has at most, and so what a killed run reads again.
@@ -110,7 +110,7 @@ def find_destination(
     """
     if not lake and destination in (None, "duckdb"):
         return DuckDBDestination(Path(database))
-    from pipelines.lakes import LakeDestination
+    from pipelines.lake.destination import LakeDestination
 
     if not lake:
         raise UsageError(f"--destination {destination} needs --lake: a folder or s3://BUCKET/PATH.")
@@ -129,7 +129,7 @@ def existing_destination(database: str = DEFAULT_DATABASE, lake: str | None = No
 
     Raises `CommandError` where nothing was loaded yet.
     """
-    from pipelines.lakes import LakeDestination
+    from pipelines.lake.destination import LakeDestination
 
     if lake:
         return LakeDestination(lake).existing()
@@ -139,7 +139,7 @@ def existing_destination(database: str = DEFAULT_DATABASE, lake: str | None = No
 @with_config(sections=("bedrock_async_etl",))
 def existing_lake(lake: str | None = None) -> "LakeDestination":
     """The lake given, else the one that dlt's configuration has; raises `CommandError` without."""
-    from pipelines.lakes import LakeDestination
+    from pipelines.lake.destination import LakeDestination
 
     if not lake:
         raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")

@@ -7,8 +7,8 @@ from typing import Final
 
 import duckdb
 
-from pipelines.exported_tables import INSTANT, PARTITION_COLUMN, ROWS, Source
-from pipelines.manifest import ExportedFile, Partition
+from pipelines.export.manifest import ExportedFile, Partition
+from pipelines.export.tables import INSTANT, PARTITION_COLUMN, ROWS, Source
 from pipelines.sql_files import identifier, literal
 
 NO_DATE: Final = "__HIVE_DEFAULT_PARTITION__"

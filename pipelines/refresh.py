@@ -61,7 +61,7 @@ def find_builder(
         return build_models
     if isinstance(destination, DuckDBDestination):
         raise UsageError("--engine spark builds the models of a lake: give --lake.")
-    from pipelines.lake_spark import build_models_on_spark
+    from pipelines.lake.spark import build_models_on_spark
 
     return partial(build_models_on_spark, master=master, remote=remote)
 

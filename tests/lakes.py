@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.databases import DuckDBDestination
-from pipelines.lake_tables import SCHEMAS, TableFormat
-from pipelines.lakes import LAKE_VERSION, MARKER, LakeDestination
+from pipelines.lake.destination import LAKE_VERSION, MARKER, LakeDestination
+from pipelines.lake.tables import SCHEMAS, TableFormat
 
 DAY = timedelta(days=1)
 

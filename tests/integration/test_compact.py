@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.compact import Compaction, compact
-from pipelines.lakes import LakeDestination
+from pipelines.lake.compact import Compaction, compact
+from pipelines.lake.destination import LakeDestination
 from pipelines.load import load
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION

@@ -23,8 +23,8 @@ from pyspark.sql import SparkSession
 
 from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
-from pipelines.export import ExportResult, export
-from pipelines.publishing import INTENT, STAGED_MANIFEST, STAGING
+from pipelines.export.export import ExportResult, export
+from pipelines.export.publishing import INTENT, STAGED_MANIFEST, STAGING
 from tests.integration.places import BUCKET, Place, served_s3, use_s3
 
 pytestmark = pytest.mark.integration

@@ -17,8 +17,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from pipelines.errors import CommandError
-from pipelines.lake_storage import newest_versions, upsert
-from pipelines.lakes import LakeDestination
+from pipelines.lake.destination import LakeDestination
+from pipelines.lake.storage import newest_versions, upsert
 from pipelines.load import load
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_emulator import Control

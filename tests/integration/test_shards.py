@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from pipelines.lakes import LakeDestination
+from pipelines.lake.destination import LakeDestination
 from pipelines.load import load
 from sources.bedrock_async_invokes.shards import Shard
 from sources.bedrock_emulator import Control

@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
-from pipelines.lake_tables import TableFormat
+from pipelines.lake.tables import TableFormat
 from pipelines.models import BuiltModel, build_models
 from pipelines.refresh import find_builder
 from pipelines.spark import build_on_spark, current_rows, spark_session

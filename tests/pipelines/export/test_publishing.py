@@ -9,7 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipelines.errors import CommandError
-from pipelines.publishing import MANIFEST, STAGING, publication, published_manifest, recover
+from pipelines.export.publishing import MANIFEST, STAGING, publication, published_manifest, recover
 
 OLD = {"kept/a": b"kept", "rows/b": b"old rows", "rows/gone": b"gone", MANIFEST: b"old"}
 NEW = {"kept/a": b"kept", "rows/b": b"new rows", "rows/more": b"more", MANIFEST: b"new"}

@@ -15,7 +15,7 @@ from fsspec import AbstractFileSystem
 from pyarrow.fs import FileSystem, LocalFileSystem, S3FileSystem
 
 from pipelines.errors import CommandError, UsageError
-from pipelines.lake_storage import LocalFiles
+from pipelines.lake.storage import LocalFiles
 from pipelines.urls import is_s3, open_url, permissions, remedy
 
 

@@ -13,9 +13,9 @@ from dlt.sources import DltSource
 
 from pipelines.databases import stored_digests
 from pipelines.destinations import DATASET_NAME, PIPELINE_NAME
-from pipelines.lake_files import LakeFiles
-from pipelines.lake_storage import LakeClient, lake
-from pipelines.lake_tables import TableFormat, connected
+from pipelines.lake.files import LakeFiles
+from pipelines.lake.storage import LakeClient, lake
+from pipelines.lake.tables import TableFormat, connected
 
 COLUMNS: Final[Any] = {"observed_at": {"dedup_sort": None}, "submit_date": {"partition": True}}
 """Delta has a folder for each date; the versions of an invocation are told apart by readers."""

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from pipelines.destinations import DATASET_NAME
 from pipelines.errors import CommandError
-from pipelines.lake_files import LakeFiles
-from pipelines.lake_tables import SCHEMAS, TableFormat, delta_table, log_paths
-from pipelines.lakes import LakeDestination
+from pipelines.lake.destination import LakeDestination
+from pipelines.lake.files import LakeFiles
+from pipelines.lake.tables import SCHEMAS, TableFormat, delta_table, log_paths
 from pipelines.parquet import ROW_GROUP_ROWS
 
 LARGE_BYTES: Final = 64_000_000

@@ -13,7 +13,7 @@ import pyarrow.dataset
 
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.errors import CommandError
-from pipelines.lake_files import LakeFiles
+from pipelines.lake.files import LakeFiles
 from pipelines.sql_files import read_lake_views
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.destinations import BUILDS_ON, settled_pipeline
 from pipelines.errors import BusyError, CommandError, UsageError
-from pipelines.lakes import MARKER, LakeDestination
+from pipelines.lake.destination import MARKER, LakeDestination
 from pipelines.load import find_destination, load
 from pipelines.refresh import refresh
 from pipelines.status import read_status

@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 from fsspec import AbstractFileSystem
 
-from pipelines.export_plan import TableExport, manifest_of, no_longer_current, planned
-from pipelines.exported_tables import Source, sources
-from pipelines.manifest import ExportedFile, Manifest, Partition, read_manifest
+from pipelines.export.manifest import ExportedFile, Manifest, Partition, read_manifest
+from pipelines.export.plan import TableExport, manifest_of, no_longer_current, planned
+from pipelines.export.publishing import Publication, publication, recover
+from pipelines.export.tables import Source, sources
 from pipelines.parquet import partitions, written_files
-from pipelines.publishing import Publication, publication, recover
 from pipelines.urls import one_line_errors, open_url
 
 

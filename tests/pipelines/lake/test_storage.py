@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.lake_storage import LocalFiles
+from pipelines.lake.storage import LocalFiles
 
 
 @pytest.fixture

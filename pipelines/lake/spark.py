@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
-from pipelines.lake_files import LakeFiles
-from pipelines.lake_models import publish_models
-from pipelines.lake_tables import LOG_NAME, SCHEMAS, TableFormat, delta_table, log_paths
-from pipelines.lakes import LakeDestination
+from pipelines.export.publishing import publication
+from pipelines.lake.destination import LakeDestination
+from pipelines.lake.files import LakeFiles
+from pipelines.lake.tables import LOG_NAME, SCHEMAS, TableFormat, delta_table, log_paths
+from pipelines.lake.workshop import publish_models
 from pipelines.models import BuiltModel, OnBuilt
-from pipelines.publishing import publication
 from pipelines.spark import build_on_spark, current_rows, spark_session
 from pipelines.spark_sql import TableName
 from pipelines.sql_files import read_models

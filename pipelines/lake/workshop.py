@@ -9,15 +9,15 @@ from typing import Final
 import duckdb
 
 from pipelines.destinations import ANALYTICS_NAME
-from pipelines.exported_tables import (
+from pipelines.export.publishing import Publication, publication
+from pipelines.export.tables import (
     Source,
     exported_type,
     exported_value,
     sources,
 )
-from pipelines.lake_files import LakeFiles
+from pipelines.lake.files import LakeFiles
 from pipelines.parquet import write
-from pipelines.publishing import Publication, publication
 from pipelines.sql_files import identifier
 
 MANIFEST_VERSION: Final = 1

@@ -14,10 +14,10 @@ from pipelines import parquet
 from pipelines.cli import app
 from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError, UsageError
-from pipelines.export import ExportResult, export
-from pipelines.exported_tables import exported_type
+from pipelines.export.export import ExportResult, export
+from pipelines.export.readers import statements
+from pipelines.export.tables import exported_type
 from pipelines.models import build_models
-from pipelines.readers import statements
 from tests.sql.given import make_database
 
 NO_DATE = "submit_date=__HIVE_DEFAULT_PARTITION__"

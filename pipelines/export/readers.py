@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pipelines.manifest import Manifest, TableEntry
+from pipelines.export.manifest import Manifest, TableEntry
 from pipelines.urls import is_s3
 
 ATHENA_TYPES: Final = {

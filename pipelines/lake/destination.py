@@ -14,10 +14,10 @@ from filelock import FileLock, Timeout
 
 from pipelines.destinations import PIPELINE_NAME, working_directory
 from pipelines.errors import BusyError, CommandError, UsageError
-from pipelines.lake_files import LakeFiles
-from pipelines.lake_models import LakeWorkshop
-from pipelines.lake_session import LakeSession
-from pipelines.lake_tables import TableFormat, add_models, connected
+from pipelines.lake.files import LakeFiles
+from pipelines.lake.session import LakeSession
+from pipelines.lake.tables import TableFormat, add_models, connected
+from pipelines.lake.workshop import LakeWorkshop
 from pipelines.urls import remedy
 from sources.bedrock_async_invokes.shards import Shard
 

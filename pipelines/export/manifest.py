@@ -9,7 +9,7 @@ import msgspec
 from fsspec import AbstractFileSystem
 
 from pipelines.errors import CommandError
-from pipelines.publishing import STAGING, published_manifest
+from pipelines.export.publishing import STAGING, published_manifest
 
 FORMAT: Final = 1
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.exported_tables import Source
-from pipelines.manifest import FORMAT, Manifest, Partition, TableEntry
+from pipelines.export.manifest import FORMAT, Manifest, Partition, TableEntry
+from pipelines.export.tables import Source
 
 
 @dataclass(frozen=True)

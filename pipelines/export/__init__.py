@@ -1,0 +1,1 @@
+"""Rows and models as Parquet files that other engines read, whole at every moment."""

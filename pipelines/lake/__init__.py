@@ -1,0 +1,1 @@
+"""A lake of Parquet or Delta tables, in a folder or on S3, as a destination."""
