@@ -15,6 +15,7 @@ import typer
 from pipelines import DEMO_DATABASE
 from pipelines.errors import CommandError
 from pipelines.options import (
+    AllowEmptyOption,
     ConcurrencyOption,
     DatabaseOption,
     DebugOption,
@@ -23,14 +24,21 @@ from pipelines.options import (
     JsonOption,
     LagOption,
     LakeOption,
+    MaxFailureRateOption,
+    MaxLagOption,
+    MaxOpenAgeOption,
+    MaxP95Option,
     ModelsOption,
     NoModelsOption,
+    NotifyOption,
     OrganizationRoleOption,
     RegionOption,
     RoleOption,
     ShardOption,
     SinceOption,
+    StrictOption,
     UntilOption,
+    WindowOption,
     given,
     parse_time,
     place,
@@ -234,6 +242,53 @@ def status(
             print_json({"scopes": scopes})
         else:
             print_status(scopes)
+
+
+@app.command("check")
+def check_copy(
+    max_failure_rate: MaxFailureRateOption = None,
+    max_p95: MaxP95Option = None,
+    max_open_age: MaxOpenAgeOption = None,
+    max_lag: MaxLagOption = None,
+    window: WindowOption = None,
+    strict: StrictOption = False,
+    allow_empty: AllowEmptyOption = False,
+    notify: NotifyOption = None,
+    database: DatabaseOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Hold what was loaded and modelled against thresholds, for cron and Airflow.
+
+    Exit codes: 0 all is well, 1 it cannot be told, 2 wrong usage, or one line on stderr for each
+    breach.
+    """
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.gate.gate import check
+        from pipelines.gate.printing import print_breaches, print_verdict, told
+        from pipelines.gate.thresholds import find_thresholds, find_webhook
+        from pipelines.load import existing_destination
+
+        thresholds = find_thresholds(
+            max_failure_rate=max_failure_rate or (),
+            max_p95=max_p95 or (),
+            max_open_age=max_open_age or (),
+            max_lag=max_lag,
+            window=window,
+            strict=strict,
+            allow_empty=allow_empty,
+        )
+        webhook = find_webhook(notify)
+        target = existing_destination(**place(database, lake))
+        verdict = check(target, thresholds)
+        if not as_json:
+            print_verdict(verdict)
+        print_breaches(verdict)
+        notified = told(webhook, verdict, str(target))
+        if as_json:
+            print_json(verdict.as_json() | {"notified": notified})
+        raise typer.Exit(verdict.exit_code)
 
 
 @app.command()

@@ -85,6 +85,52 @@ ModelsOption = Annotated[
     str | None, typer.Option(metavar="DIR", help="A folder with SQL models and checks of your own.")
 ]
 
+MaxFailureRateOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[MODEL=]SHARE",
+        help="Highest share of failures among those that ended, such as 0.05 or 5%; repeatable.",
+    ),
+]
+MaxP95Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[MODEL=]DURATION",
+        help="Longest that 95 % may take, such as 90s, 30m or 24h; repeatable.",
+    ),
+]
+MaxOpenAgeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[MODEL=]DURATION", help="Longest that an invocation may be open; repeatable."
+    ),
+]
+MaxLagOption = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="Longest that the last good run of a scope may be ago."),
+]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="Rates and p95 are of what was submitted so long before the last good run.",
+        show_default="24h",
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="A failure rate above its threshold counts, however few it is of."
+    ),
+]
+AllowEmptyOption = Annotated[
+    bool, typer.Option("--allow-empty", help="It is good if nothing in the window has ended.")
+]
+NotifyOption = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="A webhook, as Slack has them, that is told of breaches."),
+]
+
 
 def place(database: str | None, lake: str | None) -> dict[str, Any]:
     """Where to load to, or what was loaded; a flag wins over whatever is configured."""

@@ -318,7 +318,9 @@ def test_status_of_nothing_says_what_to_do(database: Path) -> None:
     assert "does not exist: load it first with `run`" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "models", "export", "status", "demo", "emulator"])
+@pytest.mark.parametrize(
+    "command", ["run", "models", "export", "check", "status", "demo", "emulator"]
+)
 def test_every_command_has_help(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0
