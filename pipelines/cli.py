@@ -32,6 +32,9 @@ from pipelines.options import (
     NoModelsOption,
     NotifyOption,
     OrganizationRoleOption,
+    PeriodOption,
+    QuotaOption,
+    RedactOption,
     RegionOption,
     RoleOption,
     ShardOption,
@@ -40,6 +43,7 @@ from pipelines.options import (
     UntilOption,
     WindowOption,
     given,
+    parse_quotas,
     parse_time,
     place,
 )
@@ -223,6 +227,32 @@ def compact_lake(
             print_json({"tables": [each.as_json() for each in done], "exit_code": 0})
         else:
             print_compactions(done)
+
+
+@app.command()
+def report(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The HTML file to write.")],
+    database: DatabaseOption = None,
+    lake: LakeOption = None,
+    period: PeriodOption = None,
+    quota: QuotaOption = None,
+    redact: RedactOption = False,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write one HTML page of figures, charts and tables, which needs no network."""
+    with one_line_errors(debug=debug, as_json=as_json):
+        from pipelines.console import print_report
+        from pipelines.load import existing_destination
+        from pipelines.report.report import find_options, write_report
+
+        target = existing_destination(**place(database, lake))
+        options = find_options(period=period, is_redacted=redact, quotas=parse_quotas(quota))
+        written = write_report(target, file, options)
+        if as_json:
+            print_json(written.as_json() | {"exit_code": 0})
+        else:
+            print_report(written)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from sources.bedrock_async_invokes.reports import Observer, ScopeReport
 if TYPE_CHECKING:
     from pipelines.export.export import ExportResult
     from pipelines.lake.compact import Compaction
+    from pipelines.report.report import ReportResult
 
 
 class ProgressBar:
@@ -242,6 +243,14 @@ def print_compactions(done: "list[Compaction]") -> None:
         counts = (each.files_before, each.files_after, each.rows_rewritten, each.removed)
         table.add_row(each.table, *(f"{count:,}" for count in counts))
     output_console().print(table)
+
+
+def print_report(result: "ReportResult") -> None:
+    """Where the page is, and how much it tells of."""
+    output_console().print(
+        f"Wrote {result.path}: {result.invocations:,} invocations, {result.bytes / 1e6:.1f} MB, "
+        f"in {result.seconds:.1f} s. Open it in a browser."
+    )
 
 
 def print_text(text: str) -> None:

@@ -131,6 +131,24 @@ NotifyOption = Annotated[
     typer.Option(metavar="URL", help="A webhook, as Slack has them, that is told of breaches."),
 ]
 
+PeriodOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DAYS", help="How far it reaches back, such as 30d or 12w.", show_default="30d"
+    ),
+]
+QuotaOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL=N",
+        help="How many of a model may be in flight in one account and region; repeatable.",
+    ),
+]
+RedactOption = Annotated[
+    bool,
+    typer.Option("--redact", help="Leave out messages, errors, ARNs, outputs and account ids."),
+]
+
 
 def place(database: str | None, lake: str | None) -> dict[str, Any]:
     """Where to load to, or what was loaded; a flag wins over whatever is configured."""
@@ -158,3 +176,11 @@ def parse_time(option: str, text: str | None) -> datetime | None:
         typer.echo(f"--{option} {text} has no time zone: taken as UTC.", err=True)
         return time.replace(tzinfo=UTC)
     return time
+
+
+def parse_quotas(texts: list[str] | None) -> dict[str, str]:
+    """Limits by model, from texts such as `amazon.nova-reel-v1:1=10`."""
+    for text in texts or ():
+        if "=" not in text:
+            raise UsageError(f"--quota {text!r} is not MODEL=N, such as amazon.nova-reel-v1:1=10.")
+    return dict(text.split("=", 1) for text in texts or ())

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
-from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 
+from pipelines.configuration import configured
 from pipelines.errors import UsageError
 from pipelines.gate.quantities import parse_duration, parse_share
 
@@ -90,16 +90,18 @@ def find_thresholds(
     `UsageError` for what cannot be read, and where there is no threshold at all.
     """
     per_model = _configured_per_model()
-    lag = max_lag or configured("max_lag", str)
-    seconds = parse_duration("--window", window or configured("window", str) or DEFAULT_WINDOW)
+    lag = max_lag or configured(SECTION, "max_lag", str)
+    seconds = parse_duration(
+        "--window", window or configured(SECTION, "window", str) or DEFAULT_WINDOW
+    )
     thresholds = Thresholds(
         failure_rate=_limits("max_failure_rate", max_failure_rate, per_model),
         p95=_limits("max_p95", max_p95, per_model),
         open_age=_limits("max_open_age", max_open_age, per_model),
         lag=parse_duration("--max-lag", lag) if lag else None,
         window=timedelta(seconds=seconds),
-        is_strict=strict or bool(configured("strict", bool)),
-        allows_empty=allow_empty or bool(configured("allow_empty", bool)),
+        is_strict=strict or bool(configured(SECTION, "strict", bool)),
+        allows_empty=allow_empty or bool(configured(SECTION, "allow_empty", bool)),
     )
     if not thresholds.need_models and thresholds.lag is None:
         raise UsageError(
@@ -109,18 +111,6 @@ def find_thresholds(
     if not seconds:
         raise UsageError("--window must be longer than 0 seconds.")
     return thresholds
-
-
-def configured(name: str, expected: type) -> Any:
-    """What dlt's configuration has under exactly this name; None where it has nothing.
-
-    `with_config` would look for it in the sections above, too: `models` is another thing there,
-    and GNU screen has a variable WINDOW in the environment.
-    """
-    try:
-        return dlt.config.get(f"{SECTION}.{name}", expected)
-    except ConfigValueCannotBeCoercedException:
-        raise UsageError(f"{SECTION}.{name} cannot be read: look at its value.") from None
 
 
 def find_webhook(url: str | None = None) -> "Webhook | None":
@@ -134,7 +124,7 @@ def find_webhook(url: str | None = None) -> "Webhook | None":
 
 
 def _configured_per_model() -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = configured("models", dict) or {}
+    found: dict[str, Mapping[str, Any]] = configured(SECTION, "models", dict) or {}
     for model, limits in found.items():
         if not isinstance(limits, Mapping) or limits.keys() - PER_MODEL.keys():
             raise UsageError(
@@ -149,7 +139,7 @@ def _limits(name: str, flags: Iterable[str], per_model: Mapping[str, Mapping[str
     option, read = f"--{name.replace('_', '-')}", PER_MODEL[name]
     by_model = {model: limits[name] for model, limits in per_model.items() if name in limits}
     given = _by_model(option, flags)
-    general = given.pop("", None) or configured(name, str)
+    general = given.pop("", None) or configured(SECTION, name, str)
     return Limits(
         read(option, general) if general else None,
         {model: read(option, value) for model, value in (by_model | given).items()},

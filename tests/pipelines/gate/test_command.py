@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from pipelines.cli import app
 from pipelines.gate.printing import message
 from pipelines.gate.verdict import Finding, Verdict
-from tests.pipelines.gate.copies import REEL, invocation, modelled, report, store
+from tests.pipelines.copies import REEL, invocation, modelled, report, store
 from tests.webhooks import PATH, Receiver
 
 HOUR = timedelta(hours=1)

@@ -21,7 +21,7 @@ from pipelines.gate.thresholds import Limits, Thresholds
 from pipelines.models import build_models
 from tests.copies import query
 from tests.lakes import lake_of
-from tests.pipelines.gate.copies import (
+from tests.pipelines.copies import (
     ACCOUNT,
     AS_OF,
     LOADED_AT,

@@ -1,0 +1,125 @@
+"""Accounts, regions and models as small numbers, and every selection of them that a page offers."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final
+
+import pyarrow as pa
+
+ALL: Final = -1
+"""The key of a selection that takes all of a dimension."""
+OTHERS: Final = "others"
+CELLS: Final = 36_000
+"""Selections times days that a page has at most, which keeps it below three megabytes."""
+
+Leaf = tuple[str | None, str | None, str | None]
+"""Account, region and model of some invocation; null where its ARNs do not tell."""
+Keyed = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """Labels, the one with most invocations first; a label's place is its key."""
+
+    labels: Sequence[str | None]
+    is_folded: bool
+    """Whether the last label stands for all that have none of their own."""
+
+    def key(self, label: str | None) -> int:
+        """The key of a label, in 0..len(labels)."""
+        if self.is_folded and label not in self.labels[:-1]:
+            return len(self.labels) - 1
+        return self.labels.index(label)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The three dimensions of a page, and the leaves that have invocations."""
+
+    accounts: Dimension
+    regions: Dimension
+    models: Dimension
+    leaves: Sequence[Leaf]
+
+    @property
+    def dimensions(self) -> tuple[Dimension, Dimension, Dimension]:
+        return self.accounts, self.regions, self.models
+
+    def keyed(self, leaf: Leaf) -> Keyed:
+        """Account, region and model of a leaf by their keys."""
+        account, region, model = leaf
+        return self.accounts.key(account), self.regions.key(region), self.models.key(model)
+
+    def leaf_table(self) -> pa.Table:
+        """The leaves beside their keys."""
+        keyed = [self.keyed(leaf) for leaf in self.leaves]
+        names = ("account_id", "region_name", "model_id")
+        texts = {name: _column(self.leaves, at, pa.string()) for at, name in enumerate(names)}
+        return pa.table(texts | _key_columns(keyed, ("account", "region", "model")))
+
+    def selection_table(self) -> pa.Table:
+        """Every leaf, by its keys, beside every selection that it belongs to."""
+        pairs = list(self._pairs())
+        inside = ("in_account", "in_region", "in_model")
+        return pa.table(
+            _key_columns([leaf for leaf, _ in pairs], ("account", "region", "model"))
+            | _key_columns([selection for _, selection in pairs], inside)
+        )
+
+    def selections(self) -> int:
+        """How many selections have invocations."""
+        return len({selection for _, selection in self._pairs()})
+
+    def _pairs(self) -> set[tuple[Keyed, Keyed]]:
+        leaves = {self.keyed(leaf) for leaf in self.leaves}
+        return {(leaf, selection) for leaf in leaves for selection in self._selections_of(*leaf)}
+
+    def _selections_of(self, account: int, region: int, model: int) -> Iterator[Keyed]:
+        """A dimension with one label has no selection but all of it."""
+        choices = [
+            (ALL, key) if len(dimension.labels) > 1 else (ALL,)
+            for dimension, key in zip(self.dimensions, (account, region, model), strict=True)
+        ]
+        return product(*choices)  # type: ignore[return-value]
+
+
+def keys_of(invocations: Mapping[Leaf, int], days: int) -> Keys:
+    """Keys for leaves, given with how many invocations each has, in a page of so many days.
+
+    Where there would be too many selections, the rarest accounts (or regions, or models: whichever
+    are most) are put together as others.
+    """
+    limits = [len({leaf[at] for leaf in invocations}) for at in range(3)]
+    while (keys := _limited(invocations, limits)).selections() * (days + 1) > CELLS:
+        most = limits.index(max(limits))
+        if limits[most] == 1:
+            break
+        limits[most] //= 2
+    return keys
+
+
+def _limited(invocations: Mapping[Leaf, int], limits: Sequence[int]) -> Keys:
+    accounts, regions, models = (
+        _dimension(invocations, at, limit) for at, limit in enumerate(limits)
+    )
+    return Keys(accounts, regions, models, list(invocations))
+
+
+def _dimension(invocations: Mapping[Leaf, int], at: int, limit: int) -> Dimension:
+    counts: Counter[str | None] = Counter()
+    for leaf, count in invocations.items():
+        counts[leaf[at]] += count
+    ranked = sorted(counts, key=lambda label: (-counts[label], label or ""))
+    if len(ranked) <= limit:
+        return Dimension(ranked, is_folded=False)
+    return Dimension([*ranked[:limit], OTHERS], is_folded=True)
+
+
+def _column(rows: Sequence[Leaf], at: int, kind: pa.DataType) -> pa.Array:
+    return pa.array([row[at] for row in rows], kind)
+
+
+def _key_columns(rows: Sequence[Keyed], names: Sequence[str]) -> dict[str, pa.Array]:
+    return {name: pa.array([row[at] for row in rows], pa.int32()) for at, name in enumerate(names)}

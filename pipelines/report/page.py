@@ -1,0 +1,56 @@
+"""The page as one file: markup, style, scripts and data, and a policy that lets nothing else in."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+PAGE: Final = Path(__file__).with_name("page")
+SCRIPTS: Final = (
+    "vendor/d3.min.js",
+    "vendor/plot.umd.min.js",
+    "selection.js",
+    "format.js",
+    "elements.js",
+    "charts.js",
+    "sections.js",
+    "page.js",
+)
+PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+MARKUP: Final = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
+
+
+def render(figures: Mapping[str, Any]) -> str:
+    """The page that shows the figures. It asks for nothing, and runs no scripts but its own."""
+    scripts = [(PAGE / name).read_text("utf-8") for name in SCRIPTS]
+    parts = {
+        "policy": _policy(scripts),
+        "style": (PAGE / "style.css").read_text("utf-8"),
+        "data": embedded_json(figures),
+        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
+    }
+    template = (PAGE / "page.html").read_text("utf-8")
+    # In one pass, so that a placeholder within what was put in stays what it is.
+    return PLACEHOLDER.sub(lambda match: parts[match[1]], template)
+
+
+def embedded_json(document: Mapping[str, Any]) -> str:
+    """JSON that can stand in a script element: nothing in it can end the element."""
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    return text.translate(MARKUP)
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Only these scripts run, named by their hashes; what Plot draws has styles of its own."""
+    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

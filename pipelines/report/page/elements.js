@@ -1,0 +1,47 @@
+"use strict";
+// Makes elements. All text is set as text: what came from AWS is never read as markup.
+
+/** An element; attributes that are null are left out, children are elements or text. */
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value != null && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}
+
+/**
+ * A table that scrolls by itself. A column is { name, of, isNumber, kind }: `of` makes text or an
+ * element of a row.
+ */
+function table(caption, columns, rows) {
+  const cell = (column, row) => element(
+    "td", { class: column.isNumber ? "number" : column.kind }, column.of(row));
+  return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    element("table", {},
+      element("thead", {}, element("tr", {}, ...columns.map((column) => element(
+        "th", { scope: "col", class: column.isNumber ? "number" : null }, column.name)))),
+      element("tbody", {}, ...rows.map((row) => element(
+        "tr", {}, ...columns.map((column) => cell(column, row)))))));
+}
+
+/** Replaces what a section shows. */
+function show(id, heading, note, ...children) {
+  const section = document.getElementById(id);
+  const wasOpen = section.querySelector("details")?.open;
+  section.replaceChildren(
+    element("h2", {}, heading), note ? element("p", {}, note) : "", ...children);
+  if (wasOpen) section.querySelector("details")?.setAttribute("open", "");
+}
+
+/** The numbers behind a chart, for whoever cannot see or point at it; made when it is opened. */
+function numbers(caption, columns, rows) {
+  const details = element("details", {}, element("summary", {}, "Show the numbers"));
+  details.addEventListener("toggle", () => {
+    if (details.open && details.children.length === 1) {
+      details.append(table(caption, columns, rows));
+    }
+  });
+  return details;
+}

@@ -1,0 +1,132 @@
+"use strict";
+// The page: what is chosen, and drawing it.
+
+(() => {
+  const data = readData(document.getElementById("data").textContent);
+  const dimensions = { account: data.accounts, region: data.regions, model: data.models };
+  const selection = { account: ALL, region: ALL, model: ALL, period: data.periods.at(-1).cohort };
+
+  /** Options are named by what they are, so that a link means the same in tomorrow's page. */
+  function readHash() {
+    const chosen = new URLSearchParams(location.hash.slice(1));
+    for (const [name, labels] of Object.entries(dimensions)) {
+      selection[name] = labels.findIndex((each) => label(each) === chosen.get(name));
+    }
+    const period = data.periods.find((each) => `${each.days}d` === chosen.get("period"));
+    if (period) selection.period = period.cohort;
+  }
+
+  function writeHash() {
+    const chosen = new URLSearchParams();
+    for (const [name, labels] of Object.entries(dimensions)) {
+      if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
+    }
+    if (selection.period !== data.periods.at(-1).cohort) chosen.set("period", `${period().days}d`);
+    history.replaceState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
+  }
+
+  function period() {
+    return data.periods.find((each) => each.cohort === selection.period);
+  }
+
+  function choose(name, value) {
+    selection[name] = value;
+    writeHash();
+    draw();
+  }
+
+  function fillControls() {
+    for (const [name, labels] of Object.entries(dimensions)) {
+      const select = document.getElementById(name);
+      const every = labels.length === 1 ? [] : [element("option", { value: ALL }, `All ${count(labels.length)} ${name}s`)];
+      select.append(...every, ...labels.map((each, key) => element("option", { value: key }, label(each))));
+      select.disabled = labels.length < 2;
+      select.addEventListener("change", () => choose(name, Number(select.value)));
+    }
+    document.getElementById("period").append(...data.periods.map((each) => {
+      const input = element("input", { type: "radio", name: "period", value: each.cohort });
+      input.addEventListener("change", () => choose("period", each.cohort));
+      return element("label", {}, input, each.days === 1 ? "24 h" : `${each.days} d`);
+    }));
+  }
+
+  function showControls() {
+    for (const [name, labels] of Object.entries(dimensions)) {
+      const select = document.getElementById(name);
+      select.value = labels.length === 1 ? 0 : selection[name];
+    }
+    document.querySelector(`#period input[value="${selection.period}"]`).checked = true;
+  }
+
+  function describe() {
+    const told = Object.entries(dimensions).map(([name, labels]) => {
+      if (labels.length === 1) return label(labels[0]);
+      return selection[name] === ALL ? `all ${name}s` : label(labels[selection[name]]);
+    });
+    const { days, has_previous } = period();
+    const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
+    return `${told.join(" · ")} · ${until}${has_previous ? ", compared with those before" : "; nothing older to compare with"}`;
+  }
+
+  function draw() {
+    showControls();
+    document.getElementById("selection").textContent = describe();
+    drawHeadline(data, selection);
+    drawFailures(data, selection);
+    drawLatencies(data, selection);
+    drawFlights(data, selection);
+    drawModels(data, selection, choose);
+    drawReasons(data, selection);
+    drawSpikes(data, selection);
+    drawOpen(data, selection);
+    drawFreshness(data);
+  }
+
+  function setTheme(theme) {
+    document.documentElement.dataset.theme = theme;
+    document.getElementById("theme").textContent = theme === "dark" ? "Light theme" : "Dark theme";
+  }
+
+  function followTheme() {
+    const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+    setTheme(prefersDark.matches ? "dark" : "light");
+    prefersDark.addEventListener("change", () => setTheme(prefersDark.matches ? "dark" : "light"));
+    document.getElementById("theme").addEventListener("click", () =>
+      setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+  }
+
+  function followWidth() {
+    let width = innerWidth;
+    addEventListener("resize", () => {
+      if (innerWidth === width) return; // phones resize as their address bar hides
+      width = innerWidth;
+      draw();
+    });
+  }
+
+  function showNothing() {
+    const notice = document.getElementById("nothing");
+    notice.hidden = false;
+    notice.textContent = "No invocation has been listed yet: there is nothing to draw. "
+      + "Load again when some were submitted.";
+    for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #spikes, #open")) {
+      section.hidden = true;
+    }
+    document.getElementById("controls").hidden = true;
+    drawFreshness(data);
+  }
+
+  followTheme();
+  document.getElementById("subtitle").textContent = `${data.destination} · fresh as of ${time(data.as_of_ms)} UTC`;
+  document.getElementById("footer").textContent = `Made by bedrock-async-etl ${data.version} on ${time(data.made_ms)} UTC.`
+    + (data.is_redacted ? " Redacted: account ids, messages, outputs and ARNs are left out." : "");
+  if (!data.models.length) {
+    showNothing();
+    return;
+  }
+  fillControls();
+  readHash();
+  addEventListener("hashchange", () => { readHash(); draw(); });
+  followWidth();
+  draw();
+})();

@@ -1,0 +1,185 @@
+"use strict";
+// What a selection of the page's data shows: numbers alone, nothing of the page itself.
+
+const ALL = -1;
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const Z = 1.959963984540054; // the normal distribution's 97.5 % quantile
+
+/** A table of columns as rows. */
+function rowsOf(columns) {
+  const names = Object.keys(columns).filter((name) => Array.isArray(columns[name]));
+  const length = names.length ? columns[names[0]].length : 0;
+  return Array.from({ length }, (_, at) =>
+    Object.fromEntries(names.map((name) => [name, columns[name][at]])));
+}
+
+/** The page's data, its tables as rows. */
+function readData(text) {
+  const data = JSON.parse(text);
+  const tables = ["days", "totals", "day_latencies", "period_latencies", "reasons", "examples",
+    "spikes", "open_counts", "open_before", "open_invocations", "freshness"];
+  for (const name of tables) data[name] = rowsOf(data[name]);
+  data.in_flight = { hours: data.in_flight.hours, rows: rowsOf(data.in_flight) };
+  return data;
+}
+
+/** Whether what is of one account, region and model belongs to a selection. */
+function isIn(row, selection) {
+  return (selection.account === ALL || selection.account === row.account)
+    && (selection.region === ALL || selection.region === row.region)
+    && (selection.model === ALL || selection.model === row.model);
+}
+
+/** The rows that tell of a selection as a whole: percentiles cannot be added up. */
+function ofSelection(data, rows, selection) {
+  const key = (name, labels) => (labels.length === 1 ? ALL : selection[name]);
+  const account = key("account", data.accounts);
+  const region = key("region", data.regions);
+  const model = key("model", data.models);
+  return rows.filter((row) =>
+    row.account === account && row.region === region && row.model === model);
+}
+
+/** The failure rate and its Wilson 95 % interval; nulls where none has ended. */
+function failureRate(completed, failed) {
+  const n = completed + failed;
+  if (!n) return { rate: null, low: null, high: null };
+  const rate = failed / n;
+  const centre = (rate + Z * Z / (2 * n)) / (1 + Z * Z / n);
+  const half = Z / (1 + Z * Z / n) * Math.sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n));
+  return { rate, low: rate === 0 ? 0 : centre - half, high: rate === 1 ? 1 : centre + half };
+}
+
+function sum(rows, name) {
+  return rows.reduce((total, row) => total + row[name], 0);
+}
+
+function counted(rows) {
+  const [completed, failed] = [sum(rows, "completed"), sum(rows, "failed")];
+  const invocations = sum(rows, "invocations");
+  return { invocations, completed, failed, ...failureRate(completed, failed) };
+}
+
+/** Groups of rows by what `key` makes of each. */
+function grouped(rows, key) {
+  const groups = new Map();
+  for (const row of rows) {
+    const group = groups.get(key(row));
+    if (group) group.push(row); else groups.set(key(row), [row]);
+  }
+  return groups;
+}
+
+function cohortOf(data, cohort, selection) {
+  const rows = data.totals.filter((row) => row.cohort === cohort && isIn(row, selection));
+  const [latencies] = ofSelection(
+    data, data.period_latencies.filter((row) => row.cohort === cohort), selection);
+  return { ...counted(rows), ...latencies };
+}
+
+/** The headline figures of a selection, and those of the period before, or null. */
+function headline(data, selection) {
+  const period = data.periods.find((each) => each.cohort === selection.period);
+  const now = data.open_counts.filter((row) => isIn(row, selection));
+  const before = data.open_before.filter(
+    (row) => row.cohort === period.cohort + 1 && isIn(row, selection));
+  return {
+    ...cohortOf(data, period.cohort, selection),
+    open: sum(now, "open_invocations"), stuck: sum(now, "stuck"), vanished: sum(now, "vanished"),
+    previous: period.has_previous ? {
+      ...cohortOf(data, period.cohort + 1, selection),
+      open: sum(before, "open_invocations"), stuck: sum(before, "stuck"),
+    } : null,
+  };
+}
+
+/** Every date of a selection's period, in days since 1970. */
+function datesOf(data, selection) {
+  const period = data.periods.find((each) => each.cohort === selection.period);
+  const first = Math.floor(Math.max(period.from_ms, data.first_ms ?? period.from_ms) / DAY_MS);
+  const last = Math.max(
+    first, Math.floor(data.as_of_ms / DAY_MS), ...data.days.map((row) => row.day));
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+}
+
+/** What became of the invocations of each date; a date without any has a row, too. */
+function dailyRates(data, selection) {
+  const byDay = grouped(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
+  return datesOf(data, selection).map((day) => {
+    const rows = byDay.get(day) ?? [];
+    const counts = counted(rows);
+    return {
+      date: new Date(day * DAY_MS), ...counts,
+      open: counts.invocations - counts.completed - counts.failed,
+      isSettled: rows.every((row) => row.is_settled),
+    };
+  });
+}
+
+/** The latency percentiles of each date, of those that have ended and by survival. */
+function dailyLatencies(data, selection) {
+  const rows = ofSelection(data, data.day_latencies, selection);
+  const byDay = new Map(rows.map((row) => [row.cohort, row]));
+  return datesOf(data, selection).map((day) => ({
+    date: new Date(day * DAY_MS), ended: 0, still_open: 0, ...byDay.get(day),
+  }));
+}
+
+/** The most at once in any one account, region and model, and the average of all together. */
+function inFlight(data, selection) {
+  const { hours, rows } = data.in_flight;
+  const period = data.periods.find((each) => each.cohort === selection.period);
+  const chosen = rows.filter((row) =>
+    isIn(row, selection) && (row.hour + hours) * HOUR_MS > period.from_ms);
+  const byHour = grouped(chosen, (row) => row.hour);
+  if (!byHour.size) return [];
+  const known = [...byHour.keys()];
+  const [first, last] = [Math.min(...known), Math.max(...known)];
+  return Array.from({ length: (last - first) / hours + 1 }, (_, at) => {
+    const hour = first + at * hours;
+    const at_hour = byHour.get(hour) ?? [];
+    return {
+      date: new Date(hour * HOUR_MS),
+      peak: at_hour.reduce((most, row) => Math.max(most, row.peak), 0),
+      average: sum(at_hour, "average"),
+    };
+  });
+}
+
+/** Failure categories, most frequent first, with the newest example of each. */
+function reasons(data, selection) {
+  const rows = data.reasons.filter(
+    (row) => row.cohort === selection.period && isIn(row, selection));
+  const total = sum(rows, "failed");
+  const examples = grouped(
+    data.examples.filter((row) => isIn(row, selection)), (row) => row.category);
+  return [...grouped(rows, (row) => row.category)].map(([category, group]) => ({
+    category, failed: sum(group, "failed"), share: sum(group, "failed") / total,
+    example: examples.get(category)?.[0],
+  })).sort((a, b) => b.failed - a.failed);
+}
+
+/** A row per model of the accounts and regions selected, most invocations first. */
+function models(data, selection) {
+  return data.models.map((_, model) => {
+    const flights = data.in_flight.rows.filter((row) => isIn(row, { ...selection, model }));
+    const period = data.periods.find((each) => each.cohort === selection.period);
+    const peak = flights.reduce((most, row) =>
+      (row.hour * HOUR_MS >= period.from_ms ? Math.max(most, row.peak) : most), 0);
+    return { model, peak, ...headline(data, { ...selection, model }) };
+  }).filter((row) => row.invocations || row.open);
+}
+
+/** Hours that failed significantly more than the week before them. */
+function spikes(data, selection) {
+  const period = data.periods.find((each) => each.cohort === selection.period);
+  return data.spikes
+    .filter((row) => isIn(row, selection) && row.submitted_ms >= period.from_ms)
+    .map((row) => ({ ...row, date: new Date(row.submitted_ms) }));
+}
+
+/** Open invocations, stuck ones first. */
+function openInvocations(data, selection) {
+  return data.open_invocations.filter((row) => isIn(row, selection));
+}

@@ -1,0 +1,306 @@
+"""The report in a real browser: what it shows, what it lets one choose, and what it never does."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
+
+from pipelines.databases import DuckDBDestination
+from pipelines.models import build_models
+from pipelines.report.report import ReportOptions, write_report
+from tests.conftest import NOW
+from tests.pipelines.copies import REEL, invocation, modelled
+from tests.sql.given import store
+from tests.timelines import timeline
+
+pytestmark = pytest.mark.integration
+
+HOSTILE: Final = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+SIZES: Final = {"desktop": DESKTOP, "phone": PHONE}
+CHARTS: Final = ("failure-rate", "volume", "latency", "in-flight")
+SUMMARY: Final = """
+select
+    model_id, invocations, failure_rate, survival_p50, survival_p95, open_invocations, stuck
+from bedrock_analytics.model_summary
+"""
+FIGURES: Final = ("invocations", "failure-rate", "survival-p50", "survival-p95", "open", "stuck")
+ONE_SCOPE: Final = """
+select count(*), count(*) filter (where is_failed) / count(*) filter (where is_terminal)
+from bedrock_analytics.invocations
+where account_id = '444455556666' and region = 'eu-west-1'
+and submit_time >= (select max(as_of) from bedrock_analytics.scopes) - interval '7' day
+"""
+ONE_SCOPES_DAYS: Final = """
+select strftime(submit_date, '%Y-%m-%d'), sum(invocations), sum(failed)
+from bedrock_analytics.failure_rate_daily
+where account_id = '444455556666' and region = 'eu-west-1'
+group by all order by all
+"""
+TWENTY_MODELS: Final = """
+update bedrock.async_invokes
+set model_id = 'vendor.model-' || hash(invocation_arn) % 20, account_id = '111122223333',
+    region = 'us-east-1'
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    executable = shutil.which("chromium")
+    assert executable, "These tests need Chromium: install Debian's package chromium."
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        with playwright.chromium.launch(executable_path=executable, args=options) as started:
+            yield started
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> DuckDBDestination:
+    """Seventy days of two accounts in two regions."""
+    [tables] = timeline(20_000, timedelta(days=70), NOW)
+    path = store(tmp_path_factory.mktemp("copy") / "copy.duckdb", **tables)
+    build_models(DuckDBDestination(path))
+    return DuckDBDestination(path)
+
+
+@pytest.fixture(scope="module")
+def report(copy: DuckDBDestination, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(copy, path, ReportOptions(quotas={REEL: 12}))
+    return path
+
+
+class Opened:
+    """A page, and everything that it must not have done."""
+
+    def __init__(self, context: BrowserContext, report: Path, fragment: str = "") -> None:
+        self.page = context.new_page()
+        self.trouble: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.trouble.append(message.text))
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.trouble.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(f"{report.as_uri()}{fragment}")
+
+    def figures(self) -> list[float | None]:
+        values = [
+            self.page.locator(f"[data-figure={name}]").get_attribute("data-value")
+            for name in FIGURES
+        ]
+        return [float(value) if value else None for value in values]
+
+    def drawn(self) -> dict[str, str]:
+        return {name: self.page.locator(f"#{name} > svg").inner_html() for name in CHARTS}
+
+
+@pytest.fixture
+def opened(browser: Browser, report: Path) -> Iterator[Opened]:
+    """The report on a desktop; that it was quiet is looked at in the end."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, report)
+        yield opened
+        assert opened.trouble == []
+        assert opened.requests == [report.as_uri()]
+
+
+def one(destination: DuckDBDestination, sql: str) -> list[tuple[Any, ...]]:
+    with destination.reading() as connection:
+        return connection.sql(sql).fetchall()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_it_is_drawn_on_every_screen_and_asks_for_nothing(
+    browser: Browser, report: Path, size: str, scheme: Any
+) -> None:
+    with browser.new_context(viewport=SIZES[size], color_scheme=scheme) as context:
+        opened = Opened(context, report)
+        assert all(opened.drawn().values())
+        assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert opened.page.evaluate("document.documentElement.dataset.theme") == scheme
+        assert (opened.trouble, opened.requests) == ([], [report.as_uri()])
+
+
+def test_each_models_figures_are_those_of_model_summary(
+    opened: Opened, copy: DuckDBDestination
+) -> None:
+    for model, *expected in one(copy, SUMMARY):
+        opened.page.get_by_label("Model", exact=True).select_option(model)
+        assert opened.figures() == pytest.approx(expected, rel=1e-12)
+
+
+def test_figures_of_a_scope_and_a_week_are_those_of_the_rows(
+    opened: Opened, copy: DuckDBDestination
+) -> None:
+    everything = opened.figures()
+    opened.page.get_by_label("Account", exact=True).select_option("444455556666")
+    opened.page.get_by_label("Region", exact=True).select_option("eu-west-1")
+    opened.page.get_by_label("7 d").check(force=True)
+    invocations, failure_rate, *_ = opened.figures()
+    assert [invocations, failure_rate] == pytest.approx(one(copy, ONE_SCOPE)[0])
+    assert invocations != everything[0]
+
+
+def test_a_charts_numbers_are_those_of_the_marts(opened: Opened, copy: DuckDBDestination) -> None:
+    opened.page.get_by_label("Account", exact=True).select_option("444455556666")
+    opened.page.get_by_label("Region", exact=True).select_option("eu-west-1")
+    section = opened.page.locator("#failure-rate")
+    section.get_by_text("Show the numbers").click()
+    told = {}
+    for row in section.locator("tbody tr").all():
+        date, invocations, _, failed, *_ = row.locator("td").all_inner_texts()
+        told[date] = (int(invocations.replace(",", "")), int(failed))
+    expected = {
+        date: (invocations, failed) for date, invocations, failed in one(copy, ONE_SCOPES_DAYS)
+    }
+    assert len(told) == 31
+    assert told == {date: expected[date] for date in told}
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("Account", "444455556666"), ("Region", "eu-west-1"), ("Model", REEL)]
+)
+def test_every_chart_is_that_of_what_is_chosen(opened: Opened, name: str, option: str) -> None:
+    before = opened.drawn()
+    opened.page.get_by_label(name, exact=True).select_option(option)
+    after = opened.drawn()
+    assert not [chart for chart in CHARTS if after[chart] == before[chart]]
+    assert option in opened.page.locator("#selection").inner_text()
+
+
+def test_every_chart_is_that_of_the_period(opened: Opened) -> None:
+    before = opened.drawn()
+    opened.page.get_by_label("24 h").check(force=True)
+    after = opened.drawn()
+    assert not [chart for chart in CHARTS if after[chart] == before[chart]]
+
+
+def test_it_can_be_used_without_a_mouse(opened: Opened) -> None:
+    page = opened.page
+    page.get_by_label("Account", exact=True).focus()
+    for name in ("region", "model"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == name
+    page.keyboard.press("ArrowDown")
+    chosen = page.locator("#model option:checked").inner_text()
+    assert chosen in page.locator("#selection").inner_text()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowLeft")
+    assert " 7 days to" in page.locator("#selection").inner_text()
+    page.locator("#latency summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#latency table")).to_be_visible()
+
+
+def test_what_is_chosen_is_in_the_address(browser: Browser, opened: Opened, report: Path) -> None:
+    opened.page.get_by_label("Model", exact=True).select_option(REEL)
+    opened.page.get_by_label("7 d").check(force=True)
+    fragment = opened.page.evaluate("location.hash")
+    with browser.new_context(viewport=DESKTOP) as context:
+        again = Opened(context, report, fragment)
+        assert again.figures() == opened.figures()
+        assert again.trouble == []
+
+
+def test_a_quota_is_drawn_for_its_model_alone(opened: Opened) -> None:
+    quota = opened.page.locator("#in-flight").get_by_text("quota 12")
+    expect(quota).to_have_count(0)
+    opened.page.get_by_label("Model", exact=True).select_option(REEL)
+    expect(quota).to_have_count(1)
+
+
+def test_a_model_in_the_table_can_be_chosen(opened: Opened) -> None:
+    opened.page.locator("#models").get_by_role("button", name=REEL).click()
+    assert opened.page.locator("#model option:checked").inner_text() == REEL
+
+
+def test_the_theme_can_be_turned(opened: Opened) -> None:
+    background = "getComputedStyle(document.body).backgroundColor"
+    before = opened.page.evaluate(background)
+    opened.page.get_by_role("button", name="Dark theme").click()
+    assert opened.page.evaluate(background) != before
+    expect(opened.page.get_by_role("button", name="Light theme")).to_be_visible()
+
+
+def test_it_prints_light_and_without_controls(opened: Opened) -> None:
+    opened.page.get_by_role("button", name="Dark theme").click()
+    opened.page.emulate_media(media="print")
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+    expect(opened.page.locator("#controls")).to_be_hidden()
+    expect(opened.page.locator("#selection")).to_be_visible()
+
+
+def hostile(name: str, status: str = "Failed", **members: Any) -> dict[str, Any]:
+    seconds = None if status == "InProgress" else 60
+    summary = invocation(name, timedelta(hours=1), seconds, status)
+    output = {"s3OutputDataConfig": {"s3Uri": f"s3://bucket/{HOSTILE}"}}
+    return summary | {"failureMessage": HOSTILE, "outputDataConfig": output} | members
+
+
+def test_what_aws_says_is_shown_as_text(browser: Browser, tmp_path: Path) -> None:
+    invocations = [hostile("failed"), hostile("open", "InProgress")]
+    destination = modelled(tmp_path / "copy.duckdb", invocations)
+    with duckdb.connect(destination.database) as connection:
+        connection.execute(
+            "update bedrock.extract_runs set outcome = 'failed', error = ?", [HOSTILE]
+        )
+    build_models(destination)
+    write_report(destination, tmp_path / "report.html", ReportOptions())
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        for section in ("reasons", "open", "freshness"):
+            expect(opened.page.locator(f"#{section}")).to_contain_text(HOSTILE)
+        assert opened.page.locator("img").count() == 0
+        assert opened.page.locator("main script").count() == 0
+        assert opened.trouble == []
+
+
+def test_an_empty_copy_says_so(browser: Browser, tmp_path: Path) -> None:
+    write_report(modelled(tmp_path / "copy.duckdb", []), tmp_path / "report.html", ReportOptions())
+    with browser.new_context(viewport=PHONE) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        expect(opened.page.get_by_text("No invocation has been listed yet")).to_be_visible()
+        expect(opened.page.locator("#freshness")).to_contain_text("us-east-1")
+        expect(opened.page.locator(".chart").first).to_be_hidden()
+        assert opened.trouble == []
+
+
+def test_a_single_open_invocation_has_no_rate_and_no_latency(
+    browser: Browser, tmp_path: Path
+) -> None:
+    destination = modelled(tmp_path / "copy.duckdb", [invocation("only", timedelta(hours=1), None)])
+    write_report(destination, tmp_path / "report.html", ReportOptions())
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        assert opened.figures() == [1, None, None, None, 1, 0]
+        expect(opened.page.locator("#failure-rate")).to_contain_text("None in this selection.")
+        expect(opened.page.locator("#latency")).to_contain_text("None in this selection.")
+        expect(opened.page.locator("#volume > svg")).to_be_visible()
+        expect(opened.page.locator("#open")).to_contain_text("only")
+        assert opened.trouble == []
+
+
+def test_a_year_of_twenty_models_is_less_than_three_megabytes(
+    browser: Browser, tmp_path: Path
+) -> None:
+    [tables] = timeline(40_000, timedelta(days=365), NOW)
+    destination = DuckDBDestination(store(tmp_path / "copy.duckdb", **tables))
+    with duckdb.connect(destination.database) as connection:
+        connection.execute(TWENTY_MODELS)
+    build_models(destination)
+    result = write_report(destination, tmp_path / "report.html", ReportOptions(days=365))
+    assert result.bytes < 3_000_000
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        assert opened.page.locator("#models tbody tr").count() == 20
+        assert opened.trouble == []
