@@ -18,6 +18,7 @@ from pipelines import DEFAULT_DATABASE
 from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination, Session, innermost, run_on, settled_pipeline
 from pipelines.errors import CommandError, UsageError
+from pipelines.working_directories import show_to_dlt
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
@@ -168,6 +169,7 @@ def load(
     ):
         settled = settled_pipeline(session)
         version = settled.version
+        show_to_dlt(settled.pipeline)
         while not extraction.is_finished:
             source = extraction_source(extraction, slice_rows)
             version = run_on(session, settled.pipeline, version, source)
