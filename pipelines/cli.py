@@ -26,6 +26,7 @@ from pipelines.options import (
     LagOption,
     LakeOption,
     LogFormatOption,
+    MetricsOption,
     ModelsOption,
     NoModelsOption,
     OrganizationRoleOption,
@@ -69,6 +70,7 @@ def run(
     models: ModelsOption = None,
     no_models: NoModelsOption = False,
     log_format: LogFormatOption = None,
+    metrics: MetricsOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -82,6 +84,7 @@ def run(
             logs.use(log_format)
         from pipelines.console import print_refresh, print_result
         from pipelines.load import find_destination
+        from pipelines.metrics import find_metrics
         from pipelines.models import find_models
         from pipelines.run import run_once
         from pipelines.watching import find_log_format, tell_refresh, tell_run
@@ -108,6 +111,7 @@ def run(
             find_models(**given(models=models)),
             builds_models=not no_models,
             log_format=logs.format,
+            metrics=find_metrics(target, **given(metrics=metrics, shard=shard)),
             on_loaded=print_result if prints_tables else lambda loaded: None,
         )
         tell_refresh(done.refreshed, logs.format)

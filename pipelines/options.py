@@ -86,6 +86,10 @@ LogFormatOption = Annotated[
         show_default="text",
     ),
 ]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write metrics for Prometheus, such as DIR/bedrock.prom."),
+]
 NoModelsOption = Annotated[
     bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
 ]

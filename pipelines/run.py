@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.destinations import Destination
 from pipelines.load import RunResult, load
 from pipelines.logs import LogFormat
+from pipelines.metrics import RunMetrics
 from pipelines.refresh import Refresh, refresh
 from pipelines.watching import watched, watched_models
 
@@ -34,6 +35,7 @@ def run_once(
     *,
     builds_models: bool,
     log_format: LogFormat,
+    metrics: RunMetrics,
     on_loaded: Callable[[RunResult], None],
 ) -> Run:
     """Run with the `options` of `load` and the models in the folder `own`.
@@ -41,13 +43,13 @@ def run_once(
     `on_loaded` is called between the load and the models, which a shard leaves alone. Raises what
     `load` raises.
     """
-    with destination.locked():
+    with destination.locked(), metrics:
         with watched(log_format) as watch:
-            loaded = load(destination, options, observer=watch)
+            loaded = metrics.loaded = load(destination, options, observer=watch)
         on_loaded(loaded)
         refreshed = Refresh()
         if builds_models and not loaded.is_part:
             with watched_models(log_format) as on_built:
-                refreshed = refresh(destination, own, on_built)
-        exit_code = refreshed.exit_code or loaded.exit_code
+                refreshed = metrics.refreshed = refresh(destination, own, on_built)
+        exit_code = metrics.write(refreshed.exit_code or loaded.exit_code)
     return Run(loaded, refreshed, builds_models and not loaded.is_part, exit_code)

@@ -64,7 +64,7 @@ def test_the_document_stays_on_stdout(listed: Control, database: Path) -> None:
     assert [event["event"] for event in events(result.stderr)][-1] == "run_finished"
 
 
-@pytest.mark.parametrize("arguments", [("--region", "nowhere"), ("--lag", "-1")])
+@pytest.mark.parametrize("arguments", [("--region", "nowhere"), ("--metrics", "missing/m.prom")])
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
 def test_a_failure_is_json_too(
     listed: Control, database: Path, arguments: tuple[str, ...], debug: tuple[str, ...]
