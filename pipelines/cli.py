@@ -2,11 +2,12 @@
 
 import gc
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from pipelines import DEMO_DATABASE
 from pipelines.errors import CommandError
+from pipelines.logs import LogFormat, Logs, json_value, tell, tell_error
 from pipelines.options import (
     AllowEmptyOption,
     ConcurrencyOption,
@@ -24,10 +26,12 @@ from pipelines.options import (
     JsonOption,
     LagOption,
     LakeOption,
+    LogFormatOption,
     MaxFailureRateOption,
     MaxLagOption,
     MaxOpenAgeOption,
     MaxP95Option,
+    MetricsOption,
     ModelsOption,
     NoModelsOption,
     NotifyOption,
@@ -77,6 +81,8 @@ def run(
     concurrency: ConcurrencyOption = None,
     models: ModelsOption = None,
     no_models: NoModelsOption = False,
+    log_format: LogFormatOption = None,
+    metrics: MetricsOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -85,12 +91,18 @@ def run(
     Exit codes: 0 good, 1 failed or a check does not hold, 2 wrong usage, 3 some scopes failed and
     the rest was loaded, 75 another run holds this destination.
     """
-    with one_line_errors(debug=debug, as_json=as_json):
-        from pipelines.console import print_refresh, print_result, watched, watched_models
-        from pipelines.load import find_destination, load
+    with one_line_errors(debug=debug, as_json=as_json) as logs:
+        if log_format:
+            logs.use(log_format)
+        from pipelines.console import print_refresh, print_result
+        from pipelines.load import find_destination
+        from pipelines.metrics import find_metrics
         from pipelines.models import find_models
-        from pipelines.refresh import Refresh, refresh
+        from pipelines.run import run_once
+        from pipelines.watching import find_log_format, tell_refresh, tell_run
 
+        logs.use(find_log_format(**given(log_format=log_format)))
+        prints_tables = logs.format == LogFormat.TEXT and not as_json
         options = given(
             regions=region,
             role_arns=role_arn,
@@ -105,27 +117,22 @@ def run(
             **place(database, lake),
             **given(destination=destination or ("duckdb" if database else None), shard=shard),
         )
-        own = find_models(**given(models=models))
-        refreshed = Refresh()
-        with target.locked():
-            with watched() as observer:
-                result = load(target, options, observer=observer)
-            if not as_json:
-                print_result(result)
-            builds_models = not (no_models or result.is_part)
-            if builds_models:
-                with watched_models() as on_built:
-                    refreshed = refresh(target, own, on_built)
-        exit_code = refreshed.exit_code or result.exit_code
+        done = run_once(
+            target,
+            options,
+            find_models(**given(models=models)),
+            builds_models=not no_models,
+            log_format=logs.format,
+            metrics=find_metrics(target, **given(metrics=metrics, shard=shard)),
+            on_loaded=print_result if prints_tables else lambda loaded: None,
+        )
+        tell_refresh(done.refreshed, logs.format)
         if as_json:
-            print_json(result.as_json() | refreshed.as_json() | {"exit_code": exit_code})
-        elif builds_models:
-            print_refresh(refreshed)
-        elif result.is_part:
-            typer.echo(
-                "This was a shard: rebuild the models with `models` after the last.", err=True
-            )
-        raise typer.Exit(exit_code)
+            print_json(done.as_json())
+        elif prints_tables and done.has_models:
+            print_refresh(done.refreshed)
+        tell_run(done, logs.format)
+        raise typer.Exit(done.exit_code)
 
 
 @app.command("models")
@@ -146,16 +153,18 @@ def rebuild_models(
 ) -> None:
     """Rebuild the SQL models and check them. Exit code 1 where a check does not hold."""
     with one_line_errors(debug=debug, as_json=as_json):
-        from pipelines.console import print_models, print_refresh, watched_models
+        from pipelines.console import print_models, print_refresh
         from pipelines.load import existing_destination
         from pipelines.models import find_models
         from pipelines.refresh import find_builder, refresh
+        from pipelines.watching import tell_refresh, watched_models
 
         target = existing_destination(**place(database, lake))
         own = find_models(**given(models=models))
         builder = find_builder(engine, target, master, remote)
         with watched_models() as on_built:
             refreshed = refresh(target, own, on_built, builder)
+        tell_refresh(refreshed)
         if as_json:
             print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
         else:
@@ -259,19 +268,23 @@ def report(
 def status(
     database: DatabaseOption = None,
     lake: LakeOption = None,
+    all_scopes: Annotated[
+        bool, typer.Option("--all", help="Show every scope, however many there are.")
+    ] = False,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show per scope how fresh the copy is, what is still open, and the last error."""
+    """Is the copy fresh, is it whole, what is stuck; and how each scope stands."""
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.load import existing_destination
-        from pipelines.status import print_status, read_status
+        from pipelines.status import read_status
+        from pipelines.status_table import print_status
 
-        scopes = read_status(existing_destination(**place(database, lake)))
+        standing = read_status(existing_destination(**place(database, lake)), datetime.now(UTC))
         if as_json:
-            print_json({"scopes": scopes})
+            print_json(standing.as_json())
         else:
-            print_status(scopes)
+            print_status(standing, all_scopes=all_scopes)
 
 
 @app.command("check")
@@ -356,35 +369,32 @@ def emulator(
 
 
 @contextmanager
-def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[None]:
-    """Tell a failure in one line, and leave with its exit code."""
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except KeyboardInterrupt:
-        typer.echo("Interrupted. The next run goes on from here.", err=True)
-        # Calls under way would be waited for; a run may be killed at any moment anyway.
-        os._exit(130)
-    except Exception as error:
-        if debug:
+def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[Logs]:
+    """Tell a failure in one line, and leave with its exit code. Gives where lines go."""
+    with Logs() as logs:
+        try:
+            yield logs
+        except typer.Exit:
             raise
-        exit_code = error.exit_code if isinstance(error, CommandError) else 1
-        kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
-        reason = f"{kind}{' '.join(str(error).split())}"
-        typer.echo(f"Error: {reason}", err=True)
-        if as_json:
-            print_json({"error": reason, "exit_code": exit_code})
-        raise typer.Exit(exit_code) from None
+        except KeyboardInterrupt:
+            tell("interrupted", "Interrupted. The next run goes on from here.", logging.WARNING)
+            # Calls under way would be waited for; a run may be killed at any moment anyway.
+            os._exit(130)
+        except Exception as error:
+            if debug and logs.format == LogFormat.TEXT:
+                raise
+            exit_code = error.exit_code if isinstance(error, CommandError) else 1
+            kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+            reason = f"{kind}{' '.join(str(error).split())}"
+            tell_error(reason, trace=debug, exit_code=exit_code)
+            if as_json:
+                print_json({"error": reason, "exit_code": exit_code})
+            raise typer.Exit(exit_code) from None
 
 
 def print_json(document: dict[str, Any]) -> None:
     """Print one line of JSON; times and dates in ISO 8601, other values that JSON lacks as text."""
-    typer.echo(json.dumps(document, default=_json_value))
-
-
-def _json_value(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else str(value)
+    typer.echo(json.dumps(document, default=json_value))
 
 
 def main() -> None:

@@ -1,112 +1,29 @@
-"""What people see: a progress bar on a terminal, plain lines elsewhere, tables at the end."""
+"""What people see at the end: tables on stdout."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from pipelines.checks import CheckResult
 from pipelines.load import RunResult
-from pipelines.models import BuiltModel, OnBuilt
+from pipelines.models import BuiltModel
 from pipelines.refresh import Refresh
-from sources.bedrock_async_invokes.reports import Observer, ScopeReport
+from pipelines.words import counted, show_time
+from sources.bedrock_async_invokes.reports import ScopeReport
 
 if TYPE_CHECKING:
     from pipelines.export.export import ExportResult
     from pipelines.lake.compact import Compaction
     from pipelines.report.report import ReportResult
 
-
-class ProgressBar:
-    """An `Observer` that draws how much of all scopes has been read."""
-
-    def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[rows]:,} rows, {task.fields[calls]:,} calls"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self._task = self._progress.add_task("Reading", total=None, rows=0, calls=0)
-        self._reports: dict[tuple[str, str], tuple[ScopeReport, float]] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def run_started(self, scopes: int) -> None:
-        """Scale the bar."""
-        self._progress.update(self._task, total=scopes)
-
-    def scope_read(self, report: ScopeReport, share: float) -> None:
-        """Move the bar."""
-        self._reports[report.account_id, report.region] = report, share
-        self._progress.update(
-            self._task,
-            description=f"Reading {report.account_id}/{report.region}",
-            completed=sum(share for _, share in self._reports.values()),
-            rows=sum(each.rows_read for each, _ in self._reports.values()),
-            calls=sum(each.calls for each, _ in self._reports.values()),
-        )
-
-
-class PlainLines:
-    """An `Observer` that prints a line for each scope as it ends."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def run_started(self, scopes: int) -> None:
-        """Say how much there is to do."""
-        self._console.print(f"Reading {scopes} {'scope' if scopes == 1 else 'scopes'}.")
-
-    def scope_read(self, report: ScopeReport, share: float) -> None:
-        """Say how a scope ended."""
-        if report.outcome is None:
-            return
-        told = report.error or (
-            f"{report.rows_new:,} new, {report.rows_changed:,} changed, "
-            f"{report.open_invocations:,} open, {report.calls:,} calls"
-        )
-        self._console.print(f"{report.account_id}/{report.region}: {report.outcome}: {told}")
-
-
-@contextmanager
-def watched_models() -> Iterator[OnBuilt]:
-    """What draws how far the models are, where stderr is a terminal; else it says nothing."""
-    console = error_console()
-    columns = (TextColumn("Building {task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task("models", total=None)
-
-        def on_built(model: BuiltModel, total: int) -> None:
-            progress.update(task, description=model.name, total=total, advance=1)
-
-        yield on_built
-
-
-@contextmanager
-def watched() -> Iterator[Observer]:
-    """An observer that fits where stderr goes."""
-    console = error_console()
-    if console.is_terminal:
-        with ProgressBar(console) as bar:
-            yield bar
-    else:
-        yield PlainLines(console)
+ROWS: Final = 50
+"""Scopes that a table has; the others are summed up."""
+WIDE: Final = 95
+"""Columns of a terminal on which all that a table has to tell fits."""
+FAILURES: Final = 20
+"""Failures that are told one by one."""
 
 
 def error_console() -> Console:
@@ -129,36 +46,68 @@ def plain_table(*texts: str, numbers: Sequence[str] = ()) -> Table:
 
 
 def print_result(result: RunResult) -> None:
-    """A row per scope, and what was loaded in all."""
-    numbers = ("new", "changed", "open", "vanished", "calls")
-    table = plain_table("account", "region", "outcome", numbers=numbers)
-    table.add_column("submitted through (UTC)")
-    for scope in result.scopes:
-        counts = (
-            scope.rows_new,
-            scope.rows_changed,
-            scope.open_invocations,
-            scope.vanished,
-            scope.calls,
-        )
-        table.add_row(
-            scope.account_id,
-            scope.region,
-            scope.outcome,
-            *(f"{count:,}" for count in counts),
-            show_time(scope.submitted_through),
-        )
+    """A row per scope that has something to tell, and what was loaded in all."""
     console = output_console()
-    console.print(table)
-    for scope in result.failed:
+    shown = told_scopes(result.scopes)
+    console.print(_scopes_table(shown, has_room=console.width >= WIDE))
+    rest = {id(scope) for scope in result.scopes} - {id(scope) for scope in shown}
+    if rest:
+        console.print(_summed_up([scope for scope in result.scopes if id(scope) in rest]))
+    for scope in result.failed[:FAILURES]:
         console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
+    if len(result.failed) > FAILURES:
+        console.print(f"{len(result.failed) - FAILURES:,} more failed: `status --all` has each.")
     if result.rows_recovered:
-        console.print(
-            f"{result.rows_recovered:,} rows that a killed run had read were loaded first."
-        )
-    console.print(
-        f"Loaded {result.rows_loaded:,} rows into {result.destination} in {result.seconds:.1f} s."
+        rows = counted(result.rows_recovered, "row")
+        console.print(f"Loaded first what a killed run had read: {rows}.")
+    rows = counted(result.rows_loaded, "row")
+    console.print(f"Loaded {rows} into {result.destination} in {result.seconds:.1f} s.")
+
+
+def told_scopes(scopes: Sequence[ScopeReport]) -> list[ScopeReport]:
+    """All scopes where they are few; else those that failed, then those with the most news."""
+    if len(scopes) <= ROWS:
+        return list(scopes)
+    news = [scope for scope in scopes if scope.has_news]
+    news.sort(key=lambda scope: (scope.outcome == "ok", -scope.rows_new - scope.rows_changed))
+    return news[:ROWS]
+
+
+def _scopes_table(scopes: Sequence[ScopeReport], *, has_room: bool) -> Table:
+    """What is rare has a column only where there is some of it, or room; `status` has the rest."""
+    columns = {
+        "new": "rows_new",
+        "changed": "rows_changed",
+        "open": "open_invocations",
+        "vanished": "vanished",
+        "calls": "calls",
+        "throttled": "throttled",
+    }
+    for heading in ("vanished", "throttled"):
+        if not any(getattr(scope, heading) for scope in scopes):
+            del columns[heading]
+    table = plain_table("account", "region", "outcome", numbers=list(columns))
+    if has_room:
+        table.add_column("submitted through (UTC)")
+    for scope in scopes:
+        cells = [f"{getattr(scope, name):,}" for name in columns.values()]
+        if has_room:
+            cells.append(show_time(scope.submitted_through))
+        table.add_row(scope.account_id, scope.region, scope.outcome, *cells)
+    return table
+
+
+def _summed_up(scopes: Sequence[ScopeReport]) -> str:
+    failed = sum(scope.outcome != "ok" for scope in scopes)
+    counts = (
+        f"{sum(scope.rows_new for scope in scopes):,} new",
+        f"{sum(scope.rows_changed for scope in scopes):,} changed",
+        f"{sum(scope.open_invocations for scope in scopes):,} open",
+        counted(sum(scope.calls for scope in scopes), "call"),
+        f"{sum(scope.throttled for scope in scopes):,} throttled",
     )
+    told = f" ({failed:,} failed)" if failed else ""
+    return f"and {counted(len(scopes), 'more scope')}{told}: {', '.join(counts)}"
 
 
 def print_models(models: Sequence[BuiltModel]) -> None:
@@ -172,28 +121,15 @@ def print_models(models: Sequence[BuiltModel]) -> None:
 
 
 def print_refresh(refresh: Refresh) -> None:
-    """Whether the models are fresh, and what broke which rule; what failed goes to stderr."""
-    console = output_console()
-    errors = error_console()
+    """Whether the models are fresh, and how many rules hold."""
     if refresh.error:
-        errors.print(f"Error: {refresh.error}")
         return
     seconds = sum(model.seconds for model in refresh.models)
     held = len(refresh.checks) - len(refresh.broken)
-    console.print(
-        f"Built {len(refresh.models)} models in {seconds:.1f} s; "
+    output_console().print(
+        f"Built {counted(len(refresh.models), 'model')} in {seconds:.1f} s; "
         f"{held} of {len(refresh.checks)} checks hold."
     )
-    for check in refresh.broken:
-        errors.print(f"Check {check.name}: {check.error or _violations(check)}")
-        for example in check.examples:
-            errors.print("  " + ", ".join(f"{name}={example[name]}" for name in example))
-
-
-def _violations(check: CheckResult) -> str:
-    rows = "row breaks" if check.violations == 1 else "rows break"
-    rule = f": {check.description}" if check.description else "."
-    return f"{check.violations:,} {rows} the rule{rule}"
 
 
 def print_export(result: "ExportResult") -> None:
@@ -225,8 +161,8 @@ def _export_totals(result: "ExportResult") -> str:
     removed = sum(len(table.removed) for table in result.tables)
     left = sum(len(table.left) for table in result.tables)
     rows = sum(partition.rows for partition in written)
-    partitions = "1 partition" if len(written) == 1 else f"{len(written):,} partitions"
-    counts = f"{partitions} with {rows:,} rows to {result.url}"
+    partitions = counted(len(written), "partition")
+    counts = f"{partitions} with {counted(rows, 'row')} to {result.url}"
     others = f"{removed:,} removed, {left:,} left as they are"
     if result.dry_run:
         return f"Would write {counts}: {others}. Nothing was touched."
@@ -256,8 +192,3 @@ def print_report(result: "ReportResult") -> None:
 def print_text(text: str) -> None:
     """Text as it is, to be pasted."""
     output_console().print(text, end="")
-
-
-def show_time(time: datetime | None) -> str:
-    """UTC to the second, or a dash."""
-    return f"{time:%Y-%m-%d %H:%M:%S}" if time else "-"

@@ -14,8 +14,9 @@ from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
 from pipelines import DEFAULT_DATABASE
-from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME, PIPELINE_NAME, working_directory
+from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.errors import BusyError, CommandError, UsageError
+from pipelines.working_directories import PIPELINE_NAME, working_directory
 from sources.bedrock_async_invokes.records import SCHEMA, digests
 
 RESERVED_NAMES: Final = (DATASET_NAME, f"{DATASET_NAME}_staging", ANALYTICS_NAME)

@@ -13,12 +13,13 @@ from typing import Any, Final
 from rich.console import Console
 
 from pipelines import DEMO_DATABASE
-from pipelines.console import output_console, print_refresh, print_result, watched
+from pipelines.console import output_console, print_refresh, print_result
 from pipelines.databases import DuckDBDestination
 from pipelines.errors import CommandError
 from pipelines.load import load
 from pipelines.refresh import refresh
 from pipelines.summary import print_summary
+from pipelines.watching import watched
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_emulator import Control
 

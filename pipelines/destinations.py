@@ -1,6 +1,5 @@
 """What a run loads to: one run at a time, and a working directory that agrees with it."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -22,7 +21,6 @@ from dlt.sources import DltSource
 
 from pipelines.errors import CommandError
 
-PIPELINE_NAME: Final = "bedrock_async_etl"
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
 BUILDS_ON: Final = "builds_on"
@@ -69,6 +67,10 @@ class Workshop(Protocol):
 class Destination(Protocol):
     """Where the copy is kept."""
 
+    @property
+    def working_directory(self) -> Path:
+        """Where dlt keeps packages and its copy of the progress for this destination alone."""
+
     def existing(self) -> Self:
         """Itself; raises `CommandError` where nothing was loaded yet."""
 
@@ -89,13 +91,6 @@ class Destination(Protocol):
 
     def explain(self, error: Exception) -> str:
         """Why it cannot be read or written, and what to do."""
-
-
-def working_directory(destination: str) -> Path:
-    """The one of a destination of that name."""
-    identity = hashlib.sha256(destination.encode()).hexdigest()[:12]
-    root = Path(dlt.current.run_context().get_data_entity("pipelines"))
-    return root / f"{PIPELINE_NAME}-{identity}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import dlt
 import duckdb
@@ -18,6 +18,7 @@ from pipelines import DEFAULT_DATABASE
 from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination, Session, innermost, run_on, settled_pipeline
 from pipelines.errors import CommandError, UsageError
+from pipelines.working_directories import show_to_dlt
 from sources.bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from sources.bedrock_async_invokes.errors import OptionError, ScopeError
 from sources.bedrock_async_invokes.reports import Observer, ScopeReport, describe
@@ -48,6 +49,8 @@ REPORTED: Final = (
     "submitted_through",
 )
 
+TOTALLED: Final = ("calls", "throttled", "rows_read", "rows_new", "rows_changed", "vanished")
+
 DestinationKind = Literal["duckdb", "parquet", "delta"]
 
 SOURCE_SECTIONS: Final = ("sources", "bedrock_async_invokes")
@@ -73,6 +76,11 @@ class RunResult:
         return sum(scope.rows_new + scope.rows_changed for scope in self.scopes)
 
     @property
+    def totals(self) -> dict[str, Any]:
+        """Counts of `extract_runs`, over all scopes."""
+        return {name: sum(getattr(scope, name) for scope in self.scopes) for name in TOTALLED}
+
+    @property
     def failed(self) -> list[ScopeReport]:
         return [scope for scope in self.scopes if scope.outcome != "ok"]
 
@@ -96,6 +104,13 @@ class RunResult:
         }
 
 
+class Watch(Observer, Protocol):
+    """Is told how a load goes."""
+
+    def slice_loaded(self, *, is_last: bool) -> None:
+        """What was handed over last is in the destination."""
+
+
 @with_config(sections=("bedrock_async_etl",))
 def find_destination(
     destination: DestinationKind | None = None,
@@ -116,11 +131,16 @@ def find_destination(
         raise UsageError(f"--destination {destination} needs --lake: a folder or s3://BUCKET/PATH.")
     if destination == "duckdb":
         raise UsageError("--lake goes with --destination parquet or delta.")
-    shard = shard or dlt.config.get(f"{'.'.join(SOURCE_SECTIONS)}.shard", str)
+    shard = configured_shard(shard)
     try:
         return LakeDestination(lake, destination, Shard.parse(shard) if shard else None)
     except OptionError as error:
         raise UsageError(str(error)) from error
+
+
+def configured_shard(shard: str | None = None) -> str | None:
+    """The shard given, else the one that dlt's configuration has."""
+    return shard or dlt.config.get(f"{'.'.join(SOURCE_SECTIONS)}.shard", str)
 
 
 @with_config(sections=("bedrock_async_etl",))
@@ -152,7 +172,7 @@ def load(
     options: Mapping[str, Any] | None = None,
     *,
     slice_rows: int = SLICE_ROWS,
-    observer: Observer | None = None,
+    observer: Watch | None = None,
 ) -> RunResult:
     """Run once; `options` are those of `new_extraction`, else dlt's configuration has them.
 
@@ -168,9 +188,12 @@ def load(
     ):
         settled = settled_pipeline(session)
         version = settled.version
+        show_to_dlt(settled.pipeline)
         while not extraction.is_finished:
             source = extraction_source(extraction, slice_rows)
             version = run_on(session, settled.pipeline, version, source)
+            if observer:
+                observer.slice_loaded(is_last=extraction.is_finished)
     return RunResult(
         extraction.run_id,
         str(destination),

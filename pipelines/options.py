@@ -8,6 +8,7 @@ import typer
 
 from pipelines import DEFAULT_DATABASE
 from pipelines.errors import UsageError
+from pipelines.logs import LogFormat, tell
 
 DatabaseOption = Annotated[
     str | None, typer.Option(metavar="FILE", help="The DuckDB file.", show_default=DEFAULT_DATABASE)
@@ -77,6 +78,17 @@ LagOption = Annotated[
 ConcurrencyOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="Calls in flight, over all scopes.", show_default="8"),
+]
+LogFormatOption = Annotated[
+    LogFormat | None,
+    typer.Option(
+        help="What the lines on stderr are; `json`: an object each, and no tables on stdout.",
+        show_default="text",
+    ),
+]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Write metrics for Prometheus, such as DIR/bedrock.prom."),
 ]
 NoModelsOption = Annotated[
     bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
@@ -173,7 +185,7 @@ def parse_time(option: str, text: str | None) -> datetime | None:
             f"--{option} {text!r} is not a time. It looks like 2026-01-31T12:00:00Z."
         ) from None
     if time.tzinfo is None:
-        typer.echo(f"--{option} {text} has no time zone: taken as UTC.", err=True)
+        tell("time_without_zone", f"--{option} {text} has no time zone: taken as UTC.")
         return time.replace(tzinfo=UTC)
     return time
 

@@ -1,5 +1,6 @@
 """Bring the models up to date with what was loaded, and check both."""
 
+import time
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ class Refresh:
     checks: list[CheckResult] = field(default_factory=list)
     error: str | None = None
     """Why the models could not be rebuilt, or which file of a check cannot be read."""
+    models_seconds: float = 0.0
+    checks_seconds: float = 0.0
 
     @property
     def broken(self) -> list[CheckResult]:
@@ -79,8 +82,12 @@ def refresh(
     result = Refresh()
     with destination.locked():
         try:
+            started = time.monotonic()
             result.models = build(destination, own, on_built)
+            built = time.monotonic()
             result.checks = run_checks(destination, own)
+            result.models_seconds = built - started
+            result.checks_seconds = time.monotonic() - built
         except CommandError as error:
             result.error = str(error)
         except (duckdb.Error, OSError) as error:

@@ -1,63 +1,157 @@
-"""How each scope stands: fresh, open, failed."""
+"""Is the copy fresh, is it whole, what is stuck: what was loaded and modelled, at a glance."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
 import duckdb
 
-from pipelines.console import output_console, plain_table, show_time
 from pipelines.destinations import Destination
 from pipelines.errors import CommandError
+from pipelines.standing import Row, read_model, read_scopes
 
-QUERY = """
-with runs as (
-    select
-        *,
-        max(finished_at) filter (where outcome = 'ok')
-            over (partition by account_id, region) as last_success_at,
-    from bedrock.extract_runs
-)
-
+WORST: Final = """
 select
+    invocation_arn,
     account_id,
     region,
-    last_success_at,
-    outcome as last_outcome,
-    submitted_through,
-    open_invocations,
-    error as last_error,
-from runs
-qualify row_number() over (partition by account_id, region order by finished_at desc) = 1
-order by account_id, region
+    model_id,
+    submit_time,
+    age_seconds,
+    typical_p99,
+    is_stuck,
+    is_vanished,
+    output_s3_uri,
+from bedrock_analytics.open_invocations
+where is_stuck or is_vanished or typical_p99 is null
+order by is_vanished, is_stuck desc, age_seconds / typical_p99 desc nulls last, age_seconds desc
+limit 5
 """
+"""Open invocations that take the longest beside what is usual; those that vanished come last."""
+COUNTS: Final = """
+select
+    count(*) as open,
+    count(*) filter (where is_stuck) as stuck,
+    count(*) filter (where is_vanished) as vanished,
+from bedrock_analytics.open_invocations
+"""
+MODELLED: Final = "select max(last_success_at) as at from bedrock_analytics.scopes"
+
+SCOPE_KEYS: Final = (
+    "account_id",
+    "region",
+    "last_success_at",
+    "last_success_age_seconds",
+    "last_outcome",
+    "submitted_through",
+    "open_invocations",
+    "last_error",
+)
 
 
-def read_status(destination: Destination) -> list[dict[str, Any]]:
-    """One dictionary per scope, from its newest run in `extract_runs`."""
+@dataclass(frozen=True)
+class Status:
+    """How a destination stands."""
+
+    destination: str
+    working_directory: str
+    """dlt's, for `dlt pipeline --pipelines-dir`."""
+    scopes: Sequence[Row]
+    modelled_at: datetime | None
+    """The newest good run that the models know of; None where they were not built."""
+    counts: Row
+    """Open invocations, and of these stuck and vanished ones; None for what only models tell."""
+    worst: Sequence[Row]
+
+    @property
+    def failed(self) -> list[Row]:
+        """Scopes whose newest run failed."""
+        return [scope for scope in self.scopes if scope["last_outcome"] != "ok"]
+
+    @property
+    def never_read(self) -> list[Row]:
+        """Scopes that no run has read whole."""
+        return [scope for scope in self.scopes if scope["last_success_at"] is None]
+
+    @property
+    def newest_age(self) -> float | None:
+        """Seconds since the newest good run."""
+        return min(self._ages(), default=None)
+
+    @property
+    def oldest_age(self) -> float | None:
+        """Seconds since the last good run of the scope where that is longest ago."""
+        return max(self._ages(), default=None)
+
+    @property
+    def are_models_behind(self) -> bool:
+        """Whether a good run came after they were built."""
+        good = (scope["last_success_at"] for scope in self.scopes)
+        modelled_at = self.modelled_at
+        return modelled_at is not None and any(at and at > modelled_at for at in good)
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that `status --json` prints."""
+        return {
+            "destination": self.destination,
+            "working_directory": self.working_directory,
+            "fresh": {
+                "newest_success_age_seconds": self.newest_age,
+                "oldest_success_age_seconds": self.oldest_age,
+                "never_read": len(self.never_read),
+            },
+            "whole": {"scopes": len(self.scopes), "failed": len(self.failed)},
+            "stuck": {
+                **self.counts,
+                "modelled_at": self.modelled_at,
+                "are_models_behind": self.are_models_behind,
+                "worst": self.worst,
+            },
+            "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
+            "exit_code": 0,
+        }
+
+    def _ages(self) -> list[float]:
+        ages = (scope["last_success_age_seconds"] for scope in self.scopes)
+        return [age for age in ages if age is not None]
+
+
+def read_status(destination: Destination, now: datetime) -> Status:
+    """How a destination stands; raises `CommandError` where it has no runs or cannot be read."""
     try:
         with destination.reading() as connection:
-            rows: list[dict[str, Any]] = connection.sql(QUERY).to_arrow_table().to_pylist()
+            scopes = read_scopes(connection)
+            worst = read_model(connection, WORST)
+            counts = read_model(connection, COUNTS)
+            modelled = read_model(connection, MODELLED)
     except duckdb.CatalogException:
         raise CommandError(f"{destination} has no runs yet: load it first with `run`.") from None
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
-    return rows
+    for scope in scopes:
+        scope["last_success_age_seconds"] = _age(scope, now)
+    return Status(
+        destination=str(destination),
+        working_directory=str(destination.working_directory),
+        scopes=scopes,
+        modelled_at=modelled[0]["at"] if modelled and counts else None,
+        counts=counts[0] if counts else _counts(scopes),
+        worst=worst or [],
+    )
 
 
-def print_status(scopes: list[dict[str, Any]]) -> None:
-    """A row per scope, and below it what failed."""
-    texts = ("account", "region", "last run", "last success (UTC)", "submitted through (UTC)")
-    table = plain_table(*texts, numbers=("open",))
-    for scope in scopes:
-        table.add_row(
-            scope["account_id"],
-            scope["region"],
-            scope["last_outcome"],
-            show_time(scope["last_success_at"]),
-            show_time(scope["submitted_through"]),
-            f"{scope['open_invocations']:,}",
-        )
-    console = output_console()
-    console.print(table)
-    for scope in scopes:
-        if scope["last_error"]:
-            console.print(f"{scope['account_id']}/{scope['region']}: {scope['last_error']}")
+def _age(scope: Row, now: datetime) -> float | None:
+    """Seconds since a scope was last read whole, both by this machine's clock.
+
+    Runs are dated by the service's clock, and this machine's may be off; a row that dlt did not
+    load has no other date.
+    """
+    at = scope["last_success_loaded_at"] or scope["last_success_at"]
+    return None if at is None else max(0.0, (now - at).total_seconds())
+
+
+def _counts(scopes: Sequence[Row]) -> Row:
+    """What is known without models."""
+    number = sum(scope["open_invocations"] for scope in scopes)
+    return {"open": number, "stuck": None, "vanished": None}

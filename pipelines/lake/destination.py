@@ -12,13 +12,13 @@ import duckdb
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 from filelock import FileLock, Timeout
 
-from pipelines.destinations import PIPELINE_NAME, working_directory
 from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.lake.files import LakeFiles
 from pipelines.lake.session import LakeSession
 from pipelines.lake.tables import TableFormat, add_models, connected
 from pipelines.lake.workshop import LakeWorkshop
 from pipelines.urls import remedy
+from pipelines.working_directories import PIPELINE_NAME, working_directory
 from sources.bedrock_async_invokes.shards import Shard
 
 MARKER: Final = "bedrock_async_etl.json"

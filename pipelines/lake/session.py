@@ -12,10 +12,11 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 
 from pipelines.databases import stored_digests
-from pipelines.destinations import DATASET_NAME, PIPELINE_NAME
+from pipelines.destinations import DATASET_NAME
 from pipelines.lake.files import LakeFiles
 from pipelines.lake.storage import LakeClient, lake
 from pipelines.lake.tables import TableFormat, connected
+from pipelines.working_directories import PIPELINE_NAME
 
 COLUMNS: Final[Any] = {"observed_at": {"dedup_sort": None}, "submit_date": {"partition": True}}
 """Delta has a folder for each date; the versions of an invocation are told apart by readers."""

@@ -9,6 +9,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from .pages import read_page
+from .reports import ScopeReport
 from .turns import TURNS
 
 OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
@@ -19,12 +20,10 @@ THROTTLING_CODES: Final = frozenset(
 
 @dataclass
 class Tally:
-    """What reading a scope cost; shared by the threads that read it."""
+    """Counts into a scope's report what reading it costs; shared by the threads that read it."""
 
-    calls: int = 0
-    throttled: int = 0
-    pages: int = 0
-    rows_read: int = 0
+    report: ScopeReport
+    _is_closed: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def watch(self, client: BaseClient) -> None:
@@ -36,10 +35,17 @@ class Tally:
         self, *, calls: int = 0, throttled: int = 0, pages: int = 0, rows_read: int = 0
     ) -> None:
         with self._lock:
-            self.calls += calls
-            self.throttled += throttled
-            self.pages += pages
-            self.rows_read += rows_read
+            if self._is_closed:
+                return
+            self.report.calls += calls
+            self.report.throttled += throttled
+            self.report.pages += pages
+            self.report.rows_read += rows_read
+
+    def close(self) -> None:
+        """The report is final: calls under way are not counted any more."""
+        with self._lock:
+            self._is_closed = True
 
     def _count_call(self, **_: Any) -> None:
         self.add(calls=1)

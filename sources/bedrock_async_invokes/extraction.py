@@ -59,8 +59,9 @@ class Extraction:
         """Ended, but their progress is not in the state yet."""
         self._pool = ReadingPool(options.concurrency, self._runs)
         self._tables = self._read_scopes()
-        if options.observer:
-            options.observer.run_started(len(scopes))
+        self._observer = options.observer
+        if self._observer:
+            self._observer.run_started(len(scopes))
 
     def __enter__(self) -> Self:
         return self
@@ -96,12 +97,19 @@ class Extraction:
                 yield batch.take()
                 self._save_progress()
             if is_slice_full:
+                self._hand_over(rows)
                 return
+        rows += batch.rows
         if batch.rows:
             yield batch.take()
         self._save_progress()
         self.is_finished = True
         self.close()
+        self._hand_over(rows)
+
+    def _hand_over(self, rows: int) -> None:
+        if self._observer:
+            self._observer.slice_read(rows)
 
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since this was asked last."""

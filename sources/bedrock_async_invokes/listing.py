@@ -133,4 +133,4 @@ class Listing:
         if isinstance(error, ClientError):
             return is_transient(error) or (chain.has_token and is_refusal_of_parameters(error))
         is_silent = isinstance(error, NoConnectionError | ReadTimeoutError)
-        return self.tally.pages > 0 or not is_silent
+        return self.tally.report.pages > 0 or not is_silent

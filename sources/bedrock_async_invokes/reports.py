@@ -45,7 +45,10 @@ VANISHED_SCHEMA: Final = pa.schema(
 
 @dataclass
 class ScopeReport:
-    """What one run did in one scope: a row of `extract_runs`."""
+    """What one run did in one scope: a row of `extract_runs`.
+
+    Calls, pages and rows read are counted while it is read; the rest is known when it was read.
+    """
 
     run_id: str
     account_id: str
@@ -65,6 +68,11 @@ class ScopeReport:
     vanished: int = 0
     submitted_through: datetime | None = None
 
+    @property
+    def has_news(self) -> bool:
+        """Whether it failed, or anything was found that had not been known."""
+        return self.outcome != "ok" or bool(self.rows_new or self.rows_changed or self.vanished)
+
 
 class Observer(Protocol):
     """Is told how a run goes, for a progress bar or a log."""
@@ -72,8 +80,14 @@ class Observer(Protocol):
     def run_started(self, scopes: int) -> None:
         """So many scopes are going to be read."""
 
+    def scope_started(self, report: ScopeReport) -> None:
+        """A scope is being read: its report counts up from now on. Called by any thread."""
+
     def scope_read(self, report: ScopeReport, share: float) -> None:
-        """A `share` of a scope, in 0..1, has been read; an outcome makes its report final."""
+        """A `share` of a scope, in 0..1, was taken in; an outcome makes its report final."""
+
+    def slice_read(self, rows: int) -> None:
+        """So many new and changed rows are handed over, and loaded before there are more."""
 
 
 def describe(error: BaseException) -> str:

@@ -67,7 +67,7 @@ class ScopeRun:
         self._stored_progress = stored_progress
         self._stopping = stopping
         self._clock = ServiceClock()
-        self._tally = Tally()
+        self._tally = Tally(self.report)
         self._plan = Plan((), Window(), None)
         self._moves_watermark = False
         self._stored: Stored | None = None
@@ -89,6 +89,8 @@ class ScopeRun:
         """The next call to make: what finds the scope's progress first, then its windows."""
         if not self._is_started:
             self._is_started = True
+            if self._options.observer:
+                self._options.observer.scope_started(self.report)
             return self._open
         if self._reader is None or self._listing is None:
             return None
@@ -216,9 +218,7 @@ class ScopeRun:
         return changes.table
 
     def _observe(self) -> None:
-        report, tally, through = self.report, self._tally, self.progress.submitted_through
-        report.calls, report.throttled = tally.calls, tally.throttled
-        report.pages, report.rows_read = tally.pages, tally.rows_read
+        report, through = self.report, self.progress.submitted_through
         report.open_invocations = self.progress.open_invocations
         report.submitted_through = None if through is None else to_time(through)
         if self._options.observer:
@@ -226,6 +226,7 @@ class ScopeRun:
             self._options.observer.scope_read(report, share)
 
     def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
+        self._tally.close()
         self.report.outcome, self.report.error = outcome, error
         self.report.started_at = self._clock.at(self.report.started_at)
         self.report.finished_at = self._clock.now()

@@ -17,6 +17,7 @@ from sources.bedrock_async_invokes.errors import BrokenPage, ListingError
 from sources.bedrock_async_invokes.instants import to_microseconds
 from sources.bedrock_async_invokes.listing import Listing
 from sources.bedrock_async_invokes.pace import Pace
+from sources.bedrock_async_invokes.reports import ScopeReport
 from sources.bedrock_async_invokes.scopes import Scope
 from sources.bedrock_async_invokes.service_clock import ServiceClock
 from sources.bedrock_async_invokes.windows import Window
@@ -26,11 +27,15 @@ from tests.conftest import ACCOUNT, NOW, REGION
 START = NOW - timedelta(hours=1)
 
 
+def report() -> ScopeReport:
+    return ScopeReport("run", ACCOUNT, REGION, started_at=NOW)
+
+
 def listing_of(client: Any, tally: Tally | None = None, account: str = ACCOUNT) -> Listing:
     return Listing(
         client,
         Scope(account, REGION),
-        tally or Tally(),
+        tally or Tally(report()),
         ServiceClock(),
         Pace(threading.Event()),
         "keep",
@@ -152,13 +157,24 @@ def test_calls_pages_and_rows_are_counted_as_the_service_counts_them(
 ) -> None:
     bedrock.populate(ACCOUNT, REGION, 2_500, START, NOW, 1)
     bedrock.faults(throttle_per_second=10.0, throttle_burst=1)
-    tally = Tally()
+    counted = report()
+    tally = Tally(counted)
     tally.watch(client)
     listing_of(client, tally).read(Window())
     counters = bedrock.calls()[ACCOUNT, REGION]
-    assert (tally.pages, tally.rows_read) == (3, 2_500)
-    assert (tally.calls, tally.throttled) == (counters["list_calls"], counters["throttled"])
-    assert tally.throttled > 0
+    assert (counted.pages, counted.rows_read) == (3, 2_500)
+    assert (counted.calls, counted.throttled) == (counters["list_calls"], counters["throttled"])
+    assert counted.throttled > 0
+
+
+def test_a_report_that_is_final_counts_no_more(bedrock: Control, client: Any) -> None:
+    submit(bedrock, 1)
+    counted = report()
+    tally = Tally(counted)
+    tally.watch(client)
+    tally.close()
+    listing_of(client, tally).read(Window())
+    assert counted == report()
 
 
 def test_rows_of_another_account_are_refused(bedrock: Control, client: Any) -> None:

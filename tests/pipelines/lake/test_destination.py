@@ -3,7 +3,7 @@
 import errno
 import json
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,12 @@ def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeD
     with lake.reading() as connection:
         modelled = connection.table("bedrock_analytics.invocations").shape[0]
     assert modelled == len(listed.listing(ACCOUNT, REGION))
-    assert [scope["last_outcome"] for scope in read_status(lake)] == ["ok"]
+    status = read_status(lake, datetime.now(UTC))
+    assert [scope["last_outcome"] for scope in status.scopes] == ["ok"]
+    assert status.counts["open"] == sum(
+        row["status"] == "InProgress" for row in listed.listing(ACCOUNT, REGION)
+    )
+    assert (status.counts["vanished"], status.are_models_behind) == (0, False)
 
 
 def test_a_model_that_fails_leaves_the_models_of_a_lake_as_they_were(
