@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Final, Self
 
 import duckdb
-from dlt.common.configuration import with_config
 
+from pipelines.configuration import configured
 from pipelines.destinations import Destination
 from pipelines.errors import CommandError, UsageError
 from pipelines.load import RunResult, configured_shard
@@ -34,30 +34,39 @@ order by model_id
 FORGOTTEN_AFTER: Final = timedelta(days=7)
 """A scope that was not run for so long, while others were, is not read any more."""
 INTERRUPTED: Final = 130
+MAX_SCOPES: Final = 500
+"""Scopes that have series of their own, where the configuration says nothing else."""
 
 
-@with_config(sections=("bedrock_async_etl",))
 def find_metrics(
-    destination: Destination,
-    metrics: str | None = None,
-    metrics_max_scopes: int = 500,
-    shard: str | None = None,
+    destination: Destination, metrics: str | None = None, shard: str | None = None
 ) -> "RunMetrics":
     """Metrics in the file given, else in the one that dlt's configuration has, else nowhere.
 
     Raises `UsageError` where the file cannot be written.
     """
+    metrics = metrics or configured("bedrock_async_etl", "metrics", str)
+    max_scopes = configured("bedrock_async_etl", "metrics_max_scopes", int)
     path = Path(metrics).resolve() if metrics else None
     if path:
         _probe(path)
-    return RunMetrics(destination, path, metrics_max_scopes, configured_shard(shard) or "")
+    return RunMetrics(
+        destination,
+        path,
+        MAX_SCOPES if max_scopes is None else max_scopes,
+        configured_shard(shard) or "",
+    )
 
 
 class RunMetrics:
     """Gathers what a run does, and writes it when the run ends, however it ends."""
 
     def __init__(
-        self, destination: Destination, path: Path | None, max_scopes: int = 500, shard: str = ""
+        self,
+        destination: Destination,
+        path: Path | None,
+        max_scopes: int = MAX_SCOPES,
+        shard: str = "",
     ) -> None:
         self.loaded: RunResult | None = None
         self.refreshed: Refresh | None = None

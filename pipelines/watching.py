@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from dlt.common.configuration import with_config
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipelines.checks import CheckResult
+from pipelines.configuration import configured
 from pipelines.console import error_console
 from pipelines.errors import UsageError
 from pipelines.load import REPORTED, Watch
@@ -28,9 +28,9 @@ FEW_SCOPES: Final = 50
 """So many have a line each, whatever came of them; among more, those with something to say."""
 
 
-@with_config(sections=("bedrock_async_etl",))
-def find_log_format(log_format: str = LogFormat.TEXT) -> LogFormat:
+def find_log_format(log_format: str | None = None) -> LogFormat:
     """The format given, else the one that dlt's configuration has."""
+    log_format = log_format or configured("bedrock_async_etl", "log_format", str) or LogFormat.TEXT
     try:
         return LogFormat(log_format)
     except ValueError:

@@ -147,6 +147,15 @@ def test_the_format_can_be_configured_and_a_wrong_one_is_told(
     assert result.stderr == "Error: log_format is text or json, not 'xml'.\n"
 
 
+def test_a_variable_that_other_programs_use_is_not_taken_for_ours(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "logfmt")
+    monkeypatch.setenv("METRICS", str(database.parent))
+    result = CliRunner().invoke(app, ["run", f"--database={database}", "--no-models"])
+    assert result.exit_code == 0, result.stderr
+
+
 def test_a_whole_process_tells_nothing_but_json(listed: Control, database: Path) -> None:
     """Warnings of imports and of the way out are among what a process may print."""
     command = [sys.executable, "-W", "always", "-m", "pipelines", "run", "--log-format", "json"]
