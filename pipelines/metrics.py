@@ -1,6 +1,5 @@
 """Metrics of a run in a file, for node_exporter's textfile collector and others."""
 
-import os
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from pipelines.load import RunResult, configured_shard
 from pipelines.logs import tell_error
 from pipelines.refresh import Refresh
 from pipelines.standing import Row, read_model, read_scopes
+from pipelines.whole_files import replace
 
 MODELS: Final = """
 select
@@ -34,6 +34,8 @@ order by model_id
 FORGOTTEN_AFTER: Final = timedelta(days=7)
 """A scope that was not run for so long, while others were, is not read any more."""
 INTERRUPTED: Final = 130
+READABLE: Final = 0o644
+"""node_exporter is another user."""
 MAX_SCOPES: Final = 500
 """Scopes that have series of their own, where the configuration says nothing else."""
 
@@ -91,13 +93,13 @@ class RunMetrics:
         if self._path is None:
             return exit_code
         try:
-            replace(self._path, self._text(exit_code))
+            replace(self._path, self._text(exit_code), READABLE)
         except OSError as error:
             tell_error(f"Cannot write {self._path}: {error.strerror}. It is as it was.")
             return exit_code or 1
         return exit_code
 
-    def _text(self, exit_code: int) -> str:
+    def _text(self, exit_code: int) -> bytes:
         # It brings a server along, and is imported where metrics are asked for.
         from prometheus_client import CollectorRegistry
         from prometheus_client.openmetrics.exposition import generate_latest
@@ -124,7 +126,7 @@ class RunMetrics:
         registry = CollectorRegistry()
         registry.register(Families(facts))
         text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
-        return text.decode()
+        return text
 
     def _stored(self) -> tuple[list[Row], list[Row]]:
         """Scopes and models as the destination has them; none where it cannot be read."""
@@ -142,19 +144,6 @@ class RunMetrics:
             return []
         newest = max(scope["last_run_at"] for scope in scopes)
         return [scope for scope in scopes if scope["last_run_at"] >= newest - FORGOTTEN_AFTER]
-
-
-def replace(path: Path, text: str) -> None:
-    """Put a file in another's place: readers, who may be others, find one of them whole."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _probe(path: Path) -> None:

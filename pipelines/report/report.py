@@ -1,6 +1,5 @@
 """Write a report: one HTML page of what the models say."""
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from pipelines.report.figures import read_figures
 from pipelines.report.page import render
 from pipelines.report.periods import parse_period
 from pipelines.report.redaction import redacted
+from pipelines.whole_files import replace
 
 SECTION: Final = "bedrock_async_etl.report"
 DEFAULT_PERIOD: Final = "30d"
@@ -79,7 +79,10 @@ def write_report(destination: Destination, path: Path, options: ReportOptions) -
     started = time.monotonic()
     figures = _figures(destination, options)
     page = render(figures).encode()
-    _replace(path, page)
+    try:
+        replace(path, page)
+    except OSError as error:
+        raise CommandError(f"Cannot write {path}: {error.strerror}.") from error
     return ReportResult(path, len(page), _invocations(figures), time.monotonic() - started)
 
 
@@ -111,16 +114,3 @@ def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]
         "is_redacted": options.is_redacted,
     }
     return redacted(figures) if options.is_redacted else figures
-
-
-def _replace(path: Path, page: bytes) -> None:
-    """Whoever has the page open, or mails it, never gets half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            draft.write_bytes(page)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise CommandError(f"Cannot write {path}: {error.strerror}.") from error

@@ -1,0 +1,20 @@
+"""Files that whoever reads them finds whole, the old one or the new one."""
+
+import secrets
+from pathlib import Path
+
+
+def replace(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Put a file in another's place at once; raises `OSError`, and then the old one is as it was.
+
+    `mode` is the file's, whatever the umask; without it the umask's is.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("xb") as file:
+            file.write(content)
+        if mode is not None:
+            draft.chmod(mode)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
