@@ -92,6 +92,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     )
     _keep(connection, "report_leaves", keys.leaf_table())
     _keep(connection, "report_selections", keys.selection_table())
+    connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
     connection.execute(f"create temp table report_invocations as {_query('invocations')}")
     return keys
 

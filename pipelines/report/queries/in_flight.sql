@@ -4,19 +4,15 @@ with
 
 stretches as (
     select
-        leaves.account,
-        leaves.region,
-        leaves.model,
-        date_diff('hour', timestamptz '1970-01-01 00:00:00+00', flights.hour) // $hours as stretch,
-        flights.hour,
-        flights.in_flight_peak,
-        flights.in_flight_avg
-    from bedrock_analytics.in_flight_hourly as flights
-    inner join report_leaves as leaves
-        on flights.account_id is not distinct from leaves.account_id
-        and flights.region is not distinct from leaves.region_name
-        and flights.model_id is not distinct from leaves.model_id
-    where flights.hour >= (
+        account,
+        region,
+        model,
+        date_diff('hour', timestamptz '1970-01-01 00:00:00+00', hour) // $hours as stretch,
+        hour,
+        in_flight_peak,
+        in_flight_avg
+    from keyed('bedrock_analytics.in_flight_hourly')
+    where hour >= (
         select make_timestamp_ms(min(from_ms)) at time zone 'UTC'
         from report_periods
         where not is_previous

@@ -9,22 +9,18 @@ usual as (
 
 select
     periods.cohort,
-    leaves.account,
-    leaves.region,
-    leaves.model,
+    lifetimes.account,
+    lifetimes.region,
+    lifetimes.model,
     count(*) as open_invocations,
     count(*) filter (
         where periods.until_ms - lifetimes.submitted_ms > 3000 * usual.latency_p99
     ) as stuck
-from bedrock_analytics.lifetimes
+from keyed('bedrock_analytics.lifetimes') as lifetimes
 inner join report_periods as periods
     on periods.is_previous
     and lifetimes.submitted_ms < periods.until_ms
     and (lifetimes.is_open or lifetimes.gone_ms >= periods.until_ms)
-inner join report_leaves as leaves
-    on lifetimes.account_id is not distinct from leaves.account_id
-    and lifetimes.region is not distinct from leaves.region_name
-    and lifetimes.model_id is not distinct from leaves.model_id
 left join usual
     on lifetimes.model_id is not distinct from usual.model_id
 group by all
