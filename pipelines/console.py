@@ -50,9 +50,9 @@ def print_result(result: RunResult) -> None:
     console = output_console()
     shown = told_scopes(result.scopes)
     console.print(_scopes_table(shown, has_room=console.width >= WIDE))
-    rest = {id(scope) for scope in result.scopes} - {id(scope) for scope in shown}
-    if rest:
-        console.print(_summed_up([scope for scope in result.scopes if id(scope) in rest]))
+    known = set(map(id, shown))
+    if rest := [scope for scope in result.scopes if id(scope) not in known]:
+        console.print(_summed_up(rest))
     for scope in result.failed[:FAILURES]:
         console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
     if len(result.failed) > FAILURES:

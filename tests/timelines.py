@@ -1,15 +1,18 @@
 """Seeded timelines of the local Bedrock as Arrow tables, without a load in between."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.databases import DuckDBDestination
+from pipelines.models import build_models
 from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.records import to_table
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from sources.bedrock_emulator import Control, Emulator
 from tests.conftest import NOW
-from tests.sql.given import good_run
+from tests.sql.given import good_run, store
 
 SCOPES = [
     (account, region)
@@ -24,6 +27,14 @@ def timeline(rows: int, span: timedelta, *moments: datetime) -> list[dict[str, p
         for seed, scope in enumerate(SCOPES):
             emulator.control.populate(*scope, rows // len(SCOPES), NOW - span, NOW, seed)
         return [_tables(emulator.control, moment) for moment in moments]
+
+
+def modelled(path: Path, rows: int, span: timedelta) -> DuckDBDestination:
+    """A database with such a timeline at NOW, its models built."""
+    [tables] = timeline(rows, span, NOW)
+    destination = DuckDBDestination(store(path, **tables))
+    build_models(destination)
+    return destination
 
 
 def _tables(bedrock: Control, moment: datetime) -> dict[str, pa.Table]:

@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
+from pipelines import words
 from pipelines.errors import UsageError
 
 DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
@@ -56,4 +57,4 @@ def show_duration(seconds: float) -> str:
 
 def show_time(time: datetime) -> str:
     """UTC to the second; the database's times are in UTC."""
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{words.show_time(time)} UTC"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Final
 
@@ -27,11 +28,15 @@ class Dimension:
     is_folded: bool
     """Whether the last label stands for all that have none of their own."""
 
+    @cached_property
+    def _keys(self) -> dict[str | None, int]:
+        return {label: key for key, label in enumerate(self.labels)}
+
     def key(self, label: str | None) -> int:
         """The key of a label, in 0..len(labels)."""
-        if self.is_folded and label not in self.labels[:-1]:
-            return len(self.labels) - 1
-        return self.labels.index(label)
+        if self.is_folded:
+            return self._keys.get(label, len(self.labels) - 1)
+        return self._keys[label]
 
 
 @dataclass(frozen=True)

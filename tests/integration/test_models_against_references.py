@@ -18,7 +18,7 @@ from pipelines.models import build_models
 from tests.conftest import NOW
 from tests.copies import assert_built_alike_by_hand
 from tests.sql.given import store
-from tests.timelines import timeline
+from tests.timelines import modelled, timeline
 
 pytestmark = [
     pytest.mark.integration,
@@ -35,10 +35,8 @@ ROUNDING = 1e-9
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    [tables] = timeline(200_000, timedelta(days=30), NOW)
-    database = store(tmp_path_factory.mktemp("timeline") / "timeline.duckdb", **tables)
-    build_models(DuckDBDestination(database))
-    return database
+    database = tmp_path_factory.mktemp("timeline") / "timeline.duckdb"
+    return modelled(database, 200_000, timedelta(days=30)).database
 
 
 @pytest.fixture(scope="module")

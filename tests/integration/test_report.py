@@ -13,10 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, s
 from pipelines.databases import DuckDBDestination
 from pipelines.models import build_models
 from pipelines.report.report import ReportOptions, write_report
-from tests.conftest import NOW
+from tests import timelines
 from tests.pipelines.copies import REEL, invocation, modelled
-from tests.sql.given import store
-from tests.timelines import timeline
 
 pytestmark = pytest.mark.integration
 
@@ -64,10 +62,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> DuckDBDestination:
     """Seventy days of two accounts in two regions."""
-    [tables] = timeline(20_000, timedelta(days=70), NOW)
-    path = store(tmp_path_factory.mktemp("copy") / "copy.duckdb", **tables)
-    build_models(DuckDBDestination(path))
-    return DuckDBDestination(path)
+    path = tmp_path_factory.mktemp("copy") / "copy.duckdb"
+    return timelines.modelled(path, 20_000, timedelta(days=70))
 
 
 @pytest.fixture(scope="module")
@@ -293,8 +289,7 @@ def test_a_single_open_invocation_has_no_rate_and_no_latency(
 def test_a_year_of_twenty_models_is_less_than_three_megabytes(
     browser: Browser, tmp_path: Path
 ) -> None:
-    [tables] = timeline(40_000, timedelta(days=365), NOW)
-    destination = DuckDBDestination(store(tmp_path / "copy.duckdb", **tables))
+    destination = timelines.modelled(tmp_path / "copy.duckdb", 40_000, timedelta(days=365))
     with duckdb.connect(destination.database) as connection:
         connection.execute(TWENTY_MODELS)
     build_models(destination)

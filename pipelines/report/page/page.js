@@ -21,12 +21,8 @@
     for (const [name, labels] of Object.entries(dimensions)) {
       if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
     }
-    if (selection.period !== data.periods.at(-1).cohort) chosen.set("period", `${period().days}d`);
+    if (selection.period !== data.periods.at(-1).cohort) chosen.set("period", `${periodOf(data, selection).days}d`);
     history.replaceState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
-  }
-
-  function period() {
-    return data.periods.find((each) => each.cohort === selection.period);
   }
 
   function choose(name, value) {
@@ -63,7 +59,7 @@
       if (labels.length === 1) return label(labels[0]);
       return selection[name] === ALL ? `all ${name}s` : label(labels[selection[name]]);
     });
-    const { days, has_previous } = period();
+    const { days, has_previous } = periodOf(data, selection);
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
     return `${told.join(" · ")} · ${until}${has_previous ? ", compared with those before" : "; nothing older to compare with"}`;
   }

@@ -24,6 +24,11 @@ function readData(text) {
   return data;
 }
 
+/** The period of a selection. */
+function periodOf(data, selection) {
+  return data.periods.find((each) => each.cohort === selection.period);
+}
+
 /** Whether what is of one account, region and model belongs to a selection. */
 function isIn(row, selection) {
   return (selection.account === ALL || selection.account === row.account)
@@ -80,7 +85,7 @@ function cohortOf(data, cohort, selection) {
 
 /** The headline figures of a selection, and those of the period before, or null. */
 function headline(data, selection) {
-  const period = data.periods.find((each) => each.cohort === selection.period);
+  const period = periodOf(data, selection);
   const now = data.open_counts.filter((row) => isIn(row, selection));
   const before = data.open_before.filter(
     (row) => row.cohort === period.cohort + 1 && isIn(row, selection));
@@ -96,7 +101,7 @@ function headline(data, selection) {
 
 /** Every date of a selection's period, in days since 1970. */
 function datesOf(data, selection) {
-  const period = data.periods.find((each) => each.cohort === selection.period);
+  const period = periodOf(data, selection);
   const first = Math.floor(Math.max(period.from_ms, data.first_ms ?? period.from_ms) / DAY_MS);
   const last = Math.max(
     first, Math.floor(data.as_of_ms / DAY_MS), ...data.days.map((row) => row.day));
@@ -129,7 +134,7 @@ function dailyLatencies(data, selection) {
 /** The most at once in any one account, region and model, and the average of all together. */
 function inFlight(data, selection) {
   const { hours, rows } = data.in_flight;
-  const period = data.periods.find((each) => each.cohort === selection.period);
+  const period = periodOf(data, selection);
   const chosen = rows.filter((row) =>
     isIn(row, selection) && (row.hour + hours) * HOUR_MS > period.from_ms);
   const byHour = grouped(chosen, (row) => row.hour);
@@ -162,9 +167,9 @@ function reasons(data, selection) {
 
 /** A row per model of the accounts and regions selected, most invocations first. */
 function models(data, selection) {
+  const period = periodOf(data, selection);
   return data.models.map((_, model) => {
     const flights = data.in_flight.rows.filter((row) => isIn(row, { ...selection, model }));
-    const period = data.periods.find((each) => each.cohort === selection.period);
     const peak = flights.reduce((most, row) =>
       (row.hour * HOUR_MS >= period.from_ms ? Math.max(most, row.peak) : most), 0);
     return { model, peak, ...headline(data, { ...selection, model }) };
@@ -173,7 +178,7 @@ function models(data, selection) {
 
 /** Hours that failed significantly more than the week before them. */
 function spikes(data, selection) {
-  const period = data.periods.find((each) => each.cohort === selection.period);
+  const period = periodOf(data, selection);
   return data.spikes
     .filter((row) => isIn(row, selection) && row.submitted_ms >= period.from_ms)
     .map((row) => ({ ...row, date: new Date(row.submitted_ms) }));

@@ -12,8 +12,8 @@ from pipelines.models import build_models
 from pipelines.report.figures import read_figures
 from pipelines.report.keys import ALL
 from tests.conftest import NOW
-from tests.sql.given import SCENARIOS, make_database, store
-from tests.timelines import timeline
+from tests.sql.given import SCENARIOS, make_database
+from tests.timelines import modelled
 
 Row = dict[str, Any]
 SURVIVAL = """
@@ -45,10 +45,8 @@ from bedrock_analytics.model_summary where measured + still_open > 0
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> DuckDBDestination:
     """Seventy days of two accounts in two regions, some of it open."""
-    [tables] = timeline(12_000, timedelta(days=70), NOW)
-    path = store(tmp_path_factory.mktemp("copy") / "copy.duckdb", **tables)
-    build_models(DuckDBDestination(path))
-    return DuckDBDestination(path)
+    path = tmp_path_factory.mktemp("copy") / "copy.duckdb"
+    return modelled(path, 12_000, timedelta(days=70))
 
 
 def figures(destination: DuckDBDestination, days: int) -> dict[str, Any]:
