@@ -16,10 +16,10 @@ from pipelines.gate.queries import (
     NEWEST,
     OPEN,
     OUTCOMES,
-    RUNS,
     SURVIVALS,
 )
 from pipelines.gate.thresholds import Limits, Thresholds
+from pipelines.standing import Row, read_scopes
 
 MODELS: Final = "bedrock_analytics.invocations"
 
@@ -103,12 +103,23 @@ def read_facts(destination: Destination, thresholds: Thresholds) -> Facts:
 
 def _runs(destination: Destination, connection: duckdb.DuckDBPyConnection) -> list[ScopeRuns]:
     try:
-        runs = [ScopeRuns(**row) for row in _rows(connection, RUNS)]
+        runs = [_scope_runs(scope) for scope in read_scopes(connection)]
     except duckdb.CatalogException:
         runs = []
     if not runs:
         raise CommandError(f"{destination} has no runs yet: load it first with `run`.")
     return runs
+
+
+def _scope_runs(scope: Row) -> ScopeRuns:
+    loaded_at: datetime | None = scope["last_success_loaded_at"]
+    return ScopeRuns(
+        f"{scope['account_id']}/{scope['region']}",
+        loaded_at.timestamp() if loaded_at else None,
+        scope["last_success_at"],
+        scope["last_outcome"],
+        scope["last_error"] or "",
+    )
 
 
 def _modelled(

@@ -80,26 +80,6 @@ group by all
 order by model_id
 """
 
-# A run is dated by the service's clock where this machine's is off. Its load's id is the time by
-# the clock of the machine that loads, like the one that the age is measured by.
-RUNS: Final = """
-with runs as (
-    select *, cast(_dlt_load_id as double) as loaded_at,
-    from bedrock.extract_runs
-    where finished_at is not null
-)
-
-select
-    account_id || '/' || region as scope,
-    max(loaded_at) filter (where outcome = 'ok') as loaded_at,
-    max(finished_at) filter (where outcome = 'ok') as last_success_at,
-    max_by(outcome, (loaded_at, finished_at, run_id)) as last_outcome,
-    max_by(coalesce(error, ''), (loaded_at, finished_at, run_id)) as last_error,
-from runs
-group by all
-order by scope
-"""
-
 MODELLED: Final = """
 select max(cast(_dlt_load_id as double))
 from bedrock.extract_runs
