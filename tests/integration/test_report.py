@@ -286,6 +286,18 @@ def test_a_single_open_invocation_has_no_rate_and_no_latency(
         assert opened.trouble == []
 
 
+def test_a_model_that_is_new_is_compared_with_none(browser: Browser, tmp_path: Path) -> None:
+    old, new = timedelta(days=40), timedelta(hours=1)
+    invocations = [invocation("old", old, model="luma.ray-v2:0"), invocation("new", new)]
+    destination = modelled(tmp_path / "copy.duckdb", invocations)
+    write_report(destination, tmp_path / "report.html", ReportOptions(days=7))
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html", f"#model={REEL}")
+        change = opened.page.locator("[data-change=invocations]")
+        assert change.inner_text() == "none before"
+        assert opened.trouble == []
+
+
 def test_a_year_of_twenty_models_is_less_than_three_megabytes(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ function difference(now, previous) {
 
 function change(now, previous) {
   if (now == null || previous == null) return previous == null ? null : `before: ${seconds(previous)}`;
+  if (!previous) return now ? "none before" : "as before";
   const share = now / previous - 1;
   if (Math.abs(share) < 5e-4) return "as before";
   return `${share > 0 ? "▲ up" : "▼ down"} ${percent(Math.abs(share))}`;
