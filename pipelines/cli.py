@@ -15,6 +15,7 @@ import typer
 
 from pipelines import DEMO_DATABASE
 from pipelines.errors import CommandError
+from pipelines.examples import epilog
 from pipelines.logs import LogFormat, Logs, json_value, tell, tell_error
 from pipelines.options import (
     AllowEmptyOption,
@@ -66,7 +67,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command("run", epilog=epilog("run"))
 def run(
     destination: DestinationOption = None,
     database: DatabaseOption = None,
@@ -86,7 +87,7 @@ def run(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Load what is new or changed in every account and region; rebuild the models; check both.
+    """Load what is new or changed, rebuild the models, check both.
 
     Exit codes: 0 good, 1 failed or a check does not hold, 2 wrong usage, 3 some scopes failed and
     the rest was loaded, 75 another run holds this destination.
@@ -135,7 +136,7 @@ def run(
         raise typer.Exit(done.exit_code)
 
 
-@app.command("models")
+@app.command("models", epilog=epilog("models"))
 def rebuild_models(
     database: DatabaseOption = None,
     lake: LakeOption = None,
@@ -173,7 +174,7 @@ def rebuild_models(
         raise typer.Exit(refreshed.exit_code)
 
 
-@app.command("export")
+@app.command("export", epilog=epilog("export"))
 def export_files(
     url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PATH.")],
     database: DatabaseOption = None,
@@ -193,7 +194,7 @@ def export_files(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Export rows and models as Parquet; of an earlier export, write anew what has changed."""
+    """Export rows and models as Parquet, anew where they have changed."""
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.console import print_export, print_text
         from pipelines.export.export import export
@@ -213,7 +214,7 @@ def export_files(
             print_text(every or statements(result.manifest, url, ROWS))
 
 
-@app.command("compact")
+@app.command("compact", epilog=epilog("compact"))
 def compact_lake(
     lake: LakeOption = None,
     grace: Annotated[
@@ -238,7 +239,7 @@ def compact_lake(
             print_compactions(done)
 
 
-@app.command()
+@app.command("report", epilog=epilog("report"))
 def report(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The HTML file to write.")],
     database: DatabaseOption = None,
@@ -249,7 +250,7 @@ def report(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write one HTML page of figures, charts and tables, which needs no network."""
+    """Write one HTML page of figures and charts that needs no network."""
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.console import print_report
         from pipelines.load import existing_destination
@@ -264,7 +265,7 @@ def report(
             print_report(written)
 
 
-@app.command()
+@app.command("status", epilog=epilog("status"))
 def status(
     database: DatabaseOption = None,
     lake: LakeOption = None,
@@ -274,7 +275,7 @@ def status(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Is the copy fresh, is it whole, what is stuck; and how each scope stands."""
+    """Tell whether the copy is fresh and whole, and what is stuck."""
     with one_line_errors(debug=debug, as_json=as_json):
         from pipelines.load import existing_destination
         from pipelines.status import read_status
@@ -287,7 +288,7 @@ def status(
             print_status(standing, all_scopes=all_scopes)
 
 
-@app.command("check")
+@app.command("check", epilog=epilog("check"))
 def check_copy(
     max_failure_rate: MaxFailureRateOption = None,
     max_p95: MaxP95Option = None,
@@ -302,7 +303,7 @@ def check_copy(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Hold what was loaded and modelled against thresholds, for cron and Airflow.
+    """Hold the copy against thresholds, for cron and Airflow.
 
     Exit codes: 0 all is well, 1 it cannot be told, 2 wrong usage, or one line on stderr for each
     breach.
@@ -334,21 +335,21 @@ def check_copy(
         raise typer.Exit(verdict.exit_code)
 
 
-@app.command()
+@app.command("demo", epilog=epilog("demo"))
 def demo(
     database: Annotated[
         Path, typer.Option(metavar="FILE", help="The DuckDB file, made anew.")
     ] = Path(DEMO_DATABASE),
     debug: DebugOption = False,
 ) -> None:
-    """Load from a local Bedrock, let time pass, load again, model it, prove the copy exact."""
+    """Load from a local Bedrock, model it, prove the copy exact."""
     with one_line_errors(debug=debug):
         from pipelines.demo import run_demo
 
         raise typer.Exit(run_demo(database))
 
 
-@app.command()
+@app.command("emulator", epilog=epilog("emulator"))
 def emulator(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
     now: Annotated[
@@ -361,7 +362,7 @@ def emulator(
     days: Annotated[int, typer.Option(help="Days that they are spread over.")] = 30,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a local Bedrock; print the environment that points boto3 or the AWS CLI at it."""
+    """Serve a local Bedrock, and print what points AWS's tools at it."""
     with one_line_errors(debug=debug):
         from pipelines.emulator import serve
 

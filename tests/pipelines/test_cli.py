@@ -4,6 +4,7 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import boto3
@@ -12,6 +13,7 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from pipelines.cli import app
+from pipelines.examples import EXAMPLES
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, model_names, query
@@ -319,10 +321,18 @@ def test_status_of_nothing_says_what_to_do(database: Path) -> None:
     assert "does not exist: load it first with `run`" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "command", ["run", "models", "export", "check", "status", "demo", "emulator"]
-)
-def test_every_command_has_help(command: str) -> None:
+COMMANDS = sorted(command.name or "" for command in app.registered_commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_its_examples_line_by_line(command: str) -> None:
     result = invoke(command, "--help")
     assert result.exit_code == 0
-    assert "Usage" in result.stdout
+    shown = result.stdout.partition("\n  Examples:\n\n")[2]
+    assert dedent(shown) == EXAMPLES[command]
+
+
+def test_the_list_of_commands_says_of_each_in_one_line_what_it_does() -> None:
+    listed = invoke("--help").stdout.partition("Commands:\n")[2]
+    assert sorted(line.split()[0] for line in listed.splitlines()) == COMMANDS
+    assert "..." not in listed
