@@ -1,6 +1,6 @@
 """Measure loads side by side, print medians and ratios, keep them with a picture.
 
-uv run --group benchmarks python -m tests.benchmarks [--runs N] [SCENARIO ...]
+uv run --group benchmarks python -m tests.benchmarks [--runs N] [--share X] [SCENARIO ...]
 """
 
 import os
@@ -20,19 +20,24 @@ from tests.benchmarks.stage import stage
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(SCENARIOS)}.")] = None,
-    runs: Annotated[int, typer.Option(help="Runs of each command, alternating.")] = 5,
+    runs: Annotated[
+        int, typer.Option(envvar="BENCHMARKS_RUNS", help="Runs of each command, alternating.")
+    ] = 5,
+    share: Annotated[
+        float, typer.Option(envvar="BENCHMARKS_SHARE", help="Of the rows, to try the benchmarks.")
+    ] = 1.0,
 ) -> None:
     """Measure some scenarios, or all of them and the picture."""
     console = Console(width=150)
     figures: list[Figure] = []
     for name in names or SCENARIOS:
         console.print(f"Measuring {name}.")
-        with stage() as bedrock:
+        with stage(share) as bedrock:
             figures += SCENARIOS[name](bedrock, runs)
         console.print(as_table(figures))
     if names:
         return
-    with stage() as bedrock:
+    with stage(share) as bedrock:
         seconds = growth(bedrock, max(1, runs // 2))
     draw(seconds, RESULTS / "loads.svg")
     path = save(

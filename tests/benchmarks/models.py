@@ -1,6 +1,6 @@
 """All models over five million rows, against the same SELECTs run by hand as `create table as`.
 
-uv run python -m tests.benchmarks.models [rows] [runs]
+uv run python -m tests.benchmarks.models [--runs N] [--share X]
 """
 
 import shutil
@@ -8,8 +8,10 @@ import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
 import duckdb
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +22,7 @@ from tests.conftest import NOW
 from tests.sql.given import store
 from tests.timelines import timeline
 
+ROWS = 5_000_000
 TIMELINE_ROWS, TIMELINE_DAYS = 200_000, 30
 BY_HAND = """
 import sys, duckdb
@@ -43,7 +46,7 @@ from ended
 
 def make_database(path: Path, rows: int) -> None:
     """A timeline of 30 days, and copies of what has ended of it, each 30 days earlier."""
-    [tables] = timeline(TIMELINE_ROWS, timedelta(days=TIMELINE_DAYS), NOW)
+    [tables] = timeline(min(rows, TIMELINE_ROWS), timedelta(days=TIMELINE_DAYS), NOW)
     store(path, **tables)
     with duckdb.connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -55,8 +58,12 @@ def make_database(path: Path, rows: int) -> None:
             connection.execute(EARLIER, {"copy": copy, "hours": hours})
 
 
-def main(rows: int = 5_000_000, runs: int = 5) -> None:
+def main(
+    runs: Annotated[int, typer.Option(envvar="BENCHMARKS_RUNS")] = 5,
+    share: Annotated[float, typer.Option(envvar="BENCHMARKS_SHARE")] = 1.0,
+) -> None:
     """Print and save medians and their ratio."""
+    rows = round(ROWS * share)
     with tempfile.TemporaryDirectory() as folder:
         ours, by_hand = Path(folder, "ours.duckdb"), Path(folder, "by_hand.duckdb")
         make_database(ours, rows)
@@ -92,4 +99,4 @@ def statements(database: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    typer.run(main)

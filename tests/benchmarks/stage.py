@@ -23,6 +23,8 @@ class Stage:
 
     bedrock: Control
     folder: Path
+    share: float = 1.0
+    """Of the rows that a region is to have."""
 
     def database(self, name: str) -> Path:
         """Where the database of that name is."""
@@ -54,13 +56,18 @@ class Stage:
         """Let a region have so many rows, all of which ended long ago."""
         end = NOW - timedelta(days=until_days_ago)
         start = end - timedelta(days=days)
-        self.bedrock.populate(ACCOUNT, region, rows, start, end, never_ending_rate=0)
+        count = round(rows * self.share)
+        self.bedrock.populate(ACCOUNT, region, count, start, end, never_ending_rate=0)
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """A Bedrock that this process's environment leads to, at the demo's time."""
+def stage(share: float) -> Iterator[Stage]:
+    """A Bedrock that this process's environment leads to, at the demo's time.
+
+    Its regions have a share of the rows that they should have: 1, but where it is only tried
+    whether a benchmark works.
+    """
     with tempfile.TemporaryDirectory() as folder, local_bedrock() as bedrock:
         # What is set in there is forgotten at its end.
         os.environ["DLT_DATA_DIR"] = f"{folder}/dlt"
-        yield Stage(bedrock, Path(folder))
+        yield Stage(bedrock, Path(folder), share)
