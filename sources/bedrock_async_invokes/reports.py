@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from .records import TIMESTAMP
 
 REMEDIES: Final = {
+    # What STS says of a role; Bedrock and Organizations have a code with another ending.
+    "AccessDenied": "Let the role trust the caller, and allow the caller sts:AssumeRole on it.",
     "AccessDeniedException": "Allow bedrock:ListAsyncInvokes.",
     "ExpiredTokenException": "Renew the credentials.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",

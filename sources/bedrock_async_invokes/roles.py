@@ -15,6 +15,7 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import OptionError, ScopeError
+from .reports import describe
 
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
@@ -54,7 +55,7 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]
         try:
             answer = self.sts.assume_role(RoleArn=self.role_arn, RoleSessionName=ROLE_SESSION_NAME)
         except (BotoCoreError, ClientError) as error:
-            raise ScopeError(f"Cannot assume {self.role_arn}: {error}") from error
+            raise ScopeError(f"Cannot assume {self.role_arn}: {describe(error)}") from error
         self._check_account(answer["AssumedRoleUser"]["Arn"])
         credentials = answer["Credentials"]
         return {

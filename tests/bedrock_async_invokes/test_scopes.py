@@ -61,10 +61,10 @@ def test_without_credentials_the_remedy_is_told(
         find_accounts((), 1)
 
 
-def test_a_role_that_is_refused_names_itself(bedrock: Control) -> None:
+def test_a_role_that_is_refused_is_named_with_the_remedy(bedrock: Control) -> None:
     bedrock.refuse_role(ROLE)
     _, role = find_accounts([ROLE], 1)
-    with pytest.raises(ScopeError, match=f"Cannot assume {ROLE}"):
+    with pytest.raises(ScopeError, match=rf"^Cannot assume {ROLE}: .*sts:AssumeRole on it\.$"):
         role.client(REGION).list_async_invokes()
 
 
