@@ -22,8 +22,8 @@ bedrock-async-etl run --since 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
 # Rebuild the models, and those of a folder of yours, without loading anything
 bedrock-async-etl models --models our_models
 
-# Those of a lake, on Spark
-bedrock-async-etl models --lake lake --engine spark
+# Those of a lake
+bedrock-async-etl models --lake lake
 """,
     "export": """\
 # To a folder; the next time only what has changed

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from filelock import FileLock
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from pipelines.cli import app
@@ -336,3 +337,11 @@ def test_the_list_of_commands_says_of_each_in_one_line_what_it_does() -> None:
     listed = invoke("--help").stdout.partition("Commands:\n")[2]
     assert sorted(line.split()[0] for line in listed.splitlines()) == COMMANDS
     assert "..." not in listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_in_the_readme(command: str) -> None:
+    words = set(re.findall(r"[\w-]+", Path("README.md").read_text()))
+    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    options = {option for parameter in parameters for option in parameter.opts}
+    assert {command, *(option for option in options if option.startswith("--"))} <= words
