@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
-from moto.iam import iam_backends
+from moto.iam.models import iam_backends
 from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner
 
