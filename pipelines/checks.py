@@ -28,6 +28,26 @@ class CheckResult:
     def holds(self) -> bool:
         return not self.violations and not self.error
 
+    @property
+    def complaint(self) -> str:
+        """Which rule does not hold, and why, in one line."""
+        return f"Check {self.name}: {self.error or self._violated}"
+
+    @property
+    def complaint_with_examples(self) -> str:
+        """The complaint, and under it some of the rows, one a line."""
+        return "\n  ".join((self.complaint, *map(_shown, self.examples)))
+
+    @property
+    def _violated(self) -> str:
+        rows = "row breaks" if self.violations == 1 else "rows break"
+        rule = f": {self.description}" if self.description else "."
+        return f"{self.violations:,} {rows} the rule{rule}"
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in row.items())
+
 
 def run_checks(destination: Destination, own: Path | None = None) -> list[CheckResult]:
     """Every check, and those in the folder `own`; one that cannot be run says so in its result."""

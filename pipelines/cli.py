@@ -54,6 +54,8 @@ from pipelines.options import (
 )
 
 os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+# Where Airflow is installed, dlt would ask its database for settings, and make one if need be.
+os.environ.setdefault("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")
 # Arrow's own allocators keep a hundred megabytes that they do not use.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 

@@ -1,7 +1,9 @@
 """Bring the models up to date with what was loaded, and check both."""
 
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,17 +81,43 @@ def refresh(
 
     What cannot be built or checked is told by the result.
     """
-    result = Refresh()
     with destination.locked():
-        try:
-            started = time.monotonic()
-            result.models = build(destination, own, on_built)
-            built = time.monotonic()
-            result.checks = run_checks(destination, own)
-            result.models_seconds = built - started
-            result.checks_seconds = time.monotonic() - built
-        except CommandError as error:
-            result.error = str(error)
-        except (duckdb.Error, OSError) as error:
-            result.error = destination.explain(error)
+        models = rebuilt(destination, own, on_built, build)
+        if models.error:
+            return models
+        checks = checked(destination, own)
+    return replace(checks, models=models.models, models_seconds=models.models_seconds)
+
+
+def rebuilt(
+    destination: Destination,
+    own: Path | None = None,
+    on_built: OnBuilt | None = None,
+    build: Build = build_models,
+) -> Refresh:
+    """The first half of `refresh`: the models alone."""
+    started, result = time.monotonic(), Refresh()
+    with destination.locked(), _told_by(result, destination):
+        result.models = build(destination, own, on_built)
+        result.models_seconds = time.monotonic() - started
     return result
+
+
+def checked(destination: Destination, own: Path | None = None) -> Refresh:
+    """The second half of `refresh`: the checks alone."""
+    started, result = time.monotonic(), Refresh()
+    with destination.locked(), _told_by(result, destination):
+        result.checks = run_checks(destination, own)
+        result.checks_seconds = time.monotonic() - started
+    return result
+
+
+@contextmanager
+def _told_by(result: Refresh, destination: Destination) -> Iterator[None]:
+    """What cannot be done is told by the result."""
+    try:
+        yield
+    except CommandError as error:
+        result.error = str(error)
+    except (duckdb.Error, OSError) as error:
+        result.error = destination.explain(error)

@@ -155,24 +155,16 @@ def tell_refresh(refresh: Refresh, log_format: LogFormat = LogFormat.TEXT) -> No
 
 def _tell_check(check: CheckResult, log_format: LogFormat) -> None:
     """The rows that break a rule are in no log: one's own rules may show messages."""
-    told = "" if check.holds else f"Check {check.name}: {check.error or _violations(check)}"
-    examples = check.examples if log_format == LogFormat.TEXT else ()
-    for example in examples:
-        told += "\n  " + ", ".join(f"{name}={example[name]}" for name in example)
+    is_text = log_format == LogFormat.TEXT
+    told = check.complaint_with_examples if is_text else check.complaint
     tell(
         "check",
-        told,
+        "" if check.holds else told,
         logging.INFO if check.holds else logging.ERROR,
         name=check.name,
         holds=check.holds,
         violations=check.violations,
     )
-
-
-def _violations(check: CheckResult) -> str:
-    rows = "row breaks" if check.violations == 1 else "rows break"
-    rule = f": {check.description}" if check.description else "."
-    return f"{check.violations:,} {rows} the rule{rule}"
 
 
 def tell_run(run: "Run", log_format: LogFormat) -> None:
