@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines import DEMO_DATABASE
+from pipelines.environment import set_defaults
 from pipelines.errors import CommandError
 from pipelines.examples import epilog
 from pipelines.logs import LogFormat, Logs, json_value, tell, tell_error
@@ -53,11 +54,7 @@ from pipelines.options import (
     place,
 )
 
-os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-# Where Airflow is installed, dlt would ask its database for settings, and make one if need be.
-os.environ.setdefault("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")
-# Arrow's own allocators keep a hundred megabytes that they do not use.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+set_defaults()
 
 app = typer.Typer(
     name="bedrock-async-etl",

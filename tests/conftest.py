@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.environment import set_defaults
 from sources.bedrock_emulator import Control, Emulator
 from tests.organizations import Organization
 
-# As the command line does it: dlt leaves Airflow alone where that is installed.
-os.environ.setdefault("PROVIDERS__ENABLE_AIRFLOW_SECRETS", "false")
+set_defaults()
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
