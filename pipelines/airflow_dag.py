@@ -10,9 +10,9 @@ from pipelines import airflow_task
 from pipelines.airflow_task import Summary
 
 NAME: Final = "bedrock_async_etl"
-MODELS: Final = Asset(name="bedrock_async_models", uri="bedrock-async-etl://models")
+MODELS: Final = Asset("bedrock-async-etl://bedrock/models")
 """Rows and models, when they are fresh and the checks hold."""
-EXPORT: Final = Asset(name="bedrock_async_export", uri="bedrock-async-etl://export")
+EXPORT: Final = Asset("bedrock-async-etl://bedrock/export")
 """What was exported."""
 TIME: Final[dict[str, Any]] = {"type": ["null", "string"], "format": "date-time"}
 
