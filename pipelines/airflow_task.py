@@ -5,7 +5,7 @@ What a task returns is small, and kept by Airflow as its XCom.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Connection, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -15,6 +15,9 @@ from pipelines.aws_connection import connection_environment, role_environment
 from pipelines.environment import environment, set_defaults
 from pipelines.errors import CommandError, UsageError
 
+if TYPE_CHECKING:
+    from pipelines.load import RunResult
+
 FAILURES: Final = 20
 """Failed scopes that are told one by one."""
 
@@ -22,9 +25,16 @@ Summary = Mapping[str, Any]
 
 
 def shares(variable: str) -> list[str | None]:
-    """What the load tasks take of the scopes: `1/2` and `2/2`, or one task everything."""
-    with _airflow_errors():
-        number = _settings(variable).shards
+    """What the load tasks take of the scopes: `1/2` and `2/2`, or one task everything.
+
+    Being the first to read the settings, it fails for thresholds that the last one could not read.
+    """
+    with _prepared(variable) as settings:
+        number = settings.shards
+        if settings.check:
+            from pipelines.gate.thresholds import find_thresholds
+
+            find_thresholds()
     return [f"{share}/{number}" for share in range(1, number + 1)] if number > 1 else [None]
 
 
@@ -44,19 +54,31 @@ def load_share(
         times = {"since": parse_time("since", since), "until": parse_time("until", until)}
         target = find_destination(**settings.place, **settings.kind, **given(shard=shard))
         loaded = load(target, given(shard=shard, **times), observer=Lines(LogFormat.TEXT))
-        failed = [f"{each.account_id}/{each.region}: {each.error}" for each in loaded.failed]
+        summary = _summary(loaded)
         if loaded.exit_code == 1:
-            raise CommandError(_lines("Every scope failed", failed))
-        return {
-            "run_id": loaded.run_id,
-            "destination": loaded.destination,
-            "seconds": round(loaded.seconds, 3),
-            "rows_loaded": loaded.rows_loaded,
-            "rows_recovered": loaded.rows_recovered,
-            "scopes": len(loaded.scopes),
-            "scopes_failed": len(failed),
-            "failures": failed[:FAILURES],
-        }
+            raise CommandError(_failed_scopes(summary))
+        return summary
+
+
+def _summary(loaded: "RunResult") -> Summary:
+    failed = loaded.failed[:FAILURES]
+    return {
+        "run_id": loaded.run_id,
+        "destination": loaded.destination,
+        "seconds": round(loaded.seconds, 3),
+        "rows_loaded": loaded.rows_loaded,
+        "rows_recovered": loaded.rows_recovered,
+        "scopes": len(loaded.scopes),
+        "scopes_failed": len(loaded.failed),
+        "failures": [f"{each.account_id}/{each.region}: {each.error}" for each in failed],
+    }
+
+
+def _failed_scopes(loaded: Summary) -> str:
+    """How many scopes failed, and what the first of them failed with."""
+    failed, failures = loaded["scopes_failed"], loaded["failures"]
+    hidden = [f"and {failed - len(failures):,} more"] if failed > len(failures) else []
+    return "\n  ".join((f"{failed:,} of {loaded['scopes']:,} scopes failed:", *failures, *hidden))
 
 
 def build_models(variable: str) -> Summary:
@@ -128,18 +150,6 @@ def judge(variable: str, loads: Iterable[Summary]) -> Summary:
         if complaints:
             raise AirflowFailException("\n".join(complaints))
         return {"checked": checked}
-
-
-def _failed_scopes(loaded: Summary) -> str:
-    failed, scopes = loaded["scopes_failed"], loaded["scopes"]
-    told = f"{failed:,} of {scopes:,} scopes failed, the next run catches up"
-    return _lines(told, loaded["failures"], failed)
-
-
-def _lines(told: str, failures: list[str], number: int | None = None) -> str:
-    shown = failures[:FAILURES]
-    hidden = (number or len(failures)) - len(shown)
-    return "\n  ".join((f"{told}:", *shown, *([f"and {hidden:,} more"] if hidden else [])))
 
 
 def _settings(variable: str) -> AirflowSettings:
