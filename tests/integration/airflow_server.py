@@ -28,7 +28,7 @@ DAG_FILES = {
         " is_paused_upon_creation=False)\n"
     ),
 }
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 T = TypeVar("T")
 ENDED = ("success", "failed")
 
