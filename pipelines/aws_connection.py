@@ -5,6 +5,8 @@ from typing import Any, Final, Protocol
 
 from pipelines.errors import CommandError, UsageError
 
+TYPES: Final = ("aws", "generic")
+"""`generic` is what Airflow's command line makes of `aws` where the provider for Amazon is not."""
 KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 PROFILES: Final = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 REGIONS: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -80,7 +82,7 @@ def role_environment(connection: Connection) -> Environment:
 
 def _check(connection: Connection, extra: Mapping[str, Any]) -> None:
     where = f"The connection {connection.conn_id}"
-    if connection.conn_type != "aws":
+    if connection.conn_type not in TYPES:
         raise UsageError(f"{where} is of the type {connection.conn_type!r}: make it one of aws.")
     if unknown := sorted(extra.keys() - set(EXTRAS)):
         raise UsageError(

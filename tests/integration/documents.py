@@ -49,6 +49,8 @@ class Block:
                 return list(_session(self.text))
             case "cron":
                 return [Command(line.split(maxsplit=5)[5]) for line in self.text.splitlines()]
+            case "ini":
+                return [Command(line) for line in re.findall("^ExecStart=(.+)$", self.text, re.M)]
             case "python":
                 return [Command(f"uv run python - <<'END'\n{self.text}END", self.told)]
             case _:

@@ -53,11 +53,17 @@ class Newcomer:
         return self.home / "bedrock-async-etl"
 
     @property
+    def tools(self) -> Path:
+        """What is installed for the user alone."""
+        return self.home / ".local" / "bin"
+
+    @property
     def places(self) -> dict[str, Path]:
         """By the names that the documents have for them."""
         return {
             "/opt/bedrock-async-etl": self.clone,
             "/data": self.home / "data",
+            "/usr/local/bin/uv": self.home / "python" / "bin" / "uv",
             "/var/lib/prometheus/node-exporter": self.home / "metrics",
             # dlt takes no source from a clone in which there are new files.
             "PATH_TO_A_CLONE_OF_THIS_REPOSITORY": self.home / "untouched",
@@ -169,6 +175,8 @@ def _environment(home: Path, aws: dict[str, str]) -> dict[str, str]:
         "XDG_CONFIG_HOME": kept.get("XDG_CONFIG_HOME", str(Path.home() / ".config")),
         "UV_CACHE_DIR": kept.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
         "PATH": os.pathsep.join([f"{home}/.local/bin", f"{home}/python/bin", *path]),
+        "AIRFLOW_HOME": f"{home}/airflow",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "DLT_DATA_DIR": f"{home}/dlt",
         "UV_NO_SYNC": "1",
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
@@ -184,12 +192,18 @@ def _furnish(somebody: Newcomer) -> None:
     author = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
     _run(somebody, "git", *author, "commit", "--quiet", "--message=clone")
     _run(somebody, "git", "clone", "--quiet", ".", "../untouched")
-    for path in somebody.places.values():
-        path.mkdir(exist_ok=True)
-    (somebody.home / "project").mkdir()
+    for folder in ("data", "metrics", "project"):
+        (somebody.home / folder).mkdir()
     (somebody.home / ".curlrc").write_text("fail\nsilent\nshow-error\n")
-    venv.create(somebody.home / "python", with_pip=True)
-    _run(somebody, f"{somebody.home}/python/bin/pip", "install", "--quiet", "awscli")
+    somebody.tools.mkdir(parents=True)
+    (somebody.home / "airflow" / "dags").mkdir(parents=True)
+    (somebody.tools / "airflow").symlink_to(Path(sys.executable).with_name("airflow"))
+    _run(somebody, "airflow", "db", "migrate")
+    for name in ("python", "aws"):
+        venv.create(somebody.home / name, with_pip=True)
+    # It asks for one botocore, and would not let another be installed beside it.
+    _run(somebody, f"{somebody.home}/aws/bin/pip", "install", "--quiet", "awscli")
+    (somebody.tools / "aws").symlink_to(somebody.home / "aws" / "bin" / "aws")
 
 
 def _run(somebody: Newcomer, *command: str) -> None:

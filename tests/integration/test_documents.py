@@ -21,7 +21,7 @@ DOCUMENTS = (
     "sources/bedrock_async_invokes/README.md",
     "sources/bedrock_emulator/README.md",
 )
-TYPED = ("bash", "console", "cron", "python", "sh", "sql")
+TYPED = ("bash", "console", "cron", "ini", "python", "sh", "sql")
 DATA = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
 HELP = [Block(f"{name} --help", 1, "bash", text) for name, text in EXAMPLES.items()]

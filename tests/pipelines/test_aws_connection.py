@@ -56,6 +56,12 @@ def test_login_and_password_are_keys_and_win_over_what_the_worker_has(
     assert os.environ["AWS_SESSION_TOKEN"] == "another's"
 
 
+def test_a_connection_made_without_the_provider_for_amazon_is_generic() -> None:
+    extra = {"region_name": "eu-west-1"}
+    generic = Connection(extra_dejson=extra, conn_type="generic")
+    assert connection_environment(generic) == connection_environment(Connection(extra_dejson=extra))
+
+
 def test_keys_can_be_in_the_extra_with_their_session_token() -> None:
     extra = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "aws_session_token": "c"}
     found = connection_environment(Connection(extra_dejson=extra))
