@@ -1,13 +1,14 @@
 """A page of the listing: from JSON to Arrow."""
 
-import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from reprlib import Repr
 from typing import Any, Final
 
 import msgspec
-import orjson
 import pyarrow as pa
 from botocore.utils import parse_timestamp
 
@@ -22,6 +23,16 @@ S3_TEXTS: Final = ("s3Uri", "kmsKeyId", "bucketOwner")
 MEMBERS: Final = frozenset({*TEXTS, *TIMES, "outputDataConfig"})
 OUTPUT_MEMBERS: Final = frozenset({"s3OutputDataConfig"})
 S3_MEMBERS: Final = frozenset(S3_TEXTS)
+
+WHOLE_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
+)
+"""ISO 8601 with all of its date; a zone left out is UTC, and what a microsecond lacks is cut."""
+
+HALF_A_PAIR: Final = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
+"""Any escape in JSON; `half` of a surrogate pair is what no text can have."""
 
 S3_OUTPUT: Final = pa.struct([(name, pa.string()) for name in S3_TEXTS])
 SUMMARY: Final = pa.struct(
@@ -74,7 +85,21 @@ class Page:
         return len(self.summaries)
 
 
+def _number(digits: str) -> float | Decimal:
+    """A float where that is the very number, else one with all of its digits."""
+    number = float(digits)
+    try:
+        exact = Decimal(digits)
+    except InvalidOperation:
+        raise ValueError("a number is out of range") from None
+    return number if exact == Decimal(repr(number)) else exact
+
+
 _decode = msgspec.json.Decoder(_Page).decode
+_decode_any = msgspec.json.Decoder(float_hook=_number).decode
+_encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+_shown = Repr()
+_shown.maxstring = 80
 _NO_OUTPUT = _Output()
 _NO_S3_OUTPUT = _S3Output()
 
@@ -87,7 +112,7 @@ def read_page(body: bytes) -> Page:
     """
     try:
         page = _decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_any_page(body)
     return Page(
         _in_columns(page.asyncInvokeSummaries),
@@ -125,14 +150,15 @@ def _texts(columns: Iterable[list[str | None]]) -> list[pa.StringArray]:
 
 
 def _read_any_page(body: bytes) -> Page:
-    try:
-        page = _loads(body)
-    except ValueError as error:
-        raise BrokenPage(f"A page of the listing is not JSON: {error}.") from None
+    page = _loads(body)
     summaries = page.get("asyncInvokeSummaries", []) if isinstance(page, dict) else None
     if not isinstance(summaries, list) or not all(isinstance(each, dict) for each in summaries):
         raise BrokenPage("A page of the listing is not a list of invocations.")
-    return page_of(summaries, page.get("nextToken"))
+    next_token = page.get("nextToken")
+    if not isinstance(next_token, str | None):
+        kind = type(next_token).__name__
+        raise BrokenPage(f"A page of the listing has a nextToken that is {kind}, not text.")
+    return page_of(summaries, next_token)
 
 
 def page_of(summaries: Sequence[Summary], next_token: str | None = None) -> Page:
@@ -143,12 +169,21 @@ def page_of(summaries: Sequence[Summary], next_token: str | None = None) -> Page
 
 
 def _loads(body: bytes) -> Any:
-    """Parse a page; half a surrogate pair, where a message was cut, becomes a replacement mark."""
+    """Parse a page; half a surrogate pair, where a message was cut, becomes a replacement mark.
+
+    Numbers keep all of their digits. Of a name that comes twice the last counts, as botocore has
+    it.
+    """
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        text = json.dumps(json.loads(body), ensure_ascii=False)
-        return orjson.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return _decode_any(HALF_A_PAIR.sub(_without_half, body))
+    except RecursionError:
+        raise BrokenPage("A page of the listing is nested too deeply.") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise BrokenPage(f"A page of the listing is not JSON: {error}.") from None
+
+
+def _without_half(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape[0]
 
 
 def _checked(summary: Summary) -> Summary:
@@ -188,12 +223,19 @@ def _time_text(summary: Summary, member: str) -> str | None:
 
 
 def parse_time(value: Any, name: str, member: str) -> datetime:
-    """A time as botocore reads it; raises `UnreadableInvocation`, which says `name`."""
+    """A time as botocore reads it, in UTC; raises `UnreadableInvocation`, which says `name`.
+
+    Of texts only those that are a `WHOLE_TIME`: from any other, botocore may make one of today's
+    date, of a zone left out, or of digits as seconds.
+    """
     try:
+        if isinstance(value, bool) or (isinstance(value, str) and not WHOLE_TIME.fullmatch(value)):
+            raise ValueError
         time: datetime = parse_timestamp(value)
-    except (ValueError, TypeError, OverflowError, RuntimeError):
-        raise UnreadableInvocation(f"{name}: {member} is {value!r:.80}, not a time.") from None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, TypeError, ArithmeticError, RuntimeError):
+        shown = _shown.repr(value)
+        raise UnreadableInvocation(f"{name}: {member} is {shown}, not a time.") from None
 
 
 def _extra(summary: Summary) -> str | None:
@@ -205,7 +247,11 @@ def _extra(summary: Summary) -> str | None:
         extra_output["s3OutputDataConfig"] = extra_s3_output
     if extra_output:
         extra["outputDataConfig"] = extra_output
-    return orjson.dumps(extra, option=orjson.OPT_SORT_KEYS).decode() if extra else None
+    try:
+        return _encode(extra).decode() if extra else None
+    except RecursionError:
+        message = f"{_name(summary)}: what it has beyond its columns is nested too deeply."
+        raise UnreadableInvocation(message) from None
 
 
 def _unknown(structure: Summary, known: frozenset[str]) -> dict[str, Any]:
@@ -218,4 +264,5 @@ def _name(summary: Summary) -> str:
 
 def invocation_name(arn: Any) -> str:
     """How an invocation is called in a message."""
-    return f"Invocation {arn or '(without an ARN)'}"
+    is_named = isinstance(arn, str) and arn
+    return f"Invocation {arn:.200}" if is_named else "Invocation (without an ARN)"

@@ -1,8 +1,9 @@
 """Listed summaries to Arrow: the schema of `async_invokes` and what is read from ARNs."""
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from .errors import UnreadableInvocation
 from .failure_messages import stored_messages
+from .instants import EARLIEST_US, LATEST_US
 from .pages import Page, invocation_name, parse_time
 from .settings import TERMINAL_STATUSES, FailureMessages
 
@@ -48,6 +50,9 @@ ARN_HEAD: Final = (
 ARN_PARTS: Final = ARN_HEAD + r"(?P<invocation_id>[^:/]+)$"
 MODEL_ID: Final = re.compile(r"(?:^|/)([^/]+)$")
 MODEL_PROVIDER: Final = re.compile(r":foundation-model/([^./]+)\.")
+
+SEPARATOR: Final = "\x1f"
+NULL: Final = "\x00"
 
 _DIGESTED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
 
@@ -113,37 +118,60 @@ def submit_edges(table: pa.Table) -> tuple[int | None, int | None]:
 
 def digests(table: pa.Table) -> list[str]:
     """A 64-bit hash per row of all that the listing told, so that a change shows."""
-    text = [
+    columns = [
         table[name].cast(pa.int64()).cast(pa.string())
         if pa.types.is_timestamp(table.schema.field(name).type)
         else table[name]
         for name in _DIGESTED
     ]
-    rows = pc.binary_join_element_wise(
-        *text, "\x1f", null_handling="replace", null_replacement="\x00"
+    texts = pc.binary_join_element_wise(
+        *columns, SEPARATOR, null_handling="replace", null_replacement=NULL
     )
-    return [
-        hashlib.blake2b(row, digest_size=8).hexdigest()
-        for row in rows.cast(pa.binary()).to_pylist()
-    ]
+    rows = texts.cast(pa.binary()).to_pylist()
+    for at in _ambiguous(texts, columns):
+        values = [column[at].as_py() for column in columns]
+        rows[at] = json.dumps(values).encode()
+    return [hashlib.blake2b(row, digest_size=8).hexdigest() for row in rows]
+
+
+def _ambiguous(texts: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray]) -> list[int]:
+    """Rows where a value has what separates values, or is what stands for none."""
+    is_odd = pc.not_equal(pc.count_substring(texts, SEPARATOR), len(columns) - 1)
+    for column in columns:
+        is_odd = pc.or_(is_odd, pc.fill_null(pc.equal(column, NULL), False))
+    odd: list[int] = pc.indices_nonzero(is_odd).to_pylist()
+    return odd
 
 
 def _required(listed: Mapping[str, pa.StringArray], member: str) -> pa.StringArray:
     values = listed[member]
-    if values.null_count:
-        arn = listed["invocationArn"][pc.index(pc.is_null(values), True).as_py()].as_py()
+    is_missing = pc.fill_null(pc.equal(values, ""), True)
+    if pc.any(is_missing).as_py():
+        arn = listed["invocationArn"][pc.index(is_missing, True).as_py()].as_py()
         raise UnreadableInvocation(f"{invocation_name(arn)}: listed without {member}.")
     return values
 
 
 def _times(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArray:
-    """ISO 8601 is cast in one go; what else botocore reads as a time is read as it does."""
+    """ISO 8601 is cast in one go; what else is a time is read as botocore does."""
     try:
-        return listed[member].cast(TIMESTAMP)
+        times = listed[member].cast(TIMESTAMP)
     except pa.ArrowInvalid:
-        pairs = zip(listed[member].to_pylist(), listed["invocationArn"].to_pylist(), strict=True)
-        times = [text and parse_time(text, invocation_name(arn), member) for text, arn in pairs]
-        return pa.array(times, TIMESTAMP)
+        return _each_time(listed, member)
+    edges = pc.min_max(times.cast(pa.int64())).as_py()
+    is_in_years_of_datetime = edges["min"] is None or (
+        edges["min"] >= EARLIEST_US and edges["max"] <= LATEST_US
+    )
+    return times if is_in_years_of_datetime else _each_time(listed, member)
+
+
+def _each_time(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArray:
+    pairs = zip(listed[member].to_pylist(), listed["invocationArn"].to_pylist(), strict=True)
+    times = [
+        None if text is None else parse_time(text, invocation_name(arn), member)
+        for text, arn in pairs
+    ]
+    return pa.array(times, TIMESTAMP)
 
 
 def _arn_parts(arns: pa.StringArray) -> dict[str, pa.Array]:
