@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from .errors import ListingError
 from .pages import read_page
 from .reports import ScopeReport
 from .turns import TURNS
@@ -16,6 +18,9 @@ OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
 THROTTLING_CODES: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
 )
+
+ERROR_BYTES: Final = 500
+"""What is told of an error that is not JSON."""
 
 
 @dataclass
@@ -70,15 +75,34 @@ def parse_page(
     """Put the raw page beside what botocore parses, and leave botocore nothing to parse.
 
     Its parser spends most of a page's time on timestamps, which Arrow casts at a hundredth of the
-    price, and drops the members that it does not know. Errors stay with botocore.
+    price, and drops the members that it does not know. Errors stay with botocore. Raises
+    `ListingError` for an answer that is neither a page nor an error.
     """
-    if response_dict["status_code"] != 200:
+    status = response_dict["status_code"]
+    if 400 <= status < 600:
+        response_dict["body"] = _plain_error(response_dict["body"])
         return
+    if status != 200:
+        raise ListingError(
+            f"ListAsyncInvokes was answered with HTTP status {status} instead of a page. Check the "
+            "endpoint, and any proxy on the way."
+        )
     with TURNS.reader():
         page = read_page(response_dict["body"])
     customized_response_dict["asyncInvokeSummaries"] = page
     customized_response_dict["nextToken"] = page.next_token
     response_dict["body"] = b"{}"
+
+
+def _plain_error(body: bytes) -> bytes:
+    """An error's members that are text: botocore takes it for granted that all of them are."""
+    try:
+        error = orjson.loads(body)
+    except ValueError:
+        error = None
+    members = error if isinstance(error, dict) else {}
+    texts = {name: text for name, text in members.items() if isinstance(text, str)}
+    return orjson.dumps(texts or {"message": body[:ERROR_BYTES].decode(errors="replace")})
 
 
 def is_throttled(parsed_response: Mapping[str, Any] | None) -> bool:

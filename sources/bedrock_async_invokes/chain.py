@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from .errors import ListingError
 from .records import SCHEMA, submit_edges, submit_microseconds
+from .settings import REQUEST_MARGIN_US, TIED_BYTES
 from .windows import Window
 
 NO_ROWS: Final = SCHEMA.empty_table()
@@ -32,6 +33,8 @@ class Chain:
         self.newest_first = newest_first
         self.has_token = False
         self.pages = 0
+        self.size = 0
+        """In bytes."""
         self.arns: set[str] = set()
         self._tables = [NO_ROWS]
         self._first: int | None = None
@@ -54,13 +57,21 @@ class Chain:
     def add(self, table: pa.Table) -> bool:
         """Take in a page's rows, but for those outside of the window or seen before.
 
-        Returns whether any row was new. Raises `ListingError` where they are not sorted as asked:
-        what is unread could not be told.
+        Returns whether any is left. Raises `ListingError` where they are not sorted as asked: what
+        is unread could not be told.
         """
-        table = self._unseen(table)
+        table = self._unseen(_within(table, self.window))
         if table.num_rows:
-            self._append(_within(table, self.window))
+            self._append(table)
         return bool(table.num_rows)
+
+    def check_ties(self) -> None:
+        """Raise `ListingError` where rows that no window can be cut between do not end."""
+        if not self.can_stop and self.size > TIED_BYTES:
+            raise ListingError(
+                f"More than {TIED_BYTES / 1e6:g} MB of invocations have the same submitTime, or "
+                "none: such a listing cannot be read in parts."
+            )
 
     def _unseen(self, table: pa.Table) -> pa.Table:
         """Rows that no page before this one had; they are seen from now on."""
@@ -84,12 +95,20 @@ class Chain:
             self._last = last
         self._tables.append(table)
         self.pages += 1
+        self.size += table.nbytes
 
     def _check_order(self, submitted: pa.ChunkedArray) -> None:
+        """What the service counts finer than it tells may look out of order, but by little."""
         if not len(submitted):
             return
-        first, last = submitted[0].as_py(), submitted[-1].as_py()
-        if first < last if self.newest_first else first > last:
+        times = submitted.combine_chunks()
+        if self._last is not None:
+            times = pa.concat_arrays([pa.array([self._last], pa.int64()), times])
+        steps = pc.min_max(pc.pairwise_diff(times)).as_py()
+        step = steps["max"] if self.newest_first else steps["min"]
+        if step is None:
+            return
+        if step > REQUEST_MARGIN_US if self.newest_first else step < -REQUEST_MARGIN_US:
             order = "descending" if self.newest_first else "ascending"
             raise ListingError(f"A page of the listing is not in {order} order of submitTime.")
 

@@ -11,6 +11,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from .answers import bound_answers
 from .calls import Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
 from .chain import Chain, Reading
 from .errors import BrokenPage, ListingError
@@ -21,6 +22,7 @@ from .records import to_table
 from .scopes import Scope
 from .service_clock import ServiceClock
 from .settings import (
+    CHAIN_BYTES,
     EMPTY_PAGES,
     PAGE_SIZE,
     REQUEST_MARGIN_US,
@@ -52,6 +54,7 @@ class Listing:
         self._paginator = client.get_paginator("list_async_invokes")
         self._failure_messages = failure_messages
         self._stopping = stopping
+        bound_answers(client)
         parse_pages_raw(client)
 
     def read(
@@ -77,6 +80,7 @@ class Listing:
     def _follow(self, chain: Chain, max_pages: int | None) -> Reading:
         chain.has_token = False
         empty_pages = 0
+        tokens: set[int] = set()
         for page in self._pages(chain.rest, chain.newest_first):
             if self._stopping.is_set():
                 raise ListingError("Stopped before the end of the listing.")
@@ -87,9 +91,14 @@ class Listing:
             empty_pages = 0 if has_rows else empty_pages + 1
             if empty_pages > EMPTY_PAGES:
                 raise ListingError(f"{EMPTY_PAGES} pages without a row, one after the other.")
-            has_more = page.get("nextToken") is not None
-            if max_pages and chain.pages >= max_pages and chain.can_stop and has_more:
+            token = page.get("nextToken")
+            if token and hash(token) in tokens:
+                raise ListingError("The same nextToken came twice: the listing goes in circles.")
+            tokens.add(hash(token))
+            is_long = max_pages and (chain.pages >= max_pages or chain.size >= CHAIN_BYTES)
+            if is_long and chain.can_stop and token:
                 return self._counted(chain.stopped())
+            chain.check_ties()
         return self._counted(chain.whole())
 
     def _pages(self, window: Window, newest_first: bool) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,10 @@ MEMBERS: Final = frozenset({*TEXTS, *TIMES, "outputDataConfig"})
 OUTPUT_MEMBERS: Final = frozenset({"s3OutputDataConfig"})
 S3_MEMBERS: Final = frozenset(S3_TEXTS)
 
+LARGE_PAGE_BYTES: Final = 2_000_000
+LARGEST_PAGE_VALUES: Final = 500_000
+"""A thousand invocations have some 15,000."""
+
 WHOLE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
 )
@@ -67,7 +71,7 @@ class _Summary(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Page(msgspec.Struct, gc=False):
-    asyncInvokeSummaries: list[_Summary] = []  # noqa: N815
+    asyncInvokeSummaries: list[_Summary] | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
     nextToken: str | None = None  # noqa: N815
 
 
@@ -110,15 +114,26 @@ def read_page(body: bytes) -> Page:
     A page of nothing but what is known goes to Arrow in columns. Where there is more in it, or
     something else, each invocation is looked at.
     """
+    _check_size(body)
     try:
         page = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_any_page(body)
+    if page.asyncInvokeSummaries is msgspec.UNSET:
         return _read_any_page(body)
     return Page(
         _in_columns(page.asyncInvokeSummaries),
         pa.nulls(len(page.asyncInvokeSummaries), pa.string()),
         page.nextToken,
     )
+
+
+def _check_size(body: bytes) -> None:
+    """Small values take thirty times the memory that they take on the wire."""
+    if len(body) <= LARGE_PAGE_BYTES:
+        return
+    if sum(map(body.count, (b",", b"[", b"{"))) > LARGEST_PAGE_VALUES:
+        raise BrokenPage(f"A page of the listing has more than {LARGEST_PAGE_VALUES:,} values.")
 
 
 def _in_columns(summaries: list[_Summary]) -> pa.StructArray:
@@ -151,7 +166,7 @@ def _texts(columns: Iterable[list[str | None]]) -> list[pa.StringArray]:
 
 def _read_any_page(body: bytes) -> Page:
     page = _loads(body)
-    summaries = page.get("asyncInvokeSummaries", []) if isinstance(page, dict) else None
+    summaries = _summaries_of(page) if isinstance(page, dict) else None
     if not isinstance(summaries, list) or not all(isinstance(each, dict) for each in summaries):
         raise BrokenPage("A page of the listing is not a list of invocations.")
     next_token = page.get("nextToken")
@@ -159,6 +174,11 @@ def _read_any_page(body: bytes) -> Page:
         kind = type(next_token).__name__
         raise BrokenPage(f"A page of the listing has a nextToken that is {kind}, not text.")
     return page_of(summaries, next_token)
+
+
+def _summaries_of(page: dict[str, Any]) -> Any:
+    """A page that has none may leave them out, but then it has nothing else to say."""
+    return page.get("asyncInvokeSummaries", None if page.keys() - {"nextToken"} else [])
 
 
 def page_of(summaries: Sequence[Summary], next_token: str | None = None) -> Page:

@@ -17,6 +17,9 @@ REMEDIES: Final = {
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
 }
 
+LINE_LENGTH: Final = 1_000
+"""Characters that are told of an error."""
+
 RUNS_SCHEMA: Final = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),
@@ -95,8 +98,18 @@ class Observer(Protocol):
 def describe(error: BaseException) -> str:
     """Class and message in one line, with the remedy where it is known."""
     if not isinstance(error, ClientError):
-        return " ".join(f"{type(error).__name__}: {error}".split())
-    code = error.response.get("Error", {}).get("Code", type(error).__name__)
-    message = error.response.get("Error", {}).get("Message", "")
-    sentence = message if message.endswith((".", "!", "?")) else f"{message}."
-    return " ".join(f"{code}: {sentence} {REMEDIES.get(code, '')}".split())
+        return one_line(f"{type(error).__name__}: {error}")
+    code = str(error.response.get("Error", {}).get("Code", type(error).__name__))
+    message = str(error.response.get("Error", {}).get("Message") or "")
+    told = one_line(f"{code}: {message}").rstrip(":")
+    sentence = told if told.endswith((".", "!", "?")) else f"{told}."
+    return f"{sentence} {REMEDIES.get(code, '')}".rstrip()
+
+
+def one_line(text: str) -> str:
+    """Text that others wrote: one line, not endless, and nothing that a terminal would obey."""
+    line = " ".join(text[: 2 * LINE_LENGTH].split())
+    shortened = line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in shortened
+    )

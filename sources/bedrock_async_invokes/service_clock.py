@@ -29,8 +29,11 @@ class ServiceClock:
         return self.at(datetime.now(UTC))
 
     def at(self, local: datetime) -> datetime:
-        """The service's time at a local one."""
-        return local + self._offset
+        """The service's time at a local one; an answer from the last second of 9999 tells none."""
+        try:
+            return local + self._offset
+        except OverflowError:
+            return local
 
     def _compare(self, response_dict: Mapping[str, Any] | None, **_: Any) -> None:
         date = (response_dict or {}).get("headers", {}).get("Date")

@@ -30,6 +30,12 @@ BATCH_ROWS: Final = 50_000
 BATCH_BYTES: Final = 50_000_000
 """A table that is handed to dlt has one or the other, since each hand-over has a fixed price."""
 
+CHAIN_BYTES: Final = 16_000_000
+"""A window is cut where its rows have so many bytes, though it has fewer pages than planned."""
+
+TIED_BYTES: Final = 50_000_000
+"""Rows that no window can be cut between, since they tie, have less: 100,000 in a microsecond."""
+
 SLICE_BYTES: Final = 150_000_000
 """What one load package has at most, where rows are so wide that it comes before their number."""
 
@@ -45,6 +51,12 @@ CLOCK_TOLERANCE_SECONDS: Final = 30
 CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 15
 """A page of 1,000 invocations takes well under a second; a call that hangs is tried again."""
+
+CALL_SECONDS: Final = 60
+"""A call that has not ended by then is given up, though bytes may still trickle in."""
+
+ANSWER_BYTES: Final = 32_000_000
+"""A page of 1,000 invocations, each as long as the service's model lets it be, takes 20 MB."""
 
 ATTEMPTS_PER_CALL: Final = 5
 """Tries that botocore gives one call before the reader takes over."""

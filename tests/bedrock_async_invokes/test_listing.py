@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.exceptions import ClientError, PaginationError
+from botocore.exceptions import ClientError
 
 from sources.bedrock_async_invokes.calls import Tally
 from sources.bedrock_async_invokes.errors import BrokenPage, ListingError
@@ -202,7 +202,7 @@ def test_a_body_that_is_never_whole_fails_in_the_end(
 
 def test_a_token_that_comes_twice_ends_the_chain() -> None:
     page = {"asyncInvokeSummaries": [], "nextToken": "again"}
-    with pytest.raises(PaginationError, match="received twice"):
+    with pytest.raises(ListingError, match="nextToken came twice"):
         listing_of(client_that_answers(page for _ in range(3))).read(Window())
 
 
