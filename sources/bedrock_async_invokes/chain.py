@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from .errors import ListingError
 from .records import SCHEMA, submit_edges, submit_microseconds
-from .settings import REQUEST_MARGIN_US, TIED_BYTES
+from .settings import TIED_BYTES
 from .windows import Window
 
 NO_ROWS: Final = SCHEMA.empty_table()
@@ -37,13 +37,14 @@ class Chain:
         """In bytes."""
         self.arns: set[str] = set()
         self._tables = [NO_ROWS]
+        self._is_sorted = True
         self._first: int | None = None
         self._last: int | None = None
 
     @property
     def rest(self) -> Window:
         """What is left to read, with the rows that tie with the last one read."""
-        if self._last is None:
+        if self._last is None or not self._is_sorted:
             return self.window
         if self.newest_first:
             return Window(self.window.start, self._last + 1)
@@ -51,8 +52,8 @@ class Chain:
 
     @property
     def can_stop(self) -> bool:
-        """A chain cannot end between rows that were submitted at the same time."""
-        return self._first != self._last
+        """A chain cannot end between rows that were submitted at the same time, or in disorder."""
+        return self._is_sorted and self._first != self._last
 
     def add(self, table: pa.Table) -> bool:
         """Take in a page's rows, but for those outside of the window or seen before.
@@ -69,8 +70,8 @@ class Chain:
         """Raise `ListingError` where rows that no window can be cut between do not end."""
         if not self.can_stop and self.size > TIED_BYTES:
             raise ListingError(
-                f"More than {TIED_BYTES / 1e6:g} MB of invocations have the same submitTime, or "
-                "none: such a listing cannot be read in parts."
+                f"More than {TIED_BYTES / 1e6:g} MB of invocations have the same submitTime or "
+                "none, or are not in its order: such a listing cannot be read in parts."
             )
 
     def _unseen(self, table: pa.Table) -> pa.Table:
@@ -98,19 +99,22 @@ class Chain:
         self.size += table.nbytes
 
     def _check_order(self, submitted: pa.ChunkedArray) -> None:
-        """What the service counts finer than it tells may look out of order, but by little."""
         if not len(submitted):
             return
+        first, last = submitted[0].as_py(), submitted[-1].as_py()
+        if first < last if self.newest_first else first > last:
+            order = "descending" if self.newest_first else "ascending"
+            raise ListingError(f"A page of the listing is not in {order} order of submitTime.")
+        self._is_sorted &= self._goes_on(submitted)
+
+    def _goes_on(self, submitted: pa.ChunkedArray) -> bool:
+        """Whether rows come one after the other, and after those before them."""
         times = submitted.combine_chunks()
         if self._last is not None:
             times = pa.concat_arrays([pa.array([self._last], pa.int64()), times])
         steps = pc.min_max(pc.pairwise_diff(times)).as_py()
         step = steps["max"] if self.newest_first else steps["min"]
-        if step is None:
-            return
-        if step > REQUEST_MARGIN_US if self.newest_first else step < -REQUEST_MARGIN_US:
-            order = "descending" if self.newest_first else "ascending"
-            raise ListingError(f"A page of the listing is not in {order} order of submitTime.")
+        return step is None or (step <= 0 if self.newest_first else step >= 0)
 
     def whole(self) -> Reading:
         """The chain came to its end."""

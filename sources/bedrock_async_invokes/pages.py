@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 from botocore.utils import parse_timestamp
 
-from .errors import BrokenPage, UnreadableInvocation
+from .errors import BrokenPage, ListingError, UnreadableInvocation
 
 Summary = Mapping[str, Any]
 """One member of `asyncInvokeSummaries`, as it came over the wire."""
@@ -109,7 +109,7 @@ _NO_S3_OUTPUT = _S3Output()
 
 
 def read_page(body: bytes) -> Page:
-    """Read a page; raises `BrokenPage`, or `UnreadableInvocation` for one of its invocations.
+    """Read a page; raises `ListingError`, or `UnreadableInvocation` for one of its invocations.
 
     A page of nothing but what is known goes to Arrow in columns. Where there is more in it, or
     something else, each invocation is looked at.
@@ -133,7 +133,7 @@ def _check_size(body: bytes) -> None:
     if len(body) <= LARGE_PAGE_BYTES:
         return
     if sum(map(body.count, (b",", b"[", b"{"))) > LARGEST_PAGE_VALUES:
-        raise BrokenPage(f"A page of the listing has more than {LARGEST_PAGE_VALUES:,} values.")
+        raise ListingError(f"A page of the listing has more than {LARGEST_PAGE_VALUES:,} values.")
 
 
 def _in_columns(summaries: list[_Summary]) -> pa.StructArray:

@@ -56,6 +56,8 @@ class Progress:
         """Whether a range was loaded that the watermark has not reached yet."""
         self.revision = 0
         """Grows with each run that changes it, which tells the newer of two copies."""
+        self.present_us = LATEST_US
+        """What was submitted after this cannot be: it is kept, but moves no watermark."""
         self._restored: Mapping[str, Any] = {}
         self._ended = SCHEMA.empty_table()
         self._ranked_after = LATEST_US
@@ -117,8 +119,12 @@ class Progress:
         )
 
     def advance(self, table: pa.Table) -> None:
-        """Move the watermark over rows before which nothing is left to read; never back."""
+        """Move the watermark over rows before which nothing is left to read; never back.
+
+        One row of the year 9999 would else hide all that is submitted until then.
+        """
         submit = submit_microseconds(table)
+        submit = submit.filter(pc.less_equal(submit, self.present_us))
         newest = pc.max(submit).as_py()
         if newest is None:
             return
@@ -237,7 +243,8 @@ class Progress:
             return pa.repeat(False, table.num_rows)
         submit = submit_microseconds(table)
         is_recent = pc.greater_equal(submit, through - self.lag_us)
-        return pc.fill_null(pc.and_(is_recent, pc.less_equal(submit, through)), False)
+        is_passed = pc.or_(pc.less_equal(submit, through), pc.greater(submit, self.present_us))
+        return pc.fill_null(pc.and_(is_recent, is_passed), False)
 
     def _settle_ended(self) -> None:
         settled_before = self.settled_before

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .calls import Tally
 from .chain import Reading
 from .errors import ListingError, ScopeError, UnreadableInvocation
-from .instants import to_time
+from .instants import to_microseconds, to_time
 from .listing import Listing
 from .pace import Pace
 from .pool import ReadingPool, Task
@@ -22,7 +22,7 @@ from .reader import Piece, ScopeReader
 from .reports import Observer, ScopeReport, describe
 from .scopes import Account, Scope
 from .service_clock import ServiceClock
-from .settings import FailureMessages
+from .settings import CLOCKS_APART_US, FailureMessages
 from .turns import TURNS
 from .windows import Plan, Window
 
@@ -204,6 +204,7 @@ class ScopeRun:
             state[str(self.scope)] = self.progress.to_state()
 
     def _take_in(self, reading: Reading) -> pa.Table:
+        self.progress.present_us = to_microseconds(self._clock.now()) + CLOCKS_APART_US
         if self._moves_watermark:
             self.progress.advance(reading.table)
         else:

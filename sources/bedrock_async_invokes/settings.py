@@ -48,6 +48,9 @@ MISSES_FORGIVEN: Final = 3
 CLOCK_TOLERANCE_SECONDS: Final = 30
 """How far the local clock may be off until the service's is taken; headers tell whole seconds."""
 
+CLOCKS_APART_US: Final = 24 * 3600 * 1_000_000
+"""How far a submitTime may be ahead of the service's clock and still be believed."""
+
 CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 15
 """A page of 1,000 invocations takes well under a second; a call that hangs is tried again."""
