@@ -72,7 +72,7 @@ def rows_of(body: bytes) -> list[dict[str, Any]]:
 def _row_of(summary: Any) -> dict[str, Any]:
     output = _structure(_structure(summary).get("outputDataConfig"))
     s3 = _structure(output.get("s3OutputDataConfig"))
-    row = {column: _text(summary.get(name)) for name, column in TEXTS.items()}
+    row: dict[str, Any] = {column: _text(summary.get(name)) for name, column in TEXTS.items()}
     row |= {column: _text(s3.get(name)) for name, column in S3_TEXTS.items()}
     row |= {column: microseconds(summary.get(name)) for name, column in TIMES.items()}
     if not row["invocation_arn"] or not row["model_arn"]:
@@ -124,7 +124,8 @@ def microseconds(value: Any) -> int | None:
         raise NotUnderstood from error
     if by_python is not None and aware != by_python:
         raise NotUnderstood
-    return (aware - EPOCH) // timedelta(microseconds=1)
+    since: timedelta = aware - EPOCH
+    return since // timedelta(microseconds=1)
 
 
 def _of_iso(text: str) -> datetime | None:
