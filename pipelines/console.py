@@ -2,15 +2,16 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.load import RunResult
 from pipelines.models import BuiltModel
 from pipelines.refresh import Refresh
-from pipelines.words import counted, show_time
+from pipelines.words import counted, show_time, visible
 from sources.bedrock_async_invokes.reports import ScopeReport
 
 if TYPE_CHECKING:
@@ -26,15 +27,22 @@ FAILURES: Final = 20
 """Failures that are told one by one."""
 
 
+class PlainConsole(Console):
+    """Prints ARNs and model ids as they are, but for what a terminal would obey."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
 def error_console() -> Console:
     """Stderr."""
-    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    return PlainConsole(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 
 def output_console() -> Console:
     """Stdout; where it is no terminal, wide enough that a table's rows stay whole."""
     width = None if sys.stdout.isatty() else 200
-    return Console(width=width, soft_wrap=True, highlight=False, markup=False)
+    return PlainConsole(width=width, soft_wrap=True, highlight=False, markup=False)
 
 
 def plain_table(*texts: str, numbers: Sequence[str] = ()) -> Table:

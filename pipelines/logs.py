@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
+from pipelines.words import visible
+
 LOGGER: Final = logging.getLogger("bedrock_async_etl")
 DLT_LOGGER: Final = logging.getLogger("dlt")
 ERROR: Final = "error"
@@ -25,7 +27,7 @@ class PlainLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "Error: " if getattr(record, "event", None) == ERROR else ""
-        sys.stderr.write(f"{prefix}{record.getMessage()}\n")
+        sys.stderr.write(f"{prefix}{visible(record.getMessage())}\n")
 
 
 class JsonLines(logging.Handler):

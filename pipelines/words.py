@@ -25,3 +25,13 @@ def show_age(seconds: float | None, units: int = 2) -> str:
         if parts and (len(parts) == units or not number):
             break
     return " ".join(parts) or "0 s"
+
+
+def visible(text: str) -> str:
+    """What others wrote, such as a model's id, with control characters that no terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
+        for char in text
+    )

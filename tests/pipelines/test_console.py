@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from pipelines.console import ROWS, print_result
+from pipelines.console import ROWS, error_console, output_console, plain_table, print_result
 from pipelines.load import RunResult
+from pipelines.logs import Logs, tell
 from sources.bedrock_async_invokes.reports import ScopeReport
 from tests.conftest import NOW, REGION
 
@@ -27,6 +28,23 @@ def test_one_row_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
         "account       region     outcome  new  changed  open  calls  submitted through (UTC)",
         "000000000001  us-east-1  ok         1        0     0      1  2026-03-31 12:00:00",
         "Loaded 1 row into duckdb:copy.duckdb in 1.0 s.",
+    ]
+
+
+def test_a_terminal_obeys_nothing_that_others_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    table = plain_table("model")
+    table.add_row("\x1b[2Jevil\u202e")
+    for console in (output_console(), error_console()):
+        console.print(table)
+        console.print("line\n\x07bell \x9b31m")
+    with Logs():
+        tell("odd", "told \x1b]0;title\x07")
+    captured = capsys.readouterr()
+    lines = ["model", "\\x1b[2Jevil\\u202e", "line", "\\x07bell \\x9b31m"]
+    assert [line.rstrip() for line in captured.out.splitlines()] == lines
+    assert [line.rstrip() for line in captured.err.splitlines()] == [
+        *lines,
+        "told \\x1b]0;title\\x07",
     ]
 
 

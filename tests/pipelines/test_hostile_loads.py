@@ -19,14 +19,11 @@ from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination
 from pipelines.lake.destination import LakeDestination
 from pipelines.load import RunResult, load
+from sources.bedrock_async_invokes.reports import describe
+from sources.bedrock_async_invokes.scope_run import SCOPE_ERRORS
 from sources.bedrock_async_invokes.windows import Window
 from tests import oracle
-from tests.bedrock_async_invokes.test_hostile_answers import (
-    SCOPE_ERRORS,
-    describe,
-    is_one_harmless_line,
-    listing_of,
-)
+from tests.bedrock_async_invokes.test_hostile_answers import is_one_harmless_line, listing_of
 from tests.bedrock_async_invokes.test_hostile_pages import (
     bodies,
     expected_rows,
