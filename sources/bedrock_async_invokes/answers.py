@@ -1,5 +1,6 @@
 """Answers as they come in over HTTP: they end, after so many bytes and so many seconds."""
 
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,14 +80,13 @@ class _Call:
 
 def _read(raw: Any) -> bytes:
     """The body, unpacked where it is compressed, although that was not asked for."""
-    chunks, size = [], 0
+    body = io.BytesIO()  # Unlike a list of chunks, it is never there twice.
     for chunk in raw.stream(CHUNK_BYTES, decode_content=True):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > ANSWER_BYTES:
+        body.write(chunk)
+        if body.tell() > ANSWER_BYTES:
             raw.close()
             raise ListingError(f"An answer is larger than {ANSWER_BYTES / 1e6:g} MB.")
-    return b"".join(chunks)
+    return body.getvalue()
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ BATCH_ROWS: Final = 50_000
 BATCH_BYTES: Final = 50_000_000
 """A table that is handed to dlt has one or the other, since each hand-over has a fixed price."""
 
-CHAIN_BYTES: Final = 16_000_000
+CHAIN_BYTES: Final = 8_000_000
 """A window is cut where its rows have so many bytes, though it has fewer pages than planned."""
 
 TIED_BYTES: Final = 50_000_000
@@ -58,8 +58,8 @@ READ_TIMEOUT_SECONDS: Final = 15
 CALL_SECONDS: Final = 60
 """A call that has not ended by then is given up, though bytes may still trickle in."""
 
-ANSWER_BYTES: Final = 32_000_000
-"""A page of 1,000 invocations, each as long as the service's model lets it be, takes 20 MB."""
+ANSWER_BYTES: Final = 16_000_000
+"""A page of 1,000 invocations takes 10 MB where each is as long as the service's model has it."""
 
 ATTEMPTS_PER_CALL: Final = 5
 """Tries that botocore gives one call before the reader takes over."""

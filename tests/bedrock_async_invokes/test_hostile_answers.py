@@ -175,16 +175,16 @@ def test_an_error_of_the_service_is_no_crash_either() -> None:
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_long_answer_is_not_read_to_its_end(status: int) -> None:
-    assert read(answer(b" " * 33_000_000, status)) == (
-        "ListingError: An answer is larger than 32 MB.",
+    assert read(answer(b" " * 17_000_000, status)) == (
+        "ListingError: An answer is larger than 16 MB.",
         1,
     )
 
 
 def test_a_small_answer_that_unpacks_to_a_long_one_is_not_unpacked_to_its_end() -> None:
-    bomb = gzip.compress(b" " * 33_000_000, 1)
+    bomb = gzip.compress(b" " * 17_000_000, 1)
     assert read(answer(bomb, 200, "Content-Encoding: gzip")) == (
-        "ListingError: An answer is larger than 32 MB.",
+        "ListingError: An answer is larger than 16 MB.",
         1,
     )
 
@@ -344,10 +344,10 @@ def rows_of_bytes(size: int) -> bytes:
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        (rows_of_bytes(100_000_000), "ListingError: An answer is larger than 32 MB."),
+        (rows_of_bytes(100_000_000), "ListingError: An answer is larger than 16 MB."),
         (
             page(summary(1, failureMessage="x" * 100_000_000)),
-            "ListingError: An answer is larger than 32 MB.",
+            "ListingError: An answer is larger than 16 MB.",
         ),
         (page(summary(1, failureMessage="x" * 10_000_000)), None),
     ],

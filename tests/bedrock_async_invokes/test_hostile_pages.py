@@ -292,3 +292,11 @@ def test_what_is_nested_is_kept_or_refused(depth: int) -> None:
         assert depth == 970
     else:
         assert table["extra"].to_pylist() == [f'{{"new":{nested}}}']
+
+
+def test_an_invocation_that_is_nested_too_deeply_is_named() -> None:
+    nested: list[Any] = []
+    for _ in range(5_000):
+        nested = [nested]
+    line = table_or_line([summary(2), summary(1, new=nested)])
+    assert line == f"Invocation {ARN}: what it has beyond its columns is nested too deeply."
