@@ -15,9 +15,9 @@ from tests.organizations import Organization
 set_defaults()
 
 settings.register_profile(
-    "soak", max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "soak", max_examples=3_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-"""Hours of what takes seconds by default: `pytest FILE --hypothesis-profile soak`."""
+"""Minutes of what takes seconds by default: `pytest FILE --hypothesis-profile soak`."""
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"

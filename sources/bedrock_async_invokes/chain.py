@@ -105,16 +105,12 @@ class Chain:
         if first < last if self.newest_first else first > last:
             order = "descending" if self.newest_first else "ascending"
             raise ListingError(f"A page of the listing is not in {order} order of submitTime.")
-        self._is_sorted &= self._goes_on(submitted)
-
-    def _goes_on(self, submitted: pa.ChunkedArray) -> bool:
-        """Whether rows come one after the other, and after those before them."""
-        times = submitted.combine_chunks()
-        if self._last is not None:
-            times = pa.concat_arrays([pa.array([self._last], pa.int64()), times])
-        steps = pc.min_max(pc.pairwise_diff(times)).as_py()
-        step = steps["max"] if self.newest_first else steps["min"]
-        return step is None or (step <= 0 if self.newest_first else step >= 0)
+        start = first if self._last is None else self._last
+        steps = pc.min_max(pc.pairwise_diff(submitted.combine_chunks())).as_py()
+        if self.newest_first:
+            self._is_sorted &= first <= start and (steps["max"] or 0) <= 0
+        else:
+            self._is_sorted &= first >= start and (steps["min"] or 0) >= 0
 
     def whole(self) -> Reading:
         """The chain came to its end."""

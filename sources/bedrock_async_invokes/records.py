@@ -128,14 +128,24 @@ def digests(table: pa.Table) -> list[str]:
         *columns, SEPARATOR, null_handling="replace", null_replacement=NULL
     )
     rows = texts.cast(pa.binary()).to_pylist()
-    for at in _ambiguous(texts, columns):
-        values = [column[at].as_py() for column in columns]
-        rows[at] = json.dumps(values).encode()
+    if not _are_distinct(rows, columns):
+        for at in _ambiguous(texts, columns):
+            rows[at] = json.dumps([column[at].as_py() for column in columns]).encode()
     return [hashlib.blake2b(row, digest_size=8).hexdigest() for row in rows]
 
 
+def _are_distinct(rows: Sequence[bytes], columns: Sequence[pa.ChunkedArray]) -> bool:
+    """Whether no value has what separates values, nor what stands for none."""
+    separator, null = SEPARATOR.encode(), NULL.encode()
+    separators = sum(row.count(separator) for row in rows)
+    nulls = sum(row.count(null) for row in rows)
+    return separators == len(rows) * (len(columns) - 1) and nulls == sum(
+        column.null_count for column in columns
+    )
+
+
 def _ambiguous(texts: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray]) -> list[int]:
-    """Rows where a value has what separates values, or is what stands for none."""
+    """Rows that may look like another: a value has a separator, or is what stands for none."""
     is_odd = pc.not_equal(pc.count_substring(texts, SEPARATOR), len(columns) - 1)
     for column in columns:
         is_odd = pc.or_(is_odd, pc.fill_null(pc.equal(column, NULL), False))
@@ -145,8 +155,8 @@ def _ambiguous(texts: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray]) -> li
 
 def _required(listed: Mapping[str, pa.StringArray], member: str) -> pa.StringArray:
     values = listed[member]
-    is_missing = pc.fill_null(pc.equal(values, ""), True)
-    if pc.any(is_missing).as_py():
+    if values.null_count or pc.any(pc.equal(values, "")).as_py():
+        is_missing = pc.fill_null(pc.equal(values, ""), True)
         arn = listed["invocationArn"][pc.index(is_missing, True).as_py()].as_py()
         raise UnreadableInvocation(f"{invocation_name(arn)}: listed without {member}.")
     return values
