@@ -242,13 +242,16 @@ def test_two_rows_that_differ_have_two_digests(rows: list[list[str | None]]) -> 
 TYPES: dict[str, Any] = {"int": 7, "bool": True, "list": [1], "dict": {"a": 1}, "float": 1.5}
 
 
-@pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("member", [*oracle.TEXTS, *oracle.TIMES, "outputDataConfig"])
+NUMBERS = {"int", "float"}
+WRONG = [
+    *((member, kind) for member in oracle.TEXTS for kind in TYPES),
+    *((member, kind) for member in oracle.TIMES for kind in TYPES.keys() - NUMBERS),
+    *(("outputDataConfig", kind) for kind in TYPES.keys() - {"dict"}),
+]
+
+
+@pytest.mark.parametrize(("member", "kind"), sorted(WRONG))
 def test_a_member_of_another_type_is_named_with_its_invocation(member: str, kind: str) -> None:
-    if (member in oracle.TIMES and kind in ("int", "float")) or (
-        member == "outputDataConfig" and kind == "dict"
-    ):
-        pytest.skip("That is what it may be.")
     body = json.dumps({"asyncInvokeSummaries": [summary(2), summary(1) | {member: TYPES[kind]}]})
     with pytest.raises(UnreadableInvocation) as raised:
         to_table(read_page(body.encode()), NOW)
