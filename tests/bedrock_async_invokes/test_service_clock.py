@@ -47,3 +47,9 @@ def test_a_difference_that_headers_cannot_tell_is_none(seconds_off: int, is_take
     clock = clock_after(f"{date:%a, %d %b %Y %H:%M:%S} GMT")
     local = datetime(2026, 1, 1, tzinfo=UTC)
     assert (clock.at(local) != local) == is_taken
+
+
+def test_a_clock_beyond_the_last_year_is_none() -> None:
+    """The answer came in the last second that can be told; now it is an hour later."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert clock_after("Fri, 31 Dec 9999 23:59:59 GMT").at(later) == later
