@@ -11,7 +11,7 @@ from rich.text import Text
 from pipelines.load import RunResult
 from pipelines.models import BuiltModel
 from pipelines.refresh import Refresh
-from pipelines.words import counted, show_time, visible
+from pipelines.words import counted, quarantine_told, show_time, visible
 from sources.bedrock_async_invokes.reports import ScopeReport
 
 if TYPE_CHECKING:
@@ -65,6 +65,9 @@ def print_result(result: RunResult) -> None:
         console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
     if len(result.failed) > FAILURES:
         console.print(f"{len(result.failed) - FAILURES:,} more failed: `status --all` has each.")
+    for scope in [scope for scope in result.scopes if scope.quarantined][:FAILURES]:
+        told = quarantine_told(scope.quarantined, scope.quarantine_reason)
+        console.print(f"{scope.account_id}/{scope.region}: {told}")
     if result.rows_recovered:
         rows = counted(result.rows_recovered, "row")
         console.print(f"Loaded first what a killed run had read: {rows}.")

@@ -47,9 +47,19 @@ REPORTED: Final = (
     "open_invocations",
     "vanished",
     "submitted_through",
+    "quarantined",
+    "quarantine_reason",
 )
 
-TOTALLED: Final = ("calls", "throttled", "rows_read", "rows_new", "rows_changed", "vanished")
+TOTALLED: Final = (
+    "calls",
+    "throttled",
+    "rows_read",
+    "rows_new",
+    "rows_changed",
+    "vanished",
+    "quarantined",
+)
 
 DestinationKind = Literal["duckdb", "parquet", "delta"]
 

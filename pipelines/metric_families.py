@@ -19,6 +19,8 @@ METRICS: Final = {
     "last_run_calls": "Calls that the last run made, over all scopes.",
     "last_run_throttled_calls": "Calls of the last run that were throttled, over all scopes.",
     "last_run_vanished_invocations": "Open invocations that the last run found to be gone.",
+    "last_run_quarantined_invocations": "Rows of other accounts or regions that the last run "
+    "kept out.",
     "failed_checks": "Checks that did not hold in the last run.",
     "scopes": "Scopes by the outcome of their last run.",
     "scopes_never_read": "Scopes that no run has read whole yet.",
@@ -35,6 +37,8 @@ METRICS: Final = {
     "scope_last_run_throttled_calls": "Calls of the last run of the scope that were throttled.",
     "scope_last_run_vanished_invocations": "Open invocations that the last run of the scope "
     "found to be gone.",
+    "scope_last_run_quarantined_invocations": "Rows of other accounts or regions that the last "
+    "run of the scope kept out.",
     "model_completed_invocations": "Invocations of the last 30 days that are Completed.",
     "model_failed_invocations": "Invocations of the last 30 days that are Failed.",
     "model_open_invocations": "Open invocations, however old.",
@@ -120,6 +124,7 @@ class Families:
         self._add(f"{prefix}_calls", counts["calls"], of)
         self._add(f"{prefix}_throttled_calls", counts["throttled"], of)
         self._add(f"{prefix}_vanished_invocations", counts["vanished"], of)
+        self._add(f"{prefix}_quarantined_invocations", counts["quarantined"], of)
 
     def _add_totals(self) -> None:
         """Over all scopes, those among them that have no series of their own."""

@@ -27,10 +27,17 @@ select
             'calls': calls,
             'throttled': throttled,
             'vanished': vanished,
+            'quarantined': coalesce(quarantined, 0),
+            'quarantine_reason': quarantine_reason,
         },
         {'finished_at': finished_at, 'load_id': _dlt_load_id}
     )),
-from bedrock.extract_runs
+from (
+    from bedrock.extract_runs
+    -- A database that was loaded last by an older version has not got these columns.
+    union all by name
+    select null::bigint as quarantined, null::varchar as quarantine_reason where false
+)
 group by account_id, region
 order by account_id, region
 """

@@ -47,6 +47,8 @@ SCOPE_KEYS: Final = (
     "submitted_through",
     "open_invocations",
     "last_error",
+    "quarantined",
+    "quarantine_reason",
 )
 
 
@@ -75,6 +77,11 @@ class Status:
         return [scope for scope in self.scopes if scope["last_success_at"] is None]
 
     @property
+    def quarantined(self) -> list[Row]:
+        """Scopes whose newest run was given rows of another account or region."""
+        return [scope for scope in self.scopes if scope["quarantined"]]
+
+    @property
     def newest_age(self) -> float | None:
         """Seconds since the newest good run."""
         return min(self._ages(), default=None)
@@ -101,7 +108,11 @@ class Status:
                 "oldest_success_age_seconds": self.oldest_age,
                 "never_read": len(self.never_read),
             },
-            "whole": {"scopes": len(self.scopes), "failed": len(self.failed)},
+            "whole": {
+                "scopes": len(self.scopes),
+                "failed": len(self.failed),
+                "quarantined": sum(scope["quarantined"] for scope in self.quarantined),
+            },
             "stuck": {
                 **self.counts,
                 "modelled_at": self.modelled_at,

@@ -7,7 +7,7 @@ from rich.table import Table
 from pipelines.console import FAILURES, ROWS, output_console, plain_table
 from pipelines.standing import Row
 from pipelines.status import Status
-from pipelines.words import counted, show_age, show_time
+from pipelines.words import counted, quarantine_told, show_age, show_time
 
 
 def print_status(status: Status, *, all_scopes: bool) -> None:
@@ -28,6 +28,10 @@ def print_status(status: Status, *, all_scopes: bool) -> None:
     failed = [scope for scope in shown if scope["last_error"]]
     for scope in failed if all_scopes else failed[:FAILURES]:
         console.print(f"{scope['account_id']}/{scope['region']}: {scope['last_error']}")
+    quarantined = [scope for scope in shown if scope["quarantined"]]
+    for scope in quarantined if all_scopes else quarantined[:FAILURES]:
+        told = quarantine_told(scope["quarantined"], scope["quarantine_reason"])
+        console.print(f"{scope['account_id']}/{scope['region']}: {told}")
 
 
 def _fresh(status: Status) -> str:
@@ -45,9 +49,11 @@ def _fresh(status: Status) -> str:
 
 def _whole(status: Status) -> str:
     scopes = counted(len(status.scopes), "scope")
+    foreign = sum(scope["quarantined"] for scope in status.quarantined)
+    rest = f" {counted(foreign, 'foreign row')} quarantined." if foreign else ""
     if not status.failed:
-        return f"Whole?  Yes: the last run of {scopes} was good."
-    return f"Whole?  No: the last run of {len(status.failed):,} of {scopes} failed."
+        return f"Whole?  Yes: the last run of {scopes} was good.{rest}"
+    return f"Whole?  No: the last run of {len(status.failed):,} of {scopes} failed.{rest}"
 
 
 def _stuck(status: Status) -> str:

@@ -17,7 +17,7 @@ from pipelines.logs import LogFormat, tell, tell_error
 from pipelines.models import BuiltModel, OnBuilt
 from pipelines.refresh import Refresh
 from pipelines.terminal import Terminal
-from pipelines.words import counted
+from pipelines.words import counted, quarantine_told
 from sources.bedrock_async_invokes.reports import ScopeReport
 
 if TYPE_CHECKING:
@@ -105,10 +105,12 @@ def _tell_scope(report: ScopeReport) -> None:
         f"{report.open_invocations:,} open, {counted(report.calls, 'call')}"
         + (f", {report.throttled:,} throttled" if report.throttled else "")
     )
+    if report.quarantined:
+        told += f"; {quarantine_told(report.quarantined, report.quarantine_reason)}"
     tell(
         "scope_finished",
         f"{report.account_id}/{report.region}: {report.outcome}: {told}",
-        logging.INFO if report.outcome == "ok" else logging.WARNING,
+        logging.INFO if report.outcome == "ok" and not report.quarantined else logging.WARNING,
         **{name: getattr(report, name) for name in REPORTED},
     )
 

@@ -35,3 +35,9 @@ def visible(text: str) -> str:
         char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def quarantine_told(rows: int, reason: str | None) -> str:
+    """What became of rows that contradict their scope."""
+    are = "is" if rows == 1 else "are"
+    return f"{counted(rows, 'row')} {are} quarantined as of another account or region: {reason}"

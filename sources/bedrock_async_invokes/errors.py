@@ -13,6 +13,15 @@ class ListingError(RuntimeError):
     """The listing did not behave: an endless chain of pages, or rows of another scope."""
 
 
+class ForeignPage(ListingError):
+    """A page of nothing but invocations of another scope: wrong credentials, or endpoint."""
+
+    def __init__(self, message: str, rows: int, reason: str | None) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.reason = reason
+
+
 class BrokenPage(ListingError):
     """A page that is not the JSON it says it is, such as a body that was cut short."""
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -14,10 +13,11 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from .answers import bound_answers
 from .calls import Tally, is_refusal_of_parameters, is_transient, parse_pages_raw
 from .chain import Chain, Reading
-from .errors import BrokenPage, ListingError
+from .errors import BrokenPage, ForeignPage, ListingError
 from .instants import EARLIEST_US, LATEST_US, to_time
 from .pace import Pace
 from .pages import Page
+from .quarantine import divided
 from .records import to_table
 from .scopes import Scope
 from .service_clock import ServiceClock
@@ -118,18 +118,19 @@ class Listing:
         return pages
 
     def _to_table(self, page: Page) -> pa.Table:
+        """The page's rows, those of other scopes among them, unless there are no others.
+
+        Some are left to whoever takes in what was read: a chain has to know where it got to.
+        """
         table = to_table(page, self._clock.now(), self._failure_messages)
-        expected_parts = {"region": self._scope.region}
-        if self._scope.is_known:
-            expected_parts["account_id"] = self._scope.account_id
-        for column, expected in expected_parts.items():
-            is_foreign = pc.fill_null(pc.not_equal(table[column], expected), False)
-            if pc.any(is_foreign).as_py():
-                arn = table.filter(is_foreign)["invocation_arn"][0]
-                raise ListingError(
-                    f"The listing of {self._scope} has {arn}: these credentials belong to another "
-                    "account or region. Check the role and the endpoint."
-                )
+        own, foreign = divided(table, self._scope)
+        if foreign.rows and not own.num_rows:
+            raise ForeignPage(
+                f"{foreign.reason} All of its page is foreign: these credentials belong to another "
+                "account or region. Check the role and the endpoint.",
+                foreign.rows,
+                foreign.reason,
+            )
         return table
 
     def _counted(self, reading: Reading) -> Reading:

@@ -38,6 +38,8 @@ RUNS_SCHEMA: Final = pa.schema(
         pa.field("open_invocations", pa.int64()),
         pa.field("vanished", pa.int64()),
         pa.field("submitted_through", TIMESTAMP),
+        pa.field("quarantined", pa.int64()),
+        pa.field("quarantine_reason", pa.string()),
     ]
 )
 """The columns of `extract_runs`: one row per scope and run."""
@@ -72,11 +74,16 @@ class ScopeReport:
     open_invocations: int = 0
     vanished: int = 0
     submitted_through: datetime | None = None
+    quarantined: int = 0
+    """Rows that were listed, but whose ARNs are of another account or region: none is loaded."""
+    quarantine_reason: str | None = None
 
     @property
     def has_news(self) -> bool:
         """Whether it failed, or anything was found that had not been known."""
-        return self.outcome != "ok" or bool(self.rows_new or self.rows_changed or self.vanished)
+        return self.outcome != "ok" or any(
+            (self.rows_new, self.rows_changed, self.vanished, self.quarantined)
+        )
 
 
 class Observer(Protocol):

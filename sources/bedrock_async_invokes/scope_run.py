@@ -12,12 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .calls import Tally
 from .chain import Reading
-from .errors import ListingError, ScopeError, UnreadableInvocation
+from .errors import ForeignPage, ListingError, ScopeError, UnreadableInvocation
 from .instants import to_microseconds, to_time
 from .listing import Listing
 from .pace import Pace
 from .pool import ReadingPool, Task
 from .progress import Progress, Stored
+from .quarantine import Quarantine, divided
 from .reader import Piece, ScopeReader
 from .reports import Observer, ScopeReport, describe
 from .scopes import Account, Scope
@@ -159,9 +160,7 @@ class ScopeRun:
         )
         if not self.scope.is_known:
             newest = listing(self.scope).read(Window(), newest_first=True, max_pages=1)
-            accounts = newest.table["account_id"].drop_null().unique().to_pylist()
-            if accounts:
-                self.scope = Scope(accounts[0], self.scope.region)
+            self.scope = Scope(_only_account(newest.table, self.scope), self.scope.region)
         return listing(self.scope)
 
     def _read(self, listing: Listing, reader: ScopeReader, piece: Piece) -> Callable[[], None]:
@@ -187,6 +186,8 @@ class ScopeRun:
             if self._moves_watermark and self._plan.forward.end is None:
                 self.progress.finish()
         except SCOPE_ERRORS as error:
+            if isinstance(error, ForeignPage):
+                self._keep_out(Quarantine(error.rows, error.reason))
             self._end("failed", describe(error))
         else:
             self._end("ok")
@@ -204,19 +205,26 @@ class ScopeRun:
             state[str(self.scope)] = self.progress.to_state()
 
     def _take_in(self, reading: Reading) -> pa.Table:
+        """What of a reading is new or changed; rows of other scopes go no further than here."""
         self.progress.present_us = to_microseconds(self._clock.now()) + CLOCKS_APART_US
+        table, foreign = divided(reading.table, self.scope)
+        self._keep_out(foreign)
         if self._moves_watermark:
-            self.progress.advance(reading.table)
+            self.progress.advance(table)
         else:
             self.progress.has_islands = True
         changes = self.progress.changes(
-            reading.window, reading.table, self._plan.settled_before, self._stored
+            reading.window, table, self._plan.settled_before, self._stored
         )
         self.report.rows_new += changes.new
         self.report.rows_changed += changes.changed
         self.report.vanished += len(changes.vanished)
         self.vanished += [(arn, self._clock.now()) for arn in changes.vanished]
         return changes.table
+
+    def _keep_out(self, foreign: Quarantine) -> None:
+        kept_out = Quarantine(self.report.quarantined, self.report.quarantine_reason) + foreign
+        self.report.quarantined, self.report.quarantine_reason = kept_out.rows, kept_out.reason
 
     def _observe(self) -> None:
         report, through = self.report, self.progress.submitted_through
@@ -232,3 +240,16 @@ class ScopeRun:
         self.report.started_at = self._clock.at(self.report.started_at)
         self.report.finished_at = self._clock.now()
         self._observe()
+
+
+def _only_account(table: pa.Table, scope: Scope) -> str:
+    """The account that the rows of a region have, where nothing else tells whose they are."""
+    own, _ = divided(table, scope)
+    accounts = own["account_id"].drop_null().unique().to_pylist()
+    if len(accounts) > 1:
+        raise ScopeError(
+            f"The listing of {scope} has invocations of several accounts ({', '.join(accounts)}), "
+            "and the credentials do not tell which is theirs. Use some for which "
+            "`aws sts get-caller-identity` works."
+        )
+    return accounts[0] if accounts else scope.account_id

@@ -22,6 +22,8 @@ select
     open_invocations,
     vanished,
     submitted_through,
+    quarantined,
+    quarantine_reason,
     _dlt_load_id
 from reports
 qualify

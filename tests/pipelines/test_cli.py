@@ -73,6 +73,8 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
         "open_invocations": open_rows,
         "vanished": 0,
         "submitted_through": newest.replace("Z", "000+00:00"),
+        "quarantined": 0,
+        "quarantine_reason": None,
     }
 
 

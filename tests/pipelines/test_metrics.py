@@ -73,11 +73,13 @@ def of(database: Path, name: str, value: Any, **labels: str) -> Samples:
 def stored_scopes(database: Path) -> Samples:
     """What `extract_runs` says of scopes that were run once."""
     expected: Samples = {}
-    for account, region, ended, read, new, changed, calls, throttled, left, gone, through in query(
+    for account, region, ended, read, new, changed, *costs, left, through in query(
         database,
         "select account_id, region, finished_at, rows_read, rows_new, rows_changed, calls, "
-        "throttled, open_invocations, vanished, submitted_through from bedrock.extract_runs",
+        "throttled, vanished, quarantined, open_invocations, submitted_through "
+        "from bedrock.extract_runs",
     ):
+        calls, throttled, gone, foreign = costs
         scope = {"account_id": account, "region": region}
         expected |= of(database, "scope_last_run_success", 1, **scope)
         expected |= of(database, "scope_last_success_timestamp_seconds", ended, **scope)
@@ -88,6 +90,7 @@ def stored_scopes(database: Path) -> Samples:
         expected |= of(database, "scope_last_run_calls", calls, **scope)
         expected |= of(database, "scope_last_run_throttled_calls", throttled, **scope)
         expected |= of(database, "scope_last_run_vanished_invocations", gone, **scope)
+        expected |= of(database, "scope_last_run_quarantined_invocations", foreign, **scope)
     return expected
 
 
@@ -270,7 +273,8 @@ def test_a_shard_tells_of_its_own_scopes_under_its_name(
 
 
 def scope(number: int, outcome: str) -> dict[str, Any]:
-    counts = ("rows_read", "rows_new", "rows_changed", "calls", "throttled", "vanished")
+    rows = ("rows_read", "rows_new", "rows_changed", "vanished", "quarantined")
+    counts = (*rows, "calls", "throttled")
     return {
         "account_id": f"{number:012}",
         "region": REGION,

@@ -76,7 +76,7 @@ def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
         "exit_code",
     ]
     assert document["working_directory"] == str(DuckDBDestination(database).working_directory)
-    assert document["whole"] == {"scopes": 2, "failed": 0}
+    assert document["whole"] == {"scopes": 2, "failed": 0, "quarantined": 0}
     assert document["fresh"]["never_read"] == document["exit_code"] == 0
     stuck = document["stuck"]
     assert (stuck["stuck"], stuck["vanished"], stuck["are_models_behind"]) == (1, 0, False)
@@ -166,6 +166,8 @@ def scope(number: int, outcome: str = "ok") -> dict[str, Any]:
         "submitted_through": NOW,
         "open_invocations": 0,
         "last_error": None if outcome == "ok" else "No.",
+        "quarantined": 0,
+        "quarantine_reason": None,
     }
 
 
