@@ -53,6 +53,22 @@ OrganizationRoleOption = Annotated[
         metavar="NAME", help="Role to assume in every other account of the caller's organization."
     ),
 ]
+HubRoleOption = Annotated[
+    str | None,
+    typer.Option(metavar="ARN", help="Role to assume first, by which all others are assumed."),
+]
+ExternalIdOption = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="External id that the roles' trust policies ask for."),
+]
+RoleSessionNameOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What CloudTrail shows of who called.",
+        show_default="bedrock-async-etl",
+    ),
+]
 ShardOption = Annotated[
     str | None,
     typer.Option(

@@ -12,6 +12,7 @@ from dlt.sources import DltResource
 from .extraction import Extraction, new_extraction
 from .records import SCHEMA
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from .roles import ROLE_SESSION_NAME
 from .settings import CONCURRENCY, LAG_SECONDS, FailureMessages
 
 __all__ = ["Extraction", "bedrock_async_invokes", "extraction_source", "new_extraction"]
@@ -33,6 +34,9 @@ def bedrock_async_invokes(
     lag_seconds: int = LAG_SECONDS,
     concurrency: int = CONCURRENCY,
     failure_message: FailureMessages = "keep",
+    hub_role_arn: str | None = None,
+    external_id: dlt.TSecretStrValue | None = None,
+    role_session_name: str = ROLE_SESSION_NAME,
 ) -> Sequence[DltResource]:
     """Asynchronous invocations of the caller's account, and of one more for each role.
 
@@ -47,6 +51,10 @@ def bedrock_async_invokes(
         lag_seconds: How late an invocation may become visible in the listing.
         concurrency: Calls in flight, over all scopes.
         failure_message: `keep` it, `redact` it to its category and a hash, or `drop` it.
+        hub_role_arn: The role to assume first, by which all others are assumed. It lists the
+            organization's accounts, too.
+        external_id: What the roles' trust policies ask for; dlt keeps it out of its traces.
+        role_session_name: What CloudTrail shows of who called.
 
     Returns:
         The resources `async_invokes`, `extract_runs` and `vanished_invokes`.
@@ -62,6 +70,9 @@ def bedrock_async_invokes(
             lag_seconds,
             concurrency,
             failure_message,
+            hub_role_arn,
+            external_id,
+            role_session_name,
         )
     )
 

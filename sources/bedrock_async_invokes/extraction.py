@@ -10,12 +10,14 @@ from typing import Any, Self, get_args
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError
+from dlt.common.typing import TSecretStrValue
 
 from .errors import OptionError, ScopeError
 from .instants import to_microseconds
 from .pool import ReadingPool
 from .progress import Stored
 from .reports import RUNS_SCHEMA, VANISHED_SCHEMA, Observer, ScopeReport
+from .roles import ROLE_SESSION_NAME, Assuming
 from .scope_run import RunOptions, ScopeRun
 from .scopes import Account, Scope, find_accounts, find_regions
 from .settings import (
@@ -180,6 +182,9 @@ def new_extraction(
     lag_seconds: int = LAG_SECONDS,
     concurrency: int = CONCURRENCY,
     failure_message: FailureMessages = "keep",
+    hub_role_arn: str | None = None,
+    external_id: TSecretStrValue | None = None,
+    role_session_name: str = ROLE_SESSION_NAME,
     stored: Stored | None = None,
     elsewhere: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
@@ -187,8 +192,10 @@ def new_extraction(
     """A run over the caller's account and one for each role, in each region.
 
     `organization_role` adds the other accounts of the caller's organization, each by the role of
-    that name in it; `shard`, such as `2/4`, keeps that share of all scopes. `stored` tells which
-    rows the destination has, `elsewhere` the progress by scope that other pipelines left in it.
+    that name in it; `shard`, such as `2/4`, keeps that share of all scopes. `hub_role_arn` is
+    assumed first and assumes all other roles, each with `external_id` and `role_session_name`.
+    `stored` tells which rows the destination has, `elsewhere` the progress by scope that other
+    pipelines left in it.
 
     Raises `OptionError` for values that make no sense, `ScopeError` where there are no
     credentials, or the organization's accounts cannot be listed.
@@ -208,7 +215,8 @@ def new_extraction(
         observer=observer,
     )
     share = None if shard is None else Shard.parse(shard)
-    scopes = _find_scopes(regions or (), role_arns or (), organization_role, concurrency)
+    assuming = Assuming(hub_role_arn or None, external_id or None, role_session_name)
+    scopes = _find_scopes(regions or (), role_arns or (), organization_role, concurrency, assuming)
     kept = scopes if share is None else _share_of(scopes, share)
     return Extraction(kept, options, elsewhere or {}, share)
 
@@ -218,10 +226,11 @@ def _find_scopes(
     role_arns: Sequence[str],
     organization_role: str | None,
     concurrency: int,
+    assuming: Assuming,
 ) -> list[tuple[Account, str]]:
     """Each scope once: a role in an account that is read already takes its place."""
     try:
-        found = find_accounts(role_arns, concurrency, organization_role)
+        found = find_accounts(role_arns, concurrency, organization_role, assuming, regions)
         accounts = {account.account_id: account for account in found}
         scopes = list(_in_each_region(accounts.values(), regions))
     except BotoCoreError as error:

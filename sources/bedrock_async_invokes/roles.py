@@ -1,7 +1,7 @@
 """Credentials of roles, each of which leads to one more account."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import boto3
@@ -20,6 +20,10 @@ from .reports import describe
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
 ROLE_SESSION_NAME: Final = "bedrock-async-etl"
+SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+"""What AssumeRole takes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html."""
+EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
 
 
 def role_parts(role_arn: str) -> tuple[str, str]:
@@ -32,12 +36,96 @@ def role_parts(role_arn: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+@dataclass(frozen=True, slots=True)
+class Assuming:
+    """How roles are assumed, which is the same for all of them.
+
+    Raises `OptionError` for what AssumeRole would not take.
+    """
+
+    hub_role_arn: str | None = None
+    """The role that the caller assumes first, and that assumes the others."""
+    external_id: str | None = field(default=None, repr=False)
+    session_name: str = ROLE_SESSION_NAME
+    """What CloudTrail shows of who called."""
+
+    def __post_init__(self) -> None:
+        if self.hub_role_arn is not None:
+            role_parts(self.hub_role_arn)
+        if not SESSION_NAME.fullmatch(self.session_name):
+            raise OptionError(
+                f"Not a role's session name: {self.session_name!r}. It has 2 to 64 letters, digits "
+                "and _+=,.@-."
+            )
+        if self.external_id is not None and not EXTERNAL_ID.fullmatch(self.external_id):
+            raise OptionError(
+                "The external id given is none: it has 2 to 1,224 letters, digits and _+=,.@:/-."
+            )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Those of AssumeRole, but for the role."""
+        external_id = {"ExternalId": self.external_id} if self.external_id else {}
+        return {"RoleSessionName": self.session_name, **external_id}
+
+
 def role_session(role: "RoleProvider", loader: Any) -> boto3.Session:
     """A session with a role's credentials; a loader of its own would cost megabytes."""
     core = botocore.session.get_session()
     core.register_component("data_loader", loader)
     core.register_component("credential_provider", CredentialResolver([role]))
+    use_regional_sts(core)
     return boto3.Session(botocore_session=core)
+
+
+def use_regional_sts(core: botocore.session.Session) -> None:
+    """What the global endpoint issues is not good in regions that an account has to opt in to.
+
+    An older boto3 would ask it unless it is told, and an environment may tell it to.
+    """
+    core.set_config_variable("sts_regional_endpoints", "regional")
+
+
+class RoleCredentials(DeferredRefreshableCredentials):  # type: ignore[misc]
+    """Credentials that are renewed before they expire, and when a service says that they have.
+
+    The latter is where this machine's clock is slow, or a session was ended early.
+    """
+
+    def __init__(self, role: "RoleProvider") -> None:
+        super().__init__(self._assume, role.METHOD)
+        self._role = role
+        self._are_refused = False
+
+    def refresh_needed(self, refresh_in: int | None = None) -> bool:
+        """Whether they have to be renewed; with 0 seconds, whether their time is over.
+
+        The latter is asked of new ones, and another call may have been refused with the old ones
+        meanwhile.
+        """
+        is_refused = self._are_refused and refresh_in != 0
+        return is_refused or bool(super().refresh_needed(refresh_in))
+
+    def renew_for(self, client: BaseClient) -> None:
+        """Let a call of the client that is refused since they expired be tried once more."""
+        client.meta.events.register_first(
+            f"needs-retry.{client.meta.service_model.service_id.hyphenize()}", self._renew
+        )
+
+    def _assume(self) -> dict[str, Any]:
+        metadata = self._role.assume()
+        self._are_refused = False
+        return metadata
+
+    def _renew(
+        self, response: tuple[Any, dict[str, Any]] | None, attempts: int, **_: Any
+    ) -> int | None:
+        """Seconds until the next try, which is signed anew."""
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code not in EXPIRED_CODES or attempts > 1:
+            return None
+        self._are_refused = True
+        return 0
 
 
 @dataclass
@@ -47,13 +135,14 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]
     METHOD = "assume-role"
     sts: BaseClient
     role_arn: str
+    assuming: Assuming = Assuming()
 
-    def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(self.assume, self.METHOD)
+    def load(self) -> RoleCredentials:
+        return RoleCredentials(self)
 
     def assume(self) -> dict[str, Any]:
         try:
-            answer = self.sts.assume_role(RoleArn=self.role_arn, RoleSessionName=ROLE_SESSION_NAME)
+            answer = self.sts.assume_role(RoleArn=self.role_arn, **self.assuming.parameters)
         except (BotoCoreError, ClientError) as error:
             raise ScopeError(f"Cannot assume {self.role_arn}: {describe(error)}") from error
         self._check_account(answer["AssumedRoleUser"]["Arn"])

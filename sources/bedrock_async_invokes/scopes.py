@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Final
+from typing import Any, Final
 
 import boto3
 import botocore.session
@@ -16,7 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .errors import OptionError, ScopeError
 from .organizations import active_accounts, check_role_name
-from .roles import RoleProvider, role_parts, role_session
+from .roles import (
+    Assuming,
+    RoleCredentials,
+    RoleProvider,
+    role_parts,
+    role_session,
+    use_regional_sts,
+)
 from .settings import ATTEMPTS_PER_CALL, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 
 ALL_REGIONS: Final = "all"
@@ -48,6 +55,8 @@ class Account:
     make_session: Callable[[], boto3.Session]
     """A thousand sessions take seconds, so each is made when it is needed."""
     connections: int
+    home_region: str
+    """Where STS and AWS Organizations are asked."""
     role_arn: str | None = None
 
     @cached_property
@@ -60,8 +69,7 @@ class Account:
         """The part of AWS: `aws`, `aws-us-gov`, `aws-cn` or another."""
         if self.role_arn:
             return role_parts(self.role_arn)[0]
-        region = _default_region(self.session) or "us-east-1"
-        return str(self.session.get_partition_for_region(region))
+        return str(self.session.get_partition_for_region(self.home_region))
 
     def client(self, region: str) -> BaseClient:
         """A Bedrock Runtime client, with SigV4 wherever there are credentials.
@@ -121,43 +129,88 @@ class Account:
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS_PER_CALL},
         )
-        region = _default_region(self.session) or "us-east-1"
-        return self._make_client("organizations", region, config)
+        return self._make_client("organizations", self.home_region, config)
+
+    def sts(self, config: Config | None = None) -> BaseClient:
+        """A client of STS, of this account's part of AWS and in its home region."""
+        return self._make_client("sts", self.home_region, config)
 
     def _caller_account(self) -> str:
         quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
-        sts = self._make_client("sts", _default_region(self.session) or "us-east-1", quick)
-        return str(sts.get_caller_identity()["Account"])
+        return str(self.sts(quick).get_caller_identity()["Account"])
 
-    def _make_client(self, service: str, region: str, config: Config) -> BaseClient:
+    def _make_client(self, service: str, region: str, config: Config | None) -> BaseClient:
         """Sessions are not safe for threads, and those of roles share a loader."""
         with MAKING_CLIENTS:
             client: BaseClient = self.session.client(service, region_name=region, config=config)
+        credentials = self.session.get_credentials()
+        if isinstance(credentials, RoleCredentials):
+            credentials.renew_for(client)
         return client
 
 
 def find_accounts(
-    role_arns: Sequence[str], connections: int, organization_role: str | None = None
+    role_arns: Sequence[str],
+    connections: int,
+    organization_role: str | None = None,
+    assuming: Assuming | None = None,
+    regions: Sequence[str] = (),
 ) -> list[Account]:
-    """The caller's account, one more for each role, and those of the caller's organization.
+    """The caller's account, one more for each role, and those of an organization.
 
-    `organization_role` names the role that each of the organization's accounts has, but for the
-    caller's own and those that `role_arns` lead to.
+    `organization_role` names the role that each of the organization's accounts has, but for those
+    that are reached without it. `assuming` tells how roles are assumed. Among `regions`, those that
+    are going to be read, one for STS is looked for.
 
-    Raises `ScopeError` where there are no credentials at all, or the organization cannot be read.
+    Raises `OptionError` for roles that no caller can assume together, `ScopeError` where there are
+    no credentials at all, or the organization cannot be read.
     """
-    for role_arn in role_arns:
-        role_parts(role_arn)
+    assuming = assuming or Assuming()
+    hub_arns = [assuming.hub_role_arn] if assuming.hub_role_arn else []
+    partition = _only_partition([*hub_arns, *role_arns])
     if organization_role is not None:
         check_role_name(organization_role)
     core = botocore.session.get_session()
-    needs_keys = bool(role_arns) or organization_role is not None
+    use_regional_sts(core)
+    needs_keys = bool(hub_arns) or bool(role_arns) or organization_role is not None
     session = _caller_session(core, needs_keys=needs_keys)
-    caller = Account(lambda: session, connections)
+    home = _home_region(core, (_default_region(session), *regions), partition)
+    caller = Account(lambda: session, connections, home)
+    loader = core.get_component("data_loader")
+    hub = caller
+    if assuming.hub_role_arn:
+        [hub] = _accounts_of_roles(hub_arns, caller, assuming, loader)
     roles = list(dict.fromkeys(role_arns))
     if organization_role is not None:
-        roles += _organization_roles(caller, organization_role, role_arns)
-    return [caller, *_accounts_of_roles(roles, caller, core)] if roles else [caller]
+        roles += _organization_roles(caller, hub, organization_role, role_arns)
+    others = [role_arn for role_arn in roles if role_arn != hub.role_arn]
+    found = [caller, hub] if hub.role_arn in roles else [caller]
+    return [*found, *_accounts_of_roles(others, hub, assuming, loader)] if others else found
+
+
+def _only_partition(role_arns: Sequence[str]) -> str | None:
+    """The part of AWS that roles are in; None where there is no role."""
+    partitions = list(dict.fromkeys(role_parts(role_arn)[0] for role_arn in role_arns))
+    if len(partitions) > 1:
+        raise OptionError(
+            f"There are roles of several partitions of AWS ({', '.join(partitions)}), and no "
+            "caller's credentials are good in two of them: run once for each."
+        )
+    return partitions[0] if partitions else None
+
+
+def _home_region(
+    core: botocore.session.Session, regions: Sequence[str | None], partition: str | None
+) -> str:
+    """The first of the regions that is in the partition of the roles.
+
+    Without roles, the last one tells it: regions that are to be read come after the session's own.
+    """
+    named = [region for region in regions if region not in (None, ALL_REGIONS)]
+    known = _partitions(core)
+    partition = partition or (known.get(named[-1]) if named else None)
+    fitting = [region for region in named if region in known and known[region] == partition]
+    return fitting[0] if fitting else _first_region(core, partition or "aws")
 
 
 def _caller_session(core: botocore.session.Session, *, needs_keys: bool) -> boto3.Session:
@@ -175,29 +228,33 @@ def _caller_session(core: botocore.session.Session, *, needs_keys: bool) -> boto
     return session
 
 
-def _organization_roles(caller: Account, name: str, role_arns: Sequence[str]) -> list[str]:
-    """ARNs of roles in the accounts that nothing else leads to.
+def _organization_roles(
+    caller: Account, hub: Account, name: str, role_arns: Sequence[str]
+) -> list[str]:
+    """ARNs of roles in the accounts that nothing else leads to; the hub's own is read by itself.
 
     An organization's management account usually lacks the role that all others have.
     """
     reached = {caller.known_id, *(role_parts(role_arn)[1] for role_arn in role_arns)}
     return [
-        f"arn:{caller.partition}:iam::{account_id}:role/{name}"
-        for account_id in active_accounts(caller.organizations())
+        hub.role_arn
+        if hub.role_arn and account_id == hub.claimed_id
+        else f"arn:{hub.partition}:iam::{account_id}:role/{name}"
+        for account_id in active_accounts(hub.organizations())
         if account_id not in reached
     ]
 
 
 def _accounts_of_roles(
-    role_arns: Sequence[str], caller: Account, core: botocore.session.Session
+    role_arns: Sequence[str], assumer: Account, assuming: Assuming, loader: Any
 ) -> list[Account]:
     """One STS client and one loader do for all of them."""
-    sts = caller.session.client("sts", _default_region(caller.session) or "us-east-1")
-    loader = core.get_component("data_loader")
+    sts = assumer.sts()
     return [
         Account(
-            partial(role_session, RoleProvider(sts, role_arn), loader),
-            caller.connections,
+            partial(role_session, RoleProvider(sts, role_arn, assuming), loader),
+            assumer.connections,
+            assumer.home_region,
             role_arn,
         )
         for role_arn in role_arns
@@ -207,7 +264,8 @@ def _accounts_of_roles(
 def find_regions(account: Account, regions: Sequence[str]) -> list[str]:
     """The regions asked for, the session's own where none was, or all that Bedrock has.
 
-    Raises `OptionError` for a region that this version of boto3 does not know.
+    Raises `OptionError` for a region that this version of boto3 does not know, and for one in
+    another part of AWS than the account.
     """
     if ALL_REGIONS in regions:
         return sorted(account.session.get_available_regions("bedrock", account.partition))
@@ -215,14 +273,20 @@ def find_regions(account: Account, regions: Sequence[str]) -> list[str]:
     chosen = list(dict.fromkeys(regions)) or ([default] if default else [])
     if not chosen:
         raise OptionError("No region: name one with --region, or set AWS_REGION.")
-    known = _known_regions(account.session)
+    partitions = _partitions(account.session)
     for region in chosen:
-        if region not in known:
-            near = difflib.get_close_matches(region, known, 1)
+        if region not in partitions:
+            near = difflib.get_close_matches(region, partitions, 1)
             hint = f"did you mean {near[0]}?" if near else "see `aws account list-regions`."
             raise OptionError(
                 f"Unknown region {region!r}: {hint} A region newer than this boto3 needs "
                 "`pip install --upgrade boto3`."
+            )
+        if partitions[region] != account.partition:
+            raise OptionError(
+                f"{region} is in the partition {partitions[region]} of AWS, but "
+                f"{account.role_arn or 'the caller'} is in {account.partition}, and credentials "
+                "are good in one only: name regions of that one, and run once for each."
             )
     return chosen
 
@@ -231,10 +295,23 @@ def _default_region(session: boto3.Session) -> str | None:
     return session.region_name or os.environ.get("AWS_REGION")
 
 
-def _known_regions(session: boto3.Session) -> set[str]:
-    """STS is in every region, and its model is small; Bedrock's list lags behind the service."""
+def _partitions(session: boto3.Session | botocore.session.Session) -> dict[str, str]:
+    """The partition of each region.
+
+    STS is in every region, and its model is small; Bedrock's list lags behind the service.
+    """
     return {
-        region
+        region: partition
         for partition in session.get_available_partitions()
         for region in session.get_available_regions("sts", partition)
     }
+
+
+def _first_region(core: botocore.session.Session, partition: str) -> str:
+    """The region that a partition of AWS has its global services in."""
+    described = core.get_component("data_loader").load_data("partitions")["partitions"]
+    regions = {each["id"]: each["outputs"]["implicitGlobalRegion"] for each in described}
+    if partition not in regions:
+        choices = ", ".join(regions)
+        raise OptionError(f"Unknown partition of AWS: {partition}. It is one of {choices}.")
+    return str(regions[partition])

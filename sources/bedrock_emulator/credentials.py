@@ -38,16 +38,41 @@ class RoleSession:
     expires: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may assume a role: all where it names nobody."""
+
+    principal: str | None = None
+    """The ARN of a role or a user."""
+    external_id: str | None = None
+
+    def admits(self, caller: Caller, external_id: str | None) -> bool:
+        """Whether a caller may assume the role with an external id."""
+        is_trusted = self.principal in (None, principal_of(caller.arn))
+        return is_trusted and self.external_id in (None, external_id)
+
+
 @dataclass(slots=True)
 class Roles:
-    """The roles that can be assumed, which are all that are not refused, and their sessions."""
+    """The roles that can be assumed, which are all but for what is said here; their sessions."""
 
     refused: set[str] = field(default_factory=set)
     misdirected: dict[str, str] = field(default_factory=dict)
     """From a role's ARN to the account that its sessions are in, other than the ARN's."""
+    trusts: dict[str, Trust] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
+    """Accounts whose credentials are good no more, and whose roles cannot be assumed."""
     session_seconds: int | None = None
     """How long sessions last on the virtual clock; None: as long as the request asks."""
     sessions: dict[str, RoleSession] = field(default_factory=dict)
+
+    def refuses(self, role_arn: str, caller: Caller, external_id: str | None) -> bool:
+        """Whether a caller may not assume a role, whose ARN must be one (see `role_account`)."""
+        return (
+            role_arn in self.refused
+            or role_account(role_arn) in self.closed
+            or not self.trusts.get(role_arn, Trust()).admits(caller, external_id)
+        )
 
     def assume(self, role_arn: str, session_name: str, seconds: int, now: int) -> RoleSession:
         """A session of a role; the ARN must be one (see `role_account`) and not refused."""
@@ -70,12 +95,20 @@ class Roles:
         """Let every role be assumed as its ARN says; sessions that exist stay."""
         self.refused.clear()
         self.misdirected.clear()
+        self.trusts.clear()
+        self.closed.clear()
         self.session_seconds = None
 
     def _new_key(self, account: str) -> str:
         while (key := f"ASIA{account}{random_id()[:4].upper()}") in self.sessions:
             pass
         return key
+
+
+def principal_of(arn: str) -> str:
+    """What a trust policy calls a caller: the role of an assumed role's session."""
+    head, *session = arn.replace(":sts:", ":iam:", 1).split(":assumed-role/")
+    return f"{head}:role/{session[0].rpartition('/')[0]}" if session else arn
 
 
 def role_account(role_arn: str) -> str:
@@ -117,7 +150,10 @@ def identify(
             f"Credential should be scoped to correct service: '{shown.service}'.",
             403,
         )
-    return _signer(signed[1], signed["region"], shown.security_token, roles, now)
+    caller = _signer(signed[1], signed["region"], shown.security_token, roles, now)
+    if caller.account in roles.closed:
+        raise _unrecognized()
+    return caller
 
 
 def _signer(key: str, region: str, token: str | None, roles: Roles, now: int) -> Caller:
@@ -125,16 +161,17 @@ def _signer(key: str, region: str, token: str | None, roles: Roles, now: int) ->
         return _permanent(permanent[1], region)
     session = roles.sessions.get(key)
     if session is None or token != session.token:
-        raise ServiceError(
-            "UnrecognizedClientException",
-            "The security token included in the request is invalid.",
-            403,
-        )
+        raise _unrecognized()
     if session.expires <= now:
         raise ServiceError(
             "ExpiredTokenException", "The security token included in the request is expired", 403
         )
     return Caller(session.account, region, session.arn, session.user_id)
+
+
+def _unrecognized() -> ServiceError:
+    message = "The security token included in the request is invalid."
+    return ServiceError("UnrecognizedClientException", message, 403)
 
 
 def _permanent(account: str, region: str) -> Caller:

@@ -66,7 +66,7 @@ def _identity(caller: Caller) -> str:
 
 def _assume_role(world: World, caller: Caller, parameters: dict[str, str]) -> str:
     role_arn, name, seconds = _role_request(parameters)
-    if role_arn in world.roles.refused:
+    if world.roles.refuses(role_arn, caller, parameters.get("ExternalId")):
         raise ServiceError(
             "AccessDenied",
             f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "

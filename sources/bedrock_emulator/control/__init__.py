@@ -30,6 +30,9 @@ ROUTES: dict[str, Callable[[World, Fields], Any]] = {
     "DELETE /calls": settings.reset_calls,
     "POST /roles/refuse": settings.refuse_role,
     "POST /roles/misdirect": settings.misdirect_role,
+    "POST /roles/trust": settings.trust,
+    "POST /roles/close": settings.close_account,
+    "GET /roles/sessions": settings.get_sessions,
     "POST /roles/session": settings.limit_sessions,
     "DELETE /roles": settings.reset_roles,
 }

@@ -149,12 +149,31 @@ class Control:
         """Let a role's sessions land in another account than its ARN says."""
         self._call("POST", "/roles/misdirect", role_arn=role_arn, account=account)
 
+    def trust(
+        self, role_arn: str, *, principal: str | None = None, external_id: str | None = None
+    ) -> None:
+        """Let nobody assume a role but one principal, or whoever has an external id, or both.
+
+        ``principal`` is the ARN of a role without a path, or of a user.
+        """
+        given = {"principal": principal, "external_id": external_id}
+        more = {name: value for name, value in given.items() if value is not None}
+        self._call("POST", "/roles/trust", role_arn=role_arn, **more)
+
+    def close_account(self, account: str) -> None:
+        """Turn away whoever shows credentials of an account, or assumes a role in it."""
+        self._call("POST", "/roles/close", account=account)
+
+    def sessions(self) -> list[dict[str, str]]:
+        """Every role's session there was: ``arn``, ``access_key``, ``secret_key``, ``token``."""
+        return list(self._call("GET", "/roles/sessions"))
+
     def limit_sessions(self, duration: timedelta) -> None:
         """Let new role sessions expire after so much virtual time, whatever is asked for."""
         self._call("POST", "/roles/session", seconds=int(duration.total_seconds()))
 
     def reset_roles(self) -> None:
-        """Undo `refuse_role`, `misdirect_role` and `limit_sessions`."""
+        """Undo all that was said of roles, their sessions and closed accounts."""
         self._call("DELETE", "/roles")
 
     def _connect(self) -> HTTPConnection:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from ..credentials import Trust
 from ..faults import Faults
 from ..instants import iso, milliseconds
 from ..scope import COUNTERS, Scope
@@ -112,6 +113,40 @@ def misdirect_role(world: World, fields: Fields) -> Any:
     return {}
 
 
+def trust(world: World, fields: Fields) -> Any:
+    """Let nobody assume a role but a principal, or whoever has an external id, or both."""
+    role_arn = fields.text("role_arn")
+    trusted = Trust(fields.take("principal", str, None), fields.take("external_id", str, None))
+    fields.end()
+    with world.lock:
+        world.roles.trusts[role_arn] = trusted
+    return {}
+
+
+def close_account(world: World, fields: Fields) -> Any:
+    """Turn away whoever shows credentials of an account, or assumes a role in it."""
+    account = fields.account()
+    fields.end()
+    with world.lock:
+        world.roles.closed.add(account)
+    return {}
+
+
+def get_sessions(world: World, fields: Fields) -> Any:
+    """Every session of a role that there was, in order."""
+    fields.end()
+    with world.lock:
+        return [
+            {
+                "arn": session.arn,
+                "access_key": session.access_key,
+                "secret_key": session.secret_key,
+                "token": session.token,
+            }
+            for session in world.roles.sessions.values()
+        ]
+
+
 def limit_sessions(world: World, fields: Fields) -> Any:
     """Let role sessions from now on expire after so many virtual seconds, whatever is asked."""
     seconds = fields.take("seconds", int)
@@ -122,7 +157,7 @@ def limit_sessions(world: World, fields: Fields) -> Any:
 
 
 def reset_roles(world: World, fields: Fields) -> Any:
-    """Let all roles be assumed again, as they say, for as long as asked."""
+    """Let all roles be assumed again, as they say, for as long as asked; open all accounts."""
     fields.end()
     with world.lock:
         world.roles.reset()
