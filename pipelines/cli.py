@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,8 @@ from pipelines import DEMO_DATABASE
 from pipelines.environment import set_defaults
 from pipelines.errors import CommandError
 from pipelines.examples import epilog
-from pipelines.logs import LogFormat, Logs, json_value, tell, tell_error
+from pipelines.file_modes import private_files
+from pipelines.logs import LogFormat, Logs, json_value, tell, tell_error, without_credentials
 from pipelines.options import (
     AllowEmptyOption,
     ConcurrencyOption,
@@ -371,18 +372,21 @@ def emulator(
     debug: DebugOption = False,
 ) -> None:
     """Serve a local Bedrock, and print what points AWS's tools at it."""
-    with one_line_errors(debug=debug):
+    with one_line_errors(debug=debug, makes_files=False):
         from pipelines.emulator import serve
 
         serve(port, parse_time("now", now), account, region, count, days)
 
 
 @contextmanager
-def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[Logs]:
+def one_line_errors(
+    *, debug: bool, as_json: bool = False, makes_files: bool = True
+) -> Iterator[Logs]:
     """Tell a failure in one line, and leave with its exit code. Gives where lines go."""
     with Logs() as logs:
         try:
-            yield logs
+            with private_files() if makes_files else nullcontext():
+                yield logs
         except typer.Exit:
             raise
         except KeyboardInterrupt:
@@ -390,14 +394,12 @@ def one_line_errors(*, debug: bool, as_json: bool = False) -> Iterator[Logs]:
             # Calls under way would be waited for; a run may be killed at any moment anyway.
             os._exit(130)
         except Exception as error:
-            if debug and logs.format == LogFormat.TEXT:
-                raise
             exit_code = error.exit_code if isinstance(error, CommandError) else 1
             kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
             reason = f"{kind}{' '.join(str(error).split())}"
             tell_error(reason, trace=debug, exit_code=exit_code)
             if as_json:
-                print_json({"error": reason, "exit_code": exit_code})
+                print_json({"error": without_credentials(reason), "exit_code": exit_code})
             raise typer.Exit(exit_code) from None
 
 

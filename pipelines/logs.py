@@ -23,17 +23,35 @@ class LogFormat(StrEnum):
 
 
 class PlainLines(logging.Handler):
-    """Prints messages as they are."""
+    """Prints messages as they are, but for credentials."""
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "Error: " if getattr(record, "event", None) == ERROR else ""
-        sys.stderr.write(f"{prefix}{visible(record.getMessage())}\n")
+        told = f"{prefix}{record.getMessage()}"
+        if record.exc_info:
+            told = f"{traceback_of(record)}\n{told}"
+        sys.stderr.write(f"{visible(without_credentials(told))}\n")
+
+
+def traceback_of(record: logging.LogRecord) -> str:
+    """What led to a record."""
+    assert record.exc_info
+    return logging.Formatter().formatException(record.exc_info)
+
+
+def without_credentials(value: Any) -> Any:
+    """A text, credentials in it being masked; any other value as it is."""
+    # The source brings dlt along, and `--help` needs neither.
+    from sources.bedrock_async_invokes.masking import masked
+
+    return masked(value) if isinstance(value, str) else value
 
 
 class JsonLines(logging.Handler):
     """Prints each record as a JSON object: time, level, event, message, and the event's fields.
 
-    It has no use for the formatter that dlt gives to every handler of its logger.
+    Credentials are masked. It has no use for the formatter that dlt gives to every handler of its
+    logger.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -48,8 +66,9 @@ class JsonLines(logging.Handler):
             told["message"] = message
         told |= getattr(record, "fields", {})
         if record.exc_info:
-            told["traceback"] = logging.Formatter().formatException(record.exc_info)
-        sys.stderr.write(json.dumps(told, default=json_value) + "\n")
+            told["traceback"] = traceback_of(record)
+        shown = {name: without_credentials(value) for name, value in told.items()}
+        sys.stderr.write(json.dumps(shown, default=json_value) + "\n")
 
 
 class Logs:

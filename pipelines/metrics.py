@@ -35,7 +35,7 @@ FORGOTTEN_AFTER: Final = timedelta(days=7)
 """A scope that was not run for so long, while others were, is not read any more."""
 INTERRUPTED: Final = 130
 READABLE: Final = 0o644
-"""node_exporter is another user."""
+"""node_exporter is another user, and there are counts in it, but no row of the copy."""
 MAX_SCOPES: Final = 500
 """Scopes that have series of their own, where the configuration says nothing else."""
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-from dlt.common.configuration import with_config
 
+from pipelines.configuration import configured
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
 from pipelines.errors import CommandError, UsageError
-from pipelines.sql_files import SqlFile, identifier, literal, read_models
+from pipelines.sql_files import SqlFile, identifier, literal, read_models, sql_paths
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)
@@ -39,13 +39,13 @@ class BuiltModel:
     seconds: float
 
 
-@with_config(sections=("bedrock_async_etl",))
 def find_models(models: str | None = None) -> Path | None:
     """The folder of one's own models given, else the one that dlt's configuration has.
 
     Raises `UsageError` where it has no SQL files.
     """
-    if models and not any(Path(models).rglob("*.sql")):
+    models = models or configured("bedrock_async_etl", "models", str)
+    if models and not sql_paths(Path(models)):
         raise UsageError(f"{models} has no .sql files: --models names a folder with your own.")
     return Path(models) if models else None
 

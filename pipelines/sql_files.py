@@ -62,10 +62,28 @@ def _read(own: Path | None, kind: str | None) -> list[SqlFile]:
 
 
 def _paths(folder: Path, kind: str | None) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*.sql")):
+    for path in sql_paths(folder):
         parents = path.relative_to(folder).parts[:-1]
         if next((name for name in (CHECKS, LAKE) if name in parents), None) == kind:
             yield path
+
+
+def sql_paths(folder: Path) -> list[Path]:
+    """The SQL files in a folder, but for hidden ones, which editors keep for themselves.
+
+    Raises `CommandError` for a link that leads out of it: what is not in the folder is not run.
+    """
+    root = folder.resolve()
+    paths = []
+    for path in sorted(folder.rglob("*.sql")):
+        if any(name.startswith(".") for name in path.relative_to(folder).parts):
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise CommandError(
+                f"{path} is a link out of its folder, and is not run: put a copy there instead."
+            )
+        paths.append(path)
+    return paths
 
 
 def _by_name(paths: Iterator[Path]) -> dict[str, SqlFile]:

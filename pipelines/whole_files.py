@@ -1,18 +1,25 @@
 """Files that whoever reads them finds whole, the old one or the new one."""
 
 import secrets
+import stat
 from pathlib import Path
+from typing import Final
+
+DEVICES: Final = Path("/dev")
 
 
 def replace(path: Path, content: bytes, mode: int | None = None) -> None:
     """Put a file in another's place at once; raises `OSError`, and then the old one is as it was.
 
-    `mode` is the file's, whatever the umask; without it the umask's is. What is there and is no
-    file, such as a pipe or `/dev/stdout`, is written to: nothing must take its place.
+    `mode` is the file's, whatever the umask. Without it, it keeps the one that it has, and a new
+    file gets the umask's. A link is replaced, not followed; but what is no file, such as a pipe or
+    `/dev/stdout`, is written to: nothing must take its place.
     """
-    if path.exists() and not path.is_file():
+    if path.absolute().parent == DEVICES or (path.exists() and not path.is_file()):
         path.write_bytes(content)
         return
+    if mode is None and path.is_file():
+        mode = stat.S_IMODE(path.stat().st_mode)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with draft.open("xb") as file:

@@ -1,9 +1,11 @@
 """Statements that make other engines read an export."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from pipelines.export.manifest import Manifest, TableEntry
+from pipelines.sql_files import literal
 from pipelines.urls import is_s3
 
 ATHENA_TYPES: Final = {
@@ -33,16 +35,17 @@ def _duckdb(tables: Mapping[str, TableEntry], url: str) -> Iterator[str]:
         yield "create secret (type s3, provider credential_chain);"
     for name, table in tables.items():
         if table.partitioned_by:
-            files = f"{url}/{name}/*/*.parquet', hive_partitioning = true"
+            files = f"{literal(f'{url}/{name}/*/*.parquet')}, hive_partitioning = true"
         else:
-            files = f"{url}/{name}/*.parquet'"
-        yield f"create view {name} as from read_parquet('{files});"
+            files = literal(f"{url}/{name}/*.parquet")
+        yield f"create view {name} as from read_parquet({files});"
 
 
 def _spark(name: str, url: str) -> str:
     # Spark's own name of the protocol; on EMR and Glue s3:// does as well.
     path = url.replace("s3://", "s3a://", 1) if is_s3(url) else url
-    return f'spark.read.parquet("{path}/{name}").createOrReplaceTempView("{name}")'
+    quoted = json.dumps(f"{path}/{name}", ensure_ascii=False)
+    return f'spark.read.parquet({quoted}).createOrReplaceTempView("{name}")'
 
 
 def _athena(name: str, table: TableEntry, url: str) -> str:
@@ -60,7 +63,7 @@ def _athena(name: str, table: TableEntry, url: str) -> str:
     repair = f"\nMSCK REPAIR TABLE `{name}`;  -- again for each new date" if partitioned else ""
     return (
         f"CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\n{partitioned}"
-        f"STORED AS PARQUET\nLOCATION '{url}/{name}/';{repair}"
+        f"STORED AS PARQUET\nLOCATION {literal(f'{url}/{name}/')};{repair}"
     )
 
 

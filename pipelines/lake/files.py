@@ -1,5 +1,6 @@
 """Where a lake's files are: a local folder, or a prefix of an S3 bucket."""
 
+import glob
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,8 +110,8 @@ class LakeFiles:
         self.filesystem.write_text(self.path(name), text, encoding="utf-8")
 
     def glob(self, pattern: str) -> Sequence[str]:
-        """Paths, as the file system calls them, in order."""
-        return sorted(self.filesystem.glob(self.path(pattern)))
+        """Paths, as the file system calls them, in order; only the pattern is one, not the root."""
+        return sorted(self.filesystem.glob(f"{glob.escape(self.root)}/{pattern}"))
 
     def has(self, name: str) -> bool:
         """Whether there is a file or a folder that is not empty."""

@@ -14,7 +14,7 @@ import pyarrow.dataset
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.errors import CommandError
 from pipelines.lake.files import LakeFiles
-from pipelines.sql_files import read_lake_views
+from pipelines.sql_files import identifier, read_lake_views
 from sources.bedrock_async_invokes.records import SCHEMA
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 
@@ -58,8 +58,10 @@ def connected(
 def _register(
     connection: duckdb.DuckDBPyConnection, schema: str, name: str, data: pa.dataset.Dataset
 ) -> None:
-    connection.register(f"{schema}_{name}", data)
-    connection.execute(f'create view {schema}."{name}" as from "{schema}_{name}"')
+    registered = f"{schema}_{name}"
+    connection.register(registered, data)
+    view = f"{identifier(schema)}.{identifier(name)}"
+    connection.execute(f"create view {view} as from {identifier(registered)}")
 
 
 def _stored(

@@ -7,6 +7,7 @@ from typing import Final, Literal, Protocol
 import pyarrow as pa
 from botocore.exceptions import ClientError
 
+from .masking import masked
 from .records import TIMESTAMP
 
 REMEDIES: Final = {
@@ -103,7 +104,7 @@ class Observer(Protocol):
 
 
 def describe(error: BaseException) -> str:
-    """Class and message in one line, with the remedy where it is known."""
+    """Class and message in one line, with the remedy where it is known, and no credential."""
     if not isinstance(error, ClientError):
         return one_line(f"{type(error).__name__}: {error}")
     code = str(error.response.get("Error", {}).get("Code", type(error).__name__))
@@ -114,8 +115,8 @@ def describe(error: BaseException) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text that others wrote: one line, not endless, and nothing that a terminal would obey."""
-    line = " ".join(text[: 2 * LINE_LENGTH].split())
+    """Text that others wrote: one line, not endless, no credential, nothing a terminal obeys."""
+    line = masked(" ".join(text[: 2 * LINE_LENGTH].split()))
     shortened = line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in shortened
