@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
@@ -82,6 +83,8 @@ def _current(files: LakeFiles, table: "DeltaTable | None") -> pa.dataset.Dataset
     uris = table.file_uris() if table else []
     if not uris:
         return schema.empty_table()
+    if files.is_local:
+        uris = [unquote(uri) for uri in uris]
     return pa.dataset.dataset(
         [uri.removeprefix("s3://").removeprefix("file://") for uri in uris],
         schema,

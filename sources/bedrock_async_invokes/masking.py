@@ -10,7 +10,7 @@ SECRETS: Final = re.compile(
     | (?<=bearer\s)\s*[^\s'",;]+                # as an Authorization header
     | (?<=signature=)[0-9a-f]{16,}
     | \b(?:AKIA|ASIA)[0-9A-Z]{12,}              # the id of an access key
-    | (?<![\w/+=.-])(?!/|role/)[\w/+=-]{100,}   # a token; a path begins with a slash
+    | (?<![\w/+=.-])(?!/|role/)(?:[a-z0-9+/=]{100,}|[\w=-]{100,})   # a token; paths mix them
     """,
     re.IGNORECASE | re.VERBOSE,
 )

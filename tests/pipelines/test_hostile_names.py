@@ -31,12 +31,12 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
-def own_models(database: Path) -> Path:
+def own_models(database: Path, name: str = HOSTILE) -> Path:
     """A model and a check with names that would end a statement, were they part of one."""
     own = database.with_name(f"own {HOSTILE}")
     (own / "checks").mkdir(parents=True)
     counted = 'select count(*) as "a""b\'; --" from bedrock.async_invokes'
-    (own / f"{HOSTILE}.sql").write_text(
+    (own / f"{name}.sql").write_text(
         f"-- It's one row; --\n--\n-- count: it's \"many\"; --\n{counted}"
     )
     (own / "checks" / f"{HOSTILE}.sql").write_text("-- It's none.\nselect 1 where false")
@@ -44,9 +44,9 @@ def own_models(database: Path) -> Path:
 
 
 def test_models_and_databases_may_be_called_anything(listed: Control, database: Path) -> None:
-    place = database.with_name(f"{HOSTILE}.duckdb")
+    place, own = database.with_name(f"{HOSTILE}.duckdb"), own_models(database)
     for _ in range(2):
-        result = invoke("run", f"--database={place}", f"--models={own_models_once(database)}")
+        result = invoke("run", f"--database={place}", f"--models={own}")
         assert result.exit_code == 0, result.output
     assert query(place, "select count(*) from bedrock.async_invokes") == [(300,)]
     name = HOSTILE.lower().replace('"', '""')
@@ -56,24 +56,27 @@ def test_models_and_databases_may_be_called_anything(listed: Control, database: 
     assert invoke("report", str(report), f"--database={place}").exit_code == 0
 
 
-def own_models_once(database: Path) -> Path:
-    own = database.with_name(f"own {HOSTILE}")
-    return own if own.exists() else own_models(database)
+def test_a_model_of_a_lake_has_a_plain_name(listed: Control, database: Path) -> None:
+    """It is a folder there."""
+    place = f"--lake={database.with_name('lake')}"
+    result = invoke("run", place, f"--models={own_models(database)}")
+    assert result.exit_code == 1
+    assert "cannot be exported under that name: give it another" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["parquet", "delta"])
 def test_lakes_and_exports_may_be_called_anything(
     listed: Control, database: Path, kind: str
 ) -> None:
-    lake, own = database.with_name(f"lake [1]*? {HOSTILE}"), own_models(database)
+    name = f"lake [1]*? {HOSTILE}" if kind == "parquet" else "it's a lake; --"
+    lake, own = database.with_name(name), own_models(database, "mine")
     place = f"--lake={lake}"
     for step in range(2):
         result = invoke("run", place, f"--destination={kind}", f"--models={own}")
         assert result.exit_code == 0, result.output
         assert f"Loaded {300 * (1 - step)} rows into" in result.stdout, result.stdout
     with LakeDestination(str(lake)).reading() as connection:
-        name = HOSTILE.lower().replace('"', '""')
-        assert connection.sql(f'from bedrock_analytics."{name}"').fetchall() == [(300,)]
+        assert connection.sql("from bedrock_analytics.mine").fetchall() == [(300,)]
         assert connection.sql("select count(*) from bedrock.async_invokes").fetchall() == [(300,)]
 
 
@@ -125,7 +128,7 @@ def test_a_link_out_of_the_folder_ends_a_run_before_it_loads(
 
 
 def test_links_within_the_folder_and_to_it_are_followed(tmp_path: Path) -> None:
-    """As a volume of Kubernetes has them: what it keeps for itself is hidden, and no second file."""
+    """As a volume of Kubernetes has them: what it keeps for itself is hidden."""
     versions = tmp_path / "volume" / "..2026_03_31"
     versions.mkdir(parents=True)
     (versions / "mine.sql").write_text("select 1 as one")
