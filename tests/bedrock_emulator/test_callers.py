@@ -206,3 +206,44 @@ def test_a_bearer_token_belongs_to_the_configured_account() -> None:
 def test_the_key_is_readable() -> None:
     """AKIA, the account, EMUL: 20 characters as AWS has them."""
     assert access_key(ACCOUNT) == "AKIA111122223333EMUL"
+
+
+def test_a_role_may_trust_one_principal_and_an_external_id(
+    control: Control, connect: Connect
+) -> None:
+    """Both have to be right where both are asked for."""
+    hub = "arn:aws:iam::777788889999:role/hub"
+    control.trust(ROLE, principal=hub, external_id="id-1")
+    session = connect("sts").assume_role(RoleArn=hub, RoleSessionName="etl")["Credentials"]
+    by_hub = connect(
+        "sts",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    for client, external_id in ((connect("sts"), "id-1"), (by_hub, "id-2")):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.assume_role(RoleArn=ROLE, RoleSessionName="etl", ExternalId=external_id)
+
+    by_hub.assume_role(RoleArn=ROLE, RoleSessionName="etl", ExternalId="id-1")
+
+    assert [each["arn"].rpartition(":")[2] for each in control.sessions()] == [
+        "assumed-role/hub/etl",
+        "assumed-role/reader/etl",
+    ]
+
+
+def test_a_closed_account_turns_away_its_sessions_and_its_roles(
+    control: Control, connect: Connect
+) -> None:
+    """Until all is undone."""
+    keys = assume(connect)
+    control.close_account(OTHER_ACCOUNT)
+
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        connect(**keys).list_async_invokes()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        assume(connect)
+
+    control.reset_roles()
+    assert connect(**keys).list_async_invokes()["asyncInvokeSummaries"] == []
