@@ -105,7 +105,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
     assert table[-1].startswith(f"{ACCOUNT}/{REGION}: AccessDeniedException")
-    assert status_json(database)["whole"] == {"scopes": 2, "failed": 1}
+    assert status_json(database)["whole"] == {"scopes": 2, "failed": 1, "quarantined": 0}
 
 
 def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
