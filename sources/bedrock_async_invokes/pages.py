@@ -70,7 +70,9 @@ class _Summary(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     outputDataConfig: _Output | None = None  # noqa: N815
 
 
-class _Page(msgspec.Struct, gc=False):
+class _Page(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What is skipped would not be looked at: a name that broke may have been `nextToken`."""
+
     asyncInvokeSummaries: list[_Summary] | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
     nextToken: str | None = None  # noqa: N815
 

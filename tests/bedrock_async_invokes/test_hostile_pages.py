@@ -190,6 +190,10 @@ def table_or_line(listed: bytes | list[dict[str, Any]]) -> pa.Table | str:
 @settings(deadline=None)
 @given(bodies())
 @example(b'{"asyncInvokeSummaries":[{}]}')
+@example(b'{"asyncInvokeSummaries":[],"\xcdextToken":"t"}')
+@example(b'{"asyncInvokeSummaries":[],"\\qextToken":"t"}')
+@example(b'{"asyncInvokeSummaries":[],"new":"\xff"}')
+@example(b'{"asyncInvokeSummaries":[],"new":NaN}')
 def test_a_page_is_read_as_it_is_or_refused(body: bytes) -> None:
     expected = expected_rows(body)
     target(float(expected is not None))
