@@ -136,9 +136,8 @@ def digests(table: pa.Table) -> list[str]:
 
 def _are_distinct(rows: Sequence[bytes], columns: Sequence[pa.ChunkedArray]) -> bool:
     """Whether no value has what separates values, nor what stands for none."""
-    separator, null = SEPARATOR.encode(), NULL.encode()
-    separators = sum(row.count(separator) for row in rows)
-    nulls = sum(row.count(null) for row in rows)
+    whole = b"".join(rows)
+    separators, nulls = whole.count(SEPARATOR.encode()), whole.count(NULL.encode())
     return separators == len(rows) * (len(columns) - 1) and nulls == sum(
         column.null_count for column in columns
     )
