@@ -22,6 +22,9 @@ settings.register_profile(
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
 
+DELTA = pytest.mark.integration
+"""Needs the extra `lake`, which the unit tests do without."""
+
 
 @pytest.fixture
 def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:

@@ -158,7 +158,7 @@ def test_a_broken_answer_is_asked_for_again_so_many_times(given: bytes, line: st
             ("x-amzn-errortype: Bo\x1b[2Jom",),
             "Bo\\x1b[2Jom: \\x1b[31mred \\u202eback.",
         ),
-        (json.dumps({"message": "m" * 10_000}).encode(), (), f"400: {'m' * 995}…."),
+        (json.dumps({"message": "m. " * 9_000}).encode(), (), f"400: {'m. ' * 331}m.…."),
         (b"{}", ("x-amzn-query-error: a;b",), "a: {}."),
     ],
 )

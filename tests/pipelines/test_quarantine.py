@@ -16,7 +16,7 @@ from pipelines.lake.destination import LakeDestination
 from pipelines.load import RunResult, load
 from sources.bedrock_async_invokes.reports import RUNS_SCHEMA
 from sources.bedrock_emulator import Control
-from tests.conftest import ACCOUNT, NOW, REGION
+from tests.conftest import ACCOUNT, DELTA, NOW, REGION
 from tests.copies import query
 
 OTHER = "999988887777"
@@ -63,7 +63,7 @@ def own_arns(bedrock: Control) -> set[str]:
     return {arn for arn in arns if f":{REGION}:{ACCOUNT}:" in arn}
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
+@pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("delta", marks=DELTA)])
 @pytest.mark.parametrize("foreign", [{"account": OTHER}, {"region": "eu-west-1"}], ids=str)
 def test_foreign_rows_are_kept_out_and_the_rest_is_loaded(
     bedrock: Control, database: Path, tmp_path: Path, kind: Any, foreign: dict[str, str]
