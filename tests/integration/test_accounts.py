@@ -20,6 +20,8 @@ from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query
 
+pytestmark = pytest.mark.integration
+
 HUB = "arn:aws:iam::222233334444:role/hub"
 MEMBERS = ("444455556666", "777788889999", "888899990000")
 SPOKES = [f"arn:aws:iam::{account}:role/reader" for account in MEMBERS]

@@ -12,6 +12,8 @@ import pytest
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parents[2]
 HUB = "arn:aws:iam::222233334444:role/hub"
 SPOKE = "arn:aws:iam::444455556666:role/reader"

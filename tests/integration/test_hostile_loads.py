@@ -1,6 +1,6 @@
 """Whole loads from a service that answers anything: exact rows, or a scope that fails alone.
 
-More inputs: `pytest tests/pipelines/test_hostile_loads.py --hypothesis-profile soak`.
+More inputs: `pytest -m integration FILE --hypothesis-profile soak`.
 """
 
 import os
@@ -32,6 +32,8 @@ from tests.bedrock_async_invokes.test_hostile_pages import (
 )
 from tests.conftest import REGION
 from tests.hostile import HostileBedrock, answer, page, summary
+
+pytestmark = pytest.mark.integration
 
 QUIET = "eu-west-1"
 BESIDE = page(summary(2, QUIET), summary(1, QUIET))

@@ -18,7 +18,9 @@ from pipelines.file_modes import private_files
 from pipelines.lake.destination import LakeDestination
 from pipelines.whole_files import replace
 from sources.bedrock_emulator import Control
-from tests.conftest import ACCOUNT, DELTA, NOW, REGION
+from tests.conftest import ACCOUNT, NOW, REGION
+
+pytestmark = pytest.mark.integration
 
 UMASK = "BEDROCK_ASYNC_ETL__UMASK"
 
@@ -62,7 +64,7 @@ def modes(root: Path) -> dict[str, set[int]]:
     [
         ("duckdb", None, 0o600, 0o700),
         ("parquet", None, 0o600, 0o700),
-        pytest.param("delta", None, 0o600, 0o700, marks=DELTA),
+        ("delta", None, 0o600, 0o700),
         ("duckdb", "027", 0o640, 0o750),
     ],
 )
