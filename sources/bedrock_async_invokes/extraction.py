@@ -10,6 +10,7 @@ from typing import Any, Self, get_args
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError
+from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.common.typing import TSecretStrValue
 
 from .errors import OptionError, ScopeError
@@ -215,6 +216,8 @@ def new_extraction(
         observer=observer,
     )
     share = None if shard is None else Shard.parse(shard)
+    if external_id == TYPE_EXAMPLES["text"]:
+        external_id = None  # `dlt init` writes this for every secret, needed or not.
     assuming = Assuming(hub_role_arn or None, external_id or None, role_session_name)
     scopes = _find_scopes(regions or (), role_arns or (), organization_role, concurrency, assuming)
     kept = scopes if share is None else _share_of(scopes, share)
