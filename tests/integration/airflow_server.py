@@ -150,12 +150,7 @@ class AirflowRun:
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Task instances by task, those of a mapped one by task and number."""
         found = self.server.call("GET", f"{self.path}/taskInstances")["task_instances"]
-        return {
-            f"{each['task_id']}[{each['map_index']}]"
-            if each["map_index"] >= 0
-            else each["task_id"]: each
-            for each in found
-        }
+        return {_name(each): each for each in found}
 
     def ended(self) -> str:
         """`success` or `failed`, when it has come to that."""
