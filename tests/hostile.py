@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from threading import Event, Thread
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
 from tests.conftest import ACCOUNT, REGION
+from tests.servers import Service
 
 REASONS = {200: "OK", 302: "Found"}
 MODEL_ARN = f"arn:aws:bedrock:{REGION}::foundation-model/amazon.nova-reel-v1:1"
@@ -48,31 +48,20 @@ def summary(number: int, region: str = REGION, **members: Any) -> dict[str, Any]
 
 
 @dataclass
-class HostileBedrock:
+class HostileBedrock(Service):
     """Serves what `respond` makes of a region and a call's number, which counts from 0."""
 
     respond: Callable[[str, int], Answer]
     calls: dict[str, int] = field(default_factory=dict)
-    released: Event = field(default_factory=Event)
-    """Set at the end: what an answer may wait for that never comes."""
 
-    def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def make_server(self, address: tuple[str, int]) -> ThreadingTCPServer:
+        return _Server(address, _handler(self))
 
     @property
     def environment(self) -> dict[str, str]:
         """What leads a process to it, and to nothing else."""
         return {
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://127.0.0.1:{self._server.server_address[1]}",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_ACCOUNT_ID": ACCOUNT,

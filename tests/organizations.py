@@ -3,15 +3,16 @@
 import json
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, Self
+from typing import Any
+
+from tests.servers import Service
 
 PAGE_SIZE = 2
 LIST_ACCOUNTS = "AWSOrganizationsV20161128.ListAccounts"
 
 
 @dataclass
-class Organization:
+class Organization(Service):
     """Answers with `accounts`, as the service writes them, or with `error`: a code and a text."""
 
     accounts: list[dict[str, str]] = field(default_factory=list)
@@ -19,20 +20,8 @@ class Organization:
     tokens: list[str | None] = field(default_factory=list)
     """The `NextToken` of each call."""
 
-    def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+    def make_server(self, address: tuple[str, int]) -> ThreadingHTTPServer:
+        return ThreadingHTTPServer(address, _handler(self))
 
     def has(self, account_id: str, state: str = "ACTIVE") -> None:
         """One more account; `Status` has no word for each of the states."""

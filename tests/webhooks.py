@@ -3,14 +3,15 @@
 import json
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from typing import Any, Self
+from typing import Any
+
+from tests.servers import Service
 
 PATH = "/services/T000/B000/the-secret-part"
 
 
 @dataclass
-class Receiver:
+class Receiver(Service):
     """Keeps what is posted to it; answers with `status`, or not at all where it hangs."""
 
     status: int = 200
@@ -19,22 +20,12 @@ class Receiver:
     posted: list[Any] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self.released = Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def make_server(self, address: tuple[str, int]) -> ThreadingHTTPServer:
+        return ThreadingHTTPServer(address, _handler(self))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}{PATH}"
+        return f"{super().url}{PATH}"
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
