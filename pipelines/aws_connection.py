@@ -67,13 +67,16 @@ def role_environment(connection: Connection) -> Environment:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from sources.bedrock_async_invokes.reports import describe
+
     asked = {"RoleSessionName": "airflow"} | dict(extra.get("assume_role_kwargs") or {})
     try:
         # A session of its own: boto3's own one keeps the credentials that it began with.
         answer = boto3.Session().client("sts").assume_role(RoleArn=extra["role_arn"], **asked)
     except (BotoCoreError, ClientError) as error:
         raise CommandError(
-            f"The connection {connection.conn_id} cannot assume {extra['role_arn']}: {error}"
+            f"The connection {connection.conn_id} cannot assume {extra['role_arn']}: "
+            f"{describe(error)}"
         ) from error
     found = answer["Credentials"]
     keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])

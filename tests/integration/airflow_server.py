@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+
+from tests.integration.places import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -224,11 +225,3 @@ def _ready(home: AirflowHome, url: str, process: subprocess.Popen[bytes]) -> Air
     server = AirflowServer(home, url, wait_for(token))
     wait_for(lambda: server.call("GET", f"dags/{DAG_ID}"))
     return server
-
-
-def free_ports(number: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -52,9 +52,7 @@ class Place:
 @contextmanager
 def served_s3() -> Iterator[str]:
     """The endpoint of an S3 of one's own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -65,6 +63,15 @@ def served_s3() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listened at a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def _answers(port: int) -> bool:
