@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +70,12 @@ app = typer.Typer(
 )
 
 
-@app.command("run", epilog=epilog("run"))
+def command(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command of that name, whose help ends with its examples."""
+    return app.command(name, epilog=epilog(name))
+
+
+@command("run")
 def run(
     destination: DestinationOption = None,
     database: DatabaseOption = None,
@@ -145,7 +150,7 @@ def run(
         raise typer.Exit(done.exit_code)
 
 
-@app.command("models", epilog=epilog("models"))
+@command("models")
 def rebuild_models(
     database: DatabaseOption = None,
     lake: LakeOption = None,
@@ -183,7 +188,7 @@ def rebuild_models(
         raise typer.Exit(refreshed.exit_code)
 
 
-@app.command("export", epilog=epilog("export"))
+@command("export")
 def export_files(
     url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PATH.")],
     database: DatabaseOption = None,
@@ -223,7 +228,7 @@ def export_files(
             print_text(every or statements(result.manifest, url, ROWS))
 
 
-@app.command("compact", epilog=epilog("compact"))
+@command("compact")
 def compact_lake(
     lake: LakeOption = None,
     grace: Annotated[
@@ -248,7 +253,7 @@ def compact_lake(
             print_compactions(done)
 
 
-@app.command("report", epilog=epilog("report"))
+@command("report")
 def report(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The HTML file to write.")],
     database: DatabaseOption = None,
@@ -274,7 +279,7 @@ def report(
             print_report(written)
 
 
-@app.command("status", epilog=epilog("status"))
+@command("status")
 def status(
     database: DatabaseOption = None,
     lake: LakeOption = None,
@@ -297,7 +302,7 @@ def status(
             print_status(standing, all_scopes=all_scopes)
 
 
-@app.command("check", epilog=epilog("check"))
+@command("check")
 def check_copy(
     max_failure_rate: MaxFailureRateOption = None,
     max_p95: MaxP95Option = None,
@@ -344,7 +349,7 @@ def check_copy(
         raise typer.Exit(verdict.exit_code)
 
 
-@app.command("demo", epilog=epilog("demo"))
+@command("demo")
 def demo(
     database: Annotated[
         Path, typer.Option(metavar="FILE", help="The DuckDB file, made anew.")
@@ -358,7 +363,7 @@ def demo(
         raise typer.Exit(run_demo(database))
 
 
-@app.command("emulator", epilog=epilog("emulator"))
+@command("emulator")
 def emulator(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
     now: Annotated[
