@@ -14,6 +14,7 @@ from pipelines.airflow_settings import EXAMPLE, AirflowSettings
 from pipelines.aws_connection import connection_environment, role_environment
 from pipelines.environment import environment, set_defaults
 from pipelines.errors import CommandError, UsageError
+from pipelines.file_modes import private_files
 
 if TYPE_CHECKING:
     from pipelines.load import RunResult
@@ -168,7 +169,11 @@ def _prepared(variable: str) -> Iterator[AirflowSettings]:
     set_defaults()
     with _airflow_errors():
         settings = _settings(variable)
-        with environment(settings.environment), _connected(settings.aws_conn_id):
+        with (
+            environment(settings.environment),
+            private_files(),
+            _connected(settings.aws_conn_id),
+        ):
             yield settings
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,6 +133,7 @@ def test_two_runs_by_the_command_line_from_nothing_make_an_exact_copy(
         assert home.events() == [MODELS, EXPORT] * number
         filled.advance(timedelta(hours=6))
     assert rows_of(database.with_name("out")) == len(stored_rows(database))
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
 def test_a_load_killed_in_the_middle_is_tried_again_and_the_copy_is_exact(
