@@ -5,7 +5,6 @@ import secrets
 from dataclasses import dataclass, field
 
 from .errors import ServiceError
-from .invocations import random_id
 
 _SIGNED = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)"
@@ -100,7 +99,7 @@ class Roles:
         self.session_seconds = None
 
     def _new_key(self, account: str) -> str:
-        while (key := f"ASIA{account}{random_id()[:4].upper()}") in self.sessions:
+        while (key := f"ASIA{account}{secrets.token_hex(2).upper()}") in self.sessions:
             pass
         return key
 

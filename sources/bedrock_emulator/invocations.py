@@ -1,9 +1,9 @@
 """The invocations of one scope, in columns of 36 bytes a row, in the order of submission."""
 
-import secrets
 from array import array
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
+from random import Random
 
 ID_LENGTH = 12
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -16,9 +16,9 @@ ID_MARK = "\x7f"
 COMPLETED, RAW = 0, 1
 
 
-def random_id() -> str:
+def random_id(rng: Random) -> str:
     """A new invocation id, of the form that Bedrock's ARNs have."""
-    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+    return "".join(rng.choices(ID_ALPHABET, k=ID_LENGTH))
 
 
 class Invocations:

@@ -56,10 +56,13 @@ class Scope:
     started: dict[str, tuple[str, str]] = field(default_factory=dict)
     """From a clientRequestToken to the digest of what it started, and the ARN."""
     rng: Random = field(init=False)
+    ids: Random = field(init=False)
+    """What invocations' ids are drawn from: equal calls in equal order give equal ARNs."""
 
     def __post_init__(self) -> None:
         """Start healthy."""
         self.rng = Random(f"{self.account}/{self.region}")
+        self.ids = Random(f"{self.account}/{self.region}/ids")
         self.inject(Faults())
 
     def inject(self, faults: Faults) -> None:
@@ -72,7 +75,7 @@ class Scope:
 
     def submit(self, invocation: Invocation) -> str:
         """Take one invocation; returns its ARN."""
-        rows, invocation_id = self.invocations, random_id()
+        rows, invocation_id = self.invocations, random_id(self.ids)
         message = invocation.failure_message
         rows.add(
             invocation.submit,
@@ -91,7 +94,7 @@ class Scope:
 
     def put_raw(self, submit: int, summary: dict[str, Any]) -> None:
         """Take a summary that is listed exactly as it is."""
-        invocation_id = random_id()
+        invocation_id = random_id(self.ids)
         self.invocations.add(submit, NEVER, invocation_id, to_json(summary), RAW)
         arn = summary.get("invocationArn")
         if isinstance(arn, str):

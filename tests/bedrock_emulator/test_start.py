@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sources.bedrock_emulator import Control
+from sources.bedrock_emulator import Control, Emulator
 
-from .wire import DAY, NOW, arns
+from .wire import ACCOUNT, DAY, NOW, REGION, arns
 
 REQUEST = {
     "modelId": "amazon.nova-reel-v1:1",
@@ -96,3 +96,15 @@ def test_a_start_whose_answer_is_lost_can_be_repeated(control: Control, bedrock:
     arn = bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")["invocationArn"]
 
     assert arns(bedrock.list_async_invokes()["asyncInvokeSummaries"]) == [arn]
+
+
+def test_equal_submissions_get_equal_arns() -> None:
+    """A history that is repeated is the same one."""
+    arns = []
+    for _ in range(2):
+        with Emulator(NOW) as emulator:
+            arns.append(
+                [emulator.control.submit(ACCOUNT, REGION, submit_time=NOW) for _ in range(3)]
+            )
+    assert arns[0] == arns[1]
+    assert len(set(arns[0])) == 3
