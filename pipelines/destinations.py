@@ -1,5 +1,6 @@
 """What a run loads to: one run at a time, and a working directory that agrees with it."""
 
+import random
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -15,8 +16,9 @@ from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
+from dlt.common.time import increasing_precise_time
+from dlt.common.versioned_state import decompress_state
 from dlt.pipeline.exceptions import PipelineStepFailed
-from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 
 from pipelines.errors import CommandError
@@ -174,7 +176,21 @@ def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
         if not isinstance(client, WithStateSync):
             raise CommandError(f"{pipeline.destination} cannot keep progress: choose another.")
         try:
-            state = load_pipeline_state_from_destination(pipeline.pipeline_name, client)
+            stored = client.get_stored_state(pipeline.pipeline_name)
         except DestinationUndefinedEntity:
             return None
-    return state["_version_hash"] if state else None
+    if stored is None:
+        return None
+    _let_load_ids_ascend(stored._dlt_load_id)
+    version: str = decompress_state(stored.state)["_version_hash"]
+    return version
+
+
+def _let_load_ids_ascend(newest: str | None) -> None:
+    """Let the next load's id be larger, though the clock may have been ahead at an earlier one.
+
+    Load ids are times, and dlt restores the state that has the largest. Loads since then that left
+    no state have taken some of the ids right after it.
+    """
+    if newest is not None and float(newest) >= increasing_precise_time():
+        increasing_precise_time._last = float(newest) + random.uniform(0.001, 1)

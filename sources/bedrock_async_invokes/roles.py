@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
@@ -147,6 +148,11 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]
             raise ScopeError(f"Cannot assume {self.role_arn}: {describe(error)}") from error
         self._check_account(answer["AssumedRoleUser"]["Arn"])
         credentials = answer["Credentials"]
+        if credentials["Expiration"] <= datetime.now(UTC):
+            raise ScopeError(
+                f"New credentials of {self.role_arn} have expired by this machine's clock: "
+                f"they are good until {credentials['Expiration']}. Set the clock right."
+            )
         return {
             "access_key": credentials["AccessKeyId"],
             "secret_key": credentials["SecretAccessKey"],

@@ -1,0 +1,37 @@
+"""Random histories of a Bedrock, of faults and of kills: what is promised holds after each run."""
+
+import json
+import os
+import sys
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.whole_load.machine import TALLY, WholeLoad
+from tests.whole_load.replay import told_as_script
+
+pytestmark = pytest.mark.integration
+
+STEPS: Final = int(os.environ.get("STEPS", "1000"))
+"""Steps in all; a soak sets more, and takes others each time."""
+STEPS_PER_HISTORY: Final = 50
+
+
+def test_the_promises_hold_after_every_run_of_any_history(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    histories = settings(
+        max_examples=STEPS // STEPS_PER_HISTORY,
+        stateful_step_count=STEPS_PER_HISTORY,
+        derandomize="STEPS" not in os.environ,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    with told_as_script(WholeLoad):
+        run_state_machine_as_test(WholeLoad, settings=histories)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{json.dumps(TALLY, indent=2)}\n")
+    assert TALLY["steps"] > STEPS / 2
