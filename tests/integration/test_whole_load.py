@@ -14,7 +14,7 @@ from tests.whole_load.replay import told_as_script
 
 pytestmark = pytest.mark.integration
 
-STEPS: Final = int(os.environ.get("STEPS", "1000"))
+STEPS: Final = int(os.environ.get("STEPS", "2000"))
 """Steps in all; a soak sets more, and takes others each time."""
 STEPS_PER_HISTORY: Final = 50
 

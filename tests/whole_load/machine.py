@@ -43,6 +43,8 @@ ROLE_SECONDS: Final = 3_600
 LAG_SECONDS: Final = 300
 LATE_SECONDS: Final = 140
 """By the listing; as much again may lie between submitTime and the arrival here."""
+BREAKING_RATES: Final = ("error_500_rate", "error_503_rate", "reset_rate", "cut_body_rate")
+COUNTED_FAULTS: Final = ("throttled", "error_500", "error_503", "reset", "cut_body")
 STEPS_BETWEEN_MODELS: Final = 25
 
 TALLY: Counter[str] = Counter()
@@ -55,6 +57,23 @@ slices = st.sampled_from([3, 20, 100_000])
 clocks = st.sampled_from([0, 0, 0, 3_000, 100_000, -100_000])
 moments = st.sampled_from(list(MOMENTS))
 nths = st.sampled_from([1, 1, 1, 2, 3, 5, 8, 20])
+rates = st.sampled_from([0.0, 0.0, 0.0, 0.1])
+faults = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 1_000),
+        **dict.fromkeys(BREAKING_RATES, rates),
+        "throttle_per_second": st.sampled_from([0.0, 0.0, 60.0]),
+        "throttle_burst": st.just(10),
+        "empty_page_rate": st.sampled_from([0.0, 0.3]),
+        "short_pages": st.booleans(),
+        "token_ttl_calls": st.sampled_from([0, 12]),
+        "late_visibility_seconds": st.sampled_from([0, LATE_SECONDS]),
+        "after_inclusive": st.booleans(),
+        "before_inclusive": st.booleans(),
+        "unknown_members": st.booleans(),
+        "retention_seconds": st.sampled_from([0, 2 * 86_400]),
+    }
+)
 
 
 class WholeLoad(RuleBasedStateMachine):
@@ -76,57 +95,16 @@ class WholeLoad(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for counters in self._bedrock.calls().values():
-            for name in ("throttled", "error_500", "error_503", "reset", "cut_body"):
+            for name in COUNTED_FAULTS:
                 TALLY[name] += counters[name]
         self._emulator.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    @initialize(
-        second=st.sampled_from(["duckdb", "parquet", "delta"]),
-        rate=st.sampled_from([0.0, 0.0, 0.1]),
-        throttle=st.sampled_from([0.0, 0.0, 60.0]),
-        empty_pages=st.sampled_from([0.0, 0.3]),
-        short_pages=st.booleans(),
-        token_ttl=st.sampled_from([0, 12]),
-        is_late=st.booleans(),
-        is_inclusive=st.booleans(),
-        has_unknown_members=st.booleans(),
-        days_kept=st.sampled_from([0, 2]),
-        seed=st.integers(0, 1_000),
-    )
-    def begin(
-        self,
-        second: CopyKind,
-        rate: float,
-        throttle: float,
-        empty_pages: float,
-        short_pages: bool,
-        token_ttl: int,
-        is_late: bool,
-        is_inclusive: bool,
-        has_unknown_members: bool,
-        days_kept: int,
-        seed: int,
-    ) -> None:
+    @initialize(second=st.sampled_from(["duckdb", "parquet", "delta"]), faults=faults)
+    def begin(self, second: CopyKind, faults: dict[str, Any]) -> None:
         self._kinds["second"] = second
-        self._faults = {
-            "seed": seed,
-            "error_500_rate": rate,
-            "error_503_rate": rate,
-            "reset_rate": rate,
-            "cut_body_rate": rate,
-            "throttle_per_second": throttle,
-            "throttle_burst": 10,
-            "empty_page_rate": empty_pages,
-            "short_pages": short_pages,
-            "token_ttl_calls": token_ttl,
-            "late_visibility_seconds": LATE_SECONDS * is_late,
-            "after_inclusive": is_inclusive,
-            "before_inclusive": is_inclusive,
-            "unknown_members": has_unknown_members,
-            "retention_seconds": 86_400.0 * days_kept,
-        }
-        self._bedrock.faults(**self._faults)
+        self._faults = faults
+        self._bedrock.faults(**faults)
 
     @rule(
         scope=scopes,
@@ -327,7 +305,7 @@ class WholeLoad(RuleBasedStateMachine):
                 assert_changes_only(there, span, scope)
             if span.is_all and is_still:
                 assert_vanished(there, vanished)
-            if span.is_all and not self._faults["reset_rate"]:
+            if span.is_all and not self._is_breaking:
                 assert_few_calls(there, scope)
         self._note(copy, result)
 
@@ -343,7 +321,11 @@ class WholeLoad(RuleBasedStateMachine):
         is_denied = SCOPES.index((account, region)) in self._denied
         is_role_lost = None in self._denied or seconds_off >= ROLE_SECONDS
         is_refused = is_role_lost and account != ACCOUNT
-        return is_denied or is_refused or bool(self._faults["reset_rate"])
+        return is_denied or is_refused or self._is_breaking
+
+    @property
+    def _is_breaking(self) -> bool:
+        return any(self._faults[name] for name in BREAKING_RATES)
 
     def _carried_out(self, copy: str, **order: Any) -> Answer:
         variables = self._emulator.environment(ACCOUNT, REGION) | {
