@@ -55,8 +55,10 @@ scopes = st.sampled_from(range(len(SCOPES)))
 times = st.sampled_from([0.001, 60.0, 301.0, 100_000.0])
 slices = st.sampled_from([3, 20, 100_000])
 clocks = st.sampled_from([0, 0, 0, 3_000, 100_000, -100_000])
-moments = st.sampled_from(list(MOMENTS))
-nths = st.sampled_from([1, 1, 1, 2, 3, 5, 8, 20])
+moments = st.sampled_from(list(MOMENTS)).flatmap(
+    lambda name: st.tuples(st.just(name), st.integers(1, MOMENTS[name].times))
+)
+"""And the how manieth time."""
 rates = st.sampled_from([0.0, 0.0, 0.0, 0.1])
 faults = st.fixed_dictionaries(
     {
@@ -222,21 +224,25 @@ class WholeLoad(RuleBasedStateMachine):
         slice_rows=slices,
         seconds_off=clocks,
         moment=moments,
-        nth=nths,
         is_after=st.booleans(),
     )
     def run_and_kill(
-        self, copy: str, slice_rows: int, seconds_off: int, moment: str, nth: int, is_after: bool
+        self,
+        copy: str,
+        slice_rows: int,
+        seconds_off: int,
+        moment: tuple[str, int],
+        is_after: bool,
     ) -> None:
-        strike = Strike(moment, nth, is_after)
+        strike = Strike(*moment, is_after)
         self._run(copy, {}, slice_rows=slice_rows, seconds_off=seconds_off, strike=strike)
         self._count("run to be killed")
 
-    @rule(copy=copies, slice_rows=slices, moment=moments, nth=nths, seconds=times)
+    @rule(copy=copies, slice_rows=slices, moment=moments, seconds=times)
     def run_while_time_passes(
-        self, copy: str, slice_rows: int, moment: str, nth: int, seconds: float
+        self, copy: str, slice_rows: int, moment: tuple[str, int], seconds: float
     ) -> None:
-        strike = Strike(moment, nth, is_after=True, seconds_passed=seconds)
+        strike = Strike(*moment, is_after=True, seconds_passed=seconds)
         self._run(copy, {}, slice_rows=slice_rows, strike=strike)
         self._count("run while time passes")
 

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 from dlt.destinations.impl.filesystem.filesystem import FilesystemLoadJob
@@ -15,24 +15,33 @@ from dlt.normalize.normalize import Normalize
 from sources.bedrock_async_invokes import calls
 from sources.bedrock_async_invokes.extraction import Extraction
 
-MOMENTS: Final[dict[str, tuple[Any, str]]] = {
-    "a page is parsed": (calls, "parse_page"),
-    "progress is put into the state": (Extraction, "_save_progress"),
-    "a package is extracted": (ExtractStorage, "commit_new_load_package"),
-    "a package is normalized": (Normalize, "run"),
-    "a package begins to be loaded": (Load, "initialize_package"),
-    "a file is put into a lake": (FilesystemLoadJob, "run"),
-    "jobs are completed": (Load, "complete_jobs"),
-    "a package is completed": (Load, "complete_package"),
-    "DuckDB is told something": (duckdb.DuckDBPyConnection, "execute"),
-    "a transaction ends": (duckdb.DuckDBPyConnection, "commit"),
+
+class Moment(NamedTuple):
+    """Calls of a function."""
+
+    place: Any
+    name: str
+    times: int
+    """That a run comes to it, or some more."""
+
+
+MOMENTS: Final = {
+    "a page is parsed": Moment(calls, "parse_page", 8),
+    "progress is put into the state": Moment(Extraction, "_save_progress", 3),
+    "a package is extracted": Moment(ExtractStorage, "commit_new_load_package", 3),
+    "a package is normalized": Moment(Normalize, "run", 3),
+    "a package begins to be loaded": Moment(Load, "initialize_package", 3),
+    "a file is put into a lake": Moment(FilesystemLoadJob, "run", 4),
+    "jobs are completed": Moment(Load, "complete_jobs", 7),
+    "a package is completed": Moment(Load, "complete_package", 3),
+    "DuckDB is told something": Moment(duckdb.DuckDBPyConnection, "execute", 160),
+    "a transaction ends": Moment(duckdb.DuckDBPyConnection, "commit", 6),
 }
-"""Calls of these functions, by what they do."""
 
 
 def strike(moment: str, nth: int, is_after: bool, act: Callable[[], None]) -> None:
     """Act before or after the n-th time that it comes to a moment in this process."""
-    place, name = MOMENTS[moment]
+    place, name, _ = MOMENTS[moment]
     real, times = getattr(place, name), iter(range(1, nth + 1))
 
     @wraps(real)
