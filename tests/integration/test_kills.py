@@ -1,5 +1,6 @@
-"""SIGKILL at random moments: the next run makes the copy exact."""
+"""SIGKILL at random moments, and as something is written: the next run makes all exact."""
 
+import json
 import os
 import random
 import signal
@@ -15,14 +16,18 @@ from pipelines.checks import run_checks
 from pipelines.databases import DuckDBDestination
 from pipelines.load import load
 from pipelines.models import build_models
+from pipelines.urls import is_s3
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, modelled_rows, query
+from tests.kills.harness import Harness
+from tests.kills.sites import COMMANDS, CopyKind, Site
 
 pytestmark = pytest.mark.integration
 
-KILLS = int(os.environ.get("KILLS", "25"))
-"""Kills per test; a longer soak sets more."""
+KILLS = int(os.environ.get("KILLS", "12"))
+"""Kills per destination; a longer soak sets more."""
+SEED = os.environ.get("SEED") or str(random.randrange(10**6))
 
 SLICE_ROWS = 1_000
 ROWS_NEAR_THE_WATERMARK = 100
@@ -45,32 +50,23 @@ def start_run(database: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def kill_between(process: subprocess.Popen[bytes], first: float, last: float) -> bool:
-    """Kill at a random moment; False where the process had ended by then."""
-    time.sleep(random.uniform(first, last))
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
-
-
-def test_a_first_load_killed_at_any_moment_is_made_whole(filled: Control, database: Path) -> None:
-    killed = 0
-    for _ in range(KILLS):
-        database.unlink(missing_ok=True)
-        killed += kill_between(start_run(database), 0.7, 3.0)
-        assert load(DuckDBDestination(database)).exit_code == 0
-        assert_exact_copy(database, filled)
-    assert killed > KILLS // 2
-
-
-def test_an_increment_killed_at_any_moment_is_made_whole(filled: Control, database: Path) -> None:
-    load(DuckDBDestination(database))
-    killed = 0
-    for _ in range(KILLS):
-        filled.advance(timedelta(hours=2))
-        killed += kill_between(start_run(database), 0.7, 2.0)
-        assert load(DuckDBDestination(database)).exit_code == 0
-        assert_exact_copy(database, filled)
-    assert killed > KILLS // 2
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_whatever_is_killed_nothing_is_lost_or_doubled(
+    kind: CopyKind,
+    filled: Control,
+    database: Path,
+    lake_url: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In a database, in lakes of either kind, in exports; on this disk and on S3."""
+    site = Site(kind, database.parent / "copies" / "copy.duckdb", lake_url)
+    site.database.parent.mkdir()
+    name = f"{kind}, {'S3' if is_s3(lake_url) else 'disk'}"
+    harness = Harness(site, filled, f"{SEED} {name}")
+    harness.kill(KILLS)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{json.dumps({name: harness.tally}, indent=2)}\n")
+    assert harness.stories == [], SEED
 
 
 def test_a_killed_backfill_keeps_the_slices_it_loaded(

@@ -1,10 +1,8 @@
 """A lake is an exact copy, on a disk and on S3, whatever happens to the runs that load it."""
 
-import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -25,12 +23,8 @@ from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.integration.test_exactness import TOGETHER
-from tests.integration.test_kills import kill_between
 
 pytestmark = pytest.mark.integration
-
-KILLS = int(os.environ.get("LAKE_KILLS", "3"))
-"""Kills per test; a longer soak sets more."""
 
 
 @pytest.fixture(params=["parquet", "delta"])
@@ -47,12 +41,6 @@ def filled(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Control:
 
 def data_files(lake: LakeDestination) -> Sequence[str]:
     return lake.files.glob("bedrock/async_invokes/**")
-
-
-def seconds_of_a_run(lake: LakeDestination) -> float:
-    started = time.monotonic()
-    assert start_run(lake).wait() == 0
-    return time.monotonic() - started
 
 
 def start_run(lake: LakeDestination, *options: str) -> subprocess.Popen[bytes]:
@@ -96,32 +84,6 @@ def test_a_lost_working_directory_is_restored_from_the_lake(
         shutil.rmtree(lake.working_directory)
         filled.advance(timedelta(hours=2))
         assert load(lake).scopes[0].calls <= 3
-        assert_exact_copy(lake, filled)
-
-
-def test_a_first_load_killed_at_any_moment_is_made_whole(
-    filled: Control, lake: LakeDestination
-) -> None:
-    seconds = seconds_of_a_run(lake)
-    for number in range(KILLS):
-        fresh = LakeDestination(f"{lake.url}-{number}", lake.table_format)
-        kill_between(start_run(fresh), seconds / 3, seconds)
-        assert load(fresh).exit_code == 0
-        assert_exact_copy(fresh, filled)
-
-
-@pytest.mark.parametrize("is_directory_kept", [True, False])
-def test_an_increment_killed_at_any_moment_is_made_whole(
-    is_directory_kept: bool, filled: Control, lake: LakeDestination
-) -> None:
-    load(lake)
-    seconds = seconds_of_a_run(lake)
-    for _ in range(KILLS):
-        filled.advance(timedelta(hours=2))
-        kill_between(start_run(lake), seconds / 3, 1.2 * seconds)
-        if not is_directory_kept:
-            shutil.rmtree(lake.working_directory)
-        assert load(lake).exit_code == 0
         assert_exact_copy(lake, filled)
 
 

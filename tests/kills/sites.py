@@ -1,0 +1,125 @@
+"""Where commands are killed: a destination, an export of it, and the commands that write there."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import duckdb
+
+from pipelines.databases import DuckDBDestination
+from pipelines.destinations import Destination
+from pipelines.errors import CommandError
+from pipelines.export.export import export
+from pipelines.lake.compact import compact
+from pipelines.lake.destination import LakeDestination
+from pipelines.load import load
+from pipelines.refresh import refresh
+from pipelines.urls import is_s3, open_url
+from tests.copies import Row, stored_rows
+
+CopyKind = Literal["duckdb", "parquet", "delta"]
+
+COMMANDS: Final = {
+    "duckdb": ("run", "run", "run", "models", "export"),
+    "parquet": ("run", "run", "run", "models", "export", "compact"),
+    "delta": ("run", "run", "run", "models", "export", "compact"),
+}
+KEYS: Final = {"extract_runs": "run_id, account_id, region", "vanished_invokes": "invocation_arn"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A copy in a folder of its own, of which nothing may be there yet."""
+
+    kind: CopyKind
+    database: Path
+    """Of the kind `duckdb`."""
+    url: str
+    """Of lakes, local or on S3; an export is beside them."""
+
+    @property
+    def destination(self) -> Destination:
+        if self.kind == "duckdb":
+            return DuckDBDestination(self.database)
+        return LakeDestination(self.url, self.kind)
+
+    @property
+    def export_url(self) -> str:
+        return f"{self.url}-export"
+
+    @property
+    def written_folders(self) -> tuple[Path, ...]:
+        """What a command writes on this machine is in these."""
+        copies = self.database.parent, Path(self.url), Path(self.export_url)
+        return *copies, self.destination.working_directory
+
+    def arguments(self, command: str) -> list[str]:
+        """The command line."""
+        copy = ["--database", str(self.database)]
+        if self.kind != "duckdb":
+            copy = ["--lake", self.url]
+        own = {
+            "run": [] if self.kind == "duckdb" else ["--destination", self.kind],
+            "export": [self.export_url],
+            "compact": ["--grace", "0"],
+        }
+        return [command, *own.get(command, []), *copy]
+
+    def complete(self, command: str) -> None:
+        """Do what the command does, to its end."""
+        destination = self.destination
+        if command == "run":
+            assert load(destination).exit_code == 0
+        elif command == "models":
+            assert refresh(destination).exit_code == 0
+        elif command == "export":
+            with destination.reading() as connection:
+                export(connection, self.export_url)
+        elif isinstance(destination, LakeDestination):
+            compact(destination, grace_seconds=0)
+
+    def rows(self) -> list[Row]:
+        """What a reader finds at any time."""
+        try:
+            return stored_rows(self.destination.existing())
+        except (CommandError, duckdb.CatalogException):
+            return []
+
+    def exported_arns(self) -> list[str]:
+        """What a reader of the export finds that knows nothing but the folder."""
+        files = f"{self.export_url}/async_invokes/*/*.parquet"
+        with duckdb.connect() as connection:
+            if is_s3(self.url):
+                connection.register_filesystem(open_url(self.url)[0])
+            try:
+                rows = connection.read_parquet(files).select("invocation_arn").fetchall()
+            except duckdb.IOException:
+                return []
+        return [arn for (arn,) in rows]
+
+    def doubled_reports(self) -> int:
+        """Rows about runs and about what vanished that are there once more."""
+        with self.destination.reading() as connection:
+            return sum(
+                doubled(connection.table(f"bedrock.{table}").select(key).fetchall())
+                for table, key in KEYS.items()
+            )
+
+    def lose_working_directory(self) -> None:
+        shutil.rmtree(self.destination.working_directory, ignore_errors=True)
+
+    def remove(self) -> None:
+        self.lose_working_directory()
+        for name in (self.database.name, f"{self.database.name}.wal"):
+            self.database.with_name(name).unlink(missing_ok=True)
+        for url in (self.url, self.export_url):
+            fs, root = open_url(url)
+            if fs.exists(root):
+                fs.rm(root, recursive=True)
+
+
+def doubled(rows: Sequence[object]) -> int:
+    """How many are there that are there already."""
+    return len(rows) - len(set(rows))
