@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from pipelines.databases import DuckDBDestination
 from pipelines.lake.destination import LAKE_VERSION, MARKER, LakeDestination
-from pipelines.lake.tables import SCHEMAS, TableFormat
+from pipelines.lake.tables import TableFormat
+from pipelines.stored_tables import SCHEMAS
 
 DAY = timedelta(days=1)
 

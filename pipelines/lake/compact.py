@@ -17,8 +17,9 @@ from pipelines.destinations import DATASET_NAME
 from pipelines.errors import CommandError
 from pipelines.lake.destination import LakeDestination
 from pipelines.lake.files import LakeFiles
-from pipelines.lake.tables import SCHEMAS, TableFormat, delta_table, log_paths
+from pipelines.lake.tables import TableFormat, delta_table, log_paths
 from pipelines.parquet import ROW_GROUP_ROWS
+from pipelines.stored_tables import SCHEMAS
 
 LARGE_BYTES: Final = 64_000_000
 """Files of this size stay as they are, so that each row is rewritten a few times at most."""

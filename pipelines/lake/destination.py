@@ -1,7 +1,7 @@
 """A lake as the destination: a folder or a bucket of Parquet files, or with a Delta table."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +66,10 @@ class LakeDestination:
 
         Raises `CommandError` for one that a newer version wrote.
         """
+        mark = self._read_mark()
+        return mark and mark[1]
+
+    def _read_mark(self) -> tuple[int, TableFormat] | None:
         text = self.files.read_text(MARKER)
         if text is None:
             return None
@@ -78,8 +82,7 @@ class LakeDestination:
             raise CommandError(
                 f"{self.url} was written by a newer version of bedrock-async-etl: upgrade this one."
             )
-        found: TableFormat = table_format
-        return found
+        return version, table_format
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -123,20 +126,21 @@ class LakeDestination:
         It is looked through before the mark is looked for: another worker may be making it.
         """
         found = self.files.visible()
-        stored = self.stored_format
-        if stored is None:
-            stored = self.table_format or "parquet"
-            self._mark(stored, found)
-        elif self.table_format not in (None, stored):
-            raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
-        return stored
-
-    def _mark(self, table_format: TableFormat, found: Sequence[str]) -> None:
-        if found:
+        mark = self._read_mark()
+        if mark is None and found:
             raise CommandError(
                 f"{self.url} is not a lake, and not empty: it has {found[0]}. Give --lake a "
                 "folder that is empty or does not exist."
             )
+        version, stored = mark or (0, self.table_format or "parquet")
+        if self.table_format not in (None, stored):
+            raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
+        if version < LAKE_VERSION:
+            self._mark(stored)
+        return stored
+
+    def _mark(self, table_format: TableFormat) -> None:
+        """Keep earlier versions of this program out, which do not know all that is written now."""
         marker = {"version": LAKE_VERSION, "table_format": table_format}
         self.files.write_text(MARKER, json.dumps(marker))
 

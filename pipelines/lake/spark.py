@@ -9,12 +9,13 @@ from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.export.publishing import publication
 from pipelines.lake.destination import LakeDestination
 from pipelines.lake.files import LakeFiles
-from pipelines.lake.tables import LOG_NAME, SCHEMAS, TableFormat, delta_table, log_paths
+from pipelines.lake.tables import LOG_NAME, TableFormat, delta_table, log_paths
 from pipelines.lake.workshop import publish_models
 from pipelines.models import BuiltModel, OnBuilt
 from pipelines.spark import build_on_spark, current_rows, spark_session
 from pipelines.spark_sql import TableName
 from pipelines.sql_files import read_models
+from pipelines.stored_tables import SCHEMAS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -16,8 +16,7 @@ from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.errors import CommandError
 from pipelines.lake.files import LakeFiles
 from pipelines.sql_files import identifier, read_lake_views
-from sources.bedrock_async_invokes.records import SCHEMA
-from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from pipelines.stored_tables import SCHEMAS
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -26,12 +25,6 @@ TableFormat = Literal["parquet", "delta"]
 
 LOG_NAME: Final = "bedrock_log"
 """The schema of the tables as they are in the lake; `bedrock` has their current rows."""
-LOAD_ID: Final = pa.field("_dlt_load_id", pa.string())
-SCHEMAS: Final = {
-    "async_invokes": SCHEMA.append(LOAD_ID),
-    "extract_runs": RUNS_SCHEMA.append(LOAD_ID),
-    "vanished_invokes": VANISHED_SCHEMA.append(LOAD_ID),
-}
 
 
 @contextmanager

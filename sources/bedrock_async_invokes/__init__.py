@@ -20,10 +20,14 @@ __all__ = ["Extraction", "bedrock_async_invokes", "extraction_source", "new_extr
 MERGE: dict[str, Any] = {"write_disposition": {"disposition": "merge", "strategy": "delete-insert"}}
 """An upsert would leave duplicates behind when it is killed between its two statements."""
 
+CONTRACT: Any = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+"""What Bedrock adds is in `extra`: a new table or column can only come from a newer version of this
+source. A value of another type is refused, which a destination would cast."""
+
 LOAD_ID = pa.field("_dlt_load_id", pa.string(), nullable=False)
 
 
-@dlt.source(name="bedrock_async_invokes")
+@dlt.source(name="bedrock_async_invokes", schema_contract=CONTRACT)
 def bedrock_async_invokes(
     regions: list[str] | None = None,
     role_arns: list[str] | None = None,
@@ -77,7 +81,7 @@ def bedrock_async_invokes(
     )
 
 
-@dlt.source(name="bedrock_async_invokes")
+@dlt.source(name="bedrock_async_invokes", schema_contract=CONTRACT)
 def extraction_source(
     # Any, since dlt's configuration has no place for an object of ours.
     extraction: Any,

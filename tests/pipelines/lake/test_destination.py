@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.destinations import BUILDS_ON, settled_pipeline
 from pipelines.errors import BusyError, CommandError, UsageError
-from pipelines.lake.destination import MARKER, LakeDestination
+from pipelines.lake.destination import LAKE_VERSION, MARKER, LakeDestination
 from pipelines.load import find_destination, load
 from pipelines.refresh import refresh
 from pipelines.status import read_status
@@ -156,6 +156,17 @@ def test_a_lake_of_another_kind_is_left_alone(
     Path(lake.files.root, MARKER).write_text(json.dumps(marker))
     with pytest.raises(CommandError, match=told):
         load(lake)
+
+
+def test_a_lake_of_an_earlier_version_is_kept_from_it_once_it_is_written_to(
+    listed: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    mark = Path(lake.files.root, MARKER)
+    today = mark.read_text()
+    mark.write_text(json.dumps(json.loads(today) | {"version": LAKE_VERSION - 1}))
+    load(lake)
+    assert mark.read_text() == today
 
 
 def test_a_lake_that_a_newer_dlt_wrote_is_left_alone(
