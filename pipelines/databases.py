@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pipelines import DEFAULT_DATABASE
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
 from pipelines.errors import BusyError, CommandError, UsageError
-from pipelines.stored_tables import assert_up_to_date, bring_up_to_date
+from pipelines.stored_tables import bring_up_to_date
 from pipelines.working_directories import PIPELINE_NAME, working_directory
 from sources.bedrock_async_invokes.records import SCHEMA, digests
 
@@ -106,7 +106,7 @@ class DuckDBDestination:
     @contextmanager
     def modelling(self) -> Iterator["DuckDBWorkshop"]:
         with self._connected(read_only=False) as connection:
-            assert_up_to_date(connection)
+            bring_up_to_date(connection)
             yield DuckDBWorkshop(connection)
 
     def explain(self, error: Exception) -> str:

@@ -34,27 +34,23 @@ def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
     row that is written again.
     """
     for name, schema in SCHEMAS.items():
-        stored, known = _stored(connection, name), _known(connection, schema)
-        if stored:
-            _refuse_others(name, stored, known)
-        for column in known.keys() - stored.keys() if stored else ():
+        if stored := _stored(connection, name):
+            _bring_up_to_date(connection, name, stored, _known(connection, schema))
+
+
+def _bring_up_to_date(
+    connection: duckdb.DuckDBPyConnection, table: str, stored: Columns, known: Columns
+) -> None:
+    _refuse_others(table, stored, known)
+    for column, data_type in known.items():
+        if column not in stored:
             connection.execute(
-                f"alter table {DATASET_NAME}.{name} add {identifier(column)} {known[column]}"
-            )
-
-
-def assert_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise `CommandError` for tables that an earlier version wrote."""
-    for name, schema in SCHEMAS.items():
-        stored = _stored(connection, name)
-        if stored and not stored.keys() >= set(schema.names):
-            raise CommandError(
-                f"{DATASET_NAME}.{name} was written by an earlier version of bedrock-async-etl: "
-                "`run` brings it up to date."
+                f"alter table {DATASET_NAME}.{table} add {identifier(column)} {data_type}"
             )
 
 
 def _stored(connection: duckdb.DuckDBPyConnection, table: str) -> Columns:
+    """Nothing where there is no such table yet."""
     return dict(connection.execute(STORED, [DATASET_NAME, table]).fetchall())
 
 
