@@ -15,14 +15,17 @@ from dlt.normalize.normalize import Normalize
 from sources.bedrock_async_invokes import calls
 from sources.bedrock_async_invokes.extraction import Extraction
 
+CONNECTION: Final = duckdb.DuckDBPyConnection
+
 
 class Moment(NamedTuple):
-    """Calls of a function."""
+    """Calls of a function; of one that takes SQL, those with certain words."""
 
     place: Any
     name: str
     times: int
     """That a run comes to it, or some more."""
+    words: str = ""
 
 
 MOMENTS: Final = {
@@ -34,19 +37,24 @@ MOMENTS: Final = {
     "a file is put into a lake": Moment(FilesystemLoadJob, "run", 4),
     "jobs are completed": Moment(Load, "complete_jobs", 7),
     "a package is completed": Moment(Load, "complete_package", 3),
-    "DuckDB is told something": Moment(duckdb.DuckDBPyConnection, "execute", 160),
-    "a transaction ends": Moment(duckdb.DuckDBPyConnection, "commit", 6),
+    "rows are staged": Moment(CONNECTION, "execute", 4, 'INSERT INTO "bedrock_staging"'),
+    "rows are merged": Moment(CONNECTION, "execute", 4, 'DELETE FROM "bedrock"'),
+    "progress is stored": Moment(CONNECTION, "execute", 4, 'INTO "bedrock"."_dlt_pipeline_state"'),
+    "a load is noted": Moment(CONNECTION, "execute", 3, 'INSERT INTO "bedrock"."_dlt_loads"'),
+    "a transaction ends": Moment(CONNECTION, "commit", 6),
+    "DuckDB is told something": Moment(CONNECTION, "execute", 160),
 }
 
 
 def strike(moment: str, nth: int, is_after: bool, act: Callable[[], None]) -> None:
     """Act before or after the n-th time that it comes to a moment in this process."""
-    place, name, _ = MOMENTS[moment]
+    place, name, _, words = MOMENTS[moment]
     real, times = getattr(place, name), iter(range(1, nth + 1))
 
     @wraps(real)
     def struck(*arguments: Any, **named: Any) -> Any:
-        is_it = next(times, None) == nth
+        is_one = not words or words in str(arguments[1])
+        is_it = is_one and next(times, None) == nth
         if is_it and not is_after:
             act()
         result = real(*arguments, **named)
