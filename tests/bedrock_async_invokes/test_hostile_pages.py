@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings, target
+from hypothesis import example, given, target
 from hypothesis import strategies as st
 
 from sources.bedrock_async_invokes.errors import ListingError, UnreadableInvocation
@@ -187,7 +187,6 @@ def table_or_line(listed: bytes | list[dict[str, Any]]) -> pa.Table | str:
         return str(error)
 
 
-@settings(deadline=None)
 @given(bodies())
 @example(b'{"asyncInvokeSummaries":[{}]}')
 @example(b'{"asyncInvokeSummaries":[],"\xcdextToken":"t"}')
@@ -205,7 +204,6 @@ def test_a_page_is_read_as_it_is_or_refused(body: bytes) -> None:
         assert rows_in(table) == expected
 
 
-@settings(deadline=None)
 @given(time_texts)
 @example("0000-01-01T00:00:00Z")
 @example("0001-01-01T00:00:00+14:00")
@@ -229,7 +227,6 @@ def test_a_text_is_the_time_that_botocore_reads_or_none(text: str) -> None:
             assert table["submit_time"].cast(pa.int64())[0].as_py() == expected is not None
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.none() | st.text("ab\0\x1f", max_size=3), min_size=4, max_size=4)))
 @example([["a\x1f", None, None, None], ["a", "", None, None]])
 @example([["\0", None, None, None], [None, None, None, None], ["", None, None, None]])

@@ -105,7 +105,6 @@ def may_be_refused(body: bytes, line: str) -> bool:
     )
 
 
-@settings(deadline=None)
 @given(bodies())
 def test_over_http_each_value_is_right_or_the_listing_fails_in_a_line(body: bytes) -> None:
     with HostileBedrock(lambda *_: answer(body)) as service:
@@ -127,7 +126,7 @@ def test_over_http_each_value_is_right_or_the_listing_fails_in_a_line(body: byte
         assert service.calls[REGION] <= 7
 
 
-@settings(max_examples=max(1, settings().max_examples // 10), deadline=None)
+@settings(max_examples=max(1, settings().max_examples // 10))
 @given(bodies())
 def test_a_load_has_exact_rows_or_a_scope_that_fails_alone(body: bytes) -> None:
     with surroundings(body) as (_, served, folder):
