@@ -66,6 +66,8 @@ class _Call:
     def _answer(self) -> AWSResponse:
         self._request.stream_output = True  # Else botocore would read it, however long it is.
         answer = self._session.send(self._request)
+        # What is cut off is seen by what it lacks; not every version of botocore counts the bytes.
+        answer.raw.enforce_content_length = False
         url = self._request.url
         try:
             body = _read(answer.raw)

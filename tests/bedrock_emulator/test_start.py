@@ -1,9 +1,10 @@
 """StartAsyncInvoke: a start is listed, repeated by its token, and refused when malformed."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from sources.bedrock_emulator import Control, Emulator
 
@@ -89,8 +90,10 @@ def test_a_malformed_start_is_refused(bedrock: Any, change: dict[str, Any]) -> N
 def test_a_start_whose_answer_is_lost_can_be_repeated(control: Control, bedrock: Any) -> None:
     """The body is cut after the start was made; the token keeps the second from starting again."""
     control.faults(cut_body_rate=1)
-    # botocore neither checks the body's length nor minds that it is not JSON.
-    assert "invocationArn" not in bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")
+    # Not every version of botocore counts the bytes, and none minds that they are not JSON.
+    with suppress(ConnectionClosedError):
+        answer = bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")
+        assert "invocationArn" not in answer
     control.clear_faults()
 
     arn = bedrock.start_async_invoke(**REQUEST, clientRequestToken="a")["invocationArn"]
