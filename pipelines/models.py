@@ -161,7 +161,7 @@ def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) 
         statements.append(f"comment on table {_table(model)} is {literal(model.description)}")
         statements += [
             f"comment on column {_table(model)}.{identifier(name)} is {literal(columns[name])}"
-            for name in connection.table(_table(model)).columns
+            for name in connection.sql(f"from {_table(model)}").columns
             if name in columns
         ]
     connection.execute(";\n".join(statements))

@@ -82,7 +82,7 @@ def _create(connection: duckdb.DuckDBPyConnection, table: TableName, columns: Co
 
 
 def _described(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> Columns:
-    table = connection.table(f"{ANALYTICS_NAME}.{_quoted(model.name)}")
+    table = connection.sql(f"from {ANALYTICS_NAME}.{_quoted(model.name)}")
     return {
         name: _spark_type(str(kind)) for name, kind in zip(table.columns, table.types, strict=True)
     }

@@ -26,7 +26,7 @@ def stored_rows(copy: Path | Destination) -> list[Row]:
     """The rows of `async_invokes` in the same columns; a path is that of a DuckDB file."""
     destination = DuckDBDestination(copy) if isinstance(copy, Path) else copy
     with destination.reading() as connection:
-        return connection.table("bedrock.async_invokes").select(*COMPARED[:-1]).fetchall()
+        return connection.sql("from bedrock.async_invokes").select(*COMPARED[:-1]).fetchall()
 
 
 def assert_exact_copy(copy: Path | Destination, bedrock: Control) -> None:

@@ -23,7 +23,7 @@ def lake_of(database: Path, folder: Path, table_format: TableFormat) -> LakeDest
     (folder / MARKER).write_text(json.dumps(marker))
     for name, schema in SCHEMAS.items():
         with DuckDBDestination(database).reading() as connection:
-            rows = connection.table(f"bedrock.{name}").select(*schema.names).to_arrow_table()
+            rows = connection.sql(f"from bedrock.{name}").select(*schema.names).to_arrow_table()
         store(rows.cast(schema), folder / "bedrock" / name, name, table_format)
     return LakeDestination(str(folder), table_format)
 

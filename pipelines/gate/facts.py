@@ -128,7 +128,7 @@ def _modelled(
     if not thresholds.need_models:
         return {}
     try:
-        connection.table(MODELS)
+        connection.sql(f"from {MODELS}")
     except duckdb.CatalogException:
         raise CommandError(
             f"{destination} has no models yet: build them with `models`, or by a `run` without "

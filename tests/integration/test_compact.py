@@ -31,7 +31,7 @@ def lake(request: pytest.FixtureRequest, bedrock: Control, lake_url: str) -> Lak
 def versions(lake: LakeDestination) -> list[tuple[object, ...]]:
     """Each version of each invocation, once."""
     with lake.reading() as connection:
-        log = connection.table("bedrock_log.async_invokes")
+        log = connection.sql("from bedrock_log.async_invokes")
         return log.distinct().order("all").fetchall()
 
 

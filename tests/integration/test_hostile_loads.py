@@ -81,7 +81,7 @@ def stored(destination: Destination, region: str = REGION) -> list[dict[str, Any
         times = [f"epoch_us({name})" for name in oracle.TIMES.values()]
         columns = [*oracle.TEXTS.values(), *times, *oracle.S3_TEXTS.values(), "extra"]
         rows = (
-            connection.table("bedrock.async_invokes")
+            connection.sql("from bedrock.async_invokes")
             .filter(f"coalesce(region, '{REGION}') = '{region}'")
             .select(", ".join(columns))
             .fetchall()

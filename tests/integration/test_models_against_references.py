@@ -57,7 +57,7 @@ def listed(database: Path) -> pd.DataFrame:
 
 def frame(database: Path, table: str) -> pd.DataFrame:
     with DuckDBDestination(database).reading() as connection:
-        rows: pd.DataFrame = connection.table(table).to_df()
+        rows: pd.DataFrame = connection.sql(f"from {table}").to_df()
     for name in rows.select_dtypes("datetimetz"):
         rows[name] = rows[name].dt.as_unit("us")
     return rows

@@ -125,7 +125,7 @@ def build(
 
 def of_duckdb(database: Path, name: str) -> pa.Table:
     with DuckDBDestination(database).reading() as connection:
-        return connection.table(f"bedrock_analytics.{name}").to_arrow_table()
+        return connection.sql(f"from bedrock_analytics.{name}").to_arrow_table()
 
 
 def typed(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:

@@ -103,7 +103,7 @@ class Site:
         """Rows about runs and about what vanished that are there once more."""
         with self.destination.reading() as connection:
             return sum(
-                doubled(connection.table(f"bedrock.{table}").select(key).fetchall())
+                doubled(connection.sql(f"from bedrock.{table}").select(key).fetchall())
                 for table, key in KEYS.items()
             )
 

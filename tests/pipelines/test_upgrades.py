@@ -84,9 +84,9 @@ def test_what_an_earlier_version_wrote_gets_the_columns_that_it_lacks(
     submit(listed)
     assert load(destination).exit_code == 0
     with destination.reading() as connection:
-        invocations = connection.table("bedrock.async_invokes").order("submit_time")
+        invocations = connection.sql("from bedrock.async_invokes").order("submit_time")
         assert invocations.select("client_request_token").fetchall() == [(None,), (TOKEN,)]
-        runs = connection.table("bedrock.extract_runs").order("finished_at")
+        runs = connection.sql("from bedrock.extract_runs").order("finished_at")
         assert runs.select("quarantined").fetchall() == [(None,), (0,)]
     assert load(destination, {"since": NOW - timedelta(days=1)}).rows_loaded == 1
     assert_exact_copy(destination, listed)

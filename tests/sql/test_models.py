@@ -58,7 +58,7 @@ def test_a_model_is_what_is_expected(model: str, scenario: str, built: Build) ->
         if line["scenario"] == scenario
     ]
     with DuckDBDestination(built(scenario)).reading() as connection:
-        table = connection.table(f"bedrock_analytics.{model}")
+        table = connection.sql(f"from bedrock_analytics.{model}")
         rows = as_text(table.select(*columns).fetchall())
     if model == "invocations":
         rows.sort()

@@ -38,7 +38,7 @@ def lake(database: Path) -> LakeDestination:
 
 def log_rows(lake: LakeDestination) -> int:
     with lake.reading() as connection:
-        return connection.table("bedrock_log.async_invokes").shape[0]
+        return connection.sql("from bedrock_log.async_invokes").shape[0]
 
 
 def test_each_invocation_is_written_when_it_is_new_and_when_it_changes(
@@ -77,7 +77,7 @@ def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeD
     refreshed = refresh(lake)
     assert refreshed.exit_code == 0
     with lake.reading() as connection:
-        modelled = connection.table("bedrock_analytics.invocations").shape[0]
+        modelled = connection.sql("from bedrock_analytics.invocations").shape[0]
     assert modelled == len(listed.listing(ACCOUNT, REGION))
     status = read_status(lake, datetime.now(UTC))
     assert [scope["last_outcome"] for scope in status.scopes] == ["ok"]
