@@ -72,8 +72,6 @@ class Publication:
         """
         _make_folder(self._fs, self._folder)
         self._fs.pipe_file(f"{self._folder}/{STAGED_MANIFEST}", manifest)
-        for name in self._moves.values():
-            _make_folder(self._fs, f"{self._root}/{name}".rpartition("/")[0])
         if self._moves.keys() - _names(self._fs, self._folder):
             raise CommandError(f"Another export writes to {self._root}: run one at a time.")
         self.is_decided = True
@@ -130,6 +128,8 @@ def _finish(fs: AbstractFileSystem, root: str, folder: str, intent: Intent) -> N
         for name, final in intent.moves.items()
         if name in staged
     }
+    for final in moves.values():
+        _make_folder(fs, final.rpartition("/")[0])
     _move(fs, moves)
     for name in intent.removed:
         _remove(fs, f"{root}/{name}")

@@ -9,6 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipelines.errors import CommandError
+from pipelines.export.manifest import read_manifest
 from pipelines.export.publishing import MANIFEST, STAGING, publication, published_manifest, recover
 
 OLD = {"kept/a": b"kept", "rows/b": b"old rows", "rows/gone": b"gone", MANIFEST: b"old"}
@@ -150,6 +151,15 @@ def test_a_first_publication_that_crashes_is_finished_or_undone(
     for root, intended in crashes(tmp_path, scratch, first=True):
         recover(LocalFileSystem(), str(root))
         assert visible(root) == (OLD if intended else {})
+
+
+def test_a_folder_where_a_first_publication_died_is_not_taken_for_anothers(
+    tmp_path: Path, scratch: Path
+) -> None:
+    """Nothing that an export would refuse to touch is there before its intent is."""
+    for root, intended in crashes(tmp_path, scratch, first=True):
+        if not intended:
+            assert read_manifest(LocalFileSystem(), str(root), str(root)) is None
 
 
 def test_the_next_publication_recovers_by_itself(tmp_path: Path, scratch: Path) -> None:
