@@ -65,7 +65,7 @@ def test_whatever_is_killed_nothing_is_lost_or_doubled(
     harness = Harness(site, filled, f"{SEED} {name}")
     harness.kill(KILLS)
     with capsys.disabled():
-        sys.stdout.write(f"\n{json.dumps({name: harness.tally}, indent=2)}\n")
+        sys.stdout.write(f"\n{json.dumps({name: harness.tally}, indent=2, sort_keys=True)}\n")
     assert harness.stories == [], SEED
 
 

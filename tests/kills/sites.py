@@ -9,13 +9,13 @@ from typing import Final, Literal
 import duckdb
 
 from pipelines.databases import DuckDBDestination
+from pipelines.demo import COMPARED
 from pipelines.destinations import Destination
 from pipelines.errors import CommandError
 from pipelines.export.export import export
 from pipelines.lake.compact import compact
 from pipelines.lake.destination import LakeDestination
 from pipelines.load import load
-from pipelines.refresh import refresh
 from pipelines.urls import is_s3, open_url
 from tests.copies import Row, stored_rows
 
@@ -72,8 +72,6 @@ class Site:
         destination = self.destination
         if command == "run":
             assert load(destination).exit_code == 0
-        elif command == "models":
-            assert refresh(destination).exit_code == 0
         elif command == "export":
             with destination.reading() as connection:
                 export(connection, self.export_url)
@@ -87,17 +85,17 @@ class Site:
         except (CommandError, duckdb.CatalogException):
             return []
 
-    def exported_arns(self) -> list[str]:
+    def exported_rows(self) -> list[Row]:
         """What a reader of the export finds that knows nothing but the folder."""
         files = f"{self.export_url}/async_invokes/*/*.parquet"
         with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
             if is_s3(self.url):
                 connection.register_filesystem(open_url(self.url)[0])
             try:
-                rows = connection.read_parquet(files).select("invocation_arn").fetchall()
+                return connection.read_parquet(files).select(*COMPARED[:-1]).fetchall()
             except duckdb.IOException:
                 return []
-        return [arn for (arn,) in rows]
 
     def doubled_reports(self) -> int:
         """Rows about runs and about what vanished that are there once more."""

@@ -1,0 +1,67 @@
+"""The moments of each command at which it kills itself."""
+
+import os
+from typing import Final
+
+import dlt.common.libs.deltalake
+from deltalake.table import DeltaTable, TableMerger, TableOptimizer
+
+from pipelines.export import publishing
+from pipelines.export.publishing import Publication
+from pipelines.lake import compact
+from tests.whole_load import moments
+from tests.whole_load.moments import CONNECTION, Moment
+
+BUILDS: Final = {
+    "a model is built": Moment(CONNECTION, "execute", 40, "create or replace table"),
+    "models are explained": Moment(CONNECTION, "execute", 1, "comment on"),
+}
+PUBLISHES: Final = {
+    "a file is staged": Moment(Publication, "stage", 40),
+    "the intent is written": Moment(publishing, "_write_intent", 1),
+    "staged files are moved": Moment(publishing, "_move", 3),
+    "what is staged is removed": Moment(publishing, "_discard", 1),
+}
+FILES: Final = {
+    "a file gets its name": Moment(os, "replace", 10),
+    "a file or a folder is renamed": Moment(os, "rename", 60),
+}
+DELTA_LOADS: Final = {
+    "Delta makes its table": Moment(dlt.common.libs.deltalake, "write_deltalake", 1),
+    "Delta merges": Moment(TableMerger, "execute", 3),
+}
+COMPACTS: Final = {
+    "files are put together": Moment(compact, "_put_together", 3),
+    "what was replaced is removed": Moment(compact, "_remove_replaced", 6),
+}
+DELTA_COMPACTS: Final = {
+    "Delta compacts": Moment(TableOptimizer, "compact", 1),
+    "Delta clears up": Moment(DeltaTable, "vacuum", 1),
+    "Delta makes a checkpoint": Moment(DeltaTable, "create_checkpoint", 1),
+}
+OF_LAKES: Final = {"a file is put into a lake"}
+OF_DATABASES: Final = {
+    "rows are staged",
+    "rows are merged",
+    "progress is stored",
+    "a load is noted",
+}
+LOADS: Final = dict(moments.MOMENTS)
+
+MOMENTS: Final = {
+    **LOADS, **BUILDS, **PUBLISHES, **FILES, **DELTA_LOADS, **COMPACTS, **DELTA_COMPACTS,
+}  # fmt: skip
+
+
+def moments_of(command: str, kind: str) -> list[str]:
+    """The names of those that may come."""
+    is_lake = kind != "duckdb"
+    builds = [*BUILDS, *(PUBLISHES if is_lake else ["a transaction ends"])]
+    loads = LOADS.keys() - (OF_DATABASES if is_lake else OF_LAKES)
+    named = {
+        "run": [*sorted(loads), *builds, *FILES, *(DELTA_LOADS if kind == "delta" else ())],
+        "models": [*builds, "DuckDB is told something"],
+        "export": [*PUBLISHES, "DuckDB is told something", "a file or a folder is renamed"],
+        "compact": [*COMPACTS, *FILES, *(DELTA_COMPACTS if kind == "delta" else ())],
+    }
+    return list(dict.fromkeys(named[command]))
