@@ -202,6 +202,8 @@ class Progress:
 
         The table's last row is the last of the rows so far. What is found elsewhere has no rank.
         """
+        if not table.num_rows:
+            return {}  # Arrow before 26.0.1 crashes where there is not one chunk.
         is_passed = pc.greater(submit_microseconds(table), self._ranked_after)
         is_tracked = pc.and_(is_open(table), pc.fill_null(is_passed, False))
         first = self.rows - table.num_rows
