@@ -18,6 +18,8 @@ RENEWED: Final = 0.3
 """How often kills hit a first load instead of an increment."""
 DIRECTORY_LOST: Final = 0.15
 """How often the working directory goes with the process."""
+DIRECTORY_LOST_FIRST: Final = 0.5
+"""How often it is gone before a first load."""
 LONGEST_CHAIN: Final = 3
 """Kills before a run comes to its end."""
 
@@ -46,9 +48,15 @@ class Harness:
         while self.tally["kills"] < kills:
             self._story = []
             if self._rng.random() < RENEWED:
-                self._site.remove()
-                self._story.append("first load")
+                self._begin_anew()
             self._kill_in_a_row(self._rng.choice(COMMANDS[self._site.kind]))
+
+    def _begin_anew(self) -> None:
+        """What the working directory has of a copy that is gone has to count for nothing."""
+        self._site.remove()
+        self._story.append("first load")
+        if self._rng.random() < DIRECTORY_LOST_FIRST:
+            self._site.lose_working_directory()
 
     def _kill_in_a_row(self, command: str) -> None:
         if command != "run":

@@ -109,7 +109,7 @@ class Site:
         shutil.rmtree(self.destination.working_directory, ignore_errors=True)
 
     def remove(self) -> None:
-        self.lose_working_directory()
+        """Delete the copy and its export; the working directory stays."""
         for name in (self.database.name, f"{self.database.name}.wal"):
             self.database.with_name(name).unlink(missing_ok=True)
         for url in (self.url, self.export_url):
