@@ -11,6 +11,7 @@ from sources.bedrock_async_invokes.instants import to_microseconds, to_time
 from sources.bedrock_async_invokes.pages import page_of
 from sources.bedrock_async_invokes.progress import Changes, Progress
 from sources.bedrock_async_invokes.records import digests, to_table
+from sources.bedrock_async_invokes.settings import MISSES_FORGIVEN
 from sources.bedrock_async_invokes.windows import UNRANKED, Window
 
 OBSERVED = datetime(2026, 3, 31, tzinfo=UTC)
@@ -100,12 +101,29 @@ def test_an_open_invocation_that_its_window_does_not_list_has_vanished() -> None
 def test_what_vanished_is_told_once_and_looked_for_a_few_times() -> None:
     progress = Progress(LAG_US)
     take(progress, listed(1, 0, "InProgress"))
-    vanished = []
-    for _ in range(4):
+    vanished, followed = [], []
+    for _ in range(MISSES_FORGIVEN):
         progress = restored(progress)
         vanished.append(len(progress.changes(Window(), table_of()).vanished))
-    assert vanished == [1, 0, 0, 0]
-    assert progress.open == {}
+        followed.append(len(progress.open))
+    assert vanished == [1, 0, 0]
+    assert followed == [1, 1, 0]
+
+
+def test_what_is_listed_beside_one_that_vanished_has_not() -> None:
+    progress = Progress(LAG_US)
+    rows = [listed(number, number, "InProgress") for number in (1, 2, 3)]
+    take(progress, *rows)
+    changes = take(restored(progress), rows[0], rows[2])
+    assert [int(arn[-12:]) for arn in changes.vanished] == [2]
+
+
+def test_what_is_outside_of_a_window_has_not_vanished_from_it() -> None:
+    progress = Progress(LAG_US)
+    take(progress, *(listed(number, number, "InProgress") for number in (1, 2, 3)))
+    window = Window(EPOCH_US + 2 * SECOND, EPOCH_US + 3 * SECOND)
+    changes = restored(progress).changes(window, table_of())
+    assert [int(arn[-12:]) for arn in changes.vanished] == [2]
 
 
 def test_what_vanished_and_came_back_is_written_once_and_followed_on() -> None:
@@ -156,6 +174,47 @@ def test_a_row_without_submit_time_is_loaded_once() -> None:
     assert numbers(take(progress, listed(1, None, "Failed")).table) == [1]
 
 
+def test_a_row_without_submit_time_is_loaded_from_any_window() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0))
+    changes = take(restored(progress), listed(2, None), settled_before=EPOCH_US + SECOND)
+    assert numbers(changes.table) == [2]
+
+
+def test_progress_comes_back_as_it_was_stored() -> None:
+    """Its revision grows with what it tells, and with nothing else."""
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1, "InProgress"))
+    progress.has_islands = True
+    state = progress.to_state()
+    assert (state["has_islands"], state["revision"]) == (True, 1)
+    again = Progress.from_state(state, LAG_US)
+    assert again.to_state() == state
+    take(again, listed(3, 2))
+    assert again.to_state()["revision"] == 2
+    again.finish()
+    assert (again.has_islands, again.recent_from) == (False, again.settled_before)
+
+
+def test_a_scope_that_was_never_read_has_no_progress() -> None:
+    assert Progress.from_state({}, LAG_US).to_state() == Progress(LAG_US).to_state()
+    assert Progress(LAG_US).to_state() == {
+        "submitted_through": None,
+        "rows": 0,
+        "open": {},
+        "recent": {},
+        "recent_from": None,
+        "has_islands": False,
+        "revision": 1,
+    }
+
+
+def test_an_increment_ends_where_it_is_told_to() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0))
+    assert progress.plan(EPOCH_US - SECOND).forward.end == EPOCH_US - SECOND
+
+
 def test_the_watermark_never_moves_back() -> None:
     progress = Progress(LAG_US)
     take(progress, listed(1, 100))
@@ -172,11 +231,22 @@ def test_ended_invocations_are_remembered_as_long_as_the_lag() -> None:
     assert [int(arn[-12:]) for arn in progress.to_state()["recent"]] == [3, 4]
 
 
+def test_what_was_submitted_just_the_lag_ago_is_remembered() -> None:
+    """The next increment begins with it."""
+    progress = Progress(LAG_US)
+    rows = listed(1, 0), listed(2, 300)
+    take(progress, *rows)
+    progress = restored(progress)
+    assert progress.plan().forward.start == EPOCH_US
+    assert take(progress, *rows).table.num_rows == 0
+    assert take(restored(progress), *rows).table.num_rows == 0
+
+
 def test_ranks_count_the_rows_read_before() -> None:
     progress = Progress(LAG_US)
-    take(progress, listed(1, 0), listed(2, 1, "InProgress"), listed(3, 2))
+    take(progress, listed(1, 0, "InProgress"), listed(2, 1, "InProgress"), listed(3, 2))
     take(progress, listed(4, 3), listed(5, 4, "InProgress"))
-    assert [seen.rank for seen in progress.open.values()] == [1, 4]
+    assert [seen.rank for seen in progress.open.values()] == [0, 1, 4]
 
 
 def test_an_invocation_that_stays_open_keeps_its_rank() -> None:

@@ -156,6 +156,7 @@ def test_members_that_no_contract_knows_are_kept_where_they_were() -> None:
             f"Invocation {ARN}: outputDataConfig is str, not a structure.",
         ),
         ({"modelArn": None}, f"Invocation {ARN}: listed without modelArn."),
+        ({"modelArn": ""}, f"Invocation {ARN}: listed without modelArn."),
         (
             {"invocationArn": None},
             "Invocation (without an ARN): listed without invocationArn.",
@@ -180,6 +181,7 @@ def test_what_cannot_be_understood_names_the_invocation(
         ({"status": "Queued"}, True),
         ({"status": "Cancelled", "endTime": "2026-03-31T00:00:00Z"}, False),
         ({"status": "InProgress", "endTime": "2026-03-31T00:00:00Z"}, True),
+        ({"status": None, "endTime": "2026-03-31T00:00:00Z"}, True),
     ],
 )
 def test_what_has_not_ended_may_change(members: dict[str, Any], may_change: bool) -> None:
@@ -191,6 +193,7 @@ def test_a_digest_tells_any_change_but_not_when_it_was_seen() -> None:
         return digests(to_table(page_of([summary(**members)]), observed))[0]
 
     assert digest() == digest(datetime(2027, 1, 1, tzinfo=UTC))
+    assert len(digest()) == 64 // 4
     changed: list[dict[str, Any]] = [
         {"status": "Failed"},
         {"failureMessage": ""},

@@ -291,7 +291,7 @@ def test_an_api_key_is_sent_where_there_is_nothing_else(
     [caller] = find_accounts([], 1)
     client = caller.client(REGION)
     client.meta.events.register_first("before-send.bedrock-runtime", stop)
-    with pytest.raises(SentError, match="^Bearer bedrock-api-key$"):
+    with pytest.raises(SentError, match=r"^Bearer bedrock-api-key$"):
         client.list_async_invokes()
 
 

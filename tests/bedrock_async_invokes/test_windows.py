@@ -98,6 +98,7 @@ def test_nothing_is_read_from_the_end_on(history: tuple[list[int], list[int]], e
 
 def test_a_first_run_reads_everything() -> None:
     assert plan_increment(None, 0, [], LAG_US) == Plan((), Window(), None)
+    assert plan_increment(None, 0, [], LAG_US, 5) == Plan((), Window(None, 5), None)
 
 
 def test_a_lone_straggler_has_a_window_of_its_own() -> None:
@@ -121,6 +122,28 @@ def test_neighbours_share_a_window() -> None:
     assert plan_increment(9_000_000, 50_000, neighbours, 0).refresh == (Window(1_000, 2_001),)
 
 
+def test_half_a_page_apart_is_near_enough() -> None:
+    near = [OpenInvocation(1_000, 5, ""), OpenInvocation(2_000, 5 + PAGE_SIZE // 2, "")]
+    assert plan_increment(9_000_000, 50_000, near, 0).refresh == (Window(1_000, 2_001),)
+    far = [OpenInvocation(1_000, 4, ""), near[1]]
+    assert plan_increment(9_000_000, 50_000, far, 0).refresh == (
+        Window(1_000, 1_001),
+        Window(2_000, 2_001),
+    )
+
+
+def test_more_than_a_page_of_one_instant_is_one_window() -> None:
+    twins = [OpenInvocation(1_000, 5, ""), OpenInvocation(1_000, 5 + PAGE_SIZE, "")]
+    assert plan_increment(9_000_000, 50_000, twins, 0).refresh == (Window(1_000, 1_001),)
+
+
+def test_what_is_open_at_the_end_has_no_neighbours() -> None:
+    around = [OpenInvocation(4_000, 5, ""), OpenInvocation(5_000, 10, "")]
+    assert plan_increment(9_000_000, 50_000, around, 0, 5_000) == Plan(
+        (Window(4_000, 4_001),), Window(5_000, 5_000), 5_000
+    )
+
+
 def test_recent_open_invocations_stretch_the_forward_window() -> None:
     """What was submitted before the lag then counts only where it is open."""
     recent = [OpenInvocation(8_000, 49_700, ""), OpenInvocation(8_500, 49_900, "")]
@@ -140,6 +163,17 @@ def test_pieces_of_a_window_are_the_window(
     else:
         assert (rest.start, rest.end) == (first.end, whole.end)
         assert not rest.is_empty
+
+
+def test_a_piece_has_about_as_many_rows_as_asked_for() -> None:
+    """Less than half a piece stays with it; a microsecond cannot be cut."""
+    assert next_piece(Window(0, 1_000_000), 0.01, 1_000) == (
+        Window(0, 100_000),
+        Window(100_000, 1_000_000),
+    )
+    assert next_piece(Window(0, 150_000), 0.01, 1_000) == (Window(0, 150_000), None)
+    assert next_piece(Window(0, 150_001), 0.01, 1_000)[0] == Window(0, 100_000)
+    assert next_piece(Window(0, 10), 1e3, 1) == (Window(0, 1), Window(1, 10))
 
 
 def test_an_unbounded_window_is_not_cut() -> None:
