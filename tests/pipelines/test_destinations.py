@@ -15,7 +15,7 @@ from pipelines.load import RunResult, load
 from sources.bedrock_async_invokes import extraction_source, new_extraction
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.copies import assert_exact_copy
+from tests.copies import assert_exact_copy, stored_rows
 
 
 @pytest.fixture
@@ -63,6 +63,22 @@ def test_a_database_restored_from_a_backup_catches_up(listed: Control, database:
     shutil.copy(backup, database)
     run(database)
     assert_exact_copy(database, listed)
+
+
+def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
+    bedrock: Control, database: Path
+) -> None:
+    """It has deleted them by the time that it inserts: both ended in the same moment."""
+    for _ in range(2):
+        bedrock.submit(ACCOUNT, REGION, submit_time=NOW, duration=timedelta(hours=1))
+    run(database)
+    before = stored_rows(database)
+    with duckdb.connect(database) as connection:
+        connection.execute("create unique index ends on bedrock.async_invokes (end_time)")
+    bedrock.advance(timedelta(hours=2))
+    with pytest.raises(CommandError, match="ends|Constraint"):
+        run(database)
+    assert stored_rows(database) == before
 
 
 def leave_a_package(database: Path) -> None:

@@ -81,7 +81,10 @@ def test_rows_are_in_one_file_per_date_by_time(
         f"async_invokes/{MARCH_2}/part-0.parquet",
         f"async_invokes/{NO_DATE}/part-0.parquet",
     ]
-    files = f"read_parquet('{url}/async_invokes/*/*.parquet', hive_partitioning = true)"
+    files = (
+        f"read_parquet('{url}/async_invokes/*/*.parquet', hive_partitioning = true, "
+        "hive_types = {'submit_date': date})"
+    )
     rows = connection.execute(f"select * from {files} order by all").fetchall()
     columns = "invocation_arn, submit_time, observed_at, submit_date"
     stored = f"select {columns} from bedrock.async_invokes order by all"
