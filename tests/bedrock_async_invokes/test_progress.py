@@ -161,7 +161,14 @@ def test_a_longer_lag_asks_the_destination() -> None:
 def test_what_the_destination_holds_is_not_loaded_again() -> None:
     rows = table_of(listed(1, 0), listed(2, 1))
     held = dict(zip(rows["invocation_arn"].to_pylist(), digests(rows), strict=True))
-    changes = take(Progress(LAG_US), listed(1, 0), listed(2, 1, "Failed"), stored=lambda _: held)
+    asked = []
+
+    def stored(table: pa.Table) -> dict[str, str]:
+        asked.append(numbers(table))
+        return held
+
+    changes = take(Progress(LAG_US), listed(1, 0), listed(2, 1, "Failed"), stored=stored)
+    assert asked == [[1, 2]]
     assert numbers(changes.table) == [2]
     assert changes[1:] == (0, 1, ())
 

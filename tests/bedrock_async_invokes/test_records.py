@@ -13,6 +13,7 @@ from sources.bedrock_async_invokes.records import (
     SCHEMA,
     digests,
     is_open,
+    submit_edges,
     to_table,
 )
 
@@ -32,8 +33,12 @@ def summary(**members: Any) -> dict[str, Any]:
 
 
 def row_of(**members: Any) -> dict[str, Any]:
-    [row] = to_table(page_of([summary(**members)]), OBSERVED).to_pylist()
+    [row] = table_of(members).to_pylist()
     return dict(row)
+
+
+def table_of(*each: dict[str, Any]) -> pa.Table:
+    return to_table(page_of([summary(**members) for members in each]), OBSERVED)
 
 
 def test_a_failed_invocation_fills_all_columns() -> None:
@@ -98,6 +103,15 @@ def test_an_arn_is_parsed_in_any_partition_and_kept_where_malformed(
     row = row_of(invocationArn=arn)
     assert row["invocation_arn"] == arn
     assert (row["account_id"], row["region"], row["invocation_id"]) == parts
+
+
+@pytest.mark.parametrize("invocation_id", ["a:b", "a/b", ""])
+def test_an_arn_is_malformed_whatever_is_beside_it(invocation_id: str) -> None:
+    head, _, good = ARN.rpartition("/")
+    table = table_of({}, {"invocationArn": f"{head}/{invocation_id}"}, {})
+    assert table["invocation_id"].to_pylist() == [good, None, good]
+    assert table["account_id"].to_pylist() == ["111122223333", None, "111122223333"]
+    assert table["region"].to_pylist() == ["us-east-1", None, "us-east-1"]
 
 
 @pytest.mark.parametrize(
@@ -203,6 +217,35 @@ def test_a_digest_tells_any_change_but_not_when_it_was_seen() -> None:
         {"new": None},
     ]
     assert len({digest(), *(digest(**members) for members in changed)}) == len(changed) + 1
+
+
+@pytest.mark.parametrize("message", ["a\x1fb", "\x00"])
+def test_a_digest_does_not_depend_on_what_is_beside_its_row(message: str) -> None:
+    """Also where a value has what separates values, or is what stands for none."""
+    rows = [{}, {"failureMessage": message}, {"status": "Failed"}]
+    alone = [digests(table_of(row))[0] for row in rows]
+    assert digests(table_of(*rows)) == alone
+    assert len(set(alone)) == 3
+
+
+@pytest.mark.parametrize("model", [None, ""])
+def test_of_several_invocations_the_one_that_lacks_something_is_named(model: str | None) -> None:
+    with pytest.raises(UnreadableInvocation, match=r"^Invocation second: listed without modelArn"):
+        table_of(
+            {"invocationArn": "first"},
+            {"invocationArn": "second", "modelArn": model},
+            {"invocationArn": "third"},
+        )
+
+
+def test_edges_are_those_of_the_rows_that_have_a_time() -> None:
+    times = ["2026-03-01T00:00:01Z", None, "2026-03-01T00:00:00Z"]
+    first = 1_772_323_200_000_000
+    assert submit_edges(table_of(*({"submitTime": time} for time in times))) == (
+        first,
+        first + 1_000_000,
+    )
+    assert submit_edges(table_of({"submitTime": None})) == (None, None)
 
 
 def test_tables_have_the_schema_whatever_is_missing() -> None:

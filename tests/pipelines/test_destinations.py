@@ -76,7 +76,7 @@ def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
     with duckdb.connect(database) as connection:
         connection.execute("create unique index ends on bedrock.async_invokes (end_time)")
     bedrock.advance(timedelta(hours=2))
-    with pytest.raises(CommandError, match="ends|Constraint"):
+    with pytest.raises(CommandError, match="Constraint"):
         run(database)
     assert stored_rows(database) == before
 
