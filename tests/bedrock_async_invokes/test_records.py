@@ -238,6 +238,11 @@ def test_of_several_invocations_the_one_that_lacks_something_is_named(model: str
         )
 
 
+def test_none_is_no_time_beside_one_that_has_nanoseconds() -> None:
+    times = table_of({"endTime": "2026-03-01T00:00:00.123456789Z"}, {"endTime": None})["end_time"]
+    assert times.to_pylist() == [datetime(2026, 3, 1, 0, 0, 0, 123456, UTC), None]
+
+
 def test_edges_are_those_of_the_rows_that_have_a_time() -> None:
     times = ["2026-03-01T00:00:01Z", None, "2026-03-01T00:00:00Z"]
     first = 1_772_323_200_000_000

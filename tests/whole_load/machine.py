@@ -102,11 +102,19 @@ class WholeLoad(RuleBasedStateMachine):
         self._emulator.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    @initialize(second=st.sampled_from(["duckdb", "parquet", "delta"]), faults=faults)
-    def begin(self, second: CopyKind, faults: dict[str, Any]) -> None:
+    @initialize(
+        second=st.sampled_from(["duckdb", "parquet", "delta"]),
+        faults=faults,
+        invocations=st.integers(0, 15),
+    )
+    def begin(self, second: CopyKind, faults: dict[str, Any], invocations: int) -> None:
+        """So many in each scope around now, of which some are running."""
         self._kinds["second"] = second
         self._faults = faults
         self._bedrock.faults(**faults)
+        for account, region in SCOPES if invocations else ():
+            span = NOW - timedelta(days=1), NOW + timedelta(days=1)
+            self._bedrock.populate(account, region, invocations, *span, faults["seed"])
 
     @rule(
         scope=scopes,
