@@ -49,7 +49,6 @@ def start_run(lake: LakeDestination, *options: str) -> subprocess.Popen[bytes]:
         [*command, "--destination", str(lake.table_format), *options],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
 
 
