@@ -31,8 +31,6 @@ set memory_limit = '128MB';
 set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
-
-
 MEMORY_LIMIT: Final = "select current_setting('memory_limit')"
 
 
@@ -150,8 +148,6 @@ class DuckDBSession:
         self._destination = destination
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._pipeline: dlt.Pipeline | None = None
-        self._usual_limit = ""
-        """Of memory: DuckDB's own."""
 
     @property
     def working_directory(self) -> Path:
@@ -161,7 +157,6 @@ class DuckDBSession:
         """The connection; raises `CommandError` where there is none to be had."""
         if self._connection is None:
             self._connection = self._destination._connected(read_only=False)
-            self._usual_limit = self._connection.execute(MEMORY_LIMIT).fetchall()[0][0]
             self._connection.execute(SETTINGS)
             bring_up_to_date(self._connection)
         return self._connection
@@ -207,7 +202,9 @@ class DuckDBSession:
         if not isinstance(error, duckdb.OutOfMemoryException):
             return False
         # DuckDB 1.5 says that a limit was reset, and keeps to it.
-        self.connect().execute("set memory_limit = ?", [self._usual_limit])
+        with duckdb.connect() as untouched:
+            usual_limit = untouched.execute(MEMORY_LIMIT).fetchall()[0]
+        self.connect().execute("set memory_limit = ?", usual_limit)
         return True
 
 

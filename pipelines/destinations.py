@@ -12,7 +12,7 @@ import dlt
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dlt.common.destination.client import WithStateSync
+from dlt.common.destination.client import StateInfo, WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
@@ -126,13 +126,14 @@ def _settled(pipeline: dlt.Pipeline) -> Settled:
     progress past rows that are not there. A state that is not the destination's is dropped too,
     and dlt restores it.
     """
-    stored, rows = stored_state_version(pipeline), 0
-    if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == stored:
+    stored, rows = _stored_state(pipeline), 0
+    if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == _version(stored):
         rows = _rows_of(pipeline.run())
-        stored = stored_state_version(pipeline)
-    if pipeline.has_pending_data or pipeline.state.get("_version_hash") != stored:
+        stored = _stored_state(pipeline)
+    _let_load_ids_ascend(stored)
+    if pipeline.has_pending_data or pipeline.state.get("_version_hash") != _version(stored):
         pipeline.drop()
-    return Settled(pipeline, stored, rows)
+    return Settled(pipeline, _version(stored), rows)
 
 
 def _rows_of(info: LoadInfo | None) -> int:
@@ -170,27 +171,28 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-def stored_state_version(pipeline: dlt.Pipeline) -> str | None:
-    """The hash of the state that the destination's last complete load left."""
+def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
+    """The state that the destination's last complete load left."""
     with pipeline.destination_client() as client:
         if not isinstance(client, WithStateSync):
             raise CommandError(f"{pipeline.destination} cannot keep progress: choose another.")
         try:
-            stored = client.get_stored_state(pipeline.pipeline_name)
+            return client.get_stored_state(pipeline.pipeline_name)
         except DestinationUndefinedEntity:
             return None
-    if stored is None:
-        return None
-    _let_load_ids_ascend(stored._dlt_load_id)
-    version: str = decompress_state(stored.state)["_version_hash"]
-    return version
 
 
-def _let_load_ids_ascend(newest: str | None) -> None:
+def _version(stored: StateInfo | None) -> str | None:
+    """The hash of a stored state."""
+    return decompress_state(stored.state)["_version_hash"] if stored else None
+
+
+def _let_load_ids_ascend(stored: StateInfo | None) -> None:
     """Let the next load's id be larger, though the clock may have been ahead at an earlier one.
 
     Load ids are times, and dlt restores the state that has the largest. Loads since then that left
     no state have taken some of the ids right after it.
     """
-    if newest is not None and float(newest) >= increasing_precise_time():
-        increasing_precise_time._last = float(newest) + random.uniform(0.001, 1)
+    newest = float(stored._dlt_load_id) if stored and stored._dlt_load_id else 0
+    if newest >= increasing_precise_time():
+        increasing_precise_time._last = newest + random.uniform(0.001, 1)

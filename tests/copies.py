@@ -1,16 +1,26 @@
 """Comparison of what was loaded with the whole listing."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
 from pipelines.databases import DuckDBDestination
 from pipelines.demo import COMPARED, expected_row
 from pipelines.destinations import Destination
+from pipelines.errors import CommandError
+from pipelines.lake.destination import LakeDestination
 from sources.bedrock_emulator import Control
 
+CopyKind = Literal["duckdb", "parquet", "delta"]
 Row = tuple[Any, ...]
+
+
+def destination_of(kind: CopyKind, place: Path | str) -> Destination:
+    """A DuckDB file, or a lake of that format, in a place."""
+    if kind == "duckdb":
+        return DuckDBDestination(Path(place))
+    return LakeDestination(str(place), kind)
 
 
 def listed_rows(bedrock: Control) -> dict[str, Row]:
@@ -27,6 +37,14 @@ def stored_rows(copy: Path | Destination) -> list[Row]:
     destination = DuckDBDestination(copy) if isinstance(copy, Path) else copy
     with destination.reading() as connection:
         return connection.sql("from bedrock.async_invokes").select(*COMPARED[:-1]).fetchall()
+
+
+def rows_so_far(destination: Destination) -> list[Row]:
+    """The same where nothing may have been loaded yet."""
+    try:
+        return stored_rows(destination.existing())
+    except (CommandError, duckdb.CatalogException):
+        return []
 
 
 def assert_exact_copy(copy: Path | Destination, bedrock: Control) -> None:

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from pipelines.cli import app
 from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination
-from pipelines.lake.destination import LakeDestination
 from pipelines.load import RunResult, load
 from sources.bedrock_async_invokes.reports import describe
 from sources.bedrock_async_invokes.scope_run import SCOPE_ERRORS
@@ -31,6 +30,7 @@ from tests.bedrock_async_invokes.test_hostile_pages import (
     rows_in,
 )
 from tests.conftest import REGION
+from tests.copies import CopyKind, destination_of
 from tests.hostile import HostileBedrock, answer, page, summary
 
 pytestmark = pytest.mark.integration
@@ -209,14 +209,10 @@ ODD_TEXTS = {
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
-def test_odd_texts_are_stored_as_they_are_and_their_changes_are_seen(kind: str) -> None:
+def test_odd_texts_are_stored_as_they_are_and_their_changes_are_seen(kind: CopyKind) -> None:
     rows = [summary(at, failureMessage=text) for at, text in enumerate(ODD_TEXTS.values(), 1)]
     with surroundings(page(*reversed(rows))) as (service, _, folder):
-        destination: Destination = (
-            DuckDBDestination(folder / "copy.duckdb")
-            if kind == "duckdb"
-            else LakeDestination(str(folder / "lake"), "parquet")
-        )
+        destination = destination_of(kind, folder / "copy")
         run(destination)
         found = sorted(stored(destination), key=lambda row: str(row["invocation_arn"]))
         assert [row["failure_message"] for row in found] == list(ODD_TEXTS.values())

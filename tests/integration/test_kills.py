@@ -19,9 +19,9 @@ from pipelines.models import build_models
 from pipelines.urls import is_s3
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.copies import assert_exact_copy, modelled_rows, query
+from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
 from tests.kills.harness import Harness
-from tests.kills.sites import COMMANDS, CopyKind, Site
+from tests.kills.sites import COMMANDS, Site
 
 pytestmark = pytest.mark.integration
 

@@ -9,8 +9,8 @@ from deltalake.table import DeltaTable, TableMerger, TableOptimizer
 from pipelines.export import publishing
 from pipelines.export.publishing import Publication
 from pipelines.lake import compact
-from tests.whole_load import moments
 from tests.whole_load.moments import CONNECTION, Moment
+from tests.whole_load.moments import MOMENTS as LOADS
 
 BUILDS: Final = {
     "a model is built": Moment(CONNECTION, "execute", 40, "create or replace table"),
@@ -46,7 +46,6 @@ OF_DATABASES: Final = {
     "progress is stored",
     "a load is noted",
 }
-LOADS: Final = dict(moments.MOMENTS)
 
 MOMENTS: Final = {
     **LOADS, **BUILDS, **PUBLISHES, **FILES, **DELTA_LOADS, **COMPACTS, **DELTA_COMPACTS,

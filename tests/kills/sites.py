@@ -4,22 +4,18 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import duckdb
 
-from pipelines.databases import DuckDBDestination
 from pipelines.demo import COMPARED
 from pipelines.destinations import Destination
-from pipelines.errors import CommandError
 from pipelines.export.export import export
 from pipelines.lake.compact import compact
 from pipelines.lake.destination import LakeDestination
 from pipelines.load import load
 from pipelines.urls import is_s3, open_url
-from tests.copies import Row, stored_rows
-
-CopyKind = Literal["duckdb", "parquet", "delta"]
+from tests.copies import CopyKind, Row, destination_of, rows_so_far
 
 COMMANDS: Final = {
     "duckdb": ("run", "run", "run", "models", "export"),
@@ -41,9 +37,7 @@ class Site:
 
     @property
     def destination(self) -> Destination:
-        if self.kind == "duckdb":
-            return DuckDBDestination(self.database)
-        return LakeDestination(self.url, self.kind)
+        return destination_of(self.kind, self.database if self.kind == "duckdb" else self.url)
 
     @property
     def export_url(self) -> str:
@@ -80,10 +74,7 @@ class Site:
 
     def rows(self) -> list[Row]:
         """What a reader finds at any time."""
-        try:
-            return stored_rows(self.destination.existing())
-        except (CommandError, duckdb.CatalogException):
-            return []
+        return rows_so_far(self.destination)
 
     def exported_rows(self) -> list[Row]:
         """What a reader of the export finds that knows nothing but the folder."""

@@ -4,12 +4,10 @@ import sys
 
 from pipelines.cli import main
 from tests.kills.moments import MOMENTS
-from tests.whole_load import moments
 from tests.whole_load.moments import die, strike
 
 if __name__ == "__main__":
     moment, nth, when, _, *arguments = sys.argv[1:]
-    moments.MOMENTS.update(MOMENTS)
-    strike(moment, int(nth), when == "after", die)
+    strike(MOMENTS[moment], int(nth), when == "after", die)
     sys.argv[1:] = arguments
     main()

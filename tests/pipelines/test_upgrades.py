@@ -13,14 +13,14 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination, innermost
 from pipelines.errors import CommandError
-from pipelines.lake.destination import LAKE_VERSION, LakeDestination
+from pipelines.lake.destination import LAKE_VERSION
 from pipelines.load import load
 from pipelines.models import build_models
 from pipelines.stored_tables import SCHEMAS
 from sources.bedrock_async_invokes import extraction_source, new_extraction
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, DELTA, NOW, REGION
-from tests.copies import assert_exact_copy, query, stored_rows
+from tests.copies import CopyKind, assert_exact_copy, destination_of, query, stored_rows
 
 LACKING: Final = {"async_invokes": ["client_request_token"], "extract_runs": ["quarantined"]}
 """What the earlier version did not know."""
@@ -74,12 +74,10 @@ def lacking(columns: list[str]) -> Any:
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("delta", marks=DELTA)])
 def test_what_an_earlier_version_wrote_gets_the_columns_that_it_lacks(
-    listed: Control, database: Path, kind: Any
+    listed: Control, database: Path, kind: CopyKind
 ) -> None:
     """They are null in its rows, until these are read again."""
-    destination: Destination = (
-        DuckDBDestination(database) if kind == "duckdb" else LakeDestination(str(database), kind)
-    )
+    destination = destination_of(kind, database)
     run_of(destination, {name: lacking(columns) for name, columns in LACKING.items()})
     submit(listed)
     assert load(destination).exit_code == 0

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pipelines.demo import COMPARED
 from pipelines.destinations import Destination
 from sources.bedrock_async_invokes.reports import ScopeReport
-from tests.copies import Row, stored_rows
+from tests.copies import Row, rows_so_far
 
 SUBMITTED: Final = COMPARED.index("submit_time")
 MODIFIED: Final = COMPARED.index("last_modified_time")
@@ -55,8 +55,8 @@ class Around:
 
 
 def held(destination: Destination) -> Rows:
-    """What a copy holds: each invocation once."""
-    rows = stored_rows(destination)
+    """What a copy holds so far: each invocation once."""
+    rows = rows_so_far(destination)
     by_arn = {row[0]: row for row in rows}
     assert len(by_arn) == len(rows), "rows are doubled"
     return by_arn

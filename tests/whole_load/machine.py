@@ -13,12 +13,13 @@ import duckdb
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from pipelines.destinations import Destination
 from pipelines.errors import CommandError
 from pipelines.load import RunResult
 from pipelines.refresh import Refresh
 from sources.bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.copies import Row, listed_rows
+from tests.copies import CopyKind, Row, destination_of, listed_rows
 from tests.whole_load.invariants import (
     Around,
     Range,
@@ -32,7 +33,7 @@ from tests.whole_load.invariants import (
     told_as_vanished,
 )
 from tests.whole_load.moments import MOMENTS
-from tests.whole_load.processes import Answer, CopyKind, Order, Strike, carried_out
+from tests.whole_load.processes import Answer, Order, Strike, carried_out
 
 ROLE: Final = "arn:aws:iam::444455556666:role/Reader"
 REGIONS: Final = (REGION, "eu-west-1")
@@ -365,14 +366,11 @@ class WholeLoad(RuleBasedStateMachine):
     def _backup(self, name: str) -> Path:
         return self._folder / f"backup.{name}"
 
-    def _destination(self, copy: str) -> Any:
-        return Order("load", self._kinds[copy], self._path(copy), {}).destination
+    def _destination(self, copy: str) -> Destination:
+        return destination_of(self._kinds[copy], self._path(copy))
 
     def _held(self, copy: str) -> Rows:
-        try:
-            return held(self._destination(copy).existing())
-        except (CommandError, duckdb.CatalogException):
-            return {}
+        return held(self._destination(copy))
 
     def _modelled(self, copy: str) -> int:
         try:

@@ -46,9 +46,9 @@ MOMENTS: Final = {
 }
 
 
-def strike(moment: str, nth: int, is_after: bool, act: Callable[[], None]) -> None:
+def strike(moment: Moment, nth: int, is_after: bool, act: Callable[[], object]) -> None:
     """Act before or after the n-th time that it comes to a moment in this process."""
-    place, name, _, words = MOMENTS[moment]
+    place, name, _, words = moment
     real, times = getattr(place, name), iter(range(1, nth + 1))
 
     @wraps(real)

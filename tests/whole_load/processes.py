@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,18 +15,15 @@ from typing import Any, Final, Literal
 import time_machine
 from botocore.retries import standard
 
-from pipelines.databases import DuckDBDestination
 from pipelines.destinations import Destination
 from pipelines.environment import environment
 from pipelines.errors import CommandError
-from pipelines.lake.destination import LakeDestination
 from pipelines.load import RunResult, load
 from pipelines.refresh import Refresh, refresh
 from sources.bedrock_async_invokes import listing, reader, windows
 from sources.bedrock_emulator import Control
-from tests.whole_load.moments import die, strike
-
-CopyKind = Literal["duckdb", "parquet", "delta"]
+from tests.copies import CopyKind, destination_of
+from tests.whole_load.moments import MOMENTS, die, strike
 
 PAGE_SIZE: Final = 4
 """Rows of a page, so that a few dozen invocations are many pages, pieces and slices."""
@@ -73,9 +70,7 @@ class Order:
 
     @property
     def destination(self) -> Destination:
-        if self.kind == "duckdb":
-            return DuckDBDestination(self.path)
-        return LakeDestination(str(self.path), self.kind)
+        return destination_of(self.kind, self.path)
 
 
 Answer = RunResult | Refresh | CommandError | None
@@ -126,15 +121,11 @@ def _done(order: Order) -> RunResult | Refresh:
 
 
 def _strike(order: Order, planned: Strike) -> None:
-    act = die
+    act: Callable[[], object] = die
     if planned.seconds_passed is not None:
         step = timedelta(seconds=planned.seconds_passed)
-        act = partial(_pass_time, Control(order.control_url), step)
-    strike(planned.moment, planned.nth, planned.is_after, act)
-
-
-def _pass_time(bedrock: Control, step: timedelta) -> None:
-    bedrock.advance(step)
+        act = partial(Control(order.control_url).advance, step)
+    strike(MOMENTS[planned.moment], planned.nth, planned.is_after, act)
 
 
 def _make_small() -> None:

@@ -10,7 +10,8 @@ import pytest
 from pipelines.load import RunResult
 from sources.bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.whole_load.processes import CopyKind, Order, carried_out
+from tests.copies import CopyKind
+from tests.whole_load.processes import Order, carried_out
 
 ROLE = "arn:aws:iam::444455556666:role/reader"
 AHEAD = 4_000
