@@ -29,9 +29,15 @@ class ServiceClock:
         return self.at(datetime.now(UTC))
 
     def at(self, local: datetime) -> datetime:
-        """The service's time at a local one; an answer from the last second of 9999 tells none."""
+        """The service's time at a local one; an answer from the last second of 9999 tells none.
+
+        Where the local clock is off, it is told as the headers tell it, in whole seconds: their
+        fractions would put what was read later before what was read earlier.
+        """
+        if not self._offset:
+            return local
         try:
-            return local + self._offset
+            return (local + self._offset).replace(microsecond=0)
         except OverflowError:
             return local
 

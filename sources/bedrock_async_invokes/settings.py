@@ -45,7 +45,7 @@ TERMINAL_STATUSES: Final = ("Completed", "Failed")
 MISSES_FORGIVEN: Final = 3
 """Runs in a row that do not list an open invocation, until it is looked for no more."""
 
-CLOCK_TOLERANCE_SECONDS: Final = 30
+CLOCK_TOLERANCE_SECONDS: Final = 5
 """How far the local clock may be off until the service's is taken; headers tell whole seconds."""
 
 CLOCKS_APART_US: Final = 24 * 3600 * 1_000_000

@@ -118,4 +118,10 @@ left join failure_categories
     and judged.failure_message = failure_categories.failure_message
 left join vanished_invokes
     on judged.invocation_arn = vanished_invokes.invocation_arn
-    and judged.observed_at <= vanished_invokes.vanished_at
+    and (
+        judged.observed_at < vanished_invokes.vanished_at
+        or (
+            judged.observed_at = vanished_invokes.vanished_at
+            and judged._dlt_load_id <= vanished_invokes._dlt_load_id
+        )
+    )

@@ -27,7 +27,8 @@ runs as (
         error,
         submitted_through,
         row_number() over (
-            partition by account_id, region order by finished_at desc, run_id desc
+            partition by account_id, region
+            order by finished_at desc, _dlt_load_id desc, run_id desc
         ) as recency,
     from extract_runs
 ),

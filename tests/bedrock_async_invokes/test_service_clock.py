@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from pipelines.databases import DuckDBDestination
 from pipelines.load import load
@@ -41,12 +42,24 @@ def test_an_answer_without_a_time_leaves_the_local_clock(date: str | None) -> No
     assert clock_after(date).at(local) == local
 
 
-@pytest.mark.parametrize(("seconds_off", "is_taken"), [(0, False), (-20, False), (-40, True)])
+@pytest.mark.parametrize(("seconds_off", "is_taken"), [(0, False), (-3, False), (-7, True)])
 def test_a_difference_that_headers_cannot_tell_is_none(seconds_off: int, is_taken: bool) -> None:
     date = datetime.now(UTC) + timedelta(seconds=seconds_off)
     clock = clock_after(f"{date:%a, %d %b %Y %H:%M:%S} GMT")
     local = datetime(2026, 1, 1, tzinfo=UTC)
     assert (clock.at(local) != local) == is_taken
+
+
+def test_what_is_read_later_is_not_put_before_what_was_read_earlier() -> None:
+    """Both are answered in one second of the service, the later one sooner read."""
+    date = "Tue, 31 Mar 2026 12:00:00 GMT"
+    with time_machine.travel(NOW - MINUTE, tick=False) as local:
+        earlier = clock_after(date)
+        local.shift(0.9)
+        read_earlier = earlier.now()
+        later = clock_after(date)
+        local.shift(0.1)
+        assert read_earlier <= later.now()
 
 
 def test_a_clock_beyond_the_last_year_is_none() -> None:

@@ -131,6 +131,7 @@ def test_models_older_than_the_last_run_are_told(listed: Control, database: Path
 def test_what_vanished_is_counted(listed: Control, database: Path) -> None:
     run(database)
     listed.faults(retention_seconds=24 * 3600)
+    listed.advance(timedelta(minutes=1))
     run(database)
     assert ", 1 vanished" in invoke("status", f"--database={database}").stdout
 
