@@ -14,6 +14,7 @@ from pipelines.errors import UsageError
 from pipelines.gate.thresholds import Limits, Thresholds, find_thresholds
 from pipelines.load import find_destination, load
 from sources.bedrock_emulator import Control
+from tests.bedrock_async_invokes.test_roles import EXTERNAL_ID, HUB, SPOKE, sessions
 from tests.conftest import ACCOUNT
 
 
@@ -56,6 +57,24 @@ def test_what_is_read_is_what_the_source_is_configured_with(
     assert scopes == {(who, where) for who in (ACCOUNT, "444455556666") for where in regions}
 
 
+def test_roles_are_assumed_as_it_says(bedrock: Control, database: Path) -> None:
+    bedrock.trust(SPOKE, principal=HUB, external_id=EXTERNAL_ID)
+    settings = parse(
+        {
+            "database": "/data/copy.duckdb",
+            "role_arns": [SPOKE],
+            "hub_role_arn": HUB,
+            "external_id": EXTERNAL_ID,
+            "role_session_name": "audit",
+        }
+    )
+    assert EXTERNAL_ID not in repr(settings)
+    with environment(settings.environment):
+        loaded = load(DuckDBDestination(database))
+    assert [report.outcome for report in loaded.scopes] == ["ok", "ok"]
+    assert sessions(bedrock) == ["hub/audit", "reader/audit"]
+
+
 def test_thresholds_are_those_of_check() -> None:
     check = {
         "max_failure_rate": 0.05,
@@ -92,6 +111,7 @@ def test_a_database_wins_over_a_lake_that_the_worker_has_configured(
         ({"x": 1}, '"x", which is no setting: it may have database, lake, '),
         ({"regions": "us-east-1"}, '"regions" is a list of texts, not "us-east-1".'),
         ({"regions": [1]}, '"regions" is a list of texts, not [1].'),
+        ({"external_id": 4711}, '"external_id" is a text, not a whole number.'),
         ({"lake": "/a", "shards": True}, '"shards" is a whole number, not true.'),
         ({"lake": "/a", "shards": 0}, '"shards" is 1 or more, not 0.'),
         ({"database": "/a", "shards": 2}, '"shards" needs "lake"'),
