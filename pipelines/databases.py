@@ -15,12 +15,13 @@ from filelock import FileLock, Timeout
 
 from pipelines import DEFAULT_DATABASE
 from pipelines.destinations import ANALYTICS_NAME, DATASET_NAME
+from pipelines.direct_merge import merging_duckdb
 from pipelines.errors import BusyError, CommandError, UsageError
 from pipelines.stored_tables import bring_up_to_date
 from pipelines.working_directories import PIPELINE_NAME, working_directory
 from sources.bedrock_async_invokes.records import SCHEMA, digests
 
-RESERVED_NAMES: Final = (DATASET_NAME, f"{DATASET_NAME}_staging", ANALYTICS_NAME)
+RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
 STORED: Final = """
 from bedrock.async_invokes
 semi join listed using (invocation_arn)
@@ -171,11 +172,10 @@ class DuckDBSession:
             self._connection = None
 
     def pipeline(self) -> dlt.Pipeline:
-        """A merge is one transaction only where dlt is told that DuckDB has transactions."""
         self._pipeline = dlt.pipeline(
             PIPELINE_NAME,
             pipelines_dir=str(self.working_directory),
-            destination=dlt.destinations.duckdb(self.connect(), supports_transactions=True),
+            destination=merging_duckdb(self.connect()),
             dataset_name=DATASET_NAME,
         )
         return self._pipeline

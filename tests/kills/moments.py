@@ -41,8 +41,8 @@ DELTA_COMPACTS: Final = {
 }
 OF_LAKES: Final = {"a file is put into a lake"}
 OF_DATABASES: Final = {
-    "rows are staged",
-    "rows are merged",
+    "rows are replaced",
+    "rows are inserted",
     "progress is stored",
     "a load is noted",
 }
