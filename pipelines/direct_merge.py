@@ -10,7 +10,7 @@ from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.common.destination.typing import PreparedTableSchema
-from dlt.common.schema.utils import get_columns_names_with_prop, get_dedup_sort_tuple
+from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.factory import duckdb
 
@@ -36,15 +36,14 @@ class MergeJob(DuckDbCopyJob):
     def run(self) -> None:
         table = self._job_client.schema.tables[self.load_table_name]
         key = [identifier(name) for name in get_columns_names_with_prop(table, "primary_key")]
-        latest = get_dedup_sort_tuple(table)
-        age = [*([identifier(latest[0])] if latest else []), "file_row_number"]
+        latest = [identifier(name) for name in get_columns_names_with_prop(table, "dedup_sort")]
         client = self._job_client.sql_client
         parts = {
             "table": client.make_qualified_table_name(self.load_table_name),
             "rows": f"read_parquet({literal(self._file_path)}, file_row_number = true)",
             "is_same": " and ".join(f"stored.{name} = loaded.{name}" for name in key),
             "key": ", ".join(key),
-            "age": f"row({', '.join(age)})",
+            "age": f"row({', '.join([*latest, 'file_row_number'])})",
         }
         with client.begin_transaction():
             client.execute_sql(DELETE.format_map(parts))
@@ -61,9 +60,8 @@ class MergingClient(DuckDbClient):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
         """Raises `DestinationTerminalException` for rows to merge that are not Parquet."""
-        job = super().create_load_job(table, file_path, load_id, restore)
         if table["write_disposition"] != "merge":
-            return job
+            return super().create_load_job(table, file_path, load_id, restore)
         if not file_path.endswith(".parquet"):
             raise DestinationTerminalException(f"Only Parquet can be merged, not {file_path}.")
         return MergeJob(file_path)
