@@ -14,6 +14,7 @@ from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.factory import duckdb
 
+from pipelines.fixed_capabilities import FixedCapabilities
 from pipelines.sql_files import identifier, literal
 
 DELETE: Final = """
@@ -72,7 +73,7 @@ class MergingClient(DuckDbClient):
         return []
 
 
-class merging_duckdb(duckdb):  # noqa: N801, named as dlt names destinations
+class merging_duckdb(FixedCapabilities, duckdb):  # noqa: N801, named as dlt names destinations
     """A destination of dlt's own type, so that its commands and its configuration know it."""
 
     @property

@@ -20,6 +20,8 @@ from dlt.destinations.impl.filesystem.filesystem import (
 )
 from fsspec.implementations.local import LocalFileSystem
 
+from pipelines.fixed_capabilities import FixedCapabilities
+
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
@@ -143,7 +145,7 @@ class LakeClient(FilesystemClient):
         return DeltaUpsertJob if table.get("table_format") == "delta" else None
 
 
-class lake(filesystem):  # noqa: N801, named as dlt names destinations
+class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names destinations
     """The filesystem destination for a lake of ours."""
 
     @property
