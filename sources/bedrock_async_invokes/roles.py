@@ -1,8 +1,10 @@
 """Credentials of roles, each of which leads to one more account."""
 
 import re
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import boto3
@@ -14,6 +16,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.hooks import HierarchicalEmitter
 
 from .errors import OptionError, ScopeError
 from .reports import describe
@@ -72,11 +75,20 @@ class Assuming:
 
 def role_session(role: "RoleProvider", loader: Any) -> boto3.Session:
     """A session with a role's credentials; a loader of its own would cost megabytes."""
-    core = botocore.session.get_session()
+    handlers = copy(_builtin_handlers())
+    core = botocore.session.Session(event_hooks=handlers, include_builtin_handlers=False)
     core.register_component("data_loader", loader)
     core.register_component("credential_provider", CredentialResolver([role]))
     use_regional_sts(core)
     return boto3.Session(botocore_session=core)
+
+
+@cache
+def _builtin_handlers() -> HierarchicalEmitter:
+    """What botocore registers for each session, which is most of what a session costs."""
+    handlers = HierarchicalEmitter()
+    botocore.session.Session(event_hooks=handlers)
+    return handlers
 
 
 def use_regional_sts(core: botocore.session.Session) -> None:

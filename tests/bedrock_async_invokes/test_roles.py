@@ -42,6 +42,20 @@ def test_a_hub_is_assumed_first_and_assumes_the_others(bedrock: Control) -> None
     assert sessions(bedrock) == ["hub/bedrock-async-etl", "reader/bedrock-async-etl"]
 
 
+def test_what_one_roles_session_is_told_to_do_no_other_does(bedrock: Control) -> None:
+    """What botocore registers for each is copied, not shared."""
+    _, hub, spoke = find_accounts([HUB, SPOKE], 1)
+    told: list[str] = []
+    hub.session.events.register(
+        "provide-client-params.bedrock-runtime.ListAsyncInvokes",
+        lambda **_: told.append("hub"),
+    )
+    listed(spoke)
+    assert told == []
+    listed(hub)
+    assert told == ["hub"]
+
+
 def test_without_the_hub_the_spoke_is_refused(bedrock: Control) -> None:
     bedrock.trust(SPOKE, principal=HUB)
     _, spoke = find_accounts([SPOKE], 1)
