@@ -1,17 +1,14 @@
 """A chain of pages: the rows of one window as they come in, and where to go on."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import ListingError
-from .records import SCHEMA, submit_edges, submit_microseconds
+from .records import NO_ROWS, submit_edges, submit_microseconds
 from .settings import TIED_BYTES
 from .windows import Window
-
-NO_ROWS: Final = SCHEMA.empty_table()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .instants import EARLIEST_US, LATEST_US
-from .records import SCHEMA, digests, is_open, submit_microseconds
+from .records import NO_ROWS, digests, is_open, submit_microseconds
 from .settings import MISSES_FORGIVEN
 from .windows import UNRANKED, OpenInvocation, Plan, Window, plan_increment
 
@@ -59,7 +59,7 @@ class Progress:
         self.present_us = LATEST_US
         """What was submitted after this cannot be: it is kept, but moves no watermark."""
         self._restored: Mapping[str, Any] = {}
-        self._ended = SCHEMA.empty_table()
+        self._ended = NO_ROWS
         self._ranked_after = LATEST_US
         self._expected: list[tuple[int, str]] | None = None
 
@@ -146,12 +146,17 @@ class Progress:
         been loaded. `stored` tells what the destination holds, where progress, which remembers
         open and recent invocations alone, cannot.
         """
-        ranks = self._ranks(table)
         vanished = self._miss(window, table)
-        table = self._unsettled(table, settled_before)
-        # Most scopes of a large organization are empty, and asking costs as much as for a row.
+        if not table.num_rows:
+            # Most scopes of a large organization: all that follows would cost as much as for rows.
+            return Changes(table, 0, 0, vanished)
+        is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
+        ranks = self._ranks(table, is_tracked)
+        if settled_before is not None:
+            is_unsettled = self._is_unsettled(table, settled_before)
+            table, is_tracked = table.filter(is_unsettled), is_tracked.filter(is_unsettled)
         known = stored(table) if stored and table.num_rows else self._known(table)
-        self._remember(table, ranks)
+        self._remember(table, is_tracked, ranks)
         table, changed = _without_unchanged(table, known)
         return Changes(table, table.num_rows - changed, changed, vanished)
 
@@ -186,36 +191,34 @@ class Progress:
         last = None if window.end is None else bisect_left(self._expected, (window.end, ""))
         return [arn for _, arn in self._expected[first:last]]
 
-    def _unsettled(self, table: pa.Table, settled_before: int | None) -> pa.Table:
-        if settled_before is None:
-            return table
+    def _is_unsettled(self, table: pa.Table, settled_before: int) -> pa.ChunkedArray:
         is_recent = pc.greater_equal(submit_microseconds(table), settled_before)
-        return table.filter(pc.or_(pc.fill_null(is_recent, True), _is_among(table, self.open)))
+        return pc.or_(pc.fill_null(is_recent, True), _is_among(table, self.open))
 
     def _known(self, table: pa.Table) -> dict[str, str]:
         seen = self.recent | self.open
         arns = table.filter(_is_among(table, seen))["invocation_arn"].to_pylist()
         return {arn: seen[arn].digest for arn in arns}
 
-    def _ranks(self, table: pa.Table) -> dict[str, int]:
+    def _ranks(self, table: pa.Table, is_tracked: pa.ChunkedArray) -> dict[str, int]:
         """Ranks of open invocations that the watermark has just passed.
 
         The table's last row is the last of the rows so far. What is found elsewhere has no rank.
         """
-        if not table.num_rows:
-            return {}  # Arrow before 26.0.1 crashes where there is not one chunk.
         is_passed = pc.greater(submit_microseconds(table), self._ranked_after)
-        is_tracked = pc.and_(is_open(table), pc.fill_null(is_passed, False))
+        is_ranked = pc.and_(is_tracked, pc.fill_null(is_passed, False))
         first = self.rows - table.num_rows
-        positions = pc.indices_nonzero(is_tracked).to_pylist()
-        arns = table.filter(is_tracked)["invocation_arn"].to_pylist()
+        positions = pc.indices_nonzero(is_ranked).to_pylist()
+        arns = table["invocation_arn"].filter(is_ranked).to_pylist()
         return {arn: max(0, first + at) for arn, at in zip(arns, positions, strict=True)}
 
-    def _remember(self, table: pa.Table, ranks: Mapping[str, int]) -> None:
-        is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
+    def _remember(
+        self, table: pa.Table, is_tracked: pa.ChunkedArray, ranks: Mapping[str, int]
+    ) -> None:
         self._remember_ended(table, is_tracked)
         self._remember_open(table.filter(is_tracked), ranks)
-        self._remember_undated(table.filter(pc.is_null(table["submit_time"])))
+        if table["submit_time"].null_count:
+            self._remember_undated(table.filter(pc.is_null(table["submit_time"])))
 
     def _remember_open(self, table: pa.Table, ranks: Mapping[str, int]) -> None:
         for arn, submit_us, digest in _identities(table):
@@ -224,7 +227,7 @@ class Progress:
             self.open[arn] = OpenInvocation(submit_us, rank, digest)
             self.recent.pop(arn, None)
 
-    def _remember_ended(self, table: pa.Table, is_tracked: pa.Array) -> None:
+    def _remember_ended(self, table: pa.Table, is_tracked: pa.ChunkedArray) -> None:
         """Keep those near the watermark; hashing waits until it is known which these are."""
         has_ended = pc.invert(is_tracked)
         was_open = pc.and_(has_ended, _is_among(table, self.open))
@@ -241,7 +244,7 @@ class Progress:
 
     def _is_recent(self, table: pa.Table) -> pa.Array:
         through = self.submitted_through
-        if through is None:
+        if through is None or not table.num_rows:
             return pa.repeat(False, table.num_rows)
         submit = submit_microseconds(table)
         is_recent = pc.greater_equal(submit, through - self.lag_us)
@@ -255,7 +258,7 @@ class Progress:
         recent = self._ended.filter(self._is_recent(self._ended))
         for arn, submit_us, digest in _identities(recent):
             self.recent[arn] = ClosedInvocation(submit_us, digest)
-        self._ended = SCHEMA.empty_table()
+        self._ended = NO_ROWS
         self.recent = {
             arn: seen
             for arn, seen in self.recent.items()

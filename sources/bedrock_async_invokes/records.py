@@ -43,6 +43,7 @@ SCHEMA: Final = pa.schema(
     ]
 )
 """The columns of `async_invokes`; dlt's `_dlt_load_id` follows them."""
+NO_ROWS: Final = SCHEMA.empty_table()
 
 ARN_HEAD: Final = (
     r"^arn:aws[^:]*:bedrock:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12}):async-invoke/"
@@ -65,6 +66,8 @@ def to_table(
     Raises `UnreadableInvocation` for one without an ARN, without a model, or with a time that is
     none.
     """
+    if not len(page):
+        return NO_ROWS
     listed = dict(zip(page.summaries.type.names, page.summaries.flatten(), strict=True))
     output = pc.struct_field(listed["outputDataConfig"], "s3OutputDataConfig")
     arns = _required(listed, "invocationArn")
@@ -118,6 +121,8 @@ def submit_edges(table: pa.Table) -> tuple[int | None, int | None]:
 
 def digests(table: pa.Table) -> list[str]:
     """A 64-bit hash per row of all that the listing told, so that a change shows."""
+    if not table.num_rows:
+        return []
     columns = [
         table[name].cast(pa.int64()).cast(pa.string())
         if pa.types.is_timestamp(table.schema.field(name).type)
