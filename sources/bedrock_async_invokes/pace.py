@@ -23,8 +23,6 @@ ANSWERS_NEAR: Final = 3
 ANSWERS_UNTIL_LARGER: Final = 60
 ANSWERS_BETWEEN_LARGER: Final = 20
 """After so many answers in a row, and again each time that so many more came, steps grow."""
-RETRY_SHARE: Final = 0.1
-"""A refused call is tried again after this share of the interval: it came a little too early."""
 
 
 class Pace:
@@ -45,6 +43,7 @@ class Pace:
         self._sent = threading.local()
         self._interval = 0.0
         self._step = LARGEST_STEP
+        self._started_at = 0.0
         self._next_start = 0.0
         self._changed_at = 0.0
         self._answers = 0
@@ -81,6 +80,7 @@ class Pace:
             now = self._clock()
             if now < self._next_start:
                 return self._next_start - now
+            self._started_at = now
             self._next_start = now + self._interval
             return 0.0
 
@@ -99,18 +99,21 @@ class Pace:
     def refused(self, sent_at: float) -> None:
         """A call sent at that time was throttled.
 
-        One that was sent before the last change of the interval tells nothing about it.
+        One that was sent before the last change of the interval tells nothing about it. The last
+        one came too early by what the interval lacked, and is repeated after that.
         """
         now = self._clock()
         with self._lock:
             self._refused_since = self._refused_since or now
-            self._next_start = max(self._next_start, now + RETRY_SHARE * self._interval)
             if sent_at < self._changed_at:
                 return
             step = self._step ** (0.5 if self._answers >= ANSWERS_NEAR else 1.5)
             self._step = min(LARGEST_STEP, max(SMALLEST_STEP, step))
             longer = max(FIRST_INTERVAL_SECONDS, self._interval * self._step)
-            self._interval = min(LONGEST_INTERVAL_SECONDS, longer)
+            longer = min(LONGEST_INTERVAL_SECONDS, longer)
+            if sent_at >= self._started_at and longer > self._interval:
+                self._next_start = max(now, self._started_at + longer - self._interval)
+            self._interval = longer
             self._answers = 0
             self._changed_at = now
 

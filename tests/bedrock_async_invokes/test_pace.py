@@ -92,6 +92,12 @@ def test_nine_tenths_of_what_is_let_through_is_used(
     assert service.refused <= 0.25 * service.answered
 
 
+def test_a_refused_call_is_repeated_as_soon_as_it_came_too_early() -> None:
+    service = Service(rate=5, burst=1)
+    Simulation(service, threads=1, latency=0.002).run_until(60)
+    assert service.answered >= 0.96 * 5 * 60
+
+
 @pytest.mark.parametrize("rate", [1, 5, 50])
 def test_many_threads_get_no_less_than_one(rate: float) -> None:
     one, many = Service(rate, burst=1), Service(rate, burst=1)
