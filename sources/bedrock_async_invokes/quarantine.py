@@ -32,23 +32,12 @@ def divided(table: pa.Table, scope: Scope) -> tuple[pa.Table, Quarantine]:
     An ARN that has no account or no region contradicts nothing; neither does any account where
     that of the scope is unknown.
     """
-    if _are_all_own(table, scope):
-        return table, Quarantine()
     is_foreign = _is_foreign(table, scope)
     if not pc.any(is_foreign).as_py():
         return table, Quarantine()
     foreign = table.filter(is_foreign)["invocation_arn"]
     reason = f"{_shown(foreign[0].as_py())} is in the listing of {scope}."
     return table.filter(pc.invert(is_foreign)), Quarantine(len(foreign), reason)
-
-
-def _are_all_own(table: pa.Table, scope: Scope) -> bool:
-    """Whether all ARNs are as the scope's are, which is quick to see."""
-    expected = {"region": scope.region, "account_id": scope.account_id}
-    return all(
-        not table[name].null_count and pc.all(pc.equal(table[name], value)).as_py()
-        for name, value in expected.items()
-    )
 
 
 def _is_foreign(table: pa.Table, scope: Scope) -> pa.ChunkedArray:
