@@ -206,7 +206,7 @@ class Progress:
         The table's last row is the last of the rows so far. What is found elsewhere has no rank.
         """
         is_passed = pc.greater(submit_microseconds(table), self._ranked_after)
-        is_ranked = pc.and_(is_tracked, pc.fill_null(is_passed, False))
+        is_ranked = pc.and_(is_tracked, is_passed)
         first = self.rows - table.num_rows
         positions = pc.indices_nonzero(is_ranked).to_pylist()
         arns = table["invocation_arn"].filter(is_ranked).to_pylist()

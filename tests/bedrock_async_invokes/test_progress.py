@@ -54,6 +54,10 @@ def test_what_is_read_first_is_new() -> None:
     assert changes[1:] == (2, 0, ())
 
 
+def test_nothing_is_neither_new_nor_changed() -> None:
+    assert take(Progress(LAG_US))[1:] == (0, 0, ())
+
+
 def test_what_was_read_and_did_not_change_is_dropped() -> None:
     progress = Progress(LAG_US)
     rows = listed(1, 0), listed(2, 1, "InProgress")
