@@ -190,7 +190,7 @@ def _each_time(listed: Mapping[str, pa.StringArray], member: str) -> pa.Timestam
 
 def _arn_parts(arns: pa.StringArray) -> dict[str, pa.Array]:
     """Account, region and id; where all ARNs begin alike, their beginning is looked at once."""
-    head = arns[0].as_py().rpartition("/")[0] + "/" if len(arns) else ""
+    head = arns[0].as_py().rpartition("/")[0] + "/"
     parts = re.match(ARN_HEAD + "$", head)
     if parts is None or not pc.all(pc.starts_with(arns, head)).as_py():
         return _each_arns_parts(arns)
