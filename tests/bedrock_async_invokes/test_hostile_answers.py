@@ -236,7 +236,7 @@ def test_an_answer_that_stops_in_the_middle_is_asked_for_again() -> None:
             service.released.wait()
 
     with answering(lambda _, number: stall(number)) as service:
-        listing = listing_of(service, read_timeout=0.3)
+        listing = listing_of(service, read_timeout=2)
         listing.tally.add(pages=1)  # Not silent from the beginning.
         assert listing.read(Window()).table.num_rows == 1
         assert service.calls == {REGION: 2}
