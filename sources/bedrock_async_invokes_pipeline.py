@@ -1,6 +1,7 @@
 """Load asynchronous invocations of Amazon Bedrock incrementally."""
 
 import dlt
+
 from bedrock_async_invokes import bedrock_async_invokes
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pipelines.environment import set_defaults
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_async_etl.environment import set_defaults
+from bedrock_emulator import Control, Emulator
 from tests.organizations import Organization
 
 set_defaults()

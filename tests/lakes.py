@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.databases import DuckDBDestination
-from pipelines.lake.destination import LAKE_VERSION, MARKER, LakeDestination
-from pipelines.lake.tables import TableFormat
-from pipelines.stored_tables import SCHEMAS
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER, LakeDestination
+from bedrock_async_etl.destinations.lake_tables import TableFormat
+from bedrock_async_etl.destinations.schema import SCHEMAS
 
 DAY = timedelta(days=1)
 

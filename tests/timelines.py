@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
-from sources.bedrock_async_invokes.pages import page_of
-from sources.bedrock_async_invokes.records import to_table
-from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.pages import page_of
+from bedrock_async_invokes.records import to_table
+from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from bedrock_emulator import Control, Emulator
 from tests.conftest import NOW
 from tests.sql.given import good_run, store
 

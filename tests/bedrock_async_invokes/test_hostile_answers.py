@@ -15,15 +15,15 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sources.bedrock_async_invokes.calls import Tally
-from sources.bedrock_async_invokes.chain import Reading
-from sources.bedrock_async_invokes.listing import Listing
-from sources.bedrock_async_invokes.pace import Pace
-from sources.bedrock_async_invokes.reports import ScopeReport, describe
-from sources.bedrock_async_invokes.scope_run import SCOPE_ERRORS
-from sources.bedrock_async_invokes.scopes import Scope
-from sources.bedrock_async_invokes.service_clock import ServiceClock
-from sources.bedrock_async_invokes.windows import Window
+from bedrock_async_invokes.calls import Tally
+from bedrock_async_invokes.chain import Reading
+from bedrock_async_invokes.listing import Listing
+from bedrock_async_invokes.pace import Pace
+from bedrock_async_invokes.reports import ScopeReport, describe
+from bedrock_async_invokes.scope_run import SCOPE_ERRORS
+from bedrock_async_invokes.scopes import Scope
+from bedrock_async_invokes.service_clock import ServiceClock
+from bedrock_async_invokes.windows import Window
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.hostile import Answer, HostileBedrock, answer, page, summary
 
@@ -32,7 +32,7 @@ TRIES = 7
 """A first one, and those that take a broken chain up again."""
 SESSION = boto3.Session()
 """One for all: reading the service's model is most of the price of a client."""
-MODULES = "sources.bedrock_async_invokes"
+MODULES = "bedrock_async_invokes"
 
 
 class Impatient(threading.Event):
@@ -317,7 +317,7 @@ HUGE = """
 import resource, sys
 sys.path.insert(0, {root!r})
 from tests.bedrock_async_invokes.test_hostile_answers import listing_of, describe, SCOPE_ERRORS
-from sources.bedrock_async_invokes.windows import Window
+from bedrock_async_invokes.windows import Window
 from tests.hostile import HostileBedrock
 service = HostileBedrock(lambda *_: b"")
 HostileBedrock.environment = {{"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": {url!r}}}

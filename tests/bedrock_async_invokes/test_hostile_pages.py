@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, target
 from hypothesis import strategies as st
 
-from sources.bedrock_async_invokes.errors import ListingError, UnreadableInvocation
-from sources.bedrock_async_invokes.pages import page_of, read_page
-from sources.bedrock_async_invokes.records import digests, to_table
+from bedrock_async_invokes.errors import ListingError, UnreadableInvocation
+from bedrock_async_invokes.pages import page_of, read_page
+from bedrock_async_invokes.records import digests, to_table
 from tests import oracle
 from tests.conftest import NOW
 from tests.hostile import summary

@@ -12,16 +12,16 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
-from sources.bedrock_async_invokes.calls import Tally
-from sources.bedrock_async_invokes.errors import BrokenPage, ListingError
-from sources.bedrock_async_invokes.instants import to_microseconds
-from sources.bedrock_async_invokes.listing import Listing
-from sources.bedrock_async_invokes.pace import Pace
-from sources.bedrock_async_invokes.reports import ScopeReport
-from sources.bedrock_async_invokes.scopes import Scope
-from sources.bedrock_async_invokes.service_clock import ServiceClock
-from sources.bedrock_async_invokes.windows import Window
-from sources.bedrock_emulator import Control
+from bedrock_async_invokes.calls import Tally
+from bedrock_async_invokes.errors import BrokenPage, ListingError
+from bedrock_async_invokes.instants import to_microseconds
+from bedrock_async_invokes.listing import Listing
+from bedrock_async_invokes.pace import Pace
+from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.scopes import Scope
+from bedrock_async_invokes.service_clock import ServiceClock
+from bedrock_async_invokes.windows import Window
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
 START = NOW - timedelta(hours=1)
@@ -193,7 +193,7 @@ def test_a_refusal_is_not_tried_again(bedrock: Control, client: Any) -> None:
 def test_a_body_that_is_never_whole_fails_in_the_end(
     bedrock: Control, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.bedrock_async_invokes.listing.RESUMES_WITHOUT_HEADWAY", 2)
+    monkeypatch.setattr("bedrock_async_invokes.listing.RESUMES_WITHOUT_HEADWAY", 2)
     submit(bedrock, 1)
     bedrock.faults(cut_body_rate=1.0)
     with pytest.raises(BrokenPage, match="not JSON"):
@@ -207,7 +207,7 @@ def test_a_token_that_comes_twice_ends_the_chain() -> None:
 
 
 def test_pages_without_rows_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sources.bedrock_async_invokes.listing.EMPTY_PAGES", 3)
+    monkeypatch.setattr("bedrock_async_invokes.listing.EMPTY_PAGES", 3)
     pages = ({"asyncInvokeSummaries": [], "nextToken": f"token-{number}"} for number in count())
     with pytest.raises(ListingError, match="3 pages without a row"):
         listing_of(client_that_answers(pages)).read(Window())

@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from sources.bedrock_async_invokes.masking import masked
-from sources.bedrock_async_invokes.reports import describe
+from bedrock_async_invokes.masking import masked
+from bedrock_async_invokes.reports import describe
 
 TOKEN = "IQoJb3JpZ2luX2VjEA/" + "aB3+/" * 60 + "=="
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import dlt
 import pytest
 
-from sources.bedrock_async_invokes import bedrock_async_invokes, new_extraction
-from sources.bedrock_async_invokes.errors import OptionError, ScopeError
-from sources.bedrock_async_invokes.scopes import find_accounts
-from sources.bedrock_emulator import Control
+from bedrock_async_invokes import bedrock_async_invokes, new_extraction
+from bedrock_async_invokes.errors import OptionError, ScopeError
+from bedrock_async_invokes.scopes import find_accounts
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
 from tests.organizations import Organization
@@ -134,7 +134,7 @@ def test_an_organization_that_does_not_answer_is_told_in_one_line(
     bedrock: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", "http://127.0.0.1:9")
-    monkeypatch.setattr("sources.bedrock_async_invokes.scopes.ATTEMPTS_PER_CALL", 1)
+    monkeypatch.setattr("bedrock_async_invokes.scopes.ATTEMPTS_PER_CALL", 1)
     with pytest.raises(ScopeError, match="accounts: EndpointConnectionError: "):
         roles_found()
 

@@ -8,8 +8,8 @@ from itertools import count
 
 import pytest
 
-from sources.bedrock_async_invokes.pace import Pace
-from sources.bedrock_async_invokes.settings import THROTTLED_SECONDS
+from bedrock_async_invokes.pace import Pace
+from bedrock_async_invokes.settings import THROTTLED_SECONDS
 
 
 @dataclass

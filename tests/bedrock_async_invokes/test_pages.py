@@ -7,8 +7,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from sources.bedrock_async_invokes.errors import BrokenPage, UnreadableInvocation
-from sources.bedrock_async_invokes.pages import SUMMARY, page_of, read_page
+from bedrock_async_invokes.errors import BrokenPage, UnreadableInvocation
+from bedrock_async_invokes.pages import SUMMARY, page_of, read_page
 
 ARN = "arn:aws:bedrock:us-east-1:111122223333:async-invoke/abcdefghijkl"
 LISTED = {"invocationArn": ARN, "status": "Completed"}

@@ -6,11 +6,11 @@ from functools import partial
 
 import pytest
 
-from sources.bedrock_async_invokes.chain import Reading
-from sources.bedrock_async_invokes.pool import ReadingPool, Task
-from sources.bedrock_async_invokes.records import NO_ROWS
-from sources.bedrock_async_invokes.settings import READ_AHEAD_BYTES
-from sources.bedrock_async_invokes.windows import Window
+from bedrock_async_invokes.chain import Reading
+from bedrock_async_invokes.pool import ReadingPool, Task
+from bedrock_async_invokes.records import NO_ROWS
+from bedrock_async_invokes.settings import READ_AHEAD_BYTES
+from bedrock_async_invokes.windows import Window
 
 SECONDS = 10
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from sources.bedrock_async_invokes.pages import page_of
-from sources.bedrock_async_invokes.quarantine import LONGEST_ARN, Quarantine, divided
-from sources.bedrock_async_invokes.records import to_table
-from sources.bedrock_async_invokes.scopes import UNKNOWN_ACCOUNT, Scope
+from bedrock_async_invokes.pages import page_of
+from bedrock_async_invokes.quarantine import LONGEST_ARN, Quarantine, divided
+from bedrock_async_invokes.records import to_table
+from bedrock_async_invokes.scopes import UNKNOWN_ACCOUNT, Scope
 from tests.conftest import ACCOUNT, NOW, REGION
 
 SCOPE = Scope(ACCOUNT, REGION)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.bedrock_async_invokes.chain import Reading
-from sources.bedrock_async_invokes.reader import Piece, ScopeReader
-from sources.bedrock_async_invokes.records import TIMESTAMP
-from sources.bedrock_async_invokes.windows import Plan, Window
+from bedrock_async_invokes.chain import Reading
+from bedrock_async_invokes.reader import Piece, ScopeReader
+from bedrock_async_invokes.records import TIMESTAMP
+from bedrock_async_invokes.windows import Plan, Window
 
 PAGE = 3
 FIRST_LOAD = Plan((), Window(), None)
@@ -50,7 +50,7 @@ def read(piece: Piece, submitted: list[int]) -> Reading:
 @contextmanager
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sources.bedrock_async_invokes.reader.PAGE_SIZE", PAGE)
+        patch.setattr("bedrock_async_invokes.reader.PAGE_SIZE", PAGE)
         yield
 
 

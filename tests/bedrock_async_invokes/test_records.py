@@ -6,10 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sources.bedrock_async_invokes.errors import UnreadableInvocation
-from sources.bedrock_async_invokes.failure_messages import stored_messages
-from sources.bedrock_async_invokes.pages import page_of
-from sources.bedrock_async_invokes.records import (
+from bedrock_async_invokes.errors import UnreadableInvocation
+from bedrock_async_invokes.failure_messages import stored_messages
+from bedrock_async_invokes.pages import page_of
+from bedrock_async_invokes.records import (
     SCHEMA,
     digests,
     is_open,

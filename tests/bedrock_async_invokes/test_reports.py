@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from sources.bedrock_async_invokes import new_extraction
-from sources.bedrock_async_invokes.reports import ScopeReport
-from sources.bedrock_emulator import Control
+from bedrock_async_invokes import new_extraction
+from bedrock_async_invokes.reports import ScopeReport
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sources.bedrock_async_invokes.errors import OptionError, ScopeError
-from sources.bedrock_async_invokes.roles import Assuming
-from sources.bedrock_async_invokes.scopes import find_accounts, find_regions
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_async_invokes.errors import OptionError, ScopeError
+from bedrock_async_invokes.roles import Assuming
+from bedrock_async_invokes.scopes import find_accounts, find_regions
+from bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.organizations import Organization
 

@@ -3,11 +3,11 @@
 import threading
 from typing import Any
 
-from sources.bedrock_async_invokes.pool import ReadingPool
-from sources.bedrock_async_invokes.scope_run import RunOptions, ScopeRun
-from sources.bedrock_async_invokes.scopes import find_accounts
-from sources.bedrock_async_invokes.windows import Window
-from sources.bedrock_emulator import Control
+from bedrock_async_invokes.pool import ReadingPool
+from bedrock_async_invokes.scope_run import RunOptions, ScopeRun
+from bedrock_async_invokes.scopes import find_accounts
+from bedrock_async_invokes.windows import Window
+from bedrock_emulator import Control
 
 OPTIONS = RunOptions("run", Window(), 300_000_000, 1, "keep", None, None)
 

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from sources.bedrock_async_invokes.errors import OptionError, ScopeError
-from sources.bedrock_async_invokes.scopes import find_accounts, find_regions
-from sources.bedrock_emulator import Control
+from bedrock_async_invokes.errors import OptionError, ScopeError
+from bedrock_async_invokes.scopes import find_accounts, find_regions
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
 ROLE = "arn:aws:iam::444455556666:role/reader"

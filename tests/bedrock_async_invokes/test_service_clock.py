@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from pipelines.databases import DuckDBDestination
-from pipelines.load import load
-from sources.bedrock_async_invokes.service_clock import ServiceClock
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.load import load
+from bedrock_async_invokes.service_clock import ServiceClock
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
 

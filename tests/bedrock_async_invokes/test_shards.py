@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.bedrock_async_invokes import new_extraction
-from sources.bedrock_async_invokes.errors import OptionError, ScopeError
-from sources.bedrock_async_invokes.scopes import Scope
-from sources.bedrock_async_invokes.shards import Shard
-from sources.bedrock_emulator import Control
+from bedrock_async_invokes import new_extraction
+from bedrock_async_invokes.errors import OptionError, ScopeError
+from bedrock_async_invokes.scopes import Scope
+from bedrock_async_invokes.shards import Shard
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, REGION
 
 scopes = st.builds(

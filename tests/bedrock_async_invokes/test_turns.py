@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from sources.bedrock_async_invokes.turns import Turns
+from bedrock_async_invokes.turns import Turns
 
 ROUNDS = 200
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sources.bedrock_async_invokes.settings import PAGE_SIZE
-from sources.bedrock_async_invokes.windows import (
+from bedrock_async_invokes.settings import PAGE_SIZE
+from bedrock_async_invokes.windows import (
     UNRANKED,
     OpenInvocation,
     Plan,

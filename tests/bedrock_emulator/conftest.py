@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_emulator import Control, Emulator
 
 from .wire import ACCOUNT, NOW, REGION, access_key
 

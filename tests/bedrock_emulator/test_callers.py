@@ -8,7 +8,7 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_emulator import Control, Emulator
 
 from .conftest import Connect
 from .wire import ACCOUNT, HOUR, MINUTE, NOW, OTHER_ACCOUNT, REGION, access_key, arns, fetch, signed

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sources.bedrock_emulator import Control
+from bedrock_emulator import Control
 
 from .wire import ACCOUNT, HOUR, MINUTE, NOW, REGION, arns
 

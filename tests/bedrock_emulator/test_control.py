@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sources.bedrock_emulator import Control, ControlError, Emulator
-from sources.bedrock_emulator.control import LISTING, ROUTES
+from bedrock_emulator import Control, ControlError, Emulator
+from bedrock_emulator.control import LISTING, ROUTES
 
 from .wire import (
     ACCOUNT,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sources.bedrock_emulator import Control, ControlError
+from bedrock_emulator import Control, ControlError
 
 from .conftest import Connect
 from .wire import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_emulator import Control, Emulator
 
 from .conftest import Connect
 from .wire import (

@@ -6,7 +6,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_emulator import Control, Emulator
 
 from .wire import (
     ACCOUNT,

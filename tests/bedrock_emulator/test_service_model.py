@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from sources.bedrock_emulator import Control, Emulator
-from sources.bedrock_emulator import list_request as limits
+from bedrock_emulator import Control, Emulator
+from bedrock_emulator import list_request as limits
 
 from .shapes import operation, violations
 from .wire import (

@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
-from sources.bedrock_emulator.instants import DAY as DAY_MILLISECONDS
-from sources.bedrock_emulator.instants import HOUR as HOUR_MILLISECONDS
-from sources.bedrock_emulator.instants import milliseconds, moment
-from sources.bedrock_emulator.invocations import COMPLETED, NEVER, Invocations
-from sources.bedrock_emulator.models import MODELS
-from sources.bedrock_emulator.summaries import render
-from sources.bedrock_emulator.timeline import BadDay, generate, plan_bad_day
+from bedrock_emulator.instants import DAY as DAY_MILLISECONDS
+from bedrock_emulator.instants import HOUR as HOUR_MILLISECONDS
+from bedrock_emulator.instants import milliseconds, moment
+from bedrock_emulator.invocations import COMPLETED, NEVER, Invocations
+from bedrock_emulator.models import MODELS
+from bedrock_emulator.summaries import render
+from bedrock_emulator.timeline import BadDay, generate, plan_bad_day
 
 from .wire import ACCOUNT, DAY, HOUR, NOW, REGION
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from botocore.exceptions import ClientError
 
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_emulator import Control, Emulator
 
 from .wire import ACCOUNT, HOUR, NOW, REGION, fetch, signed
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from pipelines.demo import NOW
+from bedrock_async_etl.commands.demo import NOW
 from tests.benchmarks.figures import Figure, calls_of, figure
 from tests.benchmarks.processes import in_turn
 from tests.benchmarks.stage import ACCOUNT, Stage

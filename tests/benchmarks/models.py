@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.models import in_order, stored_tables
-from pipelines.sql_files import read_models
+from bedrock_async_etl.models.build import in_order, stored_tables
+from bedrock_async_etl.models.sql_files import read_models
 from tests.benchmarks.processes import in_turn, save
 from tests.conftest import NOW
 from tests.sql.given import store
@@ -72,7 +72,7 @@ def main(
         script.write_text(statements(ours))
         timings = in_turn(
             {
-                "ours": [sys.executable, "-m", "pipelines", "models", f"--database={ours}"],
+                "ours": [sys.executable, "-m", "bedrock_async_etl", "models", f"--database={ours}"],
                 "by hand": [sys.executable, "-c", BY_HAND, str(by_hand), str(script)],
             },
             runs,

@@ -9,7 +9,7 @@ from typing import Final
 
 import duckdb
 
-from pipelines.demo import NOW
+from bedrock_async_etl.commands.demo import NOW
 from tests.benchmarks.destinations import destinations
 from tests.benchmarks.figures import Figure, calls_of, figure
 from tests.benchmarks.processes import in_turn
@@ -20,7 +20,10 @@ CONCURRENCY: Final = 16
 THROTTLED_TO: Final = 5.0
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1", "eu-north-1", "ap-south-1", "sa-east-1")
 ACCOUNTS: Final = tuple(f"{number:012d}" for number in range(200_000_000_000, 200_000_000_033))
-IMPORTS: Final = "import pipelines.load, pipelines.console, pipelines.models, pipelines.refresh"
+IMPORTS: Final = (
+    "from bedrock_async_etl import load; from bedrock_async_etl.commands import console; "
+    "from bedrock_async_etl.models import build, refresh"
+)
 
 
 def first_load(stage: Stage, runs: int) -> Iterator[Figure]:
@@ -65,7 +68,7 @@ def nothing_new(stage: Stage, runs: int) -> Iterator[Figure]:
         {
             "nothing new": run,
             "imports": [sys.executable, "-c", IMPORTS],
-            "--help": [sys.executable, "-m", "pipelines", "--help"],
+            "--help": [sys.executable, "-m", "bedrock_async_etl", "--help"],
         },
         runs,
     )

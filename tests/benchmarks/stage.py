@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from pipelines.demo import ACCOUNTS, NOW, local_bedrock
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.commands.demo import ACCOUNTS, NOW, local_bedrock
+from bedrock_emulator import Control
 
 ACCOUNT: Final = ACCOUNTS[0]
 
@@ -33,12 +33,12 @@ class Stage:
     def ours(self, name: str, *options: str) -> list[str]:
         """The command that loads into a database."""
         load = ["run", "--no-models", "--json", f"--database={self.database(name)}"]
-        return [sys.executable, "-m", "pipelines", *load, *options]
+        return [sys.executable, "-m", "bedrock_async_etl", *load, *options]
 
     def ours_to_lake(self, name: str, *options: str) -> list[str]:
         """The command that loads into a lake on the local disk."""
         load = ["run", "--no-models", "--json", f"--lake={self.folder / name}.lake"]
-        return [sys.executable, "-m", "pipelines", *load, *options]
+        return [sys.executable, "-m", "bedrock_async_etl", *load, *options]
 
     def anchor(self, name: str, region: str) -> list[str]:
         """The command that copies a region by one of the anchors: `floor` or `naive`."""

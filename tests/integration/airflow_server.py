@@ -21,10 +21,10 @@ REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DAG_ID = "copied"
 DAG_FILES = {
-    "as_it_is.py": "from pipelines.airflow_dag import dag\n\n__all__ = ['dag']\n",
+    "as_it_is.py": "from bedrock_async_etl.airflow import dag\n\n__all__ = ['dag']\n",
     "own.py": (
         "from datetime import timedelta\n"
-        "from pipelines.airflow_dag import make_dag\n"
+        "from bedrock_async_etl.airflow import make_dag\n"
         f"own = make_dag({DAG_ID!r}, schedule=None, retry_delay=timedelta(seconds=1),"
         " is_paused_upon_creation=False)\n"
     ),

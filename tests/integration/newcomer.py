@@ -16,7 +16,7 @@ from typing import IO
 import boto3
 import duckdb
 
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.integration.documents import Block, Command
 from tests.integration.places import served_s3

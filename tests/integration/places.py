@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from fsspec import AbstractFileSystem
 
-from pipelines.urls import is_s3, open_url
+from bedrock_async_etl.files.urls import is_s3, open_url
 
 BUCKET = "lake"
 DATES = "select submit_date, count(*) from {} group by all"

@@ -15,8 +15,8 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from pipelines.lake.destination import LakeDestination
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, model_names, query, stored_rows
 from tests.integration.airflow_server import DAG_ID, AirflowHome, AirflowServer, served, wait_for

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.lake.compact import Compaction, compact
-from pipelines.lake.destination import LakeDestination
-from pipelines.load import load
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.compaction import Compaction, compact
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.load import load
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 

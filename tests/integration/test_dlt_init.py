@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.bedrock_emulator import Control
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 

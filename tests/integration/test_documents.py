@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.examples import EXAMPLES
+from bedrock_async_etl.commands.examples import EXAMPLES
 from tests.integration.documents import Block, abridged, masked, read_blocks
 from tests.integration.newcomer import ROOT, Done, Newcomer, newcomer
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.databases import DuckDBDestination
-from pipelines.load import load
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.load import load
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 

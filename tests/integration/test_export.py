@@ -21,10 +21,10 @@ import requests
 from fsspec import AbstractFileSystem
 from pyspark.sql import SparkSession
 
-from pipelines.databases import DuckDBDestination
-from pipelines.errors import CommandError
-from pipelines.export.export import ExportResult, export
-from pipelines.export.publishing import INTENT, STAGED_MANIFEST, STAGING
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.export.export import ExportResult, export
+from bedrock_async_etl.files.publication import INTENT, STAGED_MANIFEST, STAGING
 from tests.integration.places import BUCKET, Place, served_s3, use_s3
 
 pytestmark = pytest.mark.integration
@@ -282,7 +282,15 @@ def test_a_kill_leaves_whole_files_and_the_next_export_is_right(
 
 
 def kill_export(database: Path, place: Place, moment: str) -> None:
-    command = [sys.executable, "-m", "pipelines", "export", place.url, "--database", str(database)]
+    command = [
+        sys.executable,
+        "-m",
+        "bedrock_async_etl",
+        "export",
+        place.url,
+        "--database",
+        str(database),
+    ]
     process = subprocess.Popen(
         command,
         cwd=Path(__file__).parents[2],

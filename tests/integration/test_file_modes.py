@@ -10,14 +10,14 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipelines.cli import app
-from pipelines.databases import DuckDBDestination
-from pipelines.destinations import Destination
-from pipelines.errors import CommandError
-from pipelines.file_modes import private_files
-from pipelines.lake.destination import LakeDestination
-from pipelines.whole_files import replace
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.cli import app
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.atomic_write import replace
+from bedrock_async_etl.files.modes import private_files
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
 pytestmark = pytest.mark.integration

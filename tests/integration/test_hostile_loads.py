@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from typer.testing import CliRunner
 
-from pipelines.cli import app
-from pipelines.databases import DuckDBDestination
-from pipelines.destinations import Destination
-from pipelines.load import RunResult, load
-from sources.bedrock_async_invokes.reports import describe
-from sources.bedrock_async_invokes.scope_run import SCOPE_ERRORS
-from sources.bedrock_async_invokes.windows import Window
+from bedrock_async_etl.cli import app
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.load import RunResult, load
+from bedrock_async_invokes.reports import describe
+from bedrock_async_invokes.scope_run import SCOPE_ERRORS
+from bedrock_async_invokes.windows import Window
 from tests import oracle
 from tests.bedrock_async_invokes.test_hostile_answers import is_one_harmless_line, listing_of
 from tests.bedrock_async_invokes.test_hostile_pages import (
@@ -67,7 +67,7 @@ def surroundings(body: bytes) -> Iterator[tuple[Service, HostileBedrock, Path]]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("DLT_DATA_DIR", f"{folder}/dlt")
         patch.chdir(folder)
-        patch.setattr("sources.bedrock_async_invokes.listing.RESUMES_WITHOUT_HEADWAY", 1)
+        patch.setattr("bedrock_async_invokes.listing.RESUMES_WITHOUT_HEADWAY", 1)
         yield service, served, Path(folder)
 
 

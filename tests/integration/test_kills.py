@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.checks import run_checks
-from pipelines.databases import DuckDBDestination
-from pipelines.load import load
-from pipelines.models import build_models
-from pipelines.urls import is_s3
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.files.urls import is_s3
+from bedrock_async_etl.load import load
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_etl.models.checks import run_checks
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
 from tests.kills.harness import Harness
@@ -41,7 +41,7 @@ def filled(bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def start_run(database: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pipelines", "run", "--database", str(database)]
+    command = [sys.executable, "-m", "bedrock_async_etl", "run", "--database", str(database)]
     return subprocess.Popen(
         command,
         cwd=Path(__file__).parents[2],
@@ -110,7 +110,7 @@ def test_a_kill_in_the_middle_of_building_leaves_the_models_as_they_were(
         f"select * from read_csv('{pipe}', header = false, columns = {{'a': 'integer'}})\n"
         f"where a > (select count(*) from bedrock_analytics.{models_before})"
     )
-    command = [sys.executable, "-m", "pipelines", "models", "--database", str(database)]
+    command = [sys.executable, "-m", "bedrock_async_etl", "models", "--database", str(database)]
     process = subprocess.Popen([*command, "--models", str(own)], cwd=Path(__file__).parents[2])
     with pipe.open("w"):  # Opens once the model reads it.
         process.kill()

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from pipelines.errors import CommandError
-from pipelines.lake.destination import LakeDestination
-from pipelines.lake.storage import newest_versions, upsert
-from pipelines.load import load
-from sources.bedrock_async_invokes.records import SCHEMA
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake_dlt import newest_versions, upsert
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.load import load
+from bedrock_async_invokes.records import SCHEMA
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.integration.test_exactness import TOGETHER
@@ -44,7 +44,7 @@ def data_files(lake: LakeDestination) -> Sequence[str]:
 
 
 def start_run(lake: LakeDestination, *options: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pipelines", "run", "--no-models", "--lake", lake.url]
+    command = [sys.executable, "-m", "bedrock_async_etl", "run", "--no-models", "--lake", lake.url]
     return subprocess.Popen(
         [*command, "--destination", str(lake.table_format), *options],
         cwd=Path(__file__).parents[2],

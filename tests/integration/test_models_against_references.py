@@ -13,8 +13,8 @@ from lifelines import KaplanMeierFitter
 from pandas.testing import assert_frame_equal
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
 from tests.conftest import NOW
 from tests.copies import assert_built_alike_by_hand
 from tests.sql.given import store

@@ -17,8 +17,8 @@ from moto.iam.models import iam_backends
 from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner
 
-from pipelines.cli import app
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.cli import app
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.integration.documents import read_blocks
 from tests.organizations import Organization
@@ -110,7 +110,7 @@ def allowed(policy: dict[str, Any], endpoint: str) -> Iterator[None]:
 
 def fails(command: str) -> int:
     """The exit code. In a process of its own: Arrow waits for S3 with Python's lock in its hand."""
-    process = [sys.executable, "-m", "pipelines", *command.split()]
+    process = [sys.executable, "-m", "bedrock_async_etl", *command.split()]
     return subprocess.run(process, capture_output=True, check=False).returncode
 
 

@@ -10,11 +10,11 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
-from pipelines.report.report import ReportOptions, write_report
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_etl.report.report import ReportOptions, write_report
 from tests import timelines
-from tests.pipelines.copies import REEL, invocation, modelled
+from tests.bedrock_async_etl.copies import REEL, invocation, modelled
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sources.bedrock_emulator import Control
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
 pytestmark = pytest.mark.integration
@@ -31,7 +31,7 @@ SECRETS = {
 def run(*arguments: str) -> tuple[int, str]:
     """Exit code of a whole process, and all that it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines", *arguments],
+        [sys.executable, "-m", "bedrock_async_etl", *arguments],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
-from pipelines.lake.destination import LakeDestination
-from pipelines.load import load
-from sources.bedrock_async_invokes.shards import Shard
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.load import load
+from bedrock_async_invokes.shards import Shard
+from bedrock_emulator import Control
 from tests.conftest import NOW
 from tests.copies import assert_exact_copy
 from tests.integration.test_lakes import start_run

@@ -17,13 +17,13 @@ import pyspark
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from pipelines.databases import DuckDBDestination
-from pipelines.errors import CommandError
-from pipelines.lake.tables import TableFormat
-from pipelines.models import BuiltModel, build_models
-from pipelines.refresh import find_builder
-from pipelines.spark import build_on_spark, current_rows, spark_session
-from pipelines.sql_files import SqlFile, read_file, read_models
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake_tables import TableFormat
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.models.build import BuiltModel, build_models
+from bedrock_async_etl.models.refresh import find_builder
+from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
+from bedrock_async_etl.models.sql_files import SqlFile, read_file, read_models
 from tests.conftest import NOW
 from tests.lakes import lake_of
 from tests.sql.change_logs import CURRENT, LOGS, in_order
@@ -251,7 +251,7 @@ def test_what_cannot_be_saved_is_told_in_one_line(spark: SparkSession, tmp_path:
 
 
 def test_without_java_it_is_named() -> None:
-    code = "from pipelines.spark import spark_session; spark_session()"
+    code = "from bedrock_async_etl.models.spark import spark_session; spark_session()"
     environment = os.environ | {"JAVA_HOME": os.devnull}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

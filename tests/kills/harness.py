@@ -5,9 +5,9 @@ from collections import Counter
 from datetime import timedelta
 from typing import Final
 
-from pipelines.load import load
-from pipelines.refresh import refresh
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.load import load
+from bedrock_async_etl.models.refresh import refresh
+from bedrock_emulator import Control
 from tests.copies import Row, listed_rows
 from tests.kills.killing import AS_DUCKDB_WRITES, AS_IT_WRITES, AT_ANY_TIME, Killer
 from tests.kills.moments import moments_of

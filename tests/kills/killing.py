@@ -65,7 +65,7 @@ class Killer:
 
     def _module(self, way: str, nth: int) -> list[str]:
         if way not in MOMENTS:
-            return ["pipelines"]
+            return ["bedrock_async_etl"]
         return ["tests.kills.struck", way, str(nth), self.rng.choice(["before", "after"]), "--"]
 
     def _strike(self, process: subprocess.Popen[bytes], command: str, way: str, nth: int) -> int:

@@ -6,9 +6,9 @@ from typing import Final
 import dlt.common.libs.deltalake
 from deltalake.table import DeltaTable, TableMerger, TableOptimizer
 
-from pipelines.export import publishing
-from pipelines.export.publishing import Publication
-from pipelines.lake import compact
+from bedrock_async_etl.destinations import compaction
+from bedrock_async_etl.files import publication
+from bedrock_async_etl.files.publication import Publication
 from tests.whole_load.moments import CONNECTION, Moment
 from tests.whole_load.moments import MOMENTS as LOADS
 
@@ -18,9 +18,9 @@ BUILDS: Final = {
 }
 PUBLISHES: Final = {
     "a file is staged": Moment(Publication, "stage", 40),
-    "the intent is written": Moment(publishing, "_write_intent", 1),
-    "staged files are moved": Moment(publishing, "_move", 3),
-    "what is staged is removed": Moment(publishing, "_discard", 1),
+    "the intent is written": Moment(publication, "_write_intent", 1),
+    "staged files are moved": Moment(publication, "_move", 3),
+    "what is staged is removed": Moment(publication, "_discard", 1),
 }
 FILES: Final = {
     "a file gets its name": Moment(os, "replace", 10),
@@ -31,8 +31,8 @@ DELTA_LOADS: Final = {
     "Delta merges": Moment(TableMerger, "execute", 3),
 }
 COMPACTS: Final = {
-    "files are put together": Moment(compact, "_put_together", 3),
-    "what was replaced is removed": Moment(compact, "_remove_replaced", 6),
+    "files are put together": Moment(compaction, "_put_together", 3),
+    "what was replaced is removed": Moment(compaction, "_remove_replaced", 6),
 }
 DELTA_COMPACTS: Final = {
     "Delta compacts": Moment(TableOptimizer, "compact", 1),

@@ -8,13 +8,13 @@ from typing import Final
 
 import duckdb
 
-from pipelines.demo import COMPARED
-from pipelines.destinations import Destination
-from pipelines.export.export import export
-from pipelines.lake.compact import compact
-from pipelines.lake.destination import LakeDestination
-from pipelines.load import load
-from pipelines.urls import is_s3, open_url
+from bedrock_async_etl.commands.demo import COMPARED
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.compaction import compact
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.export.export import export
+from bedrock_async_etl.files.urls import is_s3, open_url
+from bedrock_async_etl.load import load
 from tests.copies import CopyKind, Row, destination_of, rows_so_far
 
 COMMANDS: Final = {

@@ -2,7 +2,7 @@
 
 import sys
 
-from pipelines.cli import main
+from bedrock_async_etl.cli import main
 from tests.kills.moments import MOMENTS
 from tests.whole_load.moments import die, strike
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sources.bedrock_async_invokes.records import SCHEMA
-from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from bedrock_async_invokes.records import SCHEMA
+from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 
 LOADED = pa.field("_dlt_load_id", pa.string())
 

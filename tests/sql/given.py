@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from sources.bedrock_async_invokes.pages import page_of
-from sources.bedrock_async_invokes.records import to_table
-from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from bedrock_async_invokes.pages import page_of
+from bedrock_async_invokes.records import to_table
+from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 
 HERE = Path(__file__).parent
 AS_OF = datetime(2026, 3, 5, 12, tzinfo=UTC)

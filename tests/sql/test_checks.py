@@ -5,9 +5,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.checks import run_checks
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_etl.models.checks import run_checks
 from tests.sql.given import SCENARIOS, make_database
 
 CHECKS = sorted(path.stem for path in Path("sql/checks").glob("*.sql"))

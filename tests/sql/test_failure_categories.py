@@ -6,12 +6,12 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
-from sources.bedrock_async_invokes.failure_messages import CATEGORIES, category_of
-from sources.bedrock_async_invokes.pages import page_of
-from sources.bedrock_async_invokes.records import to_table
-from sources.bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.failure_messages import CATEGORIES, category_of
+from bedrock_async_invokes.pages import page_of
+from bedrock_async_invokes.records import to_table
+from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from tests.copies import query
 from tests.sql.given import AS_OF, HERE, read_csv, store
 

@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from pipelines.sql_files import read_checks, read_lake_views, read_models
+from bedrock_async_etl.models.sql_files import read_checks, read_lake_views, read_models
 from tests.sql.change_logs import CURRENT, LOGS, in_order
 
 VIEWS = {view.name: view for view in read_lake_views()}

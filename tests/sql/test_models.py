@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
 from tests.sql.given import HERE, SCENARIOS, as_text, make_database, read_csv
 
 EXPECTED = {path.stem: path for path in sorted((HERE / "expected").glob("*.csv"))}

@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.databases import DuckDBDestination
-from pipelines.models import build_models
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
 from tests.copies import query
 from tests.sql.given import make_database
 

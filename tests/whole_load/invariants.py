@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pipelines.demo import COMPARED
-from pipelines.destinations import Destination
-from sources.bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_etl.commands.demo import COMPARED
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_invokes.reports import ScopeReport
 from tests.copies import Row, rows_so_far
 
 SUBMITTED: Final = COMPARED.index("submit_time")

@@ -13,11 +13,11 @@ import duckdb
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from pipelines.destinations import Destination
-from pipelines.errors import CommandError
-from pipelines.load import RunResult
-from pipelines.refresh import Refresh
-from sources.bedrock_emulator import Control, Emulator
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.load import RunResult
+from bedrock_async_etl.models.refresh import Refresh
+from bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, Row, destination_of, listed_rows
 from tests.whole_load.invariants import (

@@ -12,8 +12,8 @@ from dlt.extract.storage import ExtractStorage
 from dlt.load.load import Load
 from dlt.normalize.normalize import Normalize
 
-from sources.bedrock_async_invokes import calls
-from sources.bedrock_async_invokes.extraction import Extraction
+from bedrock_async_invokes import calls
+from bedrock_async_invokes.extraction import Extraction
 
 CONNECTION: Final = duckdb.DuckDBPyConnection
 

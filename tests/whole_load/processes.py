@@ -15,13 +15,13 @@ from typing import Any, Final, Literal
 import time_machine
 from botocore.retries import standard
 
-from pipelines.destinations import Destination
-from pipelines.environment import environment
-from pipelines.errors import CommandError
-from pipelines.load import RunResult, load
-from pipelines.refresh import Refresh, refresh
-from sources.bedrock_async_invokes import listing, reader, windows
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.environment import environment
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.load import RunResult, load
+from bedrock_async_etl.models.refresh import Refresh, refresh
+from bedrock_async_invokes import listing, reader, windows
+from bedrock_emulator import Control
 from tests.copies import CopyKind, destination_of
 from tests.whole_load.moments import MOMENTS, die, strike
 

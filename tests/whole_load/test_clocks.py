@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.load import RunResult
-from sources.bedrock_emulator import Control
+from bedrock_async_etl.load import RunResult
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind
 from tests.whole_load.processes import Order, carried_out

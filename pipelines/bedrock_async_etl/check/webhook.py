@@ -1,0 +1,89 @@
+"""Tell a webhook, in the form that Slack's incoming webhooks take."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+
+from bedrock_async_etl.errors import UsageError
+
+TIMEOUT_SECONDS: Final = 10
+ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+"""What would begin a mention or a link: https://docs.slack.dev/messaging/formatting-message-text."""
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where messages are posted to. Whoever knows its URL can post: it is shown nowhere."""
+
+    url: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for a URL that would be read on its way, or is none."""
+        if not _is_private(self.url):
+            raise UsageError(
+                "--notify takes an https:// URL, or an http:// one of this machine. The one given "
+                "is neither; it is not shown, since it is a secret."
+            )
+
+    def post(self, text: str, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:
+        """Post a message; None when it was taken, else why it was not, in one line.
+
+        The errors of `requests` have the URL in them, so only their class is told.
+        """
+        document = {"text": text.translate(ESCAPES)}
+        try:
+            with (
+                _unlogged(),
+                requests.post(
+                    self.url,
+                    json=document,
+                    timeout=timeout_seconds,
+                    allow_redirects=False,  # the message would go to whom nobody named
+                    stream=True,  # nothing is done with the body, however long it is
+                ) as response,
+            ):
+                return None if response.ok and not response.is_redirect else _refusal(response)
+        except (requests.RequestException, ValueError) as error:
+            return f"{type(error).__name__}: is the URL right, and can it be reached from here?"
+
+
+def _refusal(response: requests.Response) -> str:
+    return f"it was answered with {response.status_code}"
+
+
+def _is_private(url: str) -> bool:
+    """Whether what is posted can be read by nobody on its way."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(host)))
+
+
+def _is_here(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """urllib3 logs the path of each request, which is the secret part of the URL."""
+    logger = logging.getLogger("urllib3.connectionpool")
+    logger.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_nothing)
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False

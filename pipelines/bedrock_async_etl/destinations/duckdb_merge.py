@@ -1,0 +1,91 @@
+"""dlt's DuckDB destination, where a merge takes rows from their file right into the table.
+
+dlt's own fills a staging table first, which takes as long again.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
+from dlt.common.destination.exceptions import DestinationTerminalException
+from dlt.common.destination.typing import PreparedTableSchema
+from dlt.common.schema.utils import get_columns_names_with_prop
+from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
+from dlt.destinations.impl.duckdb.factory import duckdb
+
+from bedrock_async_etl.destinations.fixed_capabilities import FixedCapabilities
+from bedrock_async_etl.models.sql_files import identifier, literal
+
+DELETE: Final = """
+delete from {table} as stored where exists (select 1 from {rows} as loaded where {is_same})
+"""
+INSERT: Final = """
+insert into {table} by name
+select * exclude (file_row_number) from {rows}
+where file_row_number in (select max_by(file_row_number, {age}) from {rows} group by {key})
+"""
+
+
+class MergeJob(DuckDbCopyJob):
+    """Puts a file's rows in the place of those with the same primary keys, in one transaction.
+
+    Of several that have one key, the latest counts by the column with the hint `dedup_sort`, or
+    else the last.
+    """
+
+    def run(self) -> None:
+        table = self._job_client.schema.tables[self.load_table_name]
+        key = [identifier(name) for name in get_columns_names_with_prop(table, "primary_key")]
+        latest = [identifier(name) for name in get_columns_names_with_prop(table, "dedup_sort")]
+        client = self._job_client.sql_client
+        parts = {
+            "table": client.make_qualified_table_name(self.load_table_name),
+            "rows": f"read_parquet({literal(self._file_path)}, file_row_number = true)",
+            "is_same": " and ".join(f"stored.{name} = loaded.{name}" for name in key),
+            "key": ", ".join(key),
+            "age": f"row({', '.join([*latest, 'file_row_number'])})",
+        }
+        with client.begin_transaction():
+            client.execute_sql(DELETE.format_map(parts))
+            client.execute_sql(INSERT.format_map(parts))
+
+
+class MergingClient(DuckDbClient):
+    """Merges without staging tables."""
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
+        return False
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """Raises `DestinationTerminalException` for rows to merge that are not Parquet."""
+        if table["write_disposition"] != "merge":
+            return super().create_load_job(table, file_path, load_id, restore)
+        if not file_path.endswith(".parquet"):
+            raise DestinationTerminalException(f"Only Parquet can be merged, not {file_path}.")
+        return MergeJob(file_path)
+
+    def _create_merge_followup_jobs(
+        self, table_chain: Sequence[PreparedTableSchema]
+    ) -> list[FollowupJobRequest]:
+        return []
+
+
+class merging_duckdb(FixedCapabilities, duckdb):  # noqa: N801, named as dlt names destinations
+    """A destination of dlt's own type, so that its commands and its configuration know it."""
+
+    @property
+    def destination_type(self) -> str:
+        return "dlt.destinations.duckdb"
+
+    @property
+    def client_class(self) -> type[MergingClient]:
+        return MergingClient
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities = super()._raw_capabilities()
+        # Two files of a package may have the same key.
+        capabilities.loader_parallelism_strategy = "table-sequential"
+        return capabilities

@@ -1,0 +1,165 @@
+"""Where a lake's files are: a local folder, or a prefix of an S3 bucket."""
+
+import glob
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from dlt.common.configuration import configspec
+from dlt.common.configuration.specs import AwsCredentials
+from fsspec import AbstractFileSystem
+from pyarrow.fs import FileSystem, LocalFileSystem, S3FileSystem
+
+from bedrock_async_etl.destinations.lake_dlt import LocalFiles
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.urls import is_s3, open_url, permissions, remedy
+
+
+@configspec
+class BucketCredentials(AwsCredentials):
+    """The standard chain's, for the region that the bucket is in."""
+
+    def _from_session(self, session: Any) -> Any:
+        region = self.region_name
+        session = super()._from_session(session)
+        self.region_name = region or self.region_name
+        return session
+
+
+@dataclass(frozen=True)
+class LakeFiles:
+    """Files under one folder, by their paths in it."""
+
+    url: str
+    """`file:///…` or `s3://…`, without a slash at its end."""
+    root: str
+    """The same as its file system calls it."""
+    filesystem: AbstractFileSystem
+    credentials: BucketCredentials | None = None
+    """None where it is local."""
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        """The files of a path or an `s3://` URL.
+
+        Raises `UsageError` for another kind, `CommandError` where a bucket cannot be reached.
+        """
+        filesystem, root = open_url(url)
+        if is_s3(url):
+            return cls(f"s3://{root}", root, filesystem, _credentials(root.partition("/")[0]))
+        folder = Path(root)
+        if folder.is_file():
+            raise UsageError(f"{url} is a file, not a lake: is it one for --database?")
+        return cls(folder.as_uri(), root, LocalFiles(auto_mkdir=True))
+
+    @property
+    def is_local(self) -> bool:
+        return self.credentials is None
+
+    @cached_property
+    def arrow_filesystem(self) -> FileSystem:
+        """Arrow's own, for reading: one in Python can wait for the lock that its reader holds."""
+        if self.credentials is None:
+            return LocalFileSystem()
+        keys = _keys()
+        scheme, _, endpoint = (self.credentials.endpoint_url or "").partition("://")
+        return S3FileSystem(
+            access_key=keys.access_key,
+            secret_key=keys.secret_key,
+            session_token=keys.token,
+            region=self.credentials.region_name,
+            scheme=scheme or "https",
+            endpoint_override=endpoint or None,
+        )
+
+    @property
+    def object_store_options(self) -> dict[str, str]:
+        """What delta-rs takes to reach the same files."""
+        if self.credentials is None:
+            return {}
+        keys = _keys()
+        options = {
+            "aws_access_key_id": keys.access_key,
+            "aws_secret_access_key": keys.secret_key,
+            "aws_session_token": keys.token,
+            "aws_region": self.credentials.region_name,
+            "aws_endpoint_url": self.credentials.endpoint_url,
+            "aws_allow_http": "true" if self.credentials.endpoint_url else None,
+        }
+        return {name: value for name, value in options.items() if value}
+
+    def path(self, name: str) -> str:
+        """What the file system calls a file."""
+        return f"{self.root}/{name}"
+
+    def read_text(self, name: str) -> str | None:
+        """A file's text; None where there is none."""
+        try:
+            text: str = self.filesystem.read_text(self.path(name), encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return text
+
+    def write_text(self, name: str, text: str) -> None:
+        """Make a file, or replace it at once."""
+        self.filesystem.write_text(self.path(name), text, encoding="utf-8")
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        """Paths, as the file system calls them, in order; only the pattern is one, not the root."""
+        return sorted(self.filesystem.glob(f"{glob.escape(self.root)}/{pattern}"))
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file or a folder that is not empty."""
+        return bool(self.filesystem.exists(self.path(name)))
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder with all that is in it, if it is there."""
+        with suppress(FileNotFoundError):
+            self.filesystem.rm(self.path(name), recursive=True)
+
+    def visible(self) -> Sequence[str]:
+        """Names at the root, but for those that begin with a dot."""
+        try:
+            paths = self.filesystem.ls(self.root, detail=False)
+        except FileNotFoundError:
+            return []
+        names = (path.rstrip("/").rpartition("/")[2] for path in paths)
+        return sorted(name for name in names if not name.startswith("."))
+
+
+def _keys() -> Any:
+    """The chain's access key, secret key and token, as they are now."""
+    return boto3.Session().get_credentials().get_frozen_credentials()
+
+
+@lru_cache
+def _credentials(bucket: str) -> BucketCredentials:
+    """Those for a bucket; asking for it tells what is wrong with it before anything is done."""
+    try:
+        client = boto3.client("s3")
+        answer = client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        raise CommandError(_refusal(bucket, error)) from error
+    except BotoCoreError as error:
+        raise CommandError(
+            f"Cannot use s3://{bucket}: {remedy(f's3://{bucket}', error)}"
+        ) from error
+    credentials = BucketCredentials()
+    credentials.region_name = answer.get("BucketRegion") or client.meta.region_name
+    if "amazonaws.com" not in client.meta.endpoint_url:
+        credentials.endpoint_url = client.meta.endpoint_url
+    return credentials
+
+
+def _refusal(bucket: str, error: ClientError) -> str:
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if status == 404:
+        return f"There is no bucket {bucket}: make it first, or name another."
+    if status == 403:
+        return f"No permission for s3://{bucket}. {permissions(f's3://{bucket}')}"
+    return f"s3://{bucket} cannot be used: {error}"

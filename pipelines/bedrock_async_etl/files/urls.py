@@ -1,0 +1,87 @@
+"""Open the folder that a URL names, and tell in one line why it cannot be read or written."""
+
+import errno
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+import fsspec
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_invokes.reports import describe
+
+SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""Longer than a letter, which would be a drive of Windows."""
+S3: Final = re.compile(r"s3://[^/]+")
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_s3(url: str) -> bool:
+    """Whether a URL names a place on S3."""
+    return url.startswith("s3://")
+
+
+def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The filesystem and the root of a local path or `s3://bucket/prefix`.
+
+    S3 is reached as boto3 would: its chain of credentials, AWS_ENDPOINT_URL and the like. Listings
+    are not cached, since other processes write there too. Raises `UsageError` for other URLs,
+    `CommandError` where s3fs is missing.
+    """
+    is_known = S3.match(url) or url.startswith("file://")
+    if not url or (SCHEME.match(url) and not is_known):
+        raise UsageError(f"{url!r} is neither a folder nor s3://BUCKET/PATH.")
+    try:
+        fs, root = fsspec.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+    except ImportError:
+        raise CommandError(
+            "S3 needs the package s3fs: pip install 'bedrock-async-etl[lake]'."
+        ) from None
+    return fs, root.rstrip("/")
+
+
+@contextmanager
+def one_line_errors(url: str) -> Iterator[None]:
+    """Raise `CommandError` with the remedy for what goes wrong while a URL is written to."""
+    try:
+        yield
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise CommandError(f"Cannot export to {url}: {remedy(url, error)}") from error
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        if "No space left" in reason:
+            reason = f"no space is left in {tempfile.gettempdir()}: free some, or set TMPDIR."
+        raise CommandError(f"The export failed: {reason}") from error
+
+
+def remedy(url: str, error: Exception) -> str:
+    """What is wrong with a place that cannot be read or written, and what to do."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "no space is left. Free some and try again: what was there is as it was."
+    if isinstance(error, NoCredentialsError):
+        return "no AWS credentials found. Set AWS_PROFILE, or log in with `aws sso login`."
+    if isinstance(error, PermissionError) or (
+        isinstance(error, OSError) and error.errno == errno.EROFS
+    ):
+        return f"access is denied ({error.strerror or error}). {permissions(url)}"
+    if isinstance(error, FileNotFoundError) and is_s3(url):
+        return f"{error.strerror or error}. Make the bucket, or correct the URL."
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return "a file is in the way. Give the name of a folder."
+    return describe(error)
+
+
+def permissions(url: str) -> str:
+    """What has to be allowed."""
+    if not is_s3(url):
+        return "Give a folder that can be written to."
+    bucket, _, prefix = url.removeprefix("s3://").rstrip("/").partition("/")
+    objects = f"{bucket}/{prefix}/*" if prefix else f"{bucket}/*"
+    return (
+        f"Check the credentials; allow s3:ListBucket on arn:aws:s3:::{bucket}, and s3:GetObject, "
+        f"s3:PutObject and s3:DeleteObject on arn:aws:s3:::{objects}."
+    )

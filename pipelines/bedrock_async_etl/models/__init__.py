@@ -1,0 +1,1 @@
+"""The SQL models and checks: files, and what builds them."""

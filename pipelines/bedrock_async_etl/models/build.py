@@ -1,0 +1,171 @@
+"""Build the SQL models: all of them in one transaction, so that readers see one set or the next."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.models.sql_files import SqlFile, identifier, literal, read_models, sql_paths
+
+STORED_TABLES: Final = """
+select lower(table_schema), lower(table_name)
+from information_schema.tables
+where table_catalog = current_database() and table_schema <> ?
+"""
+LOADED: Final = [
+    (DATASET_NAME, name) for name in ("async_invokes", "extract_runs", "vanished_invokes")
+]
+LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
+
+OnBuilt = Callable[["BuiltModel", int], None]
+"""Is told of each model that was built, and how many there are."""
+
+
+@dataclass(frozen=True)
+class BuiltModel:
+    """A model, and what it took to build it."""
+
+    name: str
+    rows: int
+    seconds: float
+
+
+def find_models(models: str | None = None) -> Path | None:
+    """The folder of one's own models given, else the one that dlt's configuration has.
+
+    Raises `UsageError` where it has no SQL files.
+    """
+    models = models or configured("bedrock_async_etl", "models", str)
+    if models and not sql_paths(Path(models)):
+        raise UsageError(f"{models} has no .sql files: --models names a folder with your own.")
+    return Path(models) if models else None
+
+
+def build_models(
+    destination: Destination, own: Path | None = None, on_built: OnBuilt | None = None
+) -> list[BuiltModel]:
+    """Rebuild every model, and those in the folder `own`, and publish them.
+
+    Raises `CommandError`, and leaves the models as they were, where one cannot be built.
+    """
+    models = read_models(own)
+    built: list[BuiltModel] = []
+    with destination.existing().locked(), destination.modelling() as workshop:
+        connection = workshop.connection
+        ordered = in_order(models, stored_tables(connection))
+        with _transaction(connection):
+            connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
+            for model in ordered:
+                built.append(build_model(connection, model))
+                if on_built:
+                    on_built(built[-1], len(models))
+            _comment(connection, ordered)
+        workshop.publish()
+    return built
+
+
+def in_order(models: Sequence[SqlFile], stored: Iterable[tuple[str, str]] = ()) -> list[SqlFile]:
+    """Models after those that they read; `stored` are schema and name of the tables there are.
+
+    Raises `CommandError`, naming the file, for a table that is neither, and for a circle.
+    """
+    by_table = {(ANALYTICS_NAME, model.name): model for model in models}
+    known = set(stored) | by_table.keys()
+    for model in models:
+        for unknown in sorted(model.reads - known):
+            raise CommandError(_unknown_table(model, *unknown))
+    try:
+        order = list(TopologicalSorter(_dependencies(by_table)).static_order())
+    except CycleError as error:
+        circle = [by_table[table].path for table in error.args[1]]
+        raise CommandError(
+            f"Models read each other in a circle: {' reads '.join(map(str, reversed(circle)))}."
+        ) from None
+    return [by_table[table] for table in order]
+
+
+def _dependencies(
+    by_table: dict[tuple[str, str], SqlFile],
+) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    return {table: sorted(model.reads & by_table.keys()) for table, model in by_table.items()}
+
+
+def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
+    if (schema, name) in LOADED:
+        return f"There is no table {schema}.{name} yet: load it first with `run`."
+    hint = "" if schema else f" Models are called {ANALYTICS_NAME}.NAME."
+    return f"{model.path} reads {f'{schema}.' if schema else ''}{name}, which is not there.{hint}"
+
+
+def stored_tables(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Schema and name of every table that is no model; those in `main` need no schema."""
+    tables = connection.execute(STORED_TABLES, [ANALYTICS_NAME]).fetchall()
+    return {(schema, name) for schema, name in tables} | {
+        ("", name) for schema, name in tables if schema == "main"
+    }
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def build_model(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> BuiltModel:
+    """Make the table of one model; raises `CommandError`, naming file and line, where it fails."""
+    started = time.monotonic()
+    # The file begins on a line of its own, so that DuckDB's line is the file's and one more.
+    statement = f"create or replace table {_table(model)} as\n{model.text}"
+    try:
+        [(rows,)] = connection.execute(statement).fetchall()
+    except duckdb.Error as error:
+        raise CommandError(
+            f"{model.path}{place(error)} The models are as they were before."
+        ) from error
+    return BuiltModel(model.name, rows, time.monotonic() - started)
+
+
+def place(error: duckdb.Error) -> str:
+    """Line and reason of a statement whose file begins on its second line."""
+    line = LINE.search(str(error))
+    reason = " ".join(str(error).partition("\n\nLINE")[0].split())
+    return f"{f', line {int(line[1]) - 1}' if line else ''}: {reason.removesuffix('.')}."
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) -> None:
+    """Put what the files say into the database.
+
+    A column that a model's own file does not explain is explained as where it comes from.
+    """
+    explained: dict[tuple[str, str], dict[str, str]] = {}
+    statements = []
+    for model in ordered:
+        inherited: dict[str, str] = {}
+        for table in sorted(model.reads):
+            inherited |= explained.get(table, {})
+        explained[ANALYTICS_NAME, model.name] = columns = inherited | model.columns
+        statements.append(f"comment on table {_table(model)} is {literal(model.description)}")
+        statements += [
+            f"comment on column {_table(model)}.{identifier(name)} is {literal(columns[name])}"
+            for name in connection.sql(f"from {_table(model)}").columns
+            if name in columns
+        ]
+    connection.execute(";\n".join(statements))
+
+
+def _table(model: SqlFile) -> str:
+    return f"{ANALYTICS_NAME}.{identifier(model.name)}"

@@ -1,0 +1,68 @@
+"""Check what was loaded and built: SELECTs of the rows that break a rule."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.models.build import place
+from bedrock_async_etl.models.sql_files import SqlFile, read_checks
+
+EXAMPLES: Final = 3
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A rule, how many rows break it, and some of them."""
+
+    name: str
+    description: str
+    violations: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    error: str | None = None
+    """Why it could not be run."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.violations and not self.error
+
+    @property
+    def complaint(self) -> str:
+        """Which rule does not hold, and why, in one line."""
+        return f"Check {self.name}: {self.error or self._violated}"
+
+    @property
+    def complaint_with_examples(self) -> str:
+        """The complaint, and under it some of the rows, one a line."""
+        return "\n  ".join((self.complaint, *map(_shown, self.examples)))
+
+    @property
+    def _violated(self) -> str:
+        rows = "row breaks" if self.violations == 1 else "rows break"
+        rule = f": {self.description}" if self.description else "."
+        return f"{self.violations:,} {rows} the rule{rule}"
+
+
+def _shown(row: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in row.items())
+
+
+def run_checks(destination: Destination, own: Path | None = None) -> list[CheckResult]:
+    """Every check, and those in the folder `own`; one that cannot be run says so in its result."""
+    checks = read_checks(own)
+    with destination.reading() as connection:
+        return [_run(connection, check) for check in checks]
+
+
+def _run(connection: duckdb.DuckDBPyConnection, check: SqlFile) -> CheckResult:
+    # The text begins on the second line, so that DuckDB's line is the file's and one more.
+    statement = f"from (\n{check.text}\n)"
+    try:
+        [(violations,)] = connection.execute(f"{statement} select count(*)").fetchall()
+        examples = connection.sql(f"{statement} limit {EXAMPLES if violations else 0}")
+        rows: list[dict[str, Any]] = examples.to_arrow_table().to_pylist()
+    except duckdb.Error as error:
+        return CheckResult(check.name, check.description, error=f"{check.path}{place(error)}")
+    return CheckResult(check.name, check.description, violations, rows)

@@ -1,0 +1,172 @@
+"""Build the SQL models on Spark, from the very files that DuckDB builds them from."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.models.build import BuiltModel, OnBuilt, in_order
+from bedrock_async_etl.models.spark_sql import (
+    Columns,
+    TableName,
+    columns_in_duckdb,
+    to_spark,
+    view_name,
+)
+from bedrock_async_etl.models.sql_files import SqlFile, read_lake_views
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Save = Callable[[str, "DataFrame"], "DataFrame"]
+"""Writes the rows of a model, given its name, and gives back what it has written."""
+
+SETTINGS: Final = {
+    # `at time zone 'UTC'` becomes from_utc_timestamp, which does the same in this zone alone.
+    "spark.sql.session.timeZone": "UTC",
+    # As in DuckDB, a sum that is too large and a text that is no number are errors, not null.
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+    # Left to itself, Spark writes times as INT96, which say nothing of their zone.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+LOGGING: Final = Path(__file__).with_name("spark_log4j2.properties")
+QUIET: Final = {
+    "spark.driver.defaultJavaOptions": f"-Dlog4j2.configurationFile={LOGGING.as_uri()}",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+NOT_INSTALLED: Final = "Spark is not installed: install bedrock-async-etl with its extra `spark`."
+NO_JAVA: Final = "Spark needs Java 17 or newer: install it, or name its folder in JAVA_HOME."
+REACHED_WITHIN_SECONDS: Final = 10
+"""By itself, Spark tries for ten minutes."""
+
+CALL: Final = re.compile(r"An error occurred while calling .*\n: ")
+PLACE: Final = re.compile(r"\s*(SQLSTATE: \w+)?(; line \d+ pos \d+)?[.;]?$")
+"""Where sqlglot's SELECT, which nobody sees, is at fault."""
+
+
+def spark_session(master: str | None = None, remote: str | None = None) -> "SparkSession":
+    """A session on a cluster, on a Spark Connect server, or else on this machine.
+
+    `master` is as `spark-submit --master` has it, `remote` is `sc://HOST:PORT`. Raises
+    `CommandError` where pyspark or Java is missing, or the server does not answer.
+    """
+    if master and remote:
+        raise UsageError("--master and --remote are two ways to reach Spark: give one of them.")
+    try:
+        return _connected(remote) if remote else _started(master or "local[*]")
+    except ImportError as error:
+        raise CommandError(NOT_INSTALLED) from error
+
+
+def _connected(remote: str) -> "SparkSession":
+    import grpc
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
+    try:
+        channel = DefaultChannelBuilder(remote).toChannel()
+        grpc.channel_ready_future(channel).result(timeout=REACHED_WITHIN_SECONDS)
+        channel.close()
+        return SparkSession.builder.config(map={**SETTINGS}).remote(remote).getOrCreate()
+    except grpc.FutureTimeoutError:
+        raise CommandError(f"No Spark Connect server answers at {remote}: is it there?") from None
+    except PySparkException as error:
+        raise CommandError(f"Cannot use Spark at {remote}: {_reason(error)}.") from error
+
+
+def _started(master: str) -> "SparkSession":
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("bedrock-async-etl").master(master)
+    try:
+        return builder.config(map={**SETTINGS, **QUIET}).getOrCreate()
+    except (PySparkException, Py4JError) as error:
+        if "JAVA_GATEWAY_EXITED" in str(error):
+            raise CommandError(NO_JAVA) from error
+        raise CommandError(f"Cannot start Spark on {master}: {_reason(error)}.") from error
+
+
+def current_rows(
+    spark: "SparkSession", logs: Mapping[TableName, "DataFrame"]
+) -> dict[TableName, "DataFrame"]:
+    """The tables that the models read, of change logs in the schema `bedrock_log`.
+
+    Raises `CommandError` where a log or one of its columns is missing.
+    """
+    _register(logs)
+    tables = {}
+    for view in read_lake_views():
+        with _explained(view):
+            rows = spark.sql(to_spark(view))
+            # Spark Connect looks at a SELECT only when something is done with it.
+            _register({(DATASET_NAME, view.name): rows})
+        tables[DATASET_NAME, view.name] = rows
+    return tables
+
+
+def build_on_spark(
+    spark: "SparkSession",
+    tables: Mapping[TableName, "DataFrame"],
+    models: Sequence[SqlFile],
+    save: Save,
+    on_built: OnBuilt | None = None,
+) -> list[BuiltModel]:
+    """Build every model and save it, its columns called and typed as DuckDB has them.
+
+    Models read what was saved of those before them. Raises `CommandError`, naming the file, where
+    one cannot be built or saved.
+    """
+    ordered = in_order(models, tables)
+    columns = columns_in_duckdb({name: dict(rows.dtypes) for name, rows in tables.items()}, ordered)
+    _register(tables)
+    built: list[BuiltModel] = []
+    for model in ordered:
+        built.append(_build(spark, model, columns[model.name], save))
+        if on_built:
+            on_built(built[-1], len(models))
+    return built
+
+
+def _build(spark: "SparkSession", model: SqlFile, columns: Columns, save: Save) -> BuiltModel:
+    started = time.monotonic()
+    with _explained(model):
+        written = save(model.name, _typed(spark.sql(to_spark(model)), columns))
+        _register({(ANALYTICS_NAME, model.name): written})
+        return BuiltModel(model.name, written.count(), time.monotonic() - started)
+
+
+def _typed(rows: "DataFrame", columns: Columns) -> "DataFrame":
+    named = rows.toDF(*columns)
+    return named.select([named[f"`{name}`"].cast(kind) for name, kind in columns.items()])
+
+
+def _register(tables: Mapping[TableName, "DataFrame"]) -> None:
+    for name, rows in tables.items():
+        rows.createOrReplaceTempView(view_name(name))
+
+
+@contextmanager
+def _explained(file: SqlFile) -> Iterator[None]:
+    """Make of what Spark raises a `CommandError` that names the file."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise CommandError(f"{file.path}: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What Spark says, without its plans and stack traces."""
+    line, *_ = CALL.sub("", str(error)).splitlines()
+    return PLACE.sub("", line).rstrip(".")

@@ -1,0 +1,183 @@
+"""SQL files: one SELECT each, under a comment that says what a row and its columns are."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
+
+from bedrock_async_etl.errors import CommandError
+
+PACKAGE: Final = Path(__file__).parents[1]
+SHIPPED: Final = next(
+    path for path in (PACKAGE / "sql", PACKAGE.parents[1] / "sql") if path.is_dir()
+)
+"""In the package where it is installed, at the top of a checkout."""
+CHECKS: Final = "checks"
+"""The folder, within one of SQL files, whose files are checks."""
+LAKE: Final = "lake"
+"""The folder whose files make tables of the current rows of change logs; all others are models."""
+
+COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
+
+
+@dataclass(frozen=True)
+class SqlFile:
+    """A SELECT; its name is that of the file."""
+
+    path: Path
+    text: str
+    reads: frozenset[tuple[str, str]]
+    """Schema and name of each table that it names, in lower case; no schema is an empty one."""
+    description: str
+    columns: dict[str, str]
+    """What the file says of its columns, by name."""
+
+    @property
+    def name(self) -> str:
+        return self.path.stem.lower()
+
+
+def read_models(own: Path | None = None) -> list[SqlFile]:
+    """The models shipped, and one's own, which take the place of those with the same name."""
+    return _read(own, kind=None)
+
+
+def read_checks(own: Path | None = None) -> list[SqlFile]:
+    """The checks shipped, and one's own, which take the place of those with the same name."""
+    return _read(own, kind=CHECKS)
+
+
+def read_lake_views() -> list[SqlFile]:
+    """What makes the tables that models read of the change logs that a lake has."""
+    return _read(None, kind=LAKE)
+
+
+def _read(own: Path | None, kind: str | None) -> list[SqlFile]:
+    files: dict[str, SqlFile] = {}
+    for folder in [SHIPPED, own] if own else [SHIPPED]:
+        files |= _by_name(_paths(folder, kind))
+    return list(files.values())
+
+
+def _paths(folder: Path, kind: str | None) -> Iterator[Path]:
+    for path in sql_paths(folder):
+        parents = path.relative_to(folder).parts[:-1]
+        if next((name for name in (CHECKS, LAKE) if name in parents), None) == kind:
+            yield path
+
+
+def sql_paths(folder: Path) -> list[Path]:
+    """The SQL files in a folder, but for hidden ones, which editors keep for themselves.
+
+    Raises `CommandError` for a link that leads out of it: what is not in the folder is not run.
+    """
+    root = folder.resolve()
+    paths = []
+    for path in sorted(folder.rglob("*.sql")):
+        if any(name.startswith(".") for name in path.relative_to(folder).parts):
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise CommandError(
+                f"{path} is a link out of its folder, and is not run: put a copy there instead."
+            )
+        paths.append(path)
+    return paths
+
+
+def _by_name(paths: Iterator[Path]) -> dict[str, SqlFile]:
+    files: dict[str, SqlFile] = {}
+    for path in paths:
+        file = read_file(path)
+        if file.name in files:
+            raise CommandError(f"{path} and {files[file.name].path} have the same name.")
+        files[file.name] = file
+    return files
+
+
+def read_file(path: Path) -> SqlFile:
+    """Read one file; raises `CommandError` naming file and line where it is not one SELECT."""
+    try:
+        text = path.read_text("utf-8").rstrip().removesuffix(";")
+    except (OSError, UnicodeError) as error:
+        raise CommandError(f"{path} cannot be read: {error}.") from None
+    description, columns = _described(_leading_comment(text.lstrip()))
+    reads = frozenset(
+        (table.db.lower(), table.name.lower()) for table in tables_in(parse(path, text))
+    )
+    return SqlFile(path, text, reads, description, columns)
+
+
+def parse(path: Path, text: str) -> exp.Query:
+    """The text of a file as sqlglot has it; raises `CommandError` where it is not one SELECT."""
+    try:
+        statements = sqlglot.parse(text, read="duckdb")
+    except SqlglotError as error:
+        raise CommandError(f"{path}{_place(error)}") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise CommandError(f"{path} has to be one SELECT and nothing else.")
+    return statements[0]
+
+
+def _place(error: SqlglotError) -> str:
+    """Line and reason of what cannot be parsed."""
+    [first, *_] = getattr(error, "errors", None) or [{}]
+    if "line" not in first:
+        return f": {str(error).splitlines()[0]}"
+    return f", line {first['line']}: {first['description']} Near: {first['highlight']}"
+
+
+def tables_in(query: exp.Query) -> list[exp.Table]:
+    """Tables and views, but not common table expressions, table functions and other databases."""
+    sources = [source for scope in traverse_scope(query) for source in scope.sources.values()]
+    return [
+        table
+        for table in sources
+        if isinstance(table, exp.Table)
+        and isinstance(table.this, exp.Identifier)
+        and not table.catalog
+    ]
+
+
+def _leading_comment(text: str) -> list[str]:
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").removeprefix(" ").rstrip())
+    return lines
+
+
+def _described(comment: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The text before the first `column: ...`, and what each column's lines say."""
+    description: list[str] = []
+    columns: dict[str, str] = {}
+    name = ""
+    for line in comment:
+        if match := COLUMN.fullmatch(line):
+            name = match[1]
+            columns[name] = match[2]
+        elif name:
+            columns[name] = f"{columns[name]} {line.strip()}".strip()
+        else:
+            description.append(line)
+    return _paragraphs(description), columns
+
+
+def _paragraphs(lines: Sequence[str]) -> str:
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", "\n".join(lines)).strip()
+
+
+def identifier(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"

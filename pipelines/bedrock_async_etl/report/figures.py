@@ -1,0 +1,127 @@
+"""What a page shows, read from the models: plain columns, ready to be JSON."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from bedrock_async_etl.report.keys import Keys, keys_of
+from bedrock_async_etl.report.periods import DAY_MS, Period, periods
+
+QUERIES: Final = Path(__file__).with_name("queries")
+CELLS_IN_FLIGHT: Final = 30_000
+"""Points that the page has at most of what was in flight."""
+STRETCHES_HOURS: Final = (1, 2, 3, 6, 12, 24)
+LISTED: Final = 500
+"""Rows that a table of single invocations has at most."""
+
+NEWEST: Final = """
+select
+    epoch_ms(max(as_of)) as as_of_ms,
+    (select min(submitted_ms) from bedrock_analytics.lifetimes) as first_ms
+from bedrock_analytics.scopes
+"""
+DAY_COHORTS: Final = """
+select day as cohort, * from report_invocations
+where day >= (select min(from_ms) // {day_ms} from report_periods where not is_previous)
+"""
+PERIOD_COHORTS: Final = """
+select periods.cohort, invocations.*
+from report_invocations as invocations
+inner join report_periods as periods
+    on invocations.submitted_ms >= periods.from_ms
+    and invocations.submitted_ms < periods.until_ms
+"""
+
+Columns = dict[str, list[Any]]
+
+
+def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, Any]:
+    """All that a page of so many days shows, from the models of a connection.
+
+    Times are milliseconds since 1970, dates are days since then, and a key of -1 is all accounts,
+    regions or models.
+    """
+    [(as_of_ms, first_ms)] = connection.execute(NEWEST).fetchall()
+    chosen = periods(days, as_of_ms or time.time_ns() // 1_000_000)
+    keys = _prepare(connection, days, chosen)
+    return {
+        "as_of_ms": as_of_ms,
+        "first_ms": first_ms,
+        "periods": [_told(period, first_ms) for period in chosen if not period.is_previous],
+        "accounts": keys.accounts.labels,
+        "regions": keys.regions.labels,
+        "models": keys.models.labels,
+        "days": _columns(connection, "days"),
+        "totals": _columns(connection, "totals"),
+        "day_latencies": _percentiles(connection, DAY_COHORTS.format(day_ms=DAY_MS)),
+        "period_latencies": _percentiles(connection, PERIOD_COHORTS),
+        "in_flight": _in_flight(connection, keys, days),
+        "reasons": _columns(connection, "reasons"),
+        "examples": _columns(connection, "examples", limit=LISTED),
+        "spikes": _columns(connection, "spikes", limit=LISTED),
+        "open_counts": _columns(connection, "open_counts"),
+        "open_before": _columns(connection, "open_before"),
+        "open_invocations": _columns(connection, "open_invocations", limit=LISTED),
+        "freshness": _columns(connection, "freshness"),
+    }
+
+
+def _told(period: Period, first_ms: int | None) -> dict[str, Any]:
+    """A period, and whether all of the one before it can have been loaded."""
+    begin = period.from_ms - period.days * DAY_MS
+    return {
+        "cohort": period.cohort,
+        "days": period.days,
+        "from_ms": period.from_ms,
+        "has_previous": first_ms is not None and first_ms <= begin,
+    }
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[Period]) -> Keys:
+    """Make the tables that the queries share."""
+    table = pa.Table.from_pylist([vars(period) for period in chosen])
+    _keep(connection, "report_periods", table)
+    parameters = {"from_ms": min(period.from_ms for period in chosen)}
+    rows = connection.execute(_query("leaves"), parameters).fetchall()
+    keys = keys_of(
+        {(account, region, model): count for account, region, model, count in rows}, days
+    )
+    _keep(connection, "report_leaves", keys.leaf_table())
+    _keep(connection, "report_selections", keys.selection_table())
+    connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
+    connection.execute(f"create temp table report_invocations as {_query('invocations')}")
+    return keys
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    connection.register("kept", table)
+    connection.execute(f"create temp table {name} as from kept")
+    connection.unregister("kept")
+
+
+def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns:
+    connection.execute(f"create or replace temp view report_cohorts as {cohorts}")
+    return _columns(connection, "percentiles")
+
+
+def _in_flight(connection: duckdb.DuckDBPyConnection, keys: Keys, days: int) -> dict[str, Any]:
+    """By the hour, or by longer stretches where that would be too much."""
+    leaves = len({keys.keyed(leaf) for leaf in keys.leaves})
+    hours = next(
+        (each for each in STRETCHES_HOURS if leaves * days * 24 / each <= CELLS_IN_FLIGHT),
+        STRETCHES_HOURS[-1],
+    )
+    return {"hours": hours} | _columns(connection, "in_flight", hours=hours)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int) -> Columns:
+    columns: Columns = connection.sql(_query(query), params=parameters).to_arrow_table().to_pydict()
+    return columns
+
+
+def _query(name: str) -> str:
+    return (QUERIES / f"{name}.sql").read_text("utf-8")

@@ -1,0 +1,52 @@
+"""Which stretches of time a report tells of, each beside the one before it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bedrock_async_etl.errors import UsageError
+
+DAY_MS: Final = 86_400_000
+USUAL_DAYS: Final = (1, 7, 30, 90)
+"""What one may choose in the page, as far as it is shorter than all that the page has."""
+MAX_DAYS: Final = 3_660
+END_OF_TIME: Final = 2**62
+"""The newest period has no end, as in `model_summary`: a scope may be read after the others."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """A stretch of `days` times 24 hours, in milliseconds since 1970: from `from_ms` on."""
+
+    cohort: int
+    """Its number, which is odd for the one before a period."""
+    days: int
+    from_ms: int
+    until_ms: int
+    is_previous: bool
+
+
+def parse_period(text: str) -> int:
+    """Days, from a text such as `30d` or `4w`; raises `UsageError`."""
+    match = re.fullmatch(r"(\d{1,4})([dw])", text.strip())
+    days = int(match[1]) * (7 if match[2] == "w" else 1) if match else 0
+    if not 1 <= days <= MAX_DAYS:
+        raise UsageError(f"--period {text!r} is not a period. It looks like 30d or 12w.")
+    return days
+
+
+def periods(days: int, as_of_ms: int) -> Sequence[Period]:
+    """The periods of a page of `days` days, the shortest first, each with the one before it."""
+    lengths = [*(usual for usual in USUAL_DAYS if usual < days), days]
+    return [
+        period for index, length in enumerate(lengths) for period in _pair(index, length, as_of_ms)
+    ]
+
+
+def _pair(index: int, days: int, as_of_ms: int) -> tuple[Period, Period]:
+    begin = as_of_ms - days * DAY_MS
+    return (
+        Period(2 * index, days, begin, END_OF_TIME, is_previous=False),
+        Period(2 * index + 1, days, begin - days * DAY_MS, begin, is_previous=True),
+    )

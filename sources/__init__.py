@@ -1,1 +1,0 @@
-"""dlt sources: Amazon Bedrock's asynchronous invocations, and a local Bedrock to try them on."""

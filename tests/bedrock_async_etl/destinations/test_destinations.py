@@ -1,0 +1,193 @@
+"""A destination is held by one run at a time, and is the only truth about its progress."""
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from filelock import FileLock
+
+from bedrock_async_etl.destinations import BUILDS_ON, settled_pipeline
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.errors import BusyError, CommandError, UsageError
+from bedrock_async_etl.load import RunResult, load
+from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy, stored_rows
+
+
+@pytest.fixture
+def listed(bedrock: Control) -> Control:
+    bedrock.populate(ACCOUNT, REGION, 3_000, NOW - timedelta(days=3), NOW + timedelta(days=3))
+    return bedrock
+
+
+def run(database: Path) -> RunResult:
+    return load(DuckDBDestination(database), slice_rows=1_000)
+
+
+def test_a_lost_working_directory_is_restored_from_the_database(
+    listed: Control, database: Path
+) -> None:
+    run(database)
+    shutil.rmtree(DuckDBDestination(database).working_directory)
+    assert run(database).rows_loaded == 0
+    listed.advance(timedelta(hours=2))
+    run(database)
+    assert_exact_copy(database, listed)
+
+
+def test_a_deleted_database_gets_everything_again(listed: Control, database: Path) -> None:
+    run(database)
+    database.unlink()
+    listed.advance(timedelta(hours=2))
+    assert run(database).rows_loaded == len(listed.listing(ACCOUNT, REGION))
+    assert_exact_copy(database, listed)
+
+
+def test_a_second_database_has_progress_of_its_own(listed: Control, database: Path) -> None:
+    run(database)
+    second = database.with_name("second.duckdb")
+    assert run(second).rows_loaded == len(listed.listing(ACCOUNT, REGION))
+    assert_exact_copy(second, listed)
+
+
+def test_a_database_restored_from_a_backup_catches_up(listed: Control, database: Path) -> None:
+    run(database)
+    backup = database.with_name("backup.duckdb")
+    shutil.copy(database, backup)
+    listed.advance(timedelta(hours=9))
+    run(database)
+    shutil.copy(backup, database)
+    run(database)
+    assert_exact_copy(database, listed)
+
+
+def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
+    bedrock: Control, database: Path
+) -> None:
+    """It has deleted them by the time that it inserts: both ended in the same moment."""
+    for _ in range(2):
+        bedrock.submit(ACCOUNT, REGION, submit_time=NOW, duration=timedelta(hours=1))
+    run(database)
+    before = stored_rows(database)
+    with duckdb.connect(database) as connection:
+        connection.execute("create unique index ends on bedrock.async_invokes (end_time)")
+    bedrock.advance(timedelta(hours=2))
+    with pytest.raises(CommandError, match="Constraint"):
+        run(database)
+    assert stored_rows(database) == before
+
+
+def leave_a_package(database: Path) -> None:
+    """What a run leaves that is killed just before it writes to the database."""
+    with DuckDBDestination(database).opened() as session, new_extraction() as extraction:
+        settled = settled_pipeline(session)
+        pipeline = settled.pipeline
+        pipeline.set_local_state_val(BUILDS_ON, settled.version)
+        pipeline.extract(extraction_source(extraction))
+        pipeline.normalize()
+
+
+def test_a_package_that_a_killed_run_left_is_loaded(listed: Control, database: Path) -> None:
+    run(database)
+    listed.advance(timedelta(hours=9))
+    leave_a_package(database)
+    assert run(database).rows_loaded == 0
+    assert_exact_copy(database, listed)
+
+
+def test_a_package_that_builds_on_what_is_no_longer_there_is_dropped(
+    listed: Control, database: Path
+) -> None:
+    """A backup lacks the rows of the run between: loading the package would lose them."""
+    run(database)
+    backup = database.with_name("backup.duckdb")
+    shutil.copy(database, backup)
+    listed.advance(timedelta(hours=9))
+    run(database)
+    listed.advance(timedelta(hours=9))
+    leave_a_package(database)
+    shutil.copy(backup, database)
+    run(database)
+    assert_exact_copy(database, listed)
+
+
+def test_a_working_directory_in_line_with_the_database_is_kept(
+    listed: Control, database: Path
+) -> None:
+    run(database)
+    destination = DuckDBDestination(database)
+    [state] = destination.working_directory.glob("*/state.json")
+    inode = state.parent.stat().st_ino
+    run(database)
+    assert state.parent.stat().st_ino == inode
+
+
+def test_rows_that_need_more_memory_than_usual_are_loaded(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bedrock.populate(ACCOUNT, REGION, 20_000, NOW - timedelta(days=3), NOW)
+    monkeypatch.setattr(
+        "bedrock_async_etl.destinations.duckdb.SETTINGS", "set memory_limit = '1MB'"
+    )
+    with (
+        pytest.raises(duckdb.OutOfMemoryException),
+        DuckDBDestination(database).opened() as session,
+    ):
+        session.connect().sql("create table t as from range(10_000_000)")
+    assert load(DuckDBDestination(database)).rows_loaded == 20_000
+    assert_exact_copy(database, bedrock)
+
+
+def test_a_moved_database_goes_on_where_it_was(listed: Control, database: Path) -> None:
+    run(database)
+    moved = database.with_name("moved.duckdb")
+    database.rename(moved)
+    assert run(moved).rows_loaded == 0
+
+
+def test_a_torn_working_directory_is_thrown_away(listed: Control, database: Path) -> None:
+    run(database)
+    for name in ("state.json", "schemas/bedrock_async_invokes.schema.json"):
+        [path] = DuckDBDestination(database).working_directory.glob(f"*/{name}")
+        path.write_text("{")
+        listed.advance(timedelta(hours=1))
+        run(database)
+        assert_exact_copy(database, listed)
+
+
+def test_one_run_at_a_time_holds_a_destination(listed: Control, database: Path) -> None:
+    with (
+        FileLock(f"{database}.lock"),
+        pytest.raises(BusyError, match="Another run, or another command, holds "),
+    ):
+        run(database)
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(listed: Control, database: Path) -> None:
+    database.write_text("precious notes" * 1_000)
+    with pytest.raises(CommandError, match="is not a DuckDB database"):
+        run(database)
+    assert database.read_text() == "precious notes" * 1_000
+
+
+def test_a_missing_folder_is_told(listed: Control, database: Path) -> None:
+    with pytest.raises(CommandError, match="There is no folder"):
+        run(database.parent / "missing" / "copy.duckdb")
+
+
+def test_a_name_that_makes_queries_ambiguous_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"Call it bedrock_async\.duckdb"):
+        DuckDBDestination(Path("bedrock.duckdb"))
+
+
+def test_a_database_that_this_process_reads_is_told(listed: Control, database: Path) -> None:
+    run(database)
+    with (
+        duckdb.connect(database, read_only=True),
+        pytest.raises(CommandError, match="Cannot open"),
+    ):
+        run(database)

@@ -1,0 +1,42 @@
+"""Capabilities of destinations, told without looking at the configuration."""
+
+from typing import Any, NoReturn
+
+import duckdb
+import pytest
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.normalizers.naming.sql_cs_v1 import NamingConvention
+
+from bedrock_async_etl.destinations.duckdb_merge import merging_duckdb
+from bedrock_async_etl.destinations.fixed_capabilities import FixedCapabilities
+from bedrock_async_etl.destinations.lake_dlt import lake
+
+DESTINATIONS = [
+    merging_duckdb(duckdb.connect(":memory:")),
+    lake("s3://bucket/lake"),
+    lake("hf://datasets/owner/name"),
+]
+
+
+def found_out(destination: FixedCapabilities, naming: Any = None) -> DestinationCapabilitiesContext:
+    """What dlt's own class finds out."""
+    return super(FixedCapabilities, destination).capabilities(naming=naming)
+
+
+@pytest.mark.parametrize("naming", [None, NamingConvention()])
+@pytest.mark.parametrize("destination", DESTINATIONS)
+def test_they_are_what_dlt_would_find_out(destination: FixedCapabilities, naming: Any) -> None:
+    assert dict(destination.capabilities(naming=naming)) == dict(found_out(destination, naming))
+
+
+@pytest.mark.parametrize("destination", DESTINATIONS)
+def test_no_configuration_is_resolved(
+    destination: FixedCapabilities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(*_: Any, **__: Any) -> NoReturn:
+        pytest.fail("Configuration is looked up.")
+
+    monkeypatch.setattr("dlt.common.destination.reference.resolve_configuration", resolve)
+    assert destination.capabilities().supported_loader_file_formats
+    with pytest.raises(pytest.fail.Exception):
+        found_out(destination)

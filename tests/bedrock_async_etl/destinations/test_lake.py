@@ -1,0 +1,231 @@
+"""A lake of Parquet in a folder is loaded exactly, and says in one line why it cannot be."""
+
+import errno
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner
+
+from bedrock_async_etl.cli import app
+from bedrock_async_etl.destinations import BUILDS_ON, settled_pipeline
+from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER, LakeDestination
+from bedrock_async_etl.errors import BusyError, CommandError, UsageError
+from bedrock_async_etl.load import find_destination, load
+from bedrock_async_etl.models.refresh import refresh
+from bedrock_async_etl.status import read_status
+from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes.shards import Shard
+from bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy
+
+
+@pytest.fixture
+def listed(bedrock: Control) -> Control:
+    bedrock.populate(ACCOUNT, REGION, 2_000, NOW - timedelta(days=3), NOW + timedelta(days=3))
+    return bedrock
+
+
+@pytest.fixture
+def lake(database: Path) -> LakeDestination:
+    return LakeDestination(str(database.with_name("lake")), "parquet")
+
+
+def log_rows(lake: LakeDestination) -> int:
+    with lake.reading() as connection:
+        return connection.sql("from bedrock_log.async_invokes").shape[0]
+
+
+def test_each_invocation_is_written_when_it_is_new_and_when_it_changes(
+    listed: Control, lake: LakeDestination
+) -> None:
+    loaded = []
+    for _ in range(4):
+        loaded.append(load(lake).rows_loaded)
+        assert_exact_copy(lake, listed)
+        listed.advance(timedelta(hours=3))
+    assert log_rows(lake) == sum(loaded)
+    assert load(lake).rows_loaded
+    assert load(lake).rows_loaded == 0
+
+
+def test_a_range_writes_only_what_differs(listed: Control, lake: LakeDestination) -> None:
+    load(lake)
+    listed.advance(timedelta(hours=3))
+    ranged = load(lake, {"since": NOW - timedelta(days=2), "until": NOW + timedelta(days=1)})
+    assert 0 < ranged.rows_loaded < 500
+    load(lake)
+    assert_exact_copy(lake, listed)
+
+
+def test_a_lake_that_was_deleted_gets_everything_again(
+    listed: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    shutil.rmtree(lake.files.root)
+    assert load(lake).rows_loaded == len(listed.listing(ACCOUNT, REGION))
+    assert_exact_copy(lake, listed)
+
+
+def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeDestination) -> None:
+    load(lake)
+    refreshed = refresh(lake)
+    assert refreshed.exit_code == 0
+    with lake.reading() as connection:
+        modelled = connection.sql("from bedrock_analytics.invocations").shape[0]
+    assert modelled == len(listed.listing(ACCOUNT, REGION))
+    status = read_status(lake, datetime.now(UTC))
+    assert [scope["last_outcome"] for scope in status.scopes] == ["ok"]
+    assert status.counts["open"] == sum(
+        row["status"] == "InProgress" for row in listed.listing(ACCOUNT, REGION)
+    )
+    assert (status.counts["vanished"], status.are_models_behind) == (0, False)
+
+
+def test_a_model_that_fails_leaves_the_models_of_a_lake_as_they_were(
+    listed: Control, lake: LakeDestination, tmp_path: Path
+) -> None:
+    load(lake)
+    refresh(lake)
+    before = {path: path.read_bytes() for path in Path(lake.files.root).rglob("*.parquet")}
+    (tmp_path / "broken.sql").write_text("select cast('x' as integer) as a")
+    listed.advance(timedelta(hours=1))
+    assert "broken.sql" in str(refresh(lake, tmp_path).error)
+    assert {path: path.read_bytes() for path in Path(lake.files.root).rglob("*.parquet")} == before
+
+
+def test_a_full_disk_is_told_in_one_line_and_loses_nothing(
+    listed: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("shutil.copyfile", full)
+        with pytest.raises(CommandError, match=r"^Cannot use \S+/lake: no space is left\. [^\n]+$"):
+            load(lake)
+    load(lake)
+    assert_exact_copy(lake, listed)
+
+
+def test_one_run_at_a_time_holds_a_lake(lake: LakeDestination) -> None:
+    with lake.locked(), FileLock(Path(lake.files.root, ".bedrock_async_etl_1_of_2.lock")):
+        with pytest.raises(BusyError):
+            other_process_locks(lake)
+        with pytest.raises(BusyError):
+            other_process_locks(LakeDestination(lake.url, "parquet", Shard(1, 2)))
+        other_process_locks(LakeDestination(lake.url, "parquet", Shard(2, 2)))
+
+
+def other_process_locks(lake: LakeDestination) -> None:
+    """Within one process a lock may be held twice."""
+    lock = FileLock(lake._lock_path())
+    try:
+        lock.acquire(timeout=0)
+    except TimeoutError:
+        raise BusyError from None
+    lock.release()
+
+
+def test_a_folder_with_other_files_is_no_lake(lake: LakeDestination) -> None:
+    Path(lake.files.root).mkdir()
+    Path(lake.files.root, "holiday.jpg").touch()
+    with pytest.raises(CommandError, match=r"is not a lake, and not empty: it has holiday\.jpg"):
+        load(lake)
+    with pytest.raises(CommandError, match=r"is not a lake: load it first with `run`\."):
+        lake.existing()
+
+
+@pytest.mark.parametrize(
+    ("marker", "told"),
+    [
+        ({"version": 2, "table_format": "parquet"}, "written by a newer version of bedrock-async"),
+        ({"version": 1, "table_format": "delta"}, "is a lake of delta: use --destination delta"),
+        ([], "is damaged: restore it"),
+    ],
+)
+def test_a_lake_of_another_kind_is_left_alone(
+    marker: Any, told: str, bedrock: Control, lake: LakeDestination
+) -> None:
+    Path(lake.files.root).mkdir()
+    Path(lake.files.root, MARKER).write_text(json.dumps(marker))
+    with pytest.raises(CommandError, match=told):
+        load(lake)
+
+
+def test_a_lake_of_an_earlier_version_is_kept_from_it_once_it_is_written_to(
+    listed: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    mark = Path(lake.files.root, MARKER)
+    today = mark.read_text()
+    mark.write_text(json.dumps(json.loads(today) | {"version": LAKE_VERSION - 1}))
+    load(lake)
+    assert mark.read_text() == today
+
+
+def test_a_lake_that_a_newer_dlt_wrote_is_left_alone(
+    listed: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    newer = '{"initial_version": 99, "current_version": 99}'
+    Path(lake.files.root, "bedrock", "init").write_text(newer)
+    listed.advance(timedelta(hours=3))
+    with pytest.raises(CommandError, match=r"was written by a newer version of dlt: upgrade dlt\."):
+        load(lake)
+
+
+def test_a_flag_for_the_database_wins_over_a_lake_that_is_configured(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__LAKE", "configured")
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", "parquet")
+    done = CliRunner().invoke(app, ["run", "--no-models", "--database", str(database)])
+    assert done.exit_code == 0
+    assert database.exists()
+    assert not database.with_name("configured").exists()
+    assert CliRunner().invoke(app, ["status", "--database", str(database)]).exit_code == 0
+
+
+def test_a_database_and_a_lake_are_refused(database: Path) -> None:
+    command = ["run", "--no-models", "--database", str(database), "--lake", "lake"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert "--database and --lake are two destinations: give one of them." in done.output
+
+
+def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
+    listed: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    listed.advance(timedelta(hours=9))
+    with lake.opened() as session, new_extraction() as extraction:
+        settled = settled_pipeline(session)
+        settled.pipeline.set_local_state_val(BUILDS_ON, settled.version)
+        settled.pipeline.extract(session.shaped(extraction_source(extraction)))
+    result = load(lake)
+    assert (result.rows_recovered > 50, result.rows_loaded) == (True, 0)
+    assert_exact_copy(lake, listed)
+    assert load(lake).rows_recovered == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"lake": "s3:/a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
+        ({"lake": "S3://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
+        ({"lake": __file__}, "is a file, not a lake: is it one for --database"),
+        ({"destination": "delta"}, "--destination delta needs --lake"),
+        ({"destination": "duckdb", "lake": "a"}, "--lake goes with --destination parquet or delta"),
+        ({"lake": "gs://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
+        ({"lake": "a", "shard": "5/4"}, "Not a shard: '5/4'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        find_destination(**options).locked().__enter__()

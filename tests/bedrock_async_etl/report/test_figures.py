@@ -1,0 +1,217 @@
+"""What a page shows is what the models say."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_etl.report.figures import read_figures
+from bedrock_async_etl.report.keys import ALL
+from tests.conftest import NOW
+from tests.sql.given import SCENARIOS, make_database
+from tests.timelines import modelled
+
+Row = dict[str, Any]
+SURVIVAL = """
+select
+    account_id, region, model_id, date_diff('day', date '1970-01-01', submit_date) as cohort,
+    ended, still_open, p50, p95, p99
+from bedrock_analytics.latency_survival_daily where ended + still_open > 0
+"""
+ENDED = """
+select
+    account_id, region, model_id, date_diff('day', date '1970-01-01', submit_date) as cohort,
+    latency_p50, latency_p95, latency_p99
+from bedrock_analytics.latencies where cohort = 'date'
+"""
+DAYS = """
+select
+    account_id, region, model_id, date_diff('day', date '1970-01-01', submit_date) as day,
+    invocations, completed, failed, is_settled
+from bedrock_analytics.failure_rate_daily
+"""
+SUMMARY = """
+select
+    model_id, measured, still_open, latency_p50, latency_p95, latency_p99,
+    survival_p50, survival_p95, survival_p99
+from bedrock_analytics.model_summary where measured + still_open > 0
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> DuckDBDestination:
+    """Seventy days of two accounts in two regions, some of it open."""
+    path = tmp_path_factory.mktemp("copy") / "copy.duckdb"
+    return modelled(path, 12_000, timedelta(days=70))
+
+
+def figures(destination: DuckDBDestination, days: int) -> dict[str, Any]:
+    with destination.reading() as connection:
+        return read_figures(connection, days)
+
+
+def query(destination: DuckDBDestination, sql: str) -> list[tuple[Any, ...]]:
+    with destination.reading() as connection:
+        return connection.sql(sql).fetchall()
+
+
+def rows(columns: dict[str, Any]) -> list[Row]:
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def named(shown: dict[str, Any], row: Row) -> tuple[Any, Any, Any]:
+    return (
+        shown["accounts"][row["account"]],
+        shown["regions"][row["region"]],
+        shown["models"][row["model"]],
+    )
+
+
+def leaves(shown: dict[str, Any], table: str, columns: Sequence[str]) -> set[tuple[Any, ...]]:
+    """What a table says of single accounts, regions and models, by their names."""
+    return {
+        (*named(shown, row), *(row[column] for column in columns))
+        for row in rows(shown[table])
+        if ALL not in (row["account"], row["region"], row["model"])
+    }
+
+
+def test_a_days_counts_are_those_of_failure_rate_daily(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 90)
+    columns = ("day", "invocations", "completed", "failed", "is_settled")
+    assert leaves(shown, "days", columns) == set(query(copy, DAYS))
+
+
+def test_a_days_latencies_are_those_of_the_models(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 90)
+    survival = ("cohort", "ended", "still_open", "survival_p50", "survival_p95", "survival_p99")
+    ended = ("cohort", "latency_p50", "latency_p95", "latency_p99")
+    assert leaves(shown, "day_latencies", survival) == set(query(copy, SURVIVAL))
+    told = {row for row in leaves(shown, "day_latencies", ended) if row[-1] is not None}
+    assert told == set(query(copy, ENDED))
+
+
+def test_thirty_days_of_a_model_are_those_of_model_summary(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 30)
+    longest = shown["periods"][-1]["cohort"]
+    latencies = ("latency_p50", "latency_p95", "latency_p99")
+    columns = ("ended", "still_open", *latencies, "survival_p50", "survival_p95", "survival_p99")
+    told = {
+        (shown["models"][row["model"]], *(row[column] for column in columns))
+        for row in rows(shown["period_latencies"])
+        if (row["cohort"], row["account"], row["region"]) == (longest, ALL, ALL)
+        and row["model"] != ALL
+    }
+    assert told == set(query(copy, SUMMARY))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_thirty_days_count_what_model_summary_counts(scenario: str, tmp_path: Path) -> None:
+    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", scenario))
+    build_models(destination)
+    shown = figures(destination, 30)
+    longest = shown["periods"][-1]["cohort"]
+    told: dict[Any, list[int]] = {}
+    for row in rows(shown["totals"]):
+        if row["cohort"] == longest:
+            counts = told.setdefault(shown["models"][row["model"]], [0, 0, 0])
+            for at, name in enumerate(("invocations", "completed", "failed")):
+                counts[at] += row[name]
+    summary = "select model_id, invocations, completed, failed from bedrock_analytics.model_summary"
+    assert told == {model: counts for model, *counts in query(destination, summary)}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_all_that_is_open_is_counted_whatever_its_age(scenario: str, tmp_path: Path) -> None:
+    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", scenario))
+    build_models(destination)
+    counts = figures(destination, 1)["open_counts"]
+    told = [sum(counts[name]) for name in ("open_invocations", "stuck", "vanished")]
+    counted = """
+    select count(*), count(*) filter (where is_stuck), count(*) filter (where is_vanished)
+    from bedrock_analytics.open_invocations
+    """
+    assert told == list(query(destination, counted)[0])
+
+
+def test_reasons_add_up_to_what_failed(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 30)
+    for period in shown["periods"]:
+        failed = total(shown["totals"], "failed", period["cohort"])
+        assert total(shown["reasons"], "failed", period["cohort"]) == failed > 0
+
+
+def total(columns: dict[str, Any], name: str, cohort: int) -> int:
+    return sum(row[name] for row in rows(columns) if row["cohort"] == cohort)
+
+
+def test_what_was_open_as_a_period_began_is_what_had_not_ended(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 30)
+    for period in shown["periods"]:
+        began = f"make_timestamp_ms({period['from_ms']}) at time zone 'UTC'"
+        [(still_open,)] = query(
+            copy,
+            f"""
+            select count(*) from bedrock_analytics.invocations
+            where submit_time < {began} and (is_open or end_time >= {began})
+            """,
+        )
+        before = total(shown["open_before"], "open_invocations", period["cohort"] + 1)
+        assert before == still_open > 0
+
+
+def test_a_period_is_compared_only_where_the_one_before_was_loaded(
+    copy: DuckDBDestination,
+) -> None:
+    shown = figures(copy, 60)
+    compared = {period["days"]: period["has_previous"] for period in shown["periods"]}
+    assert compared == {1: True, 7: True, 30: True, 60: False}
+
+
+@pytest.mark.parametrize(("days", "hours"), [(30, 1), (90, 3)])
+def test_what_was_in_flight_is_that_of_the_model(
+    copy: DuckDBDestination,
+    days: int,
+    hours: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bedrock_async_etl.report.figures.CELLS_IN_FLIGHT", 28 * 30 * 24)
+    flights = figures(copy, days)["in_flight"]
+    assert flights.pop("hours") == hours
+    assert flights["peak"]
+    [(peak, average)] = query(
+        copy,
+        f"""
+        select max(in_flight_peak), sum(in_flight_avg) from bedrock_analytics.in_flight_hourly
+        where hour >= timestamptz '{NOW - timedelta(days=days)}'
+        """,
+    )
+    assert max(flights["peak"]) == peak
+    if hours == 1:
+        assert sum(flights["average"]) == pytest.approx(average, abs=0.001 * len(flights["peak"]))
+
+
+def test_spikes_and_open_invocations_are_those_of_the_models(tmp_path: Path) -> None:
+    spiked = "failures after a quiet week"
+    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", spiked))
+    build_models(destination)
+    shown = figures(destination, 30)["spikes"]
+    columns = "epoch_ms(submit_hour), failed, terminal, rate, baseline_rate, z_score"
+    names = ("submitted_ms", "failed", "terminal", "rate", "baseline_rate", "z_score")
+    told = list(zip(*(shown[name] for name in names), strict=True))
+    assert told == query(
+        destination, f"select {columns} from bedrock_analytics.failure_spikes order by z_score desc"
+    )
+    assert told
+
+
+def test_a_copy_without_invocations_has_no_models_to_choose(tmp_path: Path) -> None:
+    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", "no rows at all"))
+    build_models(destination)
+    shown = figures(destination, 30)
+    assert (shown["models"], shown["as_of_ms"], shown["totals"]["cohort"]) == ([], None, [])

@@ -1,0 +1,349 @@
+"""The command line: what is printed where, and with which exit code."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import boto3
+import pytest
+from filelock import FileLock
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+from bedrock_async_etl.cli import app
+from bedrock_async_etl.commands.examples import EXAMPLES
+from bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy, model_names, query
+from tests.organizations import Organization
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.fixture
+def listed(bedrock: Control, database: Path) -> Control:
+    for region in (REGION, "eu-west-1"):
+        bedrock.populate(ACCOUNT, region, 400, NOW - timedelta(days=3), NOW)
+    return bedrock
+
+
+def run_json(*arguments: str) -> tuple[dict[str, Any], Result]:
+    result = invoke("run", "--json", *arguments)
+    return json.loads(result.stdout), result
+
+
+def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
+    document, result = run_json("--database", str(database))
+    [scope] = document["scopes"]
+    assert list(document) == [
+        "run_id",
+        "destination",
+        "exit_code",
+        "seconds",
+        "rows_loaded",
+        "rows_recovered",
+        "scopes",
+        "models",
+        "checks",
+        "models_error",
+    ]
+    assert all(model["rows"] >= 0 for model in document["models"])
+    assert {check["violations"] for check in document["checks"]} == {0}
+    assert document["models_error"] is None
+    assert (document["exit_code"], document["rows_loaded"], result.exit_code) == (0, 400, 0)
+    assert document["destination"] == f"duckdb:{database}"
+    newest = max(row["submitTime"] for row in listed.listing(ACCOUNT, REGION))
+    open_rows = sum(row["status"] == "InProgress" for row in listed.listing(ACCOUNT, REGION))
+    assert scope == {
+        "account_id": ACCOUNT,
+        "region": REGION,
+        "outcome": "ok",
+        "error": None,
+        "calls": 1,
+        "throttled": 0,
+        "pages": 1,
+        "rows_read": 400,
+        "rows_new": 400,
+        "rows_changed": 0,
+        "open_invocations": open_rows,
+        "vanished": 0,
+        "submitted_through": newest.replace("Z", "000+00:00"),
+        "quarantined": 0,
+        "quarantine_reason": None,
+    }
+
+
+def test_run_tells_people_what_it_did(listed: Control, database: Path) -> None:
+    result = invoke("run", "--database", str(database), "--region", REGION)
+    assert result.exit_code == 0
+    assert f"Loaded 400 rows into duckdb:{database}" in result.stdout
+    assert f"{ACCOUNT}/{REGION}: ok: 400 new" in result.stderr
+    assert re.search(r"Built (\d+) models in .* s; (\d+) of \2 checks hold\.", result.stdout)
+
+
+def test_run_without_models_leaves_them_alone(listed: Control, database: Path) -> None:
+    document, result = run_json("--database", str(database), "--no-models")
+    assert (document["rows_loaded"], document["models"], result.exit_code) == (400, [], 0)
+    schemas = "select count(*) from duckdb_schemas() where schema_name = 'bedrock_analytics'"
+    assert query(database, schemas) == [(0,)]
+
+
+def test_run_reads_the_accounts_of_an_organization(
+    listed: Control, organization: Organization, database: Path
+) -> None:
+    for account in (ACCOUNT, "444455556666"):
+        organization.has(account)
+    document, result = run_json(
+        "--database", str(database), "--no-models", "--organization-role", "audit/reader"
+    )
+    accounts = [(scope["account_id"], scope["outcome"]) for scope in document["scopes"]]
+    assert accounts == [(ACCOUNT, "ok"), ("444455556666", "ok")]
+    assert result.exit_code == 0
+
+
+def test_all_shards_together_are_the_whole_and_leave_the_models_alone(
+    listed: Control, database: Path
+) -> None:
+    both = ("--database", str(database), "--region", REGION, "--region", "eu-west-1")
+    shards = [run_json(*both, "--shard", f"{index}/3") for index in (1, 2, 3)]
+    assert_exact_copy(database, listed)
+    read = [scope["region"] for document, _ in shards for scope in document["scopes"]]
+    assert sorted(read) == ["eu-west-1", REGION]
+    assert [(document["models"], result.exit_code) for document, result in shards] == [([], 0)] * 3
+    assert model_names(database) == []
+
+
+def test_a_shard_that_is_configured_leaves_the_models_alone_too(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__SHARD", "1/1")
+    result = invoke("run", "--database", str(database))
+    assert (result.exit_code, "Loaded 400 rows" in result.stdout) == (0, True)
+    assert "models" not in result.stdout
+    assert model_names(database) == []
+
+
+def test_models_rebuilds_the_models_and_lists_them(listed: Control, database: Path) -> None:
+    invoke("run", "--database", str(database), "--no-models")
+    result = invoke("models", "--database", str(database))
+    assert result.exit_code == 0
+    assert re.search(r"^invocations +400 ", result.stdout, re.MULTILINE)
+    document = json.loads(invoke("models", "--database", str(database), "--json").stdout)
+    assert document["exit_code"] == 0
+    assert {model["name"] for model in document["models"]} >= {"invocations", "failure_spikes"}
+
+
+def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
+    listed: Control, database: Path
+) -> None:
+    """Four invocations are Completed, and nothing tells when they ended."""
+    submitted = NOW - timedelta(hours=1)
+    for number in range(4):
+        arn = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/endless00{number}"
+        listed.put_raw(
+            ACCOUNT,
+            REGION,
+            submitted,
+            {
+                "invocationArn": arn,
+                "modelArn": f"arn:aws:bedrock:{REGION}::foundation-model/luma.ray-v2:0",
+                "status": "Completed",
+                "submitTime": submitted.isoformat(),
+                "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://bucket"}},
+            },
+        )
+    document, result = run_json("--database", str(database))
+    assert (document["rows_loaded"], document["exit_code"], result.exit_code) == (404, 1, 1)
+    [broken] = [check for check in document["checks"] if check["violations"]]
+    assert (broken["name"], broken["violations"]) == ("terminal_invocations_have_ended", 4)
+    assert len(broken["examples"]) == 3
+    told = invoke("run", "--database", str(database)).stderr
+    assert "Check terminal_invocations_have_ended: 4 rows break the rule: An invocation" in told
+    assert told.count("async-invoke/endless00") == 3
+
+
+def test_what_a_check_finds_is_told_as_json_whatever_it_is(
+    listed: Control, database: Path, tmp_path: Path
+) -> None:
+    checks = tmp_path / "own" / "checks"
+    checks.mkdir(parents=True)
+    (checks / "mine.sql").write_text(
+        "select date '2026-03-31' as day, 1.50 as price, 2::hugeint as total, 'a'::blob as content"
+    )
+    document, _ = run_json("--database", str(database), "--models", str(checks.parent))
+    [broken] = [check for check in document["checks"] if check["violations"]]
+    assert broken["examples"] == [
+        {"day": "2026-03-31", "price": "1.50", "total": "2", "content": "b'a'"}
+    ]
+
+
+def test_a_model_that_cannot_be_built_is_exit_code_1_after_the_load(
+    listed: Control, database: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.sql").write_text("select 1 as a\nfrom nowhere")
+    document, result = run_json("--database", str(database), "--models", str(tmp_path / "own"))
+    assert (document["rows_loaded"], document["exit_code"], result.exit_code) == (400, 1, 1)
+    assert "mine.sql reads nowhere, which is not there." in document["models_error"]
+    told = invoke("models", "--database", str(database), "--models", str(tmp_path / "own"))
+    assert (told.exit_code, told.stderr.count("Error: ")) == (1, 1)
+
+
+def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:
+    both = ("--database", str(database), "--region", REGION, "--region", "eu-west-1")
+    listed.faults(ACCOUNT, "eu-west-1", access_denied=True)
+    document, result = run_json(*both)
+    assert (document["exit_code"], result.exit_code) == (3, 3)
+    status = invoke("status", "--database", str(database))
+    assert f"{ACCOUNT}/eu-west-1: AccessDeniedException" in status.stdout
+    assert "Allow bedrock:ListAsyncInvokes" in status.stdout
+    listed.clear_faults()
+    listed.advance(timedelta(minutes=10))
+    document, _ = run_json(*both)
+    assert (document["exit_code"], document["rows_loaded"] >= 400) == (0, True)
+    status = invoke("status", "--database", str(database), "--json")
+    scopes = json.loads(status.stdout)["scopes"]
+    assert [scope["last_outcome"] for scope in scopes] == ["ok", "ok"]
+    assert [scope["last_error"] for scope in scopes] == [None, None]
+
+
+def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> None:
+    run_json("--database", str(database), "--no-models")
+    with FileLock(f"{database}.lock"):
+        document, result = run_json("--database", str(database))
+        models = invoke("models", "--database", str(database))
+    assert (document["exit_code"], result.exit_code, models.exit_code) == (75, 75, 75)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--region", "us-esat-1"), "Unknown region 'us-esat-1'"),
+        (("--role-arn", "reader"), "Not a role's ARN: 'reader'"),
+        (("--organization-role", "a reader"), "Not a role's name: 'a reader'"),
+        (("--shard", "3/2"), "Not a shard: '3/2'. It looks like I/N"),
+        (("--since", "2026-03-02", "--until", "2026-03-01"), "--since must be before --until"),
+        (("--since", "yesterday"), "--since 'yesterday' is not a time"),
+        (("--concurrency", "0"), "concurrency must be 1 or more"),
+        (("--lag", "-1"), "lag must be 0 seconds or more"),
+        (("--models", "nowhere"), "nowhere has no .sql files"),
+        (("--database", "bedrock.duckdb"), "cannot be called bedrock.duckdb"),
+        (("--destination", "papyrus"), "papyrus"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
+    listed: Control, arguments: tuple[str, ...], complaint: str
+) -> None:
+    result = invoke("run", *arguments)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SOURCES__BEDROCK_ASYNC_INVOKES__LAG_SECONDS", "soon"),
+        ("SOURCES__BEDROCK_ASYNC_INVOKES__FAILURE_MESSAGE", "shred"),
+        ("AWS_PROFILE", "missing"),
+        ("AWS_DEFAULT_REGION", "us east"),
+        ("DLT_DATA_DIR", "/proc/nothing"),
+    ],
+)
+def test_a_bad_environment_is_told_in_one_line(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    role = "arn:aws:iam::444455556666:role/reader"
+    document, result = run_json("--database", str(database), "--role-arn", role)
+    assert document["exit_code"] == result.exit_code != 0
+    assert "Error: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_time_without_a_zone_is_utc_and_that_is_said(listed: Control, database: Path) -> None:
+    both = ("--database", str(database), "--since", "2026-03-30T00:00")
+    document, result = run_json(*both)
+    assert "--since 2026-03-30T00:00 has no time zone: taken as UTC." in result.stderr
+    since = "2026-03-30T00:00:00"
+    rows = [row for row in listed.listing(ACCOUNT, REGION) if row["submitTime"] >= since]
+    assert document["rows_loaded"] == len(rows) > 0
+
+
+def test_without_credentials_one_line_says_what_to_do(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    result = invoke("run", "--database", str(database))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: No AWS credentials found.")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_does_not_answer_fails_the_scope(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:9")
+    monkeypatch.setattr("bedrock_async_invokes.scopes.ATTEMPTS_PER_CALL", 1)
+    document, result = run_json("--database", str(database))
+    assert result.exit_code == 1
+    assert document["scopes"][0]["error"].startswith("EndpointConnectionError: ")
+
+
+def test_expired_credentials_say_so(listed: Control, database: Path) -> None:
+    listed.limit_sessions(timedelta(minutes=15))
+    role = "arn:aws:iam::444455556666:role/reader"
+    keys = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    listed.advance(timedelta(hours=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+        patch.setenv("AWS_SECRET_ACCESS_KEY", keys["SecretAccessKey"])
+        patch.setenv("AWS_SESSION_TOKEN", keys["SessionToken"])
+        document, result = run_json("--database", str(database))
+    assert result.exit_code == 1
+    assert document["scopes"][0]["error"].startswith("ExpiredTokenException: ")
+
+
+def test_a_database_can_be_configured(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DATABASE", str(database))
+    document, _ = run_json()
+    assert document["destination"] == f"duckdb:{database}"
+
+
+def test_status_of_nothing_says_what_to_do(database: Path) -> None:
+    result = invoke("status", "--database", str(database))
+    assert result.exit_code == 1
+    assert "does not exist: load it first with `run`" in result.stderr
+
+
+COMMANDS = sorted(command.name or "" for command in app.registered_commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_its_examples_line_by_line(command: str) -> None:
+    result = invoke(command, "--help")
+    assert result.exit_code == 0
+    shown = result.stdout.partition("\n  Examples:\n\n")[2]
+    assert dedent(shown) == EXAMPLES[command]
+
+
+def test_the_list_of_commands_says_of_each_in_one_line_what_it_does() -> None:
+    listed = invoke("--help").stdout.partition("Commands:\n")[2]
+    assert sorted(line.split()[0] for line in listed.splitlines()) == COMMANDS
+    assert "..." not in listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_is_in_the_readme(command: str) -> None:
+    words = set(re.findall(r"[\w-]+", Path("README.md").read_text()))
+    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    options = {option for parameter in parameters for option in parameter.opts}
+    assert {command, *(option for option in options if option.startswith("--"))} <= words

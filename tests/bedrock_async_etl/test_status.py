@@ -1,0 +1,206 @@
+"""`status`: is it fresh, is it whole, what is stuck; for people and for machines."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from typer.testing import CliRunner, Result
+
+from bedrock_async_etl.cli import app
+from bedrock_async_etl.commands.status_table import print_status
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.formatting import show_age
+from bedrock_async_etl.status import Status, read_status
+from bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+
+
+@pytest.fixture
+def listed(bedrock: Control) -> Control:
+    for region in (REGION, "eu-west-1"):
+        bedrock.populate(ACCOUNT, region, 400, NOW - timedelta(days=3), NOW, never_ending_rate=0)
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW - timedelta(days=2), s3_uri="s3://renders/a")
+    return bedrock
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def run(database: Path, *arguments: str) -> Result:
+    both = ("--region", REGION, "--region", "eu-west-1")
+    return invoke("run", f"--database={database}", *both, *arguments)
+
+
+def status_json(database: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(
+        invoke("status", f"--database={database}", "--json").stdout
+    )
+    return document
+
+
+def test_at_a_glance(listed: Control, database: Path) -> None:
+    run(database)
+    lines = invoke("status", f"--database={database}").stdout.splitlines()
+    [stuck] = [
+        row["invocationArn"]
+        for row in listed.listing(ACCOUNT, REGION)
+        if row["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].startswith("s3://renders/a")
+    ]
+    assert lines[0].startswith("Fresh?  Last good run ")
+    assert lines[1] == "Whole?  Yes: the last run of 2 scopes was good."
+    assert lines[2].startswith("Stuck?  ")
+    assert ", 1 stuck" in lines[2]
+    assert lines[4].startswith("stuck for 2 d, usually ")
+    assert lines[4].endswith(" at most: amazon.nova-reel-v1:1")
+    assert lines[5:7] == [f"  {stuck}", "  s3://renders/a"]
+    assert lines[8].split() == [
+        *("account", "region", "last", "run", "last", "success"),
+        *("submitted", "through", "(UTC)", "open"),
+    ]
+
+
+def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
+    run(database)
+    document = status_json(database)
+    assert list(document) == [
+        "destination",
+        "working_directory",
+        "fresh",
+        "whole",
+        "stuck",
+        "scopes",
+        "exit_code",
+    ]
+    assert document["working_directory"] == str(DuckDBDestination(database).working_directory)
+    assert document["whole"] == {"scopes": 2, "failed": 0, "quarantined": 0}
+    assert document["fresh"]["never_read"] == document["exit_code"] == 0
+    stuck = document["stuck"]
+    assert (stuck["stuck"], stuck["vanished"], stuck["are_models_behind"]) == (1, 0, False)
+    assert [worst["output_s3_uri"] for worst in stuck["worst"]] == ["s3://renders/a"]
+    assert {
+        "account_id",
+        "region",
+        "last_success_at",
+        "last_outcome",
+        "submitted_through",
+        "open_invocations",
+        "last_error",
+    } <= document["scopes"][0].keys()
+
+
+def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
+    listed: Control, database: Path
+) -> None:
+    listed.faults(ACCOUNT, REGION, access_denied=True)
+    run(database)
+    result = invoke("status", f"--database={database}")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0].endswith("; 1 scope never.")
+    assert lines[1] == "Whole?  No: the last run of 1 of 2 scopes failed."
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
+    assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
+    assert table[-1].startswith(f"{ACCOUNT}/{REGION}: AccessDeniedException")
+    assert status_json(database)["whole"] == {"scopes": 2, "failed": 1, "quarantined": 0}
+
+
+def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
+    run(database, "--no-models")
+    lines = invoke("status", f"--database={database}").stdout.splitlines()
+    assert lines[2].endswith(" open; build the models with `models` to tell more.")
+    stuck = status_json(database)["stuck"]
+    assert (stuck["stuck"], stuck["modelled_at"], stuck["worst"]) == (None, None, [])
+    assert stuck["open"] >= 1
+
+
+def test_models_older_than_the_last_run_are_told(listed: Control, database: Path) -> None:
+    run(database)
+    listed.advance(timedelta(hours=1))
+    run(database, "--no-models")
+    assert (
+        "(the models are older than the last run)"
+        in invoke("status", f"--database={database}").stdout
+    )
+    assert status_json(database)["stuck"]["are_models_behind"]
+
+
+def test_what_vanished_is_counted(listed: Control, database: Path) -> None:
+    run(database)
+    listed.faults(retention_seconds=24 * 3600)
+    listed.advance(timedelta(minutes=1))
+    run(database)
+    assert ", 1 vanished" in invoke("status", f"--database={database}").stdout
+
+
+def test_freshness_is_by_this_machines_clock_though_runs_are_dated_by_the_services(
+    listed: Control, database: Path
+) -> None:
+    """The service's clock stands in 2026-03, this machine's elsewhere."""
+    began = datetime.now(UTC)
+    run(database, "--no-models")
+    status = read_status(DuckDBDestination(database), datetime.now(UTC) + timedelta(hours=3))
+    longest = (datetime.now(UTC) - began).total_seconds()
+    assert [scope["last_success_at"].date() for scope in status.scopes] == [NOW.date()] * 2
+    assert status.newest_age is not None
+    assert 3 * 3600 <= status.newest_age <= 3 * 3600 + longest
+
+
+def test_a_database_without_runs_is_told(database: Path) -> None:
+    with duckdb.connect(database):
+        pass
+    result = invoke("status", f"--database={database}")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has no runs yet: load it first with `run`." in result.stderr
+
+
+def scope(number: int, outcome: str = "ok") -> dict[str, Any]:
+    return {
+        "account_id": f"{number:012}",
+        "region": REGION,
+        "last_outcome": outcome,
+        "last_success_at": NOW,
+        "last_success_age_seconds": float(number),
+        "submitted_through": NOW,
+        "open_invocations": 0,
+        "last_error": None if outcome == "ok" else "No.",
+        "quarantined": 0,
+        "quarantine_reason": None,
+    }
+
+
+@pytest.mark.parametrize("all_scopes", [False, True])
+def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
+    capsys: pytest.CaptureFixture[str], all_scopes: bool
+) -> None:
+    scopes = [scope(number, "failed" if number == 7 else "ok") for number in range(1, 1_001)]
+    nothing = {"open": 0, "stuck": 0, "vanished": 0}
+    print_status(Status("lake", "/tmp", scopes, NOW, nothing, []), all_scopes=all_scopes)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Fresh?  Last good run 1 s ago, 16 min 40 s ago where it is longest."
+    assert lines[1] == "Whole?  No: the last run of 1 of 1,000 scopes failed."
+    assert lines[2] == "Stuck?  0 open, 0 stuck."
+    shown = [line.split()[0] for line in lines if line.startswith("0000")]
+    assert shown[0] == "000000000007"
+    assert shown[1] == ("000000000001" if all_scopes else "000000001000")
+    assert ("and 950 more scopes: `--all` shows them." in lines) == (not all_scopes)
+    assert lines[-1] == f"000000000007/{REGION}: No."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (None, "-"),
+        (0.2, "0 s"),
+        (59.6, "1 min"),
+        (3_605, "1 h"),
+        (5_400, "1 h 30 min"),
+        (90_000, "1 d 1 h"),
+        (86_400 * 1_234.0, "1,234 d"),
+    ],
+)
+def test_an_age_is_told_in_two_units(seconds: float | None, told: str) -> None:
+    assert show_age(seconds) == told
