@@ -1,0 +1,106 @@
+"""The options of the commands that are not the source's, each declared once.
+
+The command line, the configuration, Airflow's Variable and the reference in the documents are made
+from these declarations and from the source's `LoadOptions`. Nothing heavy is imported here.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bedrock_async_invokes.options import option
+
+SECTION: Final = "bedrock_async_etl"
+"""The section of dlt's configuration; `check` and `report` have sections in it."""
+CHECK_SECTION: Final = f"{SECTION}.check"
+REPORT_SECTION: Final = f"{SECTION}.report"
+
+DEFAULT_DATABASE: Final = "bedrock_async.duckdb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestinationOptions:
+    """The place of the copy."""
+
+    destination: Literal["duckdb", "parquet", "delta"] | None = option(
+        None, "Kind of destination; duckdb, or parquet with --lake, by default.", "--destination"
+    )
+    database: str = option(DEFAULT_DATABASE, "DuckDB file.", "--database", "FILE")
+    lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "--lake", "URL")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """The SQL models that are built."""
+
+    models: str | None = option(
+        None, "Folder with SQL models and checks of your own.", "--models", "DIR"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The output of a run, apart from what it loads."""
+
+    log_format: Literal["text", "json"] = option("text", "Log format on stderr.", "--log-format")
+    metrics: str | None = option(
+        None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "--metrics", "FILE"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """The thresholds of `check`. Those with `[MODEL=]` can be given once more for single models."""
+
+    max_failure_rate: list[str] | None = option(
+        None,
+        "Maximum share of failures among finished invocations, such as 0.05 or 5%; repeatable.",
+        "--max-failure-rate",
+        "[MODEL=]SHARE",
+    )
+    max_p95: list[str] | None = option(
+        None,
+        "Maximum time within which 95 % finish, such as 90s, 30m or 24h; repeatable.",
+        "--max-p95",
+        "[MODEL=]DURATION",
+    )
+    max_open_age: list[str] | None = option(
+        None, "Maximum age of an open invocation; repeatable.", "--max-open-age", "[MODEL=]DURATION"
+    )
+    max_lag: str | None = option(
+        None, "Maximum time since a scope's last successful run.", "--max-lag", "DURATION"
+    )
+    window: str = option(
+        "24h",
+        "Period before the last successful run whose submissions are checked.",
+        "--window",
+        "DURATION",
+    )
+    strict: bool = option(
+        False, "Count a failure rate above its threshold even if the sample is small.", "--strict"
+    )
+    allow_empty: bool = option(
+        False, "Pass if nothing in the window has finished.", "--allow-empty"
+    )
+    notify: str | None = option(
+        None,
+        "Slack-compatible webhook that receives the breaches.",
+        "--notify",
+        "URL",
+        is_secret=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """The contents of a report."""
+
+    period: str = option("30d", "Period of the report, such as 30d or 12w.", "--period", "DAYS")
+    quotas: list[str] | None = option(
+        None,
+        "Quota of a model: invocations in flight in one account and region; repeatable.",
+        "--quota",
+        "MODEL=N",
+    )
+    redact: bool = option(
+        False, "Leave out messages, errors, ARNs, outputs and account ids.", "--redact"
+    )

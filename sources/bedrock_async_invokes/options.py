@@ -1,0 +1,237 @@
+"""The options of a load, each declared once: name, type, default, check, help text and flag.
+
+The dlt source, the command line, Airflow's settings and the reference in the documents are all made
+from `LoadOptions`. Nothing heavy is imported here, since `--help` reads it, too.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, field, fields
+from datetime import UTC, datetime
+from inspect import Parameter, Signature
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from .errors import OptionError
+
+FailureMessages = Literal["keep", "redact", "drop"]
+"""Treatments of `failureMessage`, which AWS marks as sensitive."""
+
+SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
+ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
+ROLE_NAME: Final = re.compile(r"(?:[^\s:*/]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+"""Accepted by AssumeRole: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declared option, as its readers see it."""
+
+    name: str
+    """The keyword of the source, and the key in dlt's configuration and Airflow's Variable."""
+    type: Any
+    default: Any
+    help: str
+    flag: str
+    metavar: str | None = None
+    is_secret: bool = False
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of an option that has a fixed set of them."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002, the word of every command line
+    flag: str,
+    metavar: str | None = None,
+    *,
+    is_secret: bool = False,
+    check: Callable[[Any], None] | None = None,
+) -> Any:
+    """A dataclass field that declares an option; `check` raises `OptionError` for a wrong value."""
+    facts = {"help": help, "flag": flag, "metavar": metavar, "is_secret": is_secret}
+    return field(default=default, repr=not is_secret, metadata={"option": facts, "check": check})
+
+
+def options_of(declared: type) -> Iterator[Option]:
+    """The options that a dataclass declares, in its order."""
+    types = get_type_hints(declared)
+    for each in _declared(declared):
+        yield Option(each.name, types[each.name], each.default, **each.metadata["option"])
+
+
+def signature_of(declared: type, secret: Any = str) -> Signature:
+    """Keyword-only parameters, one for each option; secrets are of the type `secret` or None."""
+    return Signature(
+        [
+            Parameter(
+                each.name,
+                Parameter.KEYWORD_ONLY,
+                default=each.default,
+                annotation=secret | None if each.is_secret else each.type,
+            )
+            for each in options_of(declared)
+        ]
+    )
+
+
+def check_options(options: Any) -> None:
+    """Check the values of a dataclass's options; raises `OptionError`."""
+    types = get_type_hints(type(options))
+    for each in _declared(type(options)):
+        value, check = getattr(options, each.name), each.metadata["check"]
+        if get_origin(types[each.name]) is Literal and value not in get_args(types[each.name]):
+            choices = ", ".join(get_args(types[each.name]))
+            raise OptionError(f"{each.name} is one of {choices}, not {value!r}.")
+        if check and value is not None:
+            check(value)
+
+
+def _declared(declared: type) -> Iterator[Field[Any]]:
+    return (each for each in fields(declared) if "option" in each.metadata)
+
+
+def role_parts(role_arn: str) -> tuple[str, str]:
+    """Partition and account of a role's ARN; raises `OptionError`."""
+    match = ROLE_ARN.match(role_arn)
+    if match is None:
+        raise OptionError(
+            f"Not a role's ARN: {role_arn!r}. It looks like arn:aws:iam::111122223333:role/NAME."
+        )
+    return match[1], match[2]
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """I and N of `I/N`; raises `OptionError` for anything else, and where I is not in 1..N."""
+    match = SHARD.fullmatch(text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise OptionError(
+            f"Not a shard: {text!r}. It looks like I/N with I from 1 to N, such as 2/4."
+        )
+    return int(match[1]), int(match[2])
+
+
+def _check_role_arns(role_arns: list[str]) -> None:
+    for role_arn in role_arns:
+        role_parts(role_arn)
+
+
+def _check_role_name(name: str) -> None:
+    if not ROLE_NAME.fullmatch(name):
+        raise OptionError(
+            f"Not a role's name: {name!r}. It looks like NAME or PATH/NAME, without an account: "
+            "the organization has the accounts."
+        )
+
+
+def _check_session_name(name: str) -> None:
+    if not SESSION_NAME.fullmatch(name):
+        raise OptionError(
+            f"Not a role's session name: {name!r}. It has 2 to 64 letters, digits and _+=,.@-."
+        )
+
+
+def _check_external_id(external_id: str) -> None:
+    if external_id and not EXTERNAL_ID.fullmatch(external_id):
+        raise OptionError(
+            "The external id is not valid: it has 2 to 1,224 letters, digits and _+=,.@:/-."
+        )
+
+
+def _check_lag(seconds: int) -> None:
+    if seconds < 0:
+        raise OptionError(f"The lag must be 0 seconds or more, not {seconds}.")
+
+
+def _check_concurrency(calls: int) -> None:
+    if calls < 1:
+        raise OptionError(f"The concurrency must be 1 or more, not {calls}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadOptions:
+    """The options of one load; raises `OptionError` for values that make no sense."""
+
+    regions: list[str] | None = option(
+        None, "Region to read, or `all`; repeatable.", "--region", "REGION"
+    )
+    role_arns: list[str] | None = option(
+        None,
+        "Role to assume for one more account; repeatable.",
+        "--role-arn",
+        "ARN",
+        check=_check_role_arns,
+    )
+    organization_role: str | None = option(
+        None,
+        "Role to assume in every other account of the caller's organization.",
+        "--organization-role",
+        "NAME",
+        check=_check_role_name,
+    )
+    hub_role_arn: str | None = option(
+        None,
+        "Hub role: assumed first, then used to assume the others.",
+        "--hub-role",
+        "ARN",
+        check=lambda role_arn: role_parts(role_arn) and None,
+    )
+    external_id: str | None = option(
+        None,
+        "External id that the roles' trust policies require.",
+        "--external-id",
+        "ID",
+        is_secret=True,
+        check=_check_external_id,
+    )
+    role_session_name: str = option(
+        "bedrock-async-etl",
+        "Session name of assumed roles, shown in CloudTrail.",
+        "--role-session-name",
+        "NAME",
+        check=_check_session_name,
+    )
+    shard: str | None = option(
+        None,
+        "Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models afterwards "
+        "with `models`.",
+        "--shard",
+        "I/N",
+        check=lambda text: parse_shard(text) and None,
+    )
+    since: datetime | None = option(
+        None, "Read everything submitted from this time on (ISO 8601).", "--since", "TIME"
+    )
+    until: datetime | None = option(
+        None, "Leave out everything submitted from this time on (ISO 8601).", "--until", "TIME"
+    )
+    lag_seconds: int = option(
+        300,
+        "Grace period in seconds for invocations that are listed late.",
+        "--lag",
+        "SECONDS",
+        check=_check_lag,
+    )
+    concurrency: int = option(
+        8, "Calls in flight, over all scopes.", "--concurrency", "N", check=_check_concurrency
+    )
+    failure_message: FailureMessages = option(
+        "keep",
+        "Treatment of failure messages: keep the text, redact it to its category and a hash, or "
+        "drop it.",
+        "--failure-message",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.since and self.until and _utc(self.since) >= _utc(self.until):
+            raise OptionError("The range is empty: --since must be before --until.")
+
+
+def _utc(time: datetime) -> datetime:
+    """A time without a zone counts as UTC."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
