@@ -7,10 +7,9 @@ from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from .credentials import Caller, role_account
-from .errors import ServiceError
-from .instants import SECOND, iso
-from .requests import Answer, Request
-from .world import World
+from .messages import Request, Response, ServiceError
+from .state import State
+from .timestamps import SECOND, iso
 
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 SHORTEST_SESSION, LONGEST_SESSION, DEFAULT_SESSION = 900, 43_200, 3_600
@@ -25,26 +24,26 @@ _CODES = {
 }
 
 
-def answer(world: World, request: Request) -> Answer:
+def respond(state: State, request: Request) -> Response:
     """Serve one request; errors come in the query protocol's form."""
     request_id = str(uuid.uuid4())
-    headers = {"x-amzn-RequestId": request_id}
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
     try:
-        text, status = _serve(world, request, request_id), 200
+        text, status = _serve(state, request, request_id), 200
     except ServiceError as error:
         text, status = _error(error, request_id), error.status
-    return Answer(text.encode(), status, content_type="text/xml", headers=headers)
+    return Response(text.encode(), status, headers)
 
 
-def _serve(world: World, request: Request, request_id: str) -> str:
+def _serve(state: State, request: Request, request_id: str) -> str:
     parameters = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
     action = parameters.get("Action", "")
-    with world.lock:
-        caller = world.identify(request.headers, "sts")
+    with state.lock:
+        caller = state.authenticate(request, "sts")
         if action == "GetCallerIdentity":
             result = _identity(caller)
         elif action == "AssumeRole":
-            result = _assume_role(world, caller, parameters)
+            result = _assume_role(state, caller, parameters)
         else:
             raise ServiceError("InvalidAction", f"Could not find operation {action}")
     return (
@@ -64,16 +63,16 @@ def _identity(caller: Caller) -> str:
     )
 
 
-def _assume_role(world: World, caller: Caller, parameters: dict[str, str]) -> str:
+def _assume_role(state: State, caller: Caller, parameters: dict[str, str]) -> str:
     role_arn, name, seconds = _role_request(parameters)
-    if world.roles.refuses(role_arn, caller, parameters.get("ExternalId")):
+    if state.roles.refuses(role_arn, caller, parameters.get("ExternalId")):
         raise ServiceError(
             "AccessDenied",
             f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
             f"{role_arn}",
             403,
         )
-    session = world.roles.assume(role_arn, name, seconds, world.now)
+    session = state.roles.assume(role_arn, name, seconds, state.now)
     # SDKs hold the expiration against the machine's clock, which the virtual one may be years
     # from: it is told in real time, and kept in virtual time.
     expiration = iso(int(time.time() + seconds) * SECOND)
