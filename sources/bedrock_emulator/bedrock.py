@@ -97,11 +97,8 @@ def _find_model(scope: Scope, identifier: str) -> Model:
     for model in MODELS:
         if identifier in (model.model_id, model_arn(model.model_id, scope.account, scope.region)):
             return model
-    raise ServiceError(
-        "ResourceNotFoundException",
-        "Could not resolve the foundation model from the provided model identifier.",
-        404,
-    )
+    message = "Could not resolve the foundation model from the provided model identifier."
+    raise ServiceError("ResourceNotFoundException", message, 404)
 
 
 class Operation(NamedTuple):

@@ -25,7 +25,7 @@ from .messages import Request, Response
 from .models import model_arn
 from .state import ANY, State
 from .timeline import NEVER_ENDING_RATE, generate
-from .timestamps import milliseconds, to_datetime
+from .timestamps import MILLISECOND, milliseconds, to_datetime
 
 PREFIX = "/_emulator/"
 BLOCK_ROWS = 5_000
@@ -75,7 +75,7 @@ class ControlMethods:
 
     def advance(self, step: timedelta) -> datetime:
         """Move the virtual clock; returns it."""
-        now = self._state.now + _to_milliseconds(step)
+        now = self._state.now + round(step / MILLISECOND)
         if not 0 <= now <= LATEST_TIME:
             raise ValueError(f"a step of {step} leads out of the calendar")
         self._state.now = now
@@ -116,7 +116,7 @@ class ControlMethods:
         """
         submit, end = milliseconds(submit_time), NEVER
         if duration is not None:
-            end = submit + _to_milliseconds(duration)
+            end = submit + round(duration / MILLISECOND)
         if end < submit:
             raise ValueError(f"duration cannot be negative, as {duration}")
         return self._state.scope(account, region).invocations.add(
@@ -205,10 +205,6 @@ class ControlMethods:
     def reset_roles(self) -> None:
         """Let all roles be assumed again, for as long as asked; open all accounts."""
         self._state.roles = Roles(sessions=self._state.roles.sessions)
-
-
-def _to_milliseconds(duration: timedelta) -> int:
-    return round(duration.total_seconds() * 1_000)
 
 
 def listing(state: State, account: Account, region: Region) -> Iterator[bytes]:
@@ -313,10 +309,12 @@ class Control(_Methods):
         with self._send("GET", f"listing?{query}") as response:
             yield from map(msgspec.json.decode, response)
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in METHODS:
-            raise AttributeError(f"the emulator has no method {name}")
-        return partial(self._call, name)
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in METHODS:
+                raise AttributeError(f"the emulator has no method {name}")
+            return partial(self._call, name)
 
     def _call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         body = msgspec.json.encode(METHODS[name](*args, **kwargs))

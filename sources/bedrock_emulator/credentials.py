@@ -103,22 +103,17 @@ def authenticate(headers: Message, service: str, roles: Roles, now: int, bearer:
     """The caller of a request; signatures are not verified, keys and their expiration are."""
     header = headers.get("Authorization")
     if not header:
-        raise ServiceError(
-            "MissingAuthenticationTokenException", "Missing Authentication Token", 403
-        )
+        message = "Missing Authentication Token"
+        raise ServiceError("MissingAuthenticationTokenException", message, 403)
     if header.startswith("Bearer ") and service == "bedrock":
         return bearer
     signed = _SIGNED.match(header)
     if not signed:
-        raise ServiceError(
-            "IncompleteSignatureException", "Authorization header is not SigV4 or Bearer.", 403
-        )
+        message = "Authorization header is not SigV4 or Bearer."
+        raise ServiceError("IncompleteSignatureException", message, 403)
     if signed["service"] != service:
-        raise ServiceError(
-            "InvalidSignatureException",
-            f"Credential should be scoped to correct service: '{service}'.",
-            403,
-        )
+        message = f"Credential should be scoped to correct service: '{service}'."
+        raise ServiceError("InvalidSignatureException", message, 403)
     token = headers.get("X-Amz-Security-Token")
     return _owner(signed[1], signed["region"], token, roles, now)
 

@@ -95,17 +95,13 @@ class FaultInjector:
         faults = self.faults
         if faults.access_denied:
             self._counters["access_denied"] += 1
-            raise ServiceError(
-                "AccessDeniedException",
-                f"The caller is not authorized to perform: bedrock:{action} because no "
-                f"identity-based policy allows the bedrock:{action} action",
-                403,
-            )
+            denied = f"perform: bedrock:{action} because no identity-based policy allows the"
+            message = f"The caller is not authorized to {denied} bedrock:{action} action"
+            raise ServiceError("AccessDeniedException", message, 403)
         if self._is_throttled():
             self._counters["throttled"] += 1
-            raise ServiceError(
-                "ThrottlingException", "Too many requests, please wait before trying again.", 429
-            )
+            message = "Too many requests, please wait before trying again."
+            raise ServiceError("ThrottlingException", message, 429)
         if self._strikes("reset", faults.reset_rate):
             raise ConnectionReset
         if self._strikes("error_500", faults.error_500_rate):
@@ -135,9 +131,8 @@ class FaultInjector:
 
     def empties_page(self, empty_pages: int) -> bool:
         """True if this page is to be empty, after so many empty ones in a row."""
-        return empty_pages < MAX_EMPTY_PAGES and self._strikes(
-            "empty_page", self.faults.empty_page_rate
-        )
+        rate = self.faults.empty_page_rate if empty_pages < MAX_EMPTY_PAGES else 0
+        return self._strikes("empty_page", rate)
 
     def page_length(self, max_results: int) -> int:
         """The largest number of rows on this page."""

@@ -113,9 +113,8 @@ class Invocations:
     ) -> str:
         """Add one invocation; returns its ARN."""
         template = self.intern_template(model_arn, output, token)
-        return self._arn_prefix + self._insert(
-            submit, end, template, self.intern_outcome(failure_message)
-        )
+        outcome = self.intern_outcome(failure_message)
+        return self._arn_prefix + self._insert(submit, end, template, outcome)
 
     def add_raw(self, submit: int, summary: dict[str, Any]) -> None:
         """Add a summary that is listed exactly as it is."""

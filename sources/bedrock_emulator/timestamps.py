@@ -6,6 +6,7 @@ from functools import lru_cache
 SECOND = 1_000
 HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
+MILLISECOND = timedelta(milliseconds=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTES = tuple(f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
@@ -38,4 +39,4 @@ def milliseconds(when: datetime) -> int:
 
 def to_datetime(timestamp: int) -> datetime:
     """The aware datetime in UTC of milliseconds since the epoch."""
-    return _EPOCH + timedelta(milliseconds=timestamp)
+    return _EPOCH + timestamp * MILLISECOND

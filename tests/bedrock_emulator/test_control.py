@@ -145,7 +145,7 @@ def test_submit_times_are_aware(control: Control) -> None:
 def test_control_has_the_methods_of_the_server_and_no_others(control: Control) -> None:
     """A wrong name or number of arguments is an error of Python's, before any call."""
     with pytest.raises(AttributeError, match="the emulator has no method rewind"):
-        _ = control.rewind
+        _ = control.rewind  # type: ignore[attr-defined]
     with pytest.raises(TypeError):
         control.advance(MINUTE, MINUTE)  # type: ignore[call-arg]
 

@@ -20,7 +20,6 @@ from .wire import (
     signed,
 )
 
-
 LISTING = f"/_emulator/listing?account={ACCOUNT}&region={REGION}"
 
 
