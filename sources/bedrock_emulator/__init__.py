@@ -1,6 +1,6 @@
 """A local Bedrock over HTTP: asynchronous invocations, a clock to move, faults to switch on."""
 
-from .control.client import Control, ControlError
+from .control import Control, ControlError
 from .emulator import Emulator
 from .faults import Faults
 

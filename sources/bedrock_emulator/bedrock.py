@@ -1,73 +1,146 @@
 """The Bedrock Runtime operations: ListAsyncInvokes, GetAsyncInvoke, StartAsyncInvoke."""
 
+import hashlib
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote
+from math import log
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import unquote
 
-from .errors import ServiceError, validation_error
-from .list_request import parse_list_request
-from .listing import View
-from .requests import Answer, Request
-from .scope import Scope
-from .start import start
-from .summaries import render, to_json
-from .tokens import PageToken
-from .world import World
+import msgspec
+from msgspec import Meta, Struct
+
+from .invocations import to_json
+from .listing import View, list_async_invokes
+from .messages import Request, Response, ServiceError, validation_error
+from .models import MODELS, Model, model_arn
+from .state import Scope, State
+from .timestamps import SECOND
 
 _PATH = "/async-invoke"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An authenticated call on a scope."""
+def get_async_invoke(state: State, scope: Scope, request: Request) -> str:
+    """One invocation by its ARN, as JSON."""
+    arn = unquote(request.path.removeprefix(f"{_PATH}/"))
+    row = scope.invocations.find(arn)
+    if row is None or scope.invocations.submit[row] > state.now:
+        # The service's model declares no ResourceNotFoundException for this operation.
+        raise validation_error(f"The invocation {arn} does not exist.")
+    return View(scope.invocations, state.now, scope.injector.faults).summaries([row])[0]
 
-    world: World
-    scope: Scope
-    request: Request
+
+class S3Output(Struct, rename="camel", omit_defaults=True):
+    """The place of an invocation's output."""
+
+    s3_uri: Annotated[str, Meta(pattern=r"\As3://[a-z0-9][.\-a-z0-9]{1,61}[a-z0-9](/.*)?\Z")]
+    kms_key_id: str | None = None
+    bucket_owner: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation: its name in IAM, the counter of its calls, what it does."""
+class OutputConfig(Struct, rename="camel"):
+    """The union that holds the output's place."""
+
+    s3_output_data_config: S3Output
+
+
+class StartRequest(Struct, rename="camel"):
+    """The parameters of StartAsyncInvoke that the emulator reads."""
+
+    model_id: str
+    model_input: Any
+    output_data_config: OutputConfig
+    client_request_token: Annotated[str, Meta(pattern=r"\A[!-~]{1,256}\Z")] | None = None
+
+
+def start_async_invoke(state: State, scope: Scope, request: Request) -> str:
+    """Start an invocation, once per clientRequestToken; returns its ARN as JSON.
+
+    It starts at the virtual clock and runs as its model usually does. Raises a
+    ValidationException for a malformed request, a ResourceNotFoundException for an unknown model,
+    a ConflictException for a token that stands for another request.
+    """
+    try:
+        start = msgspec.json.decode(request.body, type=StartRequest)
+    except msgspec.MsgspecError as error:
+        raise validation_error(f"1 validation error detected: {error}") from None
+    token = start.client_request_token
+    digest = hashlib.sha256(msgspec.json.encode(start, order="sorted")).hexdigest()
+    first_digest, arn = scope.started.get(token or "", (digest, ""))
+    if digest != first_digest:
+        message = "The clientRequestToken was used with other parameters."
+        raise ServiceError("ConflictException", message)
+    arn = arn or _submit(scope, state.now, start)
+    if token is not None:
+        scope.started[token] = digest, arn
+    return to_json({"invocationArn": arn})
+
+
+def _submit(scope: Scope, now: int, start: StartRequest) -> str:
+    model, rng = _find_model(scope, start.model_id), scope.rng
+    latency = rng.lognormvariate(log(model.median_seconds * SECOND), model.sigma)
+    failure = None
+    if rng.random() < model.failure_rate:
+        failure = rng.choices(model.failures, [one.weight for one in model.failures])[0]
+    return scope.invocations.add(
+        now,
+        now + int(latency * (failure.pace if failure else 1)) + 1,
+        model_arn(model.model_id, scope.account, scope.region),
+        msgspec.to_builtins(start.output_data_config.s3_output_data_config),
+        start.client_request_token,
+        failure.message if failure else None,
+    )
+
+
+def _find_model(scope: Scope, identifier: str) -> Model:
+    for model in MODELS:
+        if identifier in (model.model_id, model_arn(model.model_id, scope.account, scope.region)):
+            return model
+    message = "Could not resolve the foundation model from the provided model identifier."
+    raise ServiceError("ResourceNotFoundException", message, 404)
+
+
+class Operation(NamedTuple):
+    """An operation: its name in IAM, the counter of its calls, and its function."""
 
     action: str
     counter: str
-    run: Callable[[Call], str]
+    run: Callable[[State, Scope, Request], str]
 
 
-def answer(world: World, request: Request) -> Answer:
+LIST = Operation("ListAsyncInvokes", "list_calls", list_async_invokes)
+GET = Operation("GetAsyncInvoke", "get_calls", get_async_invoke)
+START = Operation("StartAsyncInvoke", "start_calls", start_async_invoke)
+
+
+def respond(state: State, request: Request) -> Response:
     """Serve one request; errors come in rest-json's form."""
-    request_id = {"x-amzn-RequestId": str(uuid.uuid4())}
+    headers = {"x-amzn-RequestId": str(uuid.uuid4())}
     try:
-        body, is_cut = _serve(world, request)
+        text, is_cut = _serve(state, request)
     except ServiceError as error:
-        headers = {"x-amzn-ErrorType": error.code, **request_id}
-        body = to_json({"message": error.message}).encode()
-        return Answer(body, error.status, headers=headers)
-    return Answer(body, headers=request_id, is_cut=is_cut)
+        headers["x-amzn-ErrorType"] = error.code
+        return Response(to_json({"message": error.message}).encode(), error.status, headers)
+    return Response(text.encode(), headers=headers, is_cut=is_cut)
 
 
-def _serve(world: World, request: Request) -> tuple[bytes, bool]:
+def _serve(state: State, request: Request) -> tuple[str, bool]:
     operation = _route(request)
-    with world.lock:
-        caller = world.identify(request.headers, "bedrock")
-        scope = world.scope(caller.account, caller.region)
-        scope.count(operation.counter)
+    with state.lock:
+        caller = state.authenticate(request, "bedrock")
+        scope = state.scope(caller.account, caller.region)
+        scope.counters[operation.counter] += 1
         scope.list_calls += operation is LIST
         seconds = scope.injector.hang_seconds()
-    world.pause(seconds)
+    state.pause(seconds)
     started = time.monotonic()
     try:
-        with world.lock:
-            failure = scope.injector.failure(operation.action)
-            if failure:
-                raise failure
-            body = operation.run(Call(world, scope, request)).encode()
-            return body, scope.injector.cuts_body()
+        with state.lock:
+            scope.injector.check(operation.action)
+            return operation.run(state, scope, request), scope.injector.cuts_body()
     finally:
-        world.pause(started + scope.injector.faults.latency_seconds - time.monotonic())
+        state.pause(started + scope.injector.faults.latency_seconds - time.monotonic())
 
 
 def _route(request: Request) -> Operation:
@@ -78,74 +151,3 @@ def _route(request: Request) -> Operation:
     if request.path.startswith(f"{_PATH}/") and request.method == "GET":
         return GET
     raise ServiceError("UnknownOperationException", "The emulator has no such operation.", 404)
-
-
-def list_async_invokes(call: Call) -> str:
-    """One page of the scope's invocations."""
-    world, scope = call.world, call.scope
-    injector = scope.injector
-    parameters = dict(parse_qsl(call.request.query, keep_blank_values=True))
-    wanted = parse_list_request(scope.account, scope.region, parameters)
-    token = _continued(world, scope, wanted.token, wanted.identity)
-    position = None if token.submit is None else (token.submit, token.invocation_id)
-    view = View(scope.invocations, world.now, injector.faults)
-    if injector.empties_page(token.empty_pages):
-        empty_pages = token.empty_pages + 1
-        return _page_json([], _next(world, scope, wanted.identity, position, empty_pages))
-    page = view.page(wanted.query, position, injector.page_length(wanted.query.max_results))
-    summaries = render(
-        scope.invocations, page.rows, world.now, unknown_members=injector.faults.unknown_members
-    )
-    scope.count("rows_served", len(summaries))
-    if not page.more:
-        return _page_json(summaries, None)
-    last = page.rows[-1]
-    position = scope.invocations.submit[last], scope.invocations.id_at(last)
-    return _page_json(summaries, _next(world, scope, wanted.identity, position, 0))
-
-
-def _continued(world: World, scope: Scope, text: str | None, identity: str) -> PageToken:
-    if text is None:
-        return PageToken(None, "", identity, scope.list_calls, 0)
-    token = world.tokens.read(text, identity)
-    lifetime = scope.injector.faults.token_ttl_calls
-    if lifetime and scope.list_calls - token.issued_at > lifetime:
-        scope.count("expired_token")
-        raise validation_error("The provided nextToken has expired.")
-    return token
-
-
-def _next(
-    world: World, scope: Scope, identity: str, position: tuple[int, str] | None, empty_pages: int
-) -> str:
-    submit, invocation_id = position or (None, "")
-    token = PageToken(submit, invocation_id, identity, scope.list_calls, empty_pages)
-    return world.tokens.write(token)
-
-
-def _page_json(summaries: list[str], token: str | None) -> str:
-    page = f'{{"asyncInvokeSummaries":[{",".join(summaries)}]'
-    return f'{page},"nextToken":"{token}"}}' if token else f"{page}}}"
-
-
-def get_async_invoke(call: Call) -> str:
-    """One invocation by its ARN."""
-    scope, now = call.scope, call.world.now
-    arn = unquote(call.request.path.removeprefix(f"{_PATH}/"))
-    row = scope.find(arn)
-    if row is None or scope.invocations.submit[row] > now:
-        # The service's model declares no ResourceNotFoundException for this operation.
-        raise validation_error(f"The invocation {arn} does not exist.")
-    faults = scope.injector.faults
-    return render(scope.invocations, [row], now, unknown_members=faults.unknown_members)[0]
-
-
-def start_async_invoke(call: Call) -> str:
-    """Start an invocation at the virtual clock; it runs as its model usually does."""
-    arn = start(call.scope, call.world.now, call.request.body)
-    return to_json({"invocationArn": arn})
-
-
-LIST = Operation("ListAsyncInvokes", "list_calls", list_async_invokes)
-GET = Operation("GetAsyncInvoke", "get_calls", get_async_invoke)
-START = Operation("StartAsyncInvoke", "start_calls", start_async_invoke)

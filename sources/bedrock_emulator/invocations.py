@@ -1,9 +1,15 @@
-"""The invocations of one scope, in columns of 36 bytes a row, in the order of submission."""
+"""The invocations of one scope in columns of 36 bytes a row, and their summaries as JSON."""
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from itertools import pairwise
 from random import Random
+from typing import Any
+
+import orjson
+
+from .timestamps import iso
 
 ID_LENGTH = 12
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -12,33 +18,41 @@ NEVER = 2**62
 # Stands for the invocation's id in a template: DEL, which JSON leaves as it is, and which no ARN,
 # token or bucket can hold.
 ID_MARK = "\x7f"
-# Fixed places in the table of outcomes; every further entry is a failure message.
+# Outcomes other than a failure message, and the first places of `Invocations.texts`.
 COMPLETED, RAW = 0, 1
 
+_OUTPUT = '"outputDataConfig":{"s3OutputDataConfig":{'
+_OUTPUT_WITH_UNKNOWN_MEMBERS = (
+    '"priority":"standard","usage":{"outputSeconds":6,"billedUnits":[1,2]},'
+    '"outputDataConfig":{"retentionPolicy":{"days":30},'
+    '"s3OutputDataConfig":{"storageClass":"STANDARD_IA",'
+)
 
-def random_id(rng: Random) -> str:
-    """A new invocation id, of the form that Bedrock's ARNs have."""
-    return "".join(rng.choices(ID_ALPHABET, k=ID_LENGTH))
+Key = tuple[int, str]
+"""The order of a listing: submit time, then id."""
 
 
 class Invocations:
-    """Rows sorted by (submit time, id).
+    """Rows sorted by `Key`.
 
-    ``submit`` and ``end`` are milliseconds since the epoch. ``template`` points into
-    ``templates``: the JSON of what never changes, up to the submit time, with `ID_MARK` for the
-    id. ``outcome`` points into ``outcomes``: a failure message as JSON, or `COMPLETED`, or `RAW`
-    for a row whose template is the whole summary.
+    ``submit`` and ``end`` are milliseconds since the epoch. ``template`` points into ``texts``:
+    the JSON of what never changes, up to the submit time, with `ID_MARK` for the id. ``outcome``
+    is `COMPLETED`, or `RAW` for a row whose template is the whole summary, or points to a failure
+    message as JSON.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, account: str, region: str) -> None:
         self.submit = array("q")
         self.end = array("q")
         self.ids = bytearray()
         self.template = array("I")
         self.outcome = array("I")
-        self.templates: list[str] = []
-        self.outcomes: list[str] = ["", ""]
-        self._interned: dict[str, int] = {}
+        self.texts = ["", ""]
+        self._places: dict[str, int] = {}
+        self._arn_prefix = f"arn:{partition_of(region)}:bedrock:{region}:{account}:async-invoke/"
+        self._raw_ids: dict[str, str] = {}
+        # Equal submissions in equal order get equal ARNs.
+        self._id_rng = Random(f"{account}/{region}/ids")
 
     def __len__(self) -> int:
         return len(self.submit)
@@ -47,78 +61,138 @@ class Invocations:
         """The id of one row."""
         return self.ids[ID_LENGTH * row : ID_LENGTH * (row + 1)].decode()
 
-    def intern_template(self, template: str) -> int:
-        """The place of a template, which is added when it is new."""
-        return self._intern(template, self.templates)
+    def key_at(self, row: int) -> Key:
+        """The key of one row."""
+        return self.submit[row], self.id_at(row)
 
-    def intern_outcome(self, failure: str) -> int:
-        """The place of a failure message (as JSON), which is added when it is new."""
-        return self._intern(failure, self.outcomes)
+    def first_at_or_after(self, key: Key) -> int:
+        """The first row whose key is not smaller."""
+        return bisect_left(range(len(self)), key, key=self.key_at)
 
-    def _intern(self, text: str, table: list[str]) -> int:
-        # Templates are objects and messages strings in JSON: they cannot be confused.
-        place = self._interned.get(text)
-        if place is None:
-            place = self._interned[text] = len(table)
-            table.append(text)
-        return place
+    def first_after(self, key: Key) -> int:
+        """The first row whose key is larger."""
+        return bisect_right(range(len(self)), key, key=self.key_at)
 
-    def first_at_or_after(self, submit: int, invocation_id: str) -> int:
-        """The first row whose (submit time, id) is not smaller."""
-        return bisect_left(self._ties(submit), invocation_id, key=self.id_at) + bisect_left(
-            self.submit, submit
-        )
-
-    def first_after(self, submit: int, invocation_id: str) -> int:
-        """The first row whose (submit time, id) is larger."""
-        return bisect_right(self._ties(submit), invocation_id, key=self.id_at) + bisect_left(
-            self.submit, submit
-        )
-
-    def _ties(self, submit: int) -> range:
-        return range(bisect_left(self.submit, submit), bisect_right(self.submit, submit))
-
-    def find(self, invocation_id: str) -> int | None:
-        """The row of an id, or None."""
-        wanted = invocation_id.encode()
+    def find(self, arn: str) -> int | None:
+        """The row of an ARN, or None."""
+        is_raw = arn in self._raw_ids
+        wanted = (self._raw_ids[arn] if is_raw else arn.removeprefix(self._arn_prefix)).encode()
         at = self.ids.find(wanted)
         while at >= 0 and at % ID_LENGTH:
             at = self.ids.find(wanted, at + 1)
-        return at // ID_LENGTH if at >= 0 and len(wanted) == ID_LENGTH else None
+        row = at // ID_LENGTH
+        is_row = at >= 0 and len(wanted) == ID_LENGTH and is_raw == (self.outcome[row] == RAW)
+        return row if is_row and (is_raw or arn.startswith(self._arn_prefix)) else None
 
-    def add(self, submit: int, end: int, invocation_id: str, template: str, outcome: int) -> None:
-        """Insert one row at its place."""
-        row = self.first_after(submit, invocation_id)
+    def intern_template(self, model_arn: str, output: dict[str, Any], token: str | None) -> int:
+        """The place of a template; the output is its ``s3OutputDataConfig``."""
+        summary = {"invocationArn": self._arn_prefix + ID_MARK, "modelArn": model_arn}
+        if token is not None:
+            summary["clientRequestToken"] = token
+        parts = {**summary, "outputDataConfig": {"s3OutputDataConfig": output}}
+        return self._intern(to_json(parts)[:-1] + ',"submitTime":"')
+
+    def intern_outcome(self, failure_message: str | None) -> int:
+        """The place of a failure message, or `COMPLETED` for None."""
+        return COMPLETED if failure_message is None else self._intern(to_json(failure_message))
+
+    def _intern(self, text: str) -> int:
+        if text not in self._places:
+            self._places[text] = len(self.texts)
+            self.texts.append(text)
+        return self._places[text]
+
+    def add(
+        self,
+        submit: int,
+        end: int,
+        model_arn: str,
+        output: dict[str, Any],
+        token: str | None,
+        failure_message: str | None,
+    ) -> str:
+        """Add one invocation; returns its ARN."""
+        template = self.intern_template(model_arn, output, token)
+        outcome = self.intern_outcome(failure_message)
+        return self._arn_prefix + self._insert(submit, end, template, outcome)
+
+    def add_raw(self, submit: int, summary: dict[str, Any]) -> None:
+        """Add a summary that is listed exactly as it is."""
+        invocation_id = self._insert(submit, NEVER, self._intern(to_json(summary)), RAW)
+        arn = summary.get("invocationArn")
+        if isinstance(arn, str):
+            self._raw_ids[arn] = invocation_id
+
+    def _insert(self, submit: int, end: int, template: int, outcome: int) -> str:
+        invocation_id = "".join(self._id_rng.choices(ID_ALPHABET, k=ID_LENGTH))
+        row = self.first_after((submit, invocation_id))
         self.submit.insert(row, submit)
         self.end.insert(row, end)
         self.ids[ID_LENGTH * row : ID_LENGTH * row] = invocation_id.encode()
-        self.template.insert(row, self.intern_template(template))
+        self.template.insert(row, template)
         self.outcome.insert(row, outcome)
+        return invocation_id
 
     def merge(self, other: "Invocations") -> None:
-        """Take over all rows of another; raises ValueError, unchanged, if some are here already."""
-        templates = [self.intern_template(template) for template in other.templates]
-        failures = [self.intern_outcome(failure) for failure in other.outcomes[2:]]
-        outcomes = [COMPLETED, RAW, *failures]
-        merged = Invocations()
-        merged.submit = self.submit + other.submit
-        merged.end = self.end + other.end
-        merged.ids = self.ids + other.ids
-        merged.template = self.template + array("I", map(templates.__getitem__, other.template))
-        merged.outcome = self.outcome + array("I", map(outcomes.__getitem__, other.outcome))
+        """Add all rows of another; raises ValueError, unchanged, if some are here already."""
+        places = [COMPLETED, RAW, *map(self._intern, other.texts[2:])]
+        submit, end, ids = self.submit + other.submit, self.end + other.end, self.ids + other.ids
+        template = self.template + array("I", map(places.__getitem__, other.template))
+        outcome = self.outcome + array("I", map(places.__getitem__, other.outcome))
         if self.submit and other.submit and other.submit[0] <= self.submit[-1]:
-            merged._sort()
-        self.submit, self.end, self.ids = merged.submit, merged.end, merged.ids
-        self.template, self.outcome = merged.template, merged.outcome
+            chunks = [bytes(ids[at : at + ID_LENGTH]) for at in range(0, len(ids), ID_LENGTH)]
+            keys = list(zip(submit, chunks, strict=True))
+            order = sorted(range(len(keys)), key=keys.__getitem__)
+            if any(keys[one] == keys[next_one] for one, next_one in pairwise(order)):
+                raise ValueError("these invocations are there already: choose another seed")
+            ids = bytearray(b"".join(chunks[row] for row in order))
+            for column in (submit, end, template, outcome):
+                column[:] = array(column.typecode, map(column.__getitem__, order))
+        self.submit, self.end, self.ids = submit, end, ids
+        self.template, self.outcome = template, outcome
 
-    def _sort(self) -> None:
-        keys = [(submit, self.id_at(row)) for row, submit in enumerate(self.submit)]
-        order = sorted(range(len(keys)), key=keys.__getitem__)
-        if any(keys[one] == keys[next_one] for one, next_one in pairwise(order)):
-            raise ValueError("these invocations are there already: choose another seed")
-        ids = [keys[row][1] for row in order]
-        self.ids = bytearray("".join(ids).encode())
-        self.submit = array("q", map(self.submit.__getitem__, order))
-        self.end = array("q", map(self.end.__getitem__, order))
-        self.template = array("I", map(self.template.__getitem__, order))
-        self.outcome = array("I", map(self.outcome.__getitem__, order))
+    def status_at(self, row: int, now: int) -> str | None:
+        """The status of a row at a time; None where a raw row has none."""
+        outcome = self.outcome[row]
+        if outcome == RAW:
+            status = orjson.loads(self.texts[self.template[row]]).get("status")
+            return status if isinstance(status, str) else None
+        if self.end[row] > now:
+            return "InProgress"
+        return "Completed" if outcome == COMPLETED else "Failed"
+
+    def summaries(self, rows: Iterable[int], now: int, *, unknown_members: bool) -> list[str]:
+        """The AsyncInvokeSummary of each row at a time, as JSON built without an object per row."""
+        summaries = []
+        for row in rows:
+            text, outcome = self.texts[self.template[row]], self.outcome[row]
+            if outcome == RAW:
+                summaries.append(text)
+                continue
+            if unknown_members:
+                text = text.replace(_OUTPUT, _OUTPUT_WITH_UNKNOWN_MEMBERS, 1)
+            submit, end = iso(self.submit[row]), self.end[row]
+            head = text.replace(ID_MARK, self.id_at(row)) + submit
+            if end > now:
+                summaries.append(f'{head}","status":"InProgress","lastModifiedTime":"{submit}"}}')
+                continue
+            ended = iso(end)
+            tail = f'"lastModifiedTime":"{ended}","endTime":"{ended}"}}'
+            if outcome == COMPLETED:
+                summaries.append(f'{head}","status":"Completed",{tail}')
+            else:
+                failure = self.texts[outcome]
+                summaries.append(f'{head}","status":"Failed","failureMessage":{failure},{tail}')
+        return summaries
+
+
+def partition_of(region: str) -> str:
+    """The AWS partition that a region belongs to."""
+    if region.startswith("us-gov-"):
+        return "aws-us-gov"
+    return "aws-cn" if region.startswith("cn-") else "aws"
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON."""
+    return orjson.dumps(value).decode()

@@ -1,6 +1,8 @@
-"""The models of the timeline: how often they are called, how long they take, how they fail."""
+"""The models of the timeline: their share of the calls, their latencies and their failures."""
 
 from dataclasses import dataclass
+
+from .invocations import partition_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,15 @@ class Model:
     failures: tuple[Failure, ...]
     purpose: str = "video"
 
-    def arn(self, partition: str, account: str, region: str) -> str:
-        """The model's ARN as ListAsyncInvokes gives it."""
-        if self.model_id.startswith("provisioned-model/"):
-            return f"arn:{partition}:bedrock:{region}:{account}:{self.model_id}"
-        return f"arn:{partition}:bedrock:{region}::foundation-model/{self.model_id}"
+
+def model_arn(model_id: str, account: str, region: str) -> str:
+    """The ARN of a model as ListAsyncInvokes lists it; an ARN stays as it is."""
+    if model_id.startswith("arn:"):
+        return model_id
+    head = f"arn:{partition_of(region)}:bedrock:{region}"
+    if model_id.startswith("provisioned-model/"):
+        return f"{head}:{account}:{model_id}"
+    return f"{head}::foundation-model/{model_id}"
 
 
 OUTPUT_BLOCKED = Failure(
@@ -80,5 +86,5 @@ MODELS = (
     Model("provisioned-model/k3v8qmx20t7a", 4, 140, 0.35, 0.008, (INTERNAL, OUTPUT_BLOCKED)),
 )
 
-# What the burst of failures on the bad day says.
+# The failures of the burst on the bad day.
 BAD_DAY_FAILURES = (CAPACITY, INTERNAL, TIMED_OUT)

@@ -11,9 +11,8 @@ from socketserver import TCPServer
 from typing import Any
 
 from . import bedrock, control, sts
-from .errors import ConnectionReset
-from .requests import Answer, Request
-from .world import World
+from .messages import ConnectionReset, Request, Response
+from .state import State
 
 _LOGGER = logging.getLogger(__name__)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -21,14 +20,14 @@ CLOSING_SECONDS = 5.0
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a world, and knows its open connections so that it can close them."""
+    """A server that knows its open connections, so that it can close them."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, address: tuple[str, int], world: World) -> None:
-        self.world = world
+    def __init__(self, address: tuple[str, int], state: State) -> None:
+        self.state = state
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__(address, Handler)
@@ -39,27 +38,25 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for a new connection."""
         with self._changed:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection."""
         super().shutdown_request(request)
         with self._changed:
             self._connections.discard(request)
             self._changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong, unless it is that the client has gone."""
+        """Log the error, unless it is that the client has gone."""
         if not isinstance(sys.exception(), ConnectionError):
             _LOGGER.exception("request from %s failed", client_address)
 
     def server_close(self) -> None:
         """Close the listening socket and all connections; wait for their threads to let go."""
         super().server_close()
-        self.world.closing.set()
+        self.state.closing.set()
         with self._changed:
             for connection in self._connections:
                 with contextlib.suppress(OSError):
@@ -82,54 +79,50 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(self.command, path, query, self.headers, self.rfile.read(length))
         try:
-            self._send(_dispatch(self.server.world, request))
+            self._send(_respond(self.server.state, request))
         except ConnectionReset:
             self.is_reset = self.close_connection = True
 
     # The base class looks its methods up under these names.
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
 
-    def _send(self, answer: Answer) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        for name, value in answer.headers.items():
+    def _send(self, response: Response) -> None:
+        body, headers = response.body, {"Content-Type": "application/json", **response.headers}
+        if isinstance(body, bytes):
+            headers["Content-Length"] = str(len(body))
+        else:
+            headers["Transfer-Encoding"] = "chunked"
+        self.send_response(response.status)
+        for name, value in headers.items():
             self.send_header(name, value)
-        if isinstance(answer.body, bytes):
-            self._send_whole(answer.body, is_cut=answer.is_cut)
-            return
-        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for chunk in answer.body:
+        if isinstance(body, bytes):
+            self.wfile.write(body[: len(body) // 2] if response.is_cut else body)
+            self.close_connection = self.close_connection or response.is_cut
+            return
+        for chunk in body:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
         self.wfile.write(b"0\r\n\r\n")
-
-    def _send_whole(self, body: bytes, *, is_cut: bool) -> None:
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if is_cut else body)
-        self.close_connection = self.close_connection or is_cut
 
     def finish(self) -> None:
         """End the connection, with a reset where that was asked for."""
         super().finish()
         if self.is_reset:
-            linger = socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE
-            self.connection.setsockopt(*linger)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             # Closed here, before the base class would end it properly.
             self.connection.close()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The `Date` of an answer: that of the world's clock."""
-        return super().date_time_string(self.server.world.now / 1000)
+        """The `Date` of a response: that of the virtual clock."""
+        return super().date_time_string(self.server.state.now / 1000)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, the base class's name
-        """Log requests for those who ask for debug messages."""
         _LOGGER.debug(format, *args)
 
 
-def _dispatch(world: World, request: Request) -> Answer:
+def _respond(state: State, request: Request) -> Response:
     if request.path.startswith(control.PREFIX):
-        return control.answer(world, request)
+        return control.respond(state, request)
     if request.path == "/":
-        return sts.answer(world, request)
-    return bedrock.answer(world, request)
+        return sts.respond(state, request)
+    return bedrock.respond(state, request)

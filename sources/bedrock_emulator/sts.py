@@ -6,11 +6,10 @@ import uuid
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from .credentials import Caller, role_account
-from .errors import ServiceError
-from .instants import SECOND, iso
-from .requests import Answer, Request
-from .world import World
+from .credentials import Caller
+from .messages import Request, Response, ServiceError
+from .state import State
+from .timestamps import SECOND, iso
 
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 SHORTEST_SESSION, LONGEST_SESSION, DEFAULT_SESSION = 900, 43_200, 3_600
@@ -25,36 +24,33 @@ _CODES = {
 }
 
 
-def answer(world: World, request: Request) -> Answer:
+def respond(state: State, request: Request) -> Response:
     """Serve one request; errors come in the query protocol's form."""
     request_id = str(uuid.uuid4())
-    headers = {"x-amzn-RequestId": request_id}
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
     try:
-        text, status = _serve(world, request, request_id), 200
+        text, status = _serve(state, request, request_id), 200
     except ServiceError as error:
         text, status = _error(error, request_id), error.status
-    return Answer(text.encode(), status, content_type="text/xml", headers=headers)
+    return Response(text.encode(), status, headers)
 
 
-def _serve(world: World, request: Request, request_id: str) -> str:
+def _serve(state: State, request: Request, request_id: str) -> str:
     parameters = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
     action = parameters.get("Action", "")
-    with world.lock:
-        caller = world.identify(request.headers, "sts")
+    with state.lock:
+        caller = state.authenticate(request, "sts")
         if action == "GetCallerIdentity":
             result = _identity(caller)
         elif action == "AssumeRole":
-            result = _assume_role(world, caller, parameters)
+            result = _assume_role(state, caller, parameters)
         else:
             raise ServiceError("InvalidAction", f"Could not find operation {action}")
     return (
         f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{result}</{action}Result>'
-        f"{_metadata(request_id)}</{action}Response>"
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
+        f"</{action}Response>"
     )
-
-
-def _metadata(request_id: str) -> str:
-    return f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
 
 
 def _identity(caller: Caller) -> str:
@@ -64,18 +60,18 @@ def _identity(caller: Caller) -> str:
     )
 
 
-def _assume_role(world: World, caller: Caller, parameters: dict[str, str]) -> str:
-    role_arn, name, seconds = _role_request(parameters)
-    if world.roles.refuses(role_arn, caller, parameters.get("ExternalId")):
-        raise ServiceError(
-            "AccessDenied",
-            f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: "
-            f"{role_arn}",
-            403,
-        )
-    session = world.roles.assume(role_arn, name, seconds, world.now)
-    # SDKs hold the expiration against the machine's clock, which the virtual one may be years
-    # from: it is told in real time, and kept in virtual time.
+def _assume_role(state: State, caller: Caller, parameters: dict[str, str]) -> str:
+    role_arn, name = parameters.get("RoleArn", ""), parameters.get("RoleSessionName", "")
+    seconds = _duration(parameters)
+    if not _SESSION_NAME.fullmatch(name):
+        raise ServiceError("ValidationError", f"RoleSessionName {name!r} is invalid")
+    if state.roles.refuses(role_arn, caller, parameters.get("ExternalId")):
+        action = f"perform: sts:AssumeRole on resource: {role_arn}"
+        message = f"User: {caller.arn} is not authorized to {action}"
+        raise ServiceError("AccessDenied", message, 403)
+    session = state.roles.assume(role_arn, name, seconds, state.now)
+    # SDKs compare the expiration with the machine's clock, which the virtual one may be years
+    # from: it is announced in real time, and kept in virtual time.
     expiration = iso(int(time.time() + seconds) * SECOND)
     return (
         f"<Credentials><AccessKeyId>{session.access_key}</AccessKeyId>"
@@ -87,19 +83,12 @@ def _assume_role(world: World, caller: Caller, parameters: dict[str, str]) -> st
     )
 
 
-def _role_request(parameters: dict[str, str]) -> tuple[str, str, int]:
-    role_arn = parameters.get("RoleArn", "")
-    role_account(role_arn)
-    name = parameters.get("RoleSessionName", "")
-    if not _SESSION_NAME.fullmatch(name):
-        raise ServiceError("ValidationError", f"RoleSessionName {name!r} is invalid")
-    seconds = parameters.get("DurationSeconds", str(DEFAULT_SESSION))
-    if not seconds.isdecimal() or not SHORTEST_SESSION <= int(seconds[:9]) <= LONGEST_SESSION:
-        raise ServiceError(
-            "ValidationError",
-            f"DurationSeconds must be between {SHORTEST_SESSION} and {LONGEST_SESSION}",
-        )
-    return role_arn, name, int(seconds)
+def _duration(parameters: dict[str, str]) -> int:
+    text = parameters.get("DurationSeconds", str(DEFAULT_SESSION))
+    if not text.isdecimal() or not SHORTEST_SESSION <= int(text[:9]) <= LONGEST_SESSION:
+        message = f"DurationSeconds must be between {SHORTEST_SESSION} and {LONGEST_SESSION}"
+        raise ServiceError("ValidationError", message)
+    return int(text)
 
 
 def _error(error: ServiceError, request_id: str) -> str:

@@ -1,17 +1,14 @@
 """A seeded timeline of invocations that looks like the life of a video and search team."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, product
 from math import ceil, log
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
-from .instants import DAY, HOUR, SECOND, milliseconds
-from .invocations import COMPLETED, ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations
-from .models import BAD_DAY_FAILURES, MODELS, Failure, Model
-from .summaries import partition_of, template, to_json
+from .invocations import ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations, partition_of
+from .models import BAD_DAY_FAILURES, MODELS, Failure, Model, model_arn
+from .timestamps import DAY, HOUR, SECOND, milliseconds
 
 # Submissions per hour of the day (UTC), relative to each other.
 DAILY_RHYTHM = (3, 2, 2, 2, 3, 5, 9, 15, 24, 30, 32, 31, 27, 30, 33, 32, 28, 22, 15, 11, 9, 7, 5, 4)
@@ -21,32 +18,23 @@ STRAGGLER_RATE = 0.005
 NEVER_ENDING_RATE = 0.00005
 BAD_DAY_FAILURE_RATE = 0.75
 BAD_DAY_HOURS = 6
-_FAILURES = tuple(
-    dict.fromkeys((*BAD_DAY_FAILURES, *(failure for model in MODELS for failure in model.failures)))
-)
 
 
-@dataclass(frozen=True, slots=True)
-class BadDay:
+class BadDay(NamedTuple):
     """A few hours in which one model mostly fails."""
 
     model: Model
     start: int
     end: int
 
-    def hits(self, model: Model, submit: int) -> bool:
-        """Whether an invocation of this model at this time is part of the burst."""
-        return model is self.model and self.start <= submit < self.end
-
 
 def generate(
-    *,
-    seed: int,
     account: str,
     region: str,
     count: int,
     start: datetime,
     end: datetime,
+    seed: int,
     never_ending_rate: float = NEVER_ENDING_RATE,
 ) -> Invocations:
     """Invocations submitted in ``[start, end)``; equal arguments give equal rows.
@@ -60,7 +48,7 @@ def generate(
     if not 0 <= never_ending_rate <= 1:
         raise ValueError(f"never_ending_rate must be between 0 and 1, not {never_ending_rate!r}")
     rng = Random(f"{seed}/{account}/{region}/{count}/{first}/{last}")
-    rows = Invocations()
+    rows = Invocations(account, region)
     rows.submit.extend(_submit_times(rng, count, first, last))
     rows.ids = _ids(rng, rows)
     _run(rng, rows, _template_choices(rows, account, region), plan_bad_day(rng, first, last))
@@ -72,14 +60,9 @@ def _submit_times(rng: Random, count: int, first: int, last: int) -> list[int]:
     sizes = _batch_sizes(rng, count)
     hours = range(first - first % HOUR, last, HOUR)
     spans = [(max(hour, first), min(hour + HOUR, last)) for hour in hours]
-    busy = list(
-        accumulate(
-            _activity(rng, hour) * (b - a) for hour, (a, b) in zip(hours, spans, strict=True)
-        )
-    )
+    weights = [_activity(rng, hour) * (b - a) for hour, (a, b) in zip(hours, spans, strict=True)]
     submits = []
-    chosen = rng.choices(spans, cum_weights=busy, k=len(sizes))
-    for size, (a, b) in zip(sizes, chosen, strict=True):
+    for size, (a, b) in zip(sizes, rng.choices(spans, weights, k=len(sizes)), strict=True):
         submits.extend([a + int(rng.random() * (b - a))] * size)
     return sorted(submits)
 
@@ -107,14 +90,10 @@ def _ids(rng: Random, rows: Invocations) -> bytearray:
     for _, ties in groupby(rows.submit):
         size = sum(1 for _ in ties)
         if size > 1:
-            cut = slice(ID_LENGTH * row, ID_LENGTH * (row + size))
-            ids[cut] = b"".join(sorted(_chunks(ids[cut])))
+            cut = range(ID_LENGTH * row, ID_LENGTH * (row + size), ID_LENGTH)
+            ids[cut.start : cut.stop] = b"".join(sorted(ids[at : at + ID_LENGTH] for at in cut))
         row += size
     return ids
-
-
-def _chunks(ids: bytearray) -> Iterator[bytearray]:
-    return (ids[at : at + ID_LENGTH] for at in range(0, len(ids), ID_LENGTH))
 
 
 def plan_bad_day(rng: Random, first: int, last: int) -> BadDay:
@@ -132,21 +111,13 @@ def plan_bad_day(rng: Random, first: int, last: int) -> BadDay:
 
 def _template_choices(rows: Invocations, account: str, region: str) -> list[list[int]]:
     """For each model the templates it draws from; repeated ones are the more common ones."""
-    outputs = _outputs(account, region)
-    return [
-        [
-            rows.intern_template(template(account, region, arn, output, token))
-            for output in outputs[model.purpose]
-            for token in (
-                f"{model.purpose}-{ID_MARK}",
-                f"nightly/{ID_MARK}",
-                f"job-{ID_MARK}",
-                None,
-            )
-        ]
-        for model in MODELS
-        for arn in [model.arn(partition_of(region), account, region)]
-    ]
+    outputs, choices = _outputs(account, region), []
+    for model in MODELS:
+        arn = model_arn(model.model_id, account, region)
+        tokens = (f"{model.purpose}-{ID_MARK}", f"nightly/{ID_MARK}", f"job-{ID_MARK}", None)
+        pairs = product(outputs[model.purpose], tokens)
+        choices.append([rows.intern_template(arn, output, token) for output, token in pairs])
+    return choices
 
 
 def _outputs(account: str, region: str) -> dict[str, list[dict[str, Any]]]:
@@ -164,7 +135,6 @@ def _outputs(account: str, region: str) -> dict[str, list[dict[str, Any]]]:
 
 def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadDay) -> None:
     """Decide for each row its model, output, outcome and end."""
-    places = {failure: rows.intern_outcome(to_json(failure.message)) for failure in _FAILURES}
     numbers = range(len(MODELS))
     weights = list(accumulate(model.weight for model in MODELS))
     scales = [log(model.median_seconds * SECOND) for model in MODELS]
@@ -172,14 +142,15 @@ def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadD
     for submit in rows.submit:
         if submit != previous:
             [number] = rng.choices(numbers, cum_weights=weights)
-            model, chosen = MODELS[number], rng.choice(choices[number])
+            model, template = MODELS[number], rng.choice(choices[number])
             previous = submit
         latency = rng.lognormvariate(scales[number], model.sigma)
-        failure = _failure(rng, model, bad_day.hits(model, submit))
+        on_bad_day = model is bad_day.model and bad_day.start <= submit < bad_day.end
+        failure = _failure(rng, model, on_bad_day)
         if failure:
             latency *= failure.pace
-        rows.template.append(chosen)
-        rows.outcome.append(places[failure] if failure else COMPLETED)
+        rows.template.append(template)
+        rows.outcome.append(rows.intern_outcome(failure.message if failure else None))
         rows.end.append(submit + max(int(latency), 1))
 
 

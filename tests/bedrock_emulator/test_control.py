@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bedrock_emulator import Control, ControlError, Emulator
-from bedrock_emulator.control import LISTING, ROUTES
+from bedrock_emulator import Control, ControlError, Emulator, Faults
+from bedrock_emulator.control import METHODS
 
 from .wire import (
     ACCOUNT,
@@ -25,23 +25,26 @@ from .wire import (
     raw_rows,
 )
 
+LISTING = "listing(account, region): "
 README = Path(__file__).parents[2] / "sources" / "bedrock_emulator" / "README.md"
-COMMAND = re.compile(r"^curl (?:-X (\w+) )?\"?\$URL(\S+?)\"?(?: -d '(.*?)')?$", re.M | re.S)
+COMMAND = re.compile(
+    r"^curl (-X POST )?\"?\$URL/_emulator/(\S+?)\"?(?: -d '(.*?)')?$", re.MULTILINE | re.DOTALL
+)
 
 
 def test_every_command_of_the_readme_works(emulator: Emulator) -> None:
-    """Each curl command is sent as it stands; together they name every route."""
-    commands = COMMAND.findall(README.read_text())
+    """Each curl command is sent as it stands; together they name every method."""
     used = set()
-    for method, path, body in commands:
-        name = f"{method or 'GET'} {path.partition('?')[0].removeprefix('/_emulator')}"
+    for option, path, body in COMMAND.findall(README.read_text()):
+        # curl posts what it is given to send.
+        method = "POST" if option or body else "GET"
         status, _, answer = fetch(
-            emulator.url, path, method=method or "GET", body=body.encode() or None
+            emulator.url, f"/_emulator/{path}", method=method, body=body.encode() or None
         )
-        assert (status, name) == (200, name), answer
-        used.add(name)
+        assert (status, path) == (200, path), answer
+        used.add(path.partition("?")[0])
 
-    assert used == {LISTING, *ROUTES}
+    assert used == {"listing", *METHODS}
 
 
 def test_the_truth_equals_what_the_api_lists(emulator: Emulator, control: Control) -> None:
@@ -80,20 +83,24 @@ def test_populating_adds_to_what_is_there(control: Control) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "message"),
     [
-        ("GET", "/nowhere", "", "no route 'GET /nowhere'; there are GET /listing, GET /clock"),
-        ("PUT", "/clock", "{now}", "the body is not JSON: "),
-        ("PUT", "/clock", "[]", "the body must be a JSON object"),
-        ("PUT", "/clock", "{}", "now is missing"),
-        ("PUT", "/clock", '{"now": 5}', "now cannot be 5"),
-        ("PUT", "/clock", '{"now": "noon"}', "'noon' is not an ISO 8601 time with a zone"),
-        ("PUT", "/clock", '{"now": "2026-01-01T00:00:00"}', "'2026-01-01T00:00:00' is not an ISO"),
-        ("POST", "/clock/advance", '{"seconds": true}', "seconds cannot be True"),
-        ("POST", "/clock/advance", '{"seconds": 1e15}', "seconds 1000000000000000.0 leads out"),
-        ("POST", "/clock/advance", '{"seconds": 1, "minutes": 1}', "unknown member minutes"),
-        ("GET", "/listing?account=12&region=x", "", "account must be 12 digits, not '12'"),
-        ("GET", f"/listing?account={ACCOUNT}&region=Ohio", "", "region must be a region's name"),
-        ("GET", f"/listing?account={ACCOUNT}", "", "region is missing"),
-        ("PUT", "/faults", '{"faults": {"gremlins": 1}}', "unknown fault 'gremlins'"),
+        ("GET", "nowhere", "", "there is no GET /_emulator/nowhere; there are GET /_emulator/lis"),
+        ("POST", "nowhere", "", "there is no POST /_emulator/nowhere; there are"),
+        ("POST", "__init__", "", "there is no POST /_emulator/__init__; there are"),
+        ("GET", "now", "", "there is no GET /_emulator/now; there are"),
+        ("POST", "set_clock", "{now}", "JSON is malformed: "),
+        ("POST", "set_clock", "[]", "set_clock(now): Expected `object`, got `array`"),
+        ("POST", "set_clock", "{}", "set_clock(now): Object missing required field `now`"),
+        ("POST", "set_clock", '{"now": 5}', "set_clock(now): Expected `datetime`, got `int`"),
+        ("POST", "set_clock", '{"now": "noon"}', "set_clock(now): Invalid RFC3339 encoded"),
+        ("POST", "set_clock", '{"now": "2026-01-01T00:00:00"}', "2026-01-01T00:00:00 has no time"),
+        ("POST", "advance", '{"step": true}', "advance(step): Expected `duration`, got `bool`"),
+        ("POST", "advance", '{"step": "P4000000D"}', "a step of 4000000 days, 0:00:00 leads out"),
+        ("POST", "advance", '{"step": "PT1S", "x": 1}', "advance(step): Object contains unknown"),
+        ("GET", "listing?account=12&region=x", "", f"{LISTING}Expected `str` matching regex"),
+        ("GET", f"listing?account={ACCOUNT}&region=Ohio", "", f"{LISTING}Expected `str` matching"),
+        ("GET", f"listing?account={ACCOUNT}", "", f"{LISTING}Object missing required field `reg"),
+        ("POST", "set_faults", '{"faults": {"gremlins": 1}}', "unknown fault 'gremlins'"),
+        ("POST", "set_faults", '{"faults": {}, "account": "?"}', "set_faults(faults, account, re"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_message(
@@ -101,7 +108,7 @@ def test_what_is_wrong_is_said_in_one_message(
 ) -> None:
     """A 400 with the message alone."""
     status, _, answer = fetch(
-        emulator.url, f"/_emulator{path}", method=method, body=body.encode() or None
+        emulator.url, f"/_emulator/{path}", method=method, body=body.encode() or None
     )
 
     assert (status, list(orjson.loads(answer))) == (400, ["message"])
@@ -110,9 +117,9 @@ def test_what_is_wrong_is_said_in_one_message(
 
 def test_control_raises_with_the_message(control: Control) -> None:
     """The emulator's own words."""
-    with pytest.raises(ControlError, match="account must be 12 digits, not 'me'"):
+    with pytest.raises(ControlError, match=r"submit\(account, .* regex .*12.* at `\$.account`"):
         control.submit("me", REGION, submit_time=NOW)
-    with pytest.raises(ControlError, match="duration_seconds cannot be -60"):
+    with pytest.raises(ControlError, match="duration cannot be negative"):
         control.submit(ACCOUNT, REGION, submit_time=NOW, duration=-MINUTE)
 
 
@@ -133,3 +140,20 @@ def test_submit_times_are_aware(control: Control) -> None:
     """A time without a zone is refused with the remedy."""
     with pytest.raises(ValueError, match="has no time zone: add one"):
         control.set_clock(datetime(2026, 1, 1))
+
+
+def test_control_has_the_methods_of_the_server_and_no_others(control: Control) -> None:
+    """A wrong name or number of arguments is an error of Python's, before any call."""
+    with pytest.raises(AttributeError, match="the emulator has no method rewind"):
+        _ = control.rewind  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        control.advance(MINUTE, MINUTE)  # type: ignore[call-arg]
+
+
+def test_fault_settings_are_those_that_were_set(control: Control) -> None:
+    """By account and region, with the defaults of all others."""
+    control.faults(region=OTHER_REGION, short_pages=True)
+
+    assert control.fault_settings() == {("*", OTHER_REGION): Faults(short_pages=True)}
+    control.clear_faults()
+    assert control.fault_settings() == {}

@@ -40,11 +40,11 @@ def test_faults_belong_to_their_scope(control: Control, connect: Connect) -> Non
     ("faults", "message"),
     [
         ({"gremlins": 1}, "unknown fault 'gremlins'; known are seed, throttle_per_second"),
-        ({"reset_rate": 1.5}, "fault reset_rate cannot be 1.5"),
-        ({"hang_seconds": -1}, "fault hang_seconds cannot be -1"),
-        ({"access_denied": "yes"}, "fault access_denied takes a bool, not 'yes'"),
-        ({"short_pages": 1}, "fault short_pages takes a bool, not 1"),
-        ({"token_ttl_calls": True}, "fault token_ttl_calls takes a int, not True"),
+        ({"reset_rate": 1.5}, "Expected `float` <= 1.0 - at `$.reset_rate`"),
+        ({"hang_seconds": -1}, "Expected `float` >= 0.0 - at `$.hang_seconds`"),
+        ({"access_denied": "yes"}, "Expected `bool`, got `str` - at `$.access_denied`"),
+        ({"short_pages": 1}, "Expected `bool`, got `int` - at `$.short_pages`"),
+        ({"token_ttl_calls": True}, "Expected `int`, got `bool` - at `$.token_ttl_calls`"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(

@@ -5,11 +5,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
+import msgspec
 import orjson
 import pytest
 
 from bedrock_emulator import Control, Emulator
-from bedrock_emulator import list_request as limits
+from bedrock_emulator.listing import ListRequest
 
 from .shapes import operation, violations
 from .wire import (
@@ -147,20 +148,22 @@ def test_errors_have_the_wire_form_of_the_model(
 
 
 def test_every_limit_of_the_list_request_is_the_models() -> None:
-    """The emulator's limits are read off the model, which would show when it moves on."""
+    """The emulator's limits are the model's, which would show when it moves on."""
     members = operation("ListAsyncInvokes").input_shape.members
-
-    assert members["maxResults"].metadata == {"min": 1, "max": limits.MOST_RESULTS}
-    assert tuple(members["statusEquals"].enum) == limits.STATUSES
-    assert tuple(members["sortOrder"].enum) == limits.SORT_ORDERS
-    assert tuple(members["sortBy"].enum) == limits.SORT_KEYS
-    assert members["nextToken"].metadata["max"] == limits.LONGEST_TOKEN
-    assert set(members) == {
-        "submitTimeAfter",
-        "submitTimeBefore",
-        "statusEquals",
-        "maxResults",
-        "nextToken",
-        "sortBy",
-        "sortOrder",
+    limits = {
+        "maxResults": ("minimum", "maximum"),
+        "nextToken": ("minLength", "maxLength"),
+        "statusEquals": ("enum",),
+        "sortBy": ("enum",),
+        "sortOrder": ("enum",),
     }
+
+    _, schemas = msgspec.json.schema_components([ListRequest])
+    ours = schemas["ListRequest"]["properties"]
+
+    assert set(ours) == set(members)
+    for name, keywords in limits.items():
+        schema, *_ = ours[name].get("anyOf", [ours[name]])
+        limit = members[name].metadata
+        expected = [sorted(limit["enum"])] if "enum" in limit else [limit["min"], limit["max"]]
+        assert [schema[keyword] for keyword in keywords] == expected, name

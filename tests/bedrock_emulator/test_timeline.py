@@ -9,13 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from bedrock_emulator.instants import DAY as DAY_MILLISECONDS
-from bedrock_emulator.instants import HOUR as HOUR_MILLISECONDS
-from bedrock_emulator.instants import milliseconds, moment
 from bedrock_emulator.invocations import COMPLETED, NEVER, Invocations
-from bedrock_emulator.models import MODELS
-from bedrock_emulator.summaries import render
+from bedrock_emulator.models import MODELS, model_arn
 from bedrock_emulator.timeline import BadDay, generate, plan_bad_day
+from bedrock_emulator.timestamps import DAY as DAY_MILLISECONDS
+from bedrock_emulator.timestamps import HOUR as HOUR_MILLISECONDS
+from bedrock_emulator.timestamps import milliseconds, to_datetime
 
 from .wire import ACCOUNT, DAY, HOUR, NOW, REGION
 
@@ -31,7 +30,7 @@ def timeline(**changed: Any) -> Invocations:
 
 def summaries(rows: Invocations, now: int = LONG_AFTER) -> list[dict[str, Any]]:
     """All rows as they are listed at an instant."""
-    texts = render(rows, range(len(rows)), now, unknown_members=False)
+    texts = rows.summaries(range(len(rows)), now, unknown_members=False)
     return [orjson.loads(text) for text in texts]
 
 
@@ -74,7 +73,7 @@ def test_it_has_as_many_rows_as_asked_in_the_span(count: int, span: Any) -> None
     assert len(keys) == len(rows.end) == len(rows.template) == len(rows.outcome) == count
     assert keys == sorted(keys)
     assert len({id_ for _, id_ in keys}) == count
-    assert all(NOW <= moment(submit) < NOW + span for submit in rows.submit)
+    assert all(NOW <= to_datetime(submit) < NOW + span for submit in rows.submit)
     assert all(end > submit for submit, end in zip(rows.submit, rows.end, strict=True))
 
 
@@ -97,7 +96,7 @@ def test_batches_share_a_millisecond(rows: Invocations) -> None:
 def test_every_model_has_its_own_latency_and_failures(listed: list[dict[str, Any]]) -> None:
     """Seven models, one of them provisioned; each median near its own, each failing at times."""
     for model in MODELS:
-        arn = model.arn("aws", ACCOUNT, REGION)
+        arn = model_arn(model.model_id, ACCOUNT, REGION)
         of_model = [row for row in listed if row["modelArn"] == arn]
         latencies = [_seconds(row) for row in of_model if row["status"] == "Completed"]
         failed = [row for row in of_model if row["status"] == "Failed"]
@@ -116,7 +115,7 @@ def _seconds(row: dict[str, Any]) -> float:
 def test_days_are_busier_than_nights_and_weekends(rows: Invocations) -> None:
     """Ten in the morning against three at night, Tuesday against Sunday."""
     hours = Counter(submit % DAY_MILLISECONDS // HOUR_MILLISECONDS for submit in rows.submit)
-    weekdays = Counter(moment(submit).weekday() for submit in rows.submit)
+    weekdays = Counter(to_datetime(submit).weekday() for submit in rows.submit)
 
     assert hours[10] > 5 * hours[3]
     assert weekdays[1] > 2 * weekdays[6]
@@ -140,9 +139,9 @@ def test_the_bad_day_is_a_working_day_inside_the_span() -> None:
     first = milliseconds(START)
     for seed in range(20):
         bad_day = plan_bad_day(Random(seed), first, milliseconds(END))
-        day = moment(bad_day.start)
+        day = to_datetime(bad_day.start)
         assert day.weekday() < 5
-        assert START <= day < moment(bad_day.end) <= END
+        assert START <= day < to_datetime(bad_day.end) <= END
         assert (day.hour, bad_day.end - bad_day.start) == (9, 6 * HOUR_MILLISECONDS)
 
     short = plan_bad_day(Random(1), first, first + 3 * HOUR_MILLISECONDS)
@@ -190,7 +189,7 @@ def test_a_row_costs_a_few_dozen_bytes(rows: Invocations) -> None:
     size = sum(column.itemsize * len(column) for column in columns) + len(rows.ids)
 
     assert size / len(rows) == 36
-    assert len(rows.templates) < 200
+    assert len(rows.texts) < 200
 
 
 def test_merging_keeps_the_order_and_every_row() -> None:
@@ -202,8 +201,8 @@ def test_merging_keeps_the_order_and_every_row() -> None:
         key=lambda row: (row["submitTime"], row["invocationArn"]),
     )
 
-    merged = Invocations()
-    merged.intern_template("moves the places of all others")
+    merged = Invocations(ACCOUNT, REGION)
+    merged.intern_template("moves the places of all others", {}, None)
     merged.intern_outcome("these too")
     merged.merge(one)
     merged.merge(other)
@@ -222,10 +221,12 @@ def test_the_same_timeline_twice_is_refused() -> None:
     assert summaries(rows) == before
 
 
-def test_every_row_can_be_found_by_its_id(rows: Invocations) -> None:
-    """And what is not an id is not found."""
-    assert all(rows.find(rows.id_at(row)) == row for row in range(0, len(rows), 997))
-    assert rows.find(rows.id_at(5)[6:] + rows.id_at(6)[:6]) is None
-    assert rows.find("short") is None
-    assert rows.find("") is None
+def test_every_row_can_be_found_by_its_arn(rows: Invocations) -> None:
+    """And what is not an ARN of theirs is not found."""
+    prefix = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/"
+    assert all(rows.find(prefix + rows.id_at(row)) == row for row in range(0, len(rows), 997))
+    assert rows.find(prefix + rows.id_at(5)[6:] + rows.id_at(6)[:6]) is None
+    assert rows.find(prefix + "short") is None
+    assert rows.find(prefix) is None
+    assert rows.find(rows.id_at(5)) is None
     assert COMPLETED in rows.outcome

@@ -1,0 +1,336 @@
+"""The control API under /_emulator, and its client: clock, invocations, faults, counters, roles.
+
+``POST /_emulator/METHOD`` calls a method of `ControlMethods`; the body is a JSON object of its
+arguments by name. ``GET /_emulator/listing`` streams a scope's listing.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from http.client import HTTPConnection, HTTPResponse
+from inspect import signature
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import asdict
+
+from .credentials import Roles
+from .faults import Faults
+from .invocations import NEVER
+from .listing import ListRequest, View
+from .messages import Request, Response
+from .models import model_arn
+from .state import ANY, State
+from .timeline import NEVER_ENDING_RATE, generate
+from .timestamps import MILLISECOND, milliseconds, to_datetime
+
+PREFIX = "/_emulator/"
+BLOCK_ROWS = 5_000
+TIMEOUT_SECONDS = 300.0
+LATEST_TIME = 253_402_300_799_999
+
+Account = Annotated[str, Meta(pattern=r"\A\d{12}\Z")]
+Region = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,20}\Z")]
+AnyAccount = Annotated[str, Meta(pattern=r"\A(\d{12}|\*)\Z")]
+AnyRegion = Annotated[str, Meta(pattern=r"\A([a-z0-9-]{1,20}|\*)\Z")]
+Summary = dict[str, Any]
+COUNTERS = (
+    "list_calls",
+    "get_calls",
+    "start_calls",
+    "rows_served",
+    "access_denied",
+    "throttled",
+    "error_500",
+    "error_503",
+    "reset",
+    "cut_body",
+    "hung",
+    "empty_page",
+    "short_page",
+    "expired_token",
+)
+
+
+class ControlMethods:
+    """The methods that can be called over HTTP; the server holds the state's lock meanwhile.
+
+    ``account`` is 12 digits and ``region`` a region's name; times are aware datetimes.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def now(self) -> datetime:
+        """The virtual clock, in UTC."""
+        return to_datetime(self._state.now)
+
+    def set_clock(self, now: datetime) -> datetime:
+        """Set the virtual clock; returns it."""
+        self._state.now = milliseconds(now)
+        return self.now()
+
+    def advance(self, step: timedelta) -> datetime:
+        """Move the virtual clock; returns it."""
+        now = self._state.now + round(step / MILLISECOND)
+        if not 0 <= now <= LATEST_TIME:
+            raise ValueError(f"a step of {step} leads out of the calendar")
+        self._state.now = now
+        return self.now()
+
+    def populate(
+        self,
+        account: Account,
+        region: Region,
+        count: int,
+        start: datetime,
+        end: datetime,
+        seed: int = 0,
+        *,
+        never_ending_rate: float = NEVER_ENDING_RATE,
+    ) -> int:
+        """Add a generated timeline submitted in ``[start, end)``; returns its length."""
+        rows = generate(account, region, count, start, end, seed, never_ending_rate)
+        self._state.scope(account, region).invocations.merge(rows)
+        return len(rows)
+
+    def submit(
+        self,
+        account: Account,
+        region: Region,
+        *,
+        submit_time: datetime,
+        duration: timedelta | None = None,
+        failure_message: str | None = None,
+        model_id: str = "amazon.nova-reel-v1:1",
+        client_request_token: str | None = None,
+        s3_uri: str = "s3://invocations/output",
+    ) -> str:
+        """Add one invocation; returns its ARN.
+
+        It ends after ``duration`` (None: never), ``Failed`` if there is a failure message and
+        ``Completed`` otherwise. ``model_id`` may be a whole model ARN.
+        """
+        submit, end = milliseconds(submit_time), NEVER
+        if duration is not None:
+            end = submit + round(duration / MILLISECOND)
+        if end < submit:
+            raise ValueError(f"duration cannot be negative, as {duration}")
+        return self._state.scope(account, region).invocations.add(
+            submit,
+            end,
+            model_arn(model_id, account, region),
+            {"s3Uri": s3_uri},
+            client_request_token,
+            failure_message,
+        )
+
+    def put_raw(
+        self, account: Account, region: Region, submit_time: datetime, summary: Summary
+    ) -> None:
+        """Add a summary that is listed exactly as it is, sorted under the given time."""
+        self._state.scope(account, region).invocations.add_raw(milliseconds(submit_time), summary)
+
+    def scopes(self) -> dict[tuple[str, str], int]:
+        """The scopes (account, region) that have invocations, and how many."""
+        scopes = self._state.scopes.items()
+        return {key: len(scope.invocations) for key, scope in scopes if len(scope.invocations)}
+
+    def set_faults(
+        self, faults: dict[str, Any], account: AnyAccount = ANY, region: AnyRegion = ANY
+    ) -> None:
+        """Replace the faults of a scope, or by default of all; see `Faults` for their names.
+
+        The most specific setting counts alone: they are not added up.
+        """
+        self._state.fault_settings[account, region] = Faults.parse(faults)
+        self._state.inject_faults()
+
+    def fault_settings(self) -> dict[tuple[str, str], Faults]:
+        """The faults as they were set, by account and region."""
+        return self._state.fault_settings
+
+    def clear_faults(self) -> None:
+        """Bring all scopes back to good health."""
+        self._state.fault_settings.clear()
+        self._state.inject_faults()
+
+    def calls(self) -> dict[tuple[str, str], dict[str, int]]:
+        """The counters of each scope (account, region) that was called."""
+        return {
+            key: {name: scope.counters[name] for name in COUNTERS}
+            for key, scope in self._state.scopes.items()
+            if scope.counters
+        }
+
+    def reset_calls(self) -> None:
+        """Set all counters to zero."""
+        for scope in self._state.scopes.values():
+            scope.counters.clear()
+
+    def refuse_role(self, role_arn: str) -> None:
+        """Refuse to let anybody assume a role."""
+        self._state.roles.refused.add(role_arn)
+
+    def misdirect_role(self, role_arn: str, account: Account) -> None:
+        """Let a role's sessions land in another account than its ARN says."""
+        self._state.roles.misdirected[role_arn] = account
+
+    def trust(
+        self, role_arn: str, *, principal: str | None = None, external_id: str | None = None
+    ) -> None:
+        """Let nobody assume a role but one principal, or whoever has an external id, or both.
+
+        ``principal`` is the ARN of a role without a path, or of a user.
+        """
+        self._state.roles.trusts[role_arn] = principal, external_id
+
+    def close_account(self, account: Account) -> None:
+        """Turn away whoever shows credentials of an account, or assumes a role in it."""
+        self._state.roles.closed.add(account)
+
+    def sessions(self) -> list[dict[str, str]]:
+        """Every session of a role: its ``arn``, ``access_key``, ``secret_key`` and ``token``."""
+        names = ("arn", "access_key", "secret_key", "token")
+        sessions = self._state.roles.sessions.values()
+        return [{name: getattr(session, name) for name in names} for session in sessions]
+
+    def limit_sessions(self, duration: timedelta) -> None:
+        """Let new role sessions expire after so much virtual time, whatever is asked for."""
+        self._state.roles.session_seconds = int(duration.total_seconds())
+
+    def reset_roles(self) -> None:
+        """Let all roles be assumed again, for as long as asked; open all accounts."""
+        self._state.roles = Roles(sessions=self._state.roles.sessions)
+
+
+def listing(state: State, account: Account, region: Region) -> Iterator[bytes]:
+    """Read all that is listed at this time of the clock: one summary per line, ascending."""
+    with state.lock:
+        scope = state.scope(account, region)
+        view = View(scope.invocations, state.now, scope.injector.faults)
+    position, has_more = None, True
+    while has_more:
+        with state.lock:
+            rows, has_more = view.page(ListRequest(sort_order="Ascending"), position, BLOCK_ROWS)
+            lines = view.summaries(rows)
+            position = view.invocations.key_at(rows[-1]) if rows else None
+        if lines:
+            yield ("\n".join(lines) + "\n").encode()
+
+
+def _argument_type(function: Callable[..., Any]) -> type[Struct]:
+    """The arguments of a function as one type: the client writes it, the server checks it."""
+    hints = get_type_hints(function, include_extras=True)
+    _, *parameters = signature(function).parameters.values()
+    fields = [
+        (one.name, hints[one.name], msgspec.NODEFAULT if one.default is one.empty else one.default)
+        for one in parameters
+    ]
+    return msgspec.defstruct(function.__name__, fields, forbid_unknown_fields=True)
+
+
+LISTING = _argument_type(listing)
+METHODS = {
+    name: _argument_type(method)
+    for name, method in vars(ControlMethods).items()
+    if not name.startswith("_")
+}
+
+
+def respond(state: State, request: Request) -> Response:
+    """Serve one control request; what is wrong with it comes as a 400 with one message."""
+    try:
+        if (request.method, request.path) == ("GET", f"{PREFIX}listing"):
+            scope = _check(dict(parse_qsl(request.query, keep_blank_values=True)), LISTING)
+            headers = {"Content-Type": "application/x-ndjson"}
+            return Response(listing(state, **scope), headers=headers)
+        return Response(_call(state, request))
+    except (ValueError, msgspec.MsgspecError) as error:
+        return Response(msgspec.json.encode({"message": str(error)}), 400)
+
+
+def _check(values: Any, arguments: type[Struct]) -> dict[str, Any]:
+    try:
+        return asdict(msgspec.convert(values, arguments))
+    except msgspec.ValidationError as error:
+        usage = f"{arguments.__name__}({', '.join(arguments.__struct_fields__)})"
+        raise ValueError(f"{usage}: {error}") from None
+
+
+def _call(state: State, request: Request) -> bytes:
+    name = request.path.removeprefix(PREFIX)
+    if request.method != "POST" or name not in METHODS:
+        raise ValueError(
+            f"there is no {request.method} {request.path}; there are GET {PREFIX}listing and POST "
+            f"{PREFIX}METHOD, where METHOD is one of {', '.join(METHODS)}"
+        )
+    arguments = _check(msgspec.json.decode(request.body or b"{}"), METHODS[name])
+    with state.lock:
+        result = getattr(ControlMethods(state), name)(**arguments)
+        # No scope can be a key in JSON: dicts travel as their items.
+        return msgspec.json.encode(list(result.items()) if isinstance(result, dict) else result)
+
+
+class ControlError(ValueError):
+    """The control API refused a request; the message says why."""
+
+
+if TYPE_CHECKING:
+    _Methods = ControlMethods
+else:
+    _Methods = object
+
+
+class Control(_Methods):
+    """The `ControlMethods` of an emulator at a URL, in this process or another.
+
+    Each method raises `ControlError` where the emulator refuses, and OSError where it cannot be
+    reached.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def faults(self, account: str = ANY, region: str = ANY, **faults: Any) -> None:
+        """`set_faults`, with each fault as a keyword."""
+        self.set_faults(faults, account, region)
+
+    def listing(self, account: str, region: str) -> list[Summary]:
+        """All that the API would list at this time of the clock, ascending."""
+        return list(self.iter_listing(account, region))
+
+    def iter_listing(self, account: str, region: str) -> Iterator[Summary]:
+        """`listing`, one summary at a time."""
+        query = urlencode({"account": account, "region": region})
+        with self._send("GET", f"listing?{query}") as response:
+            yield from map(msgspec.json.decode, response)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in METHODS:
+                raise AttributeError(f"the emulator has no method {name}")
+            return partial(self._call, name)
+
+    def _call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        body = msgspec.json.encode(METHODS[name](*args, **kwargs))
+        with self._send("POST", name, body) as response:
+            result = msgspec.json.decode(response.read())
+        result_type: Any = get_type_hints(getattr(ControlMethods, name))["return"]
+        if get_origin(result_type) is dict:
+            result = {tuple(key): value for key, value in result}
+        return msgspec.convert(result, result_type)
+
+    @contextmanager
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Iterator[HTTPResponse]:
+        address = urlsplit(self.url).netloc
+        with closing(HTTPConnection(address, timeout=TIMEOUT_SECONDS)) as connection:
+            connection.request(method, PREFIX + path, body)
+            with connection.getresponse() as response:
+                if response.status != 200:
+                    raise ControlError(msgspec.json.decode(response.read())["message"])
+                yield response
