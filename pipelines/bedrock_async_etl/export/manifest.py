@@ -9,33 +9,10 @@ import msgspec
 from fsspec import AbstractFileSystem
 
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.parquet import ExportedFile, Partition
 from bedrock_async_etl.files.publication import STAGING, published_manifest
 
 FORMAT: Final = 1
-
-
-@dataclass(frozen=True)
-class ExportedFile:
-    """A Parquet file; its path is relative to the export."""
-
-    path: str
-    rows: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Partition:
-    """Files in one folder: those of a date, or of a table that is not partitioned."""
-
-    folder: str
-    rows: int
-    fingerprint: str
-    """Changes with the rows, whatever their order."""
-    files: Sequence[ExportedFile] = ()
-
-    @property
-    def bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from bedrock_async_etl.destinations import BUILDS_ON, settled_pipeline
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_invokes import extraction_source, new_extraction
@@ -83,8 +83,8 @@ def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
 
 def leave_a_package(database: Path) -> None:
     """What a run leaves that is killed just before it writes to the database."""
-    with DuckDBDestination(database).opened() as session, new_extraction() as extraction:
-        settled = settled_pipeline(session)
+    with DuckDBDestination(database).load_session() as session, new_extraction() as extraction:
+        settled = settle(session.pipeline, session.working_directory)
         pipeline = settled.pipeline
         pipeline.set_local_state_val(BUILDS_ON, settled.version)
         pipeline.extract(extraction_source(extraction))
@@ -135,7 +135,7 @@ def test_rows_that_need_more_memory_than_usual_are_loaded(
     )
     with (
         pytest.raises(duckdb.OutOfMemoryException),
-        DuckDBDestination(database).opened() as session,
+        DuckDBDestination(database).load_session() as session,
     ):
         session.connect().sql("create table t as from range(10_000_000)")
     assert load(DuckDBDestination(database)).rows_loaded == 20_000
