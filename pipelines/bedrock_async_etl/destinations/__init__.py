@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import dlt
 import duckdb
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
-
-
-class ModelBuild(Protocol):
-    """A build of a destination's models."""
-
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """A connection with the loaded tables in `bedrock`; models go to `bedrock_analytics`."""
-
-    def publish(self) -> None:
-        """Show readers the models that were built, all at once."""
 
 
 class LoadSession(ABC):
@@ -138,8 +127,11 @@ class Destination(ABC):
         return self.connection()
 
     @abstractmethod
-    def model_build(self) -> AbstractContextManager[ModelBuild]:
-        """A build of the models; raises `CommandError` if it cannot be opened."""
+    def model_build(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that builds the models in `bedrock_analytics`; raises `CommandError`.
+
+        Readers see the models, all at once, when it ends without an error.
+        """
 
     @abstractmethod
     def explain(self, error: Exception) -> str:

@@ -11,12 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bedrock_async_etl.destinations import (
-    ANALYTICS_NAME,
-    DATASET_NAME,
-    Destination,
-    LoadSession,
-)
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
 from bedrock_async_etl.destinations.database.merge import merging_duckdb
 from bedrock_async_etl.destinations.database.schema import upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
@@ -88,16 +83,14 @@ class DuckDBDestination(Destination):
                 session.connect()
             yield session
 
-    @contextmanager
-    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self.connect(read_only=True) as connection:
-            yield connection
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        return self.connect(read_only=True)
 
     @contextmanager
-    def model_build(self) -> Iterator["DuckDBModelBuild"]:
+    def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self.connect(read_only=False) as connection:
             upgrade(connection)
-            yield DuckDBModelBuild(connection)
+            yield connection
 
     def explain(self, error: Exception) -> str:
         reason = str(error).splitlines()[0]
@@ -118,16 +111,6 @@ class DuckDBDestination(Destination):
             raise CommandError(self.explain(error)) from error
         connection.execute("set TimeZone = 'UTC'")
         return connection
-
-
-@dataclass(frozen=True)
-class DuckDBModelBuild:
-    """A build in the database itself, where models are committed when they are built."""
-
-    connection: duckdb.DuckDBPyConnection
-
-    def publish(self) -> None:
-        """Do nothing: readers see what was committed."""
 
 
 class DuckDBSession(LoadSession):

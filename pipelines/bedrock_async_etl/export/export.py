@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.export.manifest import FORMAT, Manifest, TableEntry, read_manifest
 from bedrock_async_etl.files.parquet import (
     ROWS,
-    ExportedFile,
     Partition,
     Source,
     model_tables,
@@ -45,7 +45,12 @@ class TableExport:
     @property
     def rows(self) -> int:
         """Rows of the whole table."""
-        return sum(partition.rows for partition in (*self.written, *self.left))
+        return sum(partition.rows for partition in self.partitions)
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """All that the table has, in order."""
+        return sorted((*self.written, *self.left), key=attrgetter("folder"))
 
     def as_json(self) -> dict[str, Any]:
         """The table in `export --json`."""
@@ -147,34 +152,27 @@ def _publish(
     with publication(fs, root) as staging:
         staged = [_staged(connection, table, staging) for table in tables]
         manifest = _manifest_of(staged)
-        staging.publish(manifest.as_json(), _no_longer_current(before, manifest))
+        replaced = before.paths - manifest.paths if before else ()
+        staging.publish(manifest.as_json(), sorted(replaced))
     return staged
 
 
 def _staged(
     connection: duckdb.DuckDBPyConnection, table: TableExport, staging: Publication
 ) -> TableExport:
+    """Write and stage a file at a time: this machine may have room for one, and not for all."""
     if table.source is None:
         return table
-    written = [
-        replace(partition, files=tuple(_staged_files(connection, table.source, partition, staging)))
-        for partition in table.written
-    ]
-    return replace(table, written=written)
-
-
-def _staged_files(
-    connection: duckdb.DuckDBPyConnection,
-    source: Source,
-    partition: Partition,
-    staging: Publication,
-) -> Iterator[ExportedFile]:
-    """Write and stage a file at a time: this machine may have room for one, and not for all."""
+    written = []
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder, "part")
-        for file in written_files(connection, source, partition, scratch):
-            staging.stage(scratch, file.path)
-            yield file
+        for partition in table.written:
+            files = []
+            for file in written_files(connection, table.source, partition, scratch):
+                staging.stage(scratch, file.path)
+                files.append(file)
+            written.append(replace(partition, files=files))
+    return replace(table, written=written)
 
 
 def _planned(
@@ -187,19 +185,19 @@ def _planned(
         for source, partitions in now.items()
     ]
     gone = sorted(entries.keys() - {plan.name for plan in plans})
-    return plans + [TableExport(name, None, (), (), _folders_of(entries[name])) for name in gone]
+    return plans + [TableExport(name, None, (), (), entries[name].folders) for name in gone]
 
 
 def _manifest_of(tables: Sequence[TableExport]) -> Manifest:
     """The manifest once all is written."""
-    entries = {table.name: _entry(table.source, table) for table in tables if table.source}
+    entries = {
+        table.name: TableEntry(
+            table.source.exported_columns, table.source.partition_column, table.partitions
+        )
+        for table in tables
+        if table.source
+    }
     return Manifest(FORMAT, datetime.now(UTC), entries)
-
-
-def _no_longer_current(before: Manifest | None, after: Manifest) -> list[str]:
-    """Paths of the files that `after` has no more."""
-    current = {file.path for file in after.files}
-    return sorted({file.path for file in before.files} - current) if before else []
 
 
 def _table(
@@ -220,14 +218,5 @@ def _table(
     written = [each for each, key in zip(partitions, keys, strict=True) if key not in kept]
     left = [kept[key] for key in keys if key in kept]
     folders = {partition.folder for partition in partitions}
-    removed = [folder for folder in _folders_of(entry) if folder not in folders]
+    removed = [folder for folder in entry.folders if folder not in folders] if entry else []
     return TableExport(source.name, source, written, left, removed)
-
-
-def _folders_of(entry: TableEntry | None) -> list[str]:
-    return [partition.folder for partition in entry.partitions] if entry else []
-
-
-def _entry(source: Source, table: TableExport) -> TableEntry:
-    partitions = sorted((*table.written, *table.left), key=lambda partition: partition.folder)
-    return TableEntry(source.exported_columns, source.partition_column, partitions)

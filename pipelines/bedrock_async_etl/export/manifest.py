@@ -9,7 +9,7 @@ import msgspec
 from fsspec import AbstractFileSystem
 
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.files.parquet import ExportedFile, Partition
+from bedrock_async_etl.files.parquet import Partition
 from bedrock_async_etl.files.publication import STAGING, published_manifest
 
 FORMAT: Final = 1
@@ -23,6 +23,10 @@ class TableEntry:
     partitioned_by: str | None
     partitions: Sequence[Partition]
 
+    @property
+    def folders(self) -> list[str]:
+        return [partition.folder for partition in self.partitions]
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -33,13 +37,14 @@ class Manifest:
     tables: Mapping[str, TableEntry]
 
     @property
-    def files(self) -> list[ExportedFile]:
-        return [
-            file
+    def paths(self) -> set[str]:
+        """Paths of all files."""
+        return {
+            file.path
             for table in self.tables.values()
             for partition in table.partitions
             for file in partition.files
-        ]
+        }
 
     def as_json(self) -> bytes:
         """The bytes of `_manifest.json`."""

@@ -1,10 +1,8 @@
 """The files of a lake, in a local folder or under a prefix of an S3 bucket."""
 
 import glob
-import os
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.atomic_write import replacing
 from bedrock_async_etl.files.urls import is_s3, open_url, permissions, remedy
 
 
@@ -27,27 +26,13 @@ class LocalFiles(LocalFileSystem):  # type: ignore[misc]
 
     def put_file(self, path1: str, path2: str, callback: Any = None, **options: Any) -> None:
         """Copy a file; one that was at `path2` is replaced at once."""
-        with _replacing(self._strip_protocol(path2)) as unfinished:
-            super().put_file(path1, unfinished, callback, **options)
+        with replacing(Path(self._strip_protocol(path2))) as draft:
+            super().put_file(path1, str(draft), callback, **options)
 
     def write_text(self, path: str, value: str, *options: Any, **named: Any) -> None:
         """Write a file; one that was at `path` is replaced at once."""
-        with _replacing(self._strip_protocol(path)) as unfinished:
-            super().write_text(unfinished, value, *options, **named)
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[str]:
-    """A hidden name for an unfinished file, which no reader takes for data."""
-    folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    except BaseException:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
-        raise
+        with replacing(Path(self._strip_protocol(path))) as draft:
+            super().write_text(str(draft), value, *options, **named)
 
 
 @configspec

@@ -1,6 +1,6 @@
 """Tables as Parquet files, in types that Athena, Glue and Spark read, too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -60,7 +60,7 @@ class Partition:
     rows: int
     fingerprint: str
     """Changes with the rows, whatever their order."""
-    files: tuple[ExportedFile, ...] = ()
+    files: Sequence[ExportedFile] = ()
 
     @property
     def bytes(self) -> int:
@@ -93,29 +93,26 @@ class Source:
             if name != self.partition_column
         }
 
-    @cached_property
-    def values(self) -> dict[str, str]:
-        """The SQL of each exported column."""
-        return {name: self._value(name) for name in self.exported_columns}
-
     @property
-    def whole(self) -> str:
-        """A SELECT of all rows and columns."""
-        return f"{self._select(self.columns)} from {self.sql_name}"
+    def all_rows(self) -> str:
+        """The SELECT of all rows and columns."""
+        return self._select(self.columns)
 
     def rows_of(self, partition: Partition) -> str:
-        """A SELECT of a partition's rows and exported columns."""
-        condition = ""
-        if self.partition_column:
-            value = partition.folder.rpartition("=")[2]
-            is_value = "is null" if value == NO_DATE else f"= date {literal(value)}"
-            condition = f"where {self.partition_column} {is_value}"
-        return f"{self._select(self.values)} from {self.sql_name} {condition}"
+        """The SELECT of a partition's rows and exported columns."""
+        rows = self._select(self.exported_columns)
+        if not self.partition_column:
+            return rows
+        value = partition.folder.rpartition("=")[2]
+        is_value = "is null" if value == NO_DATE else f"= date {literal(value)}"
+        return f"{rows} where {self.partition_column} {is_value}"
 
-    def _select(self, names: Mapping[str, str]) -> str:
-        return f"select {', '.join(f'{self._value(name)} as {identifier(name)}' for name in names)}"
+    def _select(self, names: Iterable[str]) -> str:
+        values = ", ".join(f"{self.value(name)} as {identifier(name)}" for name in names)
+        return f"select {values} from {self.sql_name}"  # noqa: S608
 
-    def _value(self, name: str) -> str:
+    def value(self, name: str) -> str:
+        """The SQL of a column's exported value."""
         kind = self.columns[name]
         return exported_value(identifier(name), kind, exported_type(kind))
 
@@ -230,7 +227,7 @@ def _fingerprint(source: Source) -> str:
         hashed, newest = ["invocation_arn", "observed_at"], "max(epoch_us(observed_at)), "
     else:
         hashed, newest = list(source.exported_columns), ""
-    texts = ", ".join(_text(source.values[name], source.exported_columns[name]) for name in hashed)
+    texts = ", ".join(_text(source.value(name), source.exported_columns[name]) for name in hashed)
     # Null is told from empty text, and two columns' texts from one another.
     row = f"concat_ws(chr(31), {texts})"
     return f"concat_ws('-', count(*), {newest}sum(md5_number_lower({row})))"

@@ -60,8 +60,7 @@ def build_models(
     """
     models = read_models(own)
     built: list[BuiltModel] = []
-    with destination.existing().locked(), destination.model_build() as workshop:
-        connection = workshop.connection
+    with destination.existing().locked(), destination.model_build() as connection:
         ordered = in_order(models, stored_tables(connection))
         with _transaction(connection):
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
@@ -70,7 +69,6 @@ def build_models(
                 if on_built:
                     on_built(built[-1], len(models))
             _comment(connection, ordered)
-        workshop.publish()
     return built
 
 

@@ -13,7 +13,7 @@ from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.lake.formats import LakeFormat, find_format
-from bedrock_async_etl.destinations.lake.models import LakeModelBuild
+from bedrock_async_etl.destinations.lake.models import write_models
 from bedrock_async_etl.destinations.lake.session import LakeSession
 from bedrock_async_etl.destinations.lake.tables import add_models, connected
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
@@ -137,27 +137,23 @@ class LakeDestination(Destination):
             self.files.write_text(MARKER, json.dumps(marker))
         return stored
 
-    @contextmanager
-    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._connected(is_materialized=False) as connection:
-            add_models(connection, self.files)
-            yield connection
+    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._readable(is_materialized=False)
+
+    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._readable(is_materialized=True)
 
     @contextmanager
-    def materialized(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._connected(is_materialized=True) as connection:
-            add_models(connection, self.files)
-            yield connection
+    def _readable(self, *, is_materialized: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
+            add_models(lake, self.files)
+            yield lake
 
     @contextmanager
-    def model_build(self) -> Iterator[LakeModelBuild]:
-        with self._connected(is_materialized=True) as connection:
-            yield LakeModelBuild(connection, self.files)
-
-    def _connected(
-        self, *, is_materialized: bool
-    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return connected(self.files, self.stored_format, is_materialized=is_materialized)
+    def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connected(self.files, self.stored_format, is_materialized=True) as lake:
+            yield lake
+            write_models(lake, self.files)
 
     def explain(self, error: Exception) -> str:
         if isinstance(error, UnsupportedStorageVersionException):

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,25 +15,18 @@ from bedrock_async_etl.files.publication import Publication, publication
 MANIFEST_VERSION: Final = 1
 
 
-@dataclass(frozen=True)
-class LakeModelBuild:
-    """A build from a copy of a lake's rows."""
-
-    connection: duckdb.DuckDBPyConnection
-    files: LakeFiles
-
-    def publish(self) -> None:
-        """Write every model as one Parquet file, and publish all of them."""
-        root = self.files.path(ANALYTICS_NAME)
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            publication(self.files.filesystem, root) as staging,
-        ):
-            scratch = Path(folder, "model")
-            for model in model_tables(self.connection, ANALYTICS_NAME):
-                write(self.connection, model.whole, scratch)
-                staging.stage(scratch, f"{model.name}/part-0.parquet")
-            publish_models(self.files, staging)
+def write_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
+    """Write every model as one Parquet file, and publish all of them."""
+    root = files.path(ANALYTICS_NAME)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        publication(files.filesystem, root) as staging,
+    ):
+        scratch = Path(folder, "model")
+        for model in model_tables(connection, ANALYTICS_NAME):
+            write(connection, model.all_rows, scratch)
+            staging.stage(scratch, f"{model.name}/part-0.parquet")
+        publish_models(files, staging)
 
 
 def publish_models(files: LakeFiles, staging: Publication) -> None:
