@@ -149,6 +149,7 @@ def test_a_folder_with_other_files_is_no_lake(lake: LakeDestination) -> None:
             "written by a newer version of ",
         ),
         ({"version": 1, "table_format": "delta"}, "is a lake of delta: use --destination delta"),
+        ({"version": 1, "table_format": "hudi"}, "written by a newer version of bedrock-async-etl"),
         ([], "is damaged: restore it"),
     ],
 )
