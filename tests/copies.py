@@ -35,7 +35,7 @@ def listed_rows(bedrock: Control) -> dict[str, Row]:
 def stored_rows(copy: Path | Destination) -> list[Row]:
     """The rows of `async_invokes` in the same columns; a path is that of a DuckDB file."""
     destination = DuckDBDestination(copy) if isinstance(copy, Path) else copy
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         return connection.sql("from bedrock.async_invokes").select(*COMPARED[:-1]).fetchall()
 
 

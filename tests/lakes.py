@@ -10,25 +10,25 @@ import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER, LakeDestination
-from bedrock_async_etl.destinations.lake_tables import TableFormat
-from bedrock_async_etl.destinations.schema import SCHEMAS
+from bedrock_async_invokes.columns import TABLES
 
 DAY = timedelta(days=1)
 
 
-def lake_of(database: Path, folder: Path, table_format: TableFormat) -> LakeDestination:
+def lake_of(database: Path, folder: Path, table_format: str) -> LakeDestination:
     """A lake with the rows of a database; in its change log each is there as an older one, too."""
     folder.mkdir()
     marker = {"version": LAKE_VERSION, "table_format": table_format}
     (folder / MARKER).write_text(json.dumps(marker))
-    for name, schema in SCHEMAS.items():
-        with DuckDBDestination(database).reading() as connection:
+    for name, table in TABLES.items():
+        schema = table.stored_schema
+        with DuckDBDestination(database).connection() as connection:
             rows = connection.sql(f"from bedrock.{name}").select(*schema.names).to_arrow_table()
         store(rows.cast(schema), folder / "bedrock" / name, name, table_format)
     return LakeDestination(str(folder), table_format)
 
 
-def store(rows: pa.Table, folder: Path, name: str, table_format: TableFormat) -> None:
+def store(rows: pa.Table, folder: Path, name: str, table_format: str) -> None:
     if name == "async_invokes" and table_format == "delta":
         from deltalake import write_deltalake
 

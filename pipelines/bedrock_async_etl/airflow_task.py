@@ -48,7 +48,8 @@ def load_share(
     """
     with _prepared(variable) as settings:
         from bedrock_async_etl.commands.options import given, parse_time
-        from bedrock_async_etl.load import find_destination, load
+        from bedrock_async_etl.destinations import find_destination
+        from bedrock_async_etl.load import load
         from bedrock_async_etl.logs import LogFormat
         from bedrock_async_etl.progress import Lines
 
@@ -86,7 +87,7 @@ def build_models(variable: str) -> Summary:
     """Rebuild the models."""
     with _prepared(variable) as settings:
         from bedrock_async_etl.commands.options import given
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import rebuilt
 
@@ -101,7 +102,7 @@ def run_checks(variable: str) -> Summary:
     """Check what was loaded and modelled; a rule that does not hold fails the task for good."""
     with _prepared(variable) as settings:
         from bedrock_async_etl.commands.options import given
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import checked
 
@@ -120,11 +121,11 @@ def export_copy(variable: str) -> Summary:
     with _prepared(variable) as settings:
         if not settings.export:
             raise AirflowSkipException(f'The Variable {variable} has no "export".')
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.export.export import export
-        from bedrock_async_etl.load import existing_destination
 
         target = existing_destination(**settings.place)
-        with target.locked(), target.copied() as connection:
+        with target.locked(), target.materialized() as connection:
             done = export(connection, settings.export)
         written = [partition for table in done.tables for partition in table.written]
         return {
@@ -143,7 +144,7 @@ def judge(variable: str, loads: Iterable[Summary]) -> Summary:
         if settings.check:
             from bedrock_async_etl.check.check import check
             from bedrock_async_etl.check.thresholds import find_thresholds
-            from bedrock_async_etl.load import existing_destination
+            from bedrock_async_etl.destinations import existing_destination
 
             verdict = check(existing_destination(**settings.place), find_thresholds())
             complaints += [f"Breach: {finding.line}" for finding in verdict.breaches]

@@ -114,7 +114,7 @@ def run(
         if log_format:
             logs.use(log_format)
         from bedrock_async_etl.commands.console import print_refresh, print_result
-        from bedrock_async_etl.load import find_destination
+        from bedrock_async_etl.destinations import find_destination
         from bedrock_async_etl.metrics import find_metrics
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.progress import find_log_format, tell_refresh, tell_run
@@ -176,7 +176,7 @@ def rebuild_models(
     """Rebuild the SQL models and check them. Exit code 1 where a check does not hold."""
     with one_line_errors(debug=debug, as_json=as_json):
         from bedrock_async_etl.commands.console import print_models, print_refresh
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import find_builder, refresh
         from bedrock_async_etl.progress import tell_refresh, watched_models
@@ -218,13 +218,13 @@ def export_files(
     """Export rows and models as Parquet, anew where they have changed."""
     with one_line_errors(debug=debug, as_json=as_json):
         from bedrock_async_etl.commands.console import print_export, print_text
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.export.export import export
         from bedrock_async_etl.export.readers import statements
-        from bedrock_async_etl.export.tables import ROWS
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.files.parquet import ROWS
 
         target = existing_destination(**place(database, lake))
-        with target.locked(), target.copied() as connection:
+        with target.locked(), target.materialized() as connection:
             result = export(connection, url, dry_run=dry_run)
         every = statements(result.manifest, url) if readers else None
         if as_json:
@@ -250,8 +250,8 @@ def compact_lake(
     """Put the many small files of a lake together. The files replaced go with the next time."""
     with one_line_errors(debug=debug, as_json=as_json):
         from bedrock_async_etl.commands.console import print_compactions
-        from bedrock_async_etl.destinations.compaction import compact
-        from bedrock_async_etl.load import existing_lake
+        from bedrock_async_etl.destinations import existing_lake
+        from bedrock_async_etl.destinations.lake.compaction import compact
 
         done = compact(existing_lake(**given(lake=lake)), grace)
         if as_json:
@@ -274,7 +274,7 @@ def report(
     """Write one HTML page of figures and charts that needs no network."""
     with one_line_errors(debug=debug, as_json=as_json):
         from bedrock_async_etl.commands.console import print_report
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.report.report import find_options, write_report
 
         target = existing_destination(**place(database, lake))
@@ -299,7 +299,7 @@ def status(
     """Tell whether the copy is fresh and whole, and what is stuck."""
     with one_line_errors(debug=debug, as_json=as_json):
         from bedrock_async_etl.commands.status_table import print_status
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.status import read_status
 
         standing = read_status(existing_destination(**place(database, lake)), datetime.now(UTC))
@@ -333,7 +333,7 @@ def check_copy(
         from bedrock_async_etl.check.check import check
         from bedrock_async_etl.check.printing import print_breaches, print_verdict, told
         from bedrock_async_etl.check.thresholds import find_thresholds, find_webhook
-        from bedrock_async_etl.load import existing_destination
+        from bedrock_async_etl.destinations import existing_destination
 
         thresholds = find_thresholds(
             max_failure_rate=max_failure_rate or (),

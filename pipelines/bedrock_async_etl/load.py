@@ -4,73 +4,40 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from dataclasses import dataclass, fields
+from typing import Any, Final, Protocol
 
-import dlt
 import duckdb
 from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
-from bedrock_async_etl import DEFAULT_DATABASE
-from bedrock_async_etl.destinations import Destination, Session, innermost, run_on, settled_pipeline
-from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.configuration import with_configuration
+from bedrock_async_etl.destinations import Destination, LoadSession
+from bedrock_async_etl.dlt_state import innermost, link_for_dlt, run_package, settle
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.working_directories import show_to_dlt
+from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
+from bedrock_async_invokes.columns import ADDED_UP
 from bedrock_async_invokes.errors import OptionError, ScopeError
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.reports import Observer, ScopeReport, describe
-from bedrock_async_invokes.shards import Shard
-
-if TYPE_CHECKING:
-    from bedrock_async_etl.destinations.lake import LakeDestination
 
 SLICE_ROWS: Final = 245_000
 """Rows that one load package has at most, and so what a killed run reads again.
 
 That is just under two of DuckDB's row groups: what does not fill one is written twice.
 """
+OF_THE_RUN: Final = ("run_id", "started_at", "finished_at", "version")
+REPORTED: Final = tuple(each.name for each in fields(ScopeReport) if each.name not in OF_THE_RUN)
+"""Columns of `extract_runs` that a scope has in the document of `run --json`."""
 
-REPORTED: Final = (
-    "account_id",
-    "region",
-    "outcome",
-    "error",
-    "calls",
-    "throttled",
-    "pages",
-    "rows_read",
-    "rows_new",
-    "rows_changed",
-    "open_invocations",
-    "vanished",
-    "submitted_through",
-    "quarantined",
-    "quarantine_reason",
-)
-
-TOTALLED: Final = (
-    "calls",
-    "throttled",
-    "rows_read",
-    "rows_new",
-    "rows_changed",
-    "vanished",
-    "quarantined",
-)
-
-DestinationKind = Literal["duckdb", "parquet", "delta"]
-
-SOURCE_SECTIONS: Final = ("sources", "bedrock_async_invokes")
-configured_extraction = with_config(new_extraction, sections=SOURCE_SECTIONS)
-"""`new_extraction` with what is not given taken from dlt's configuration."""
+configured_options = with_configuration(LoadOptions, "sources", "bedrock_async_invokes")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did."""
+    """The result of one load."""
 
     run_id: str
     destination: str
@@ -79,7 +46,7 @@ class RunResult:
     rows_recovered: int
     """Read by a run that was killed, and loaded by this one before all else."""
     is_part: bool
-    """Whether only a shard of the scopes was read."""
+    """True if only a shard of the scopes was read."""
 
     @property
     def rows_loaded(self) -> int:
@@ -88,7 +55,7 @@ class RunResult:
     @property
     def totals(self) -> dict[str, Any]:
         """Counts of `extract_runs`, over all scopes."""
-        return {name: sum(getattr(scope, name) for scope in self.scopes) for name in TOTALLED}
+        return {name: sum(getattr(scope, name) for scope in self.scopes) for name in ADDED_UP}
 
     @property
     def failed(self) -> list[ScopeReport]:
@@ -115,68 +82,13 @@ class RunResult:
 
 
 class Watch(Observer, Protocol):
-    """Is told how a load goes."""
+    """An observer of a load."""
 
     def slice_loaded(self, *, is_last: bool) -> None:
-        """What was handed over last is in the destination."""
+        """Note that the rows handed over last are in the destination."""
 
 
-@with_config(sections=("bedrock_async_etl",))
-def find_destination(
-    destination: DestinationKind | None = None,
-    database: str = DEFAULT_DATABASE,
-    lake: str | None = None,
-    shard: str | None = None,
-) -> Destination:
-    """The destination given, else the one that dlt's configuration has.
-
-    Each shard has a pipeline of its own in a lake. Raises `UsageError` for options that do not go
-    together.
-    """
-    if not lake and destination in (None, "duckdb"):
-        return DuckDBDestination(Path(database))
-    from bedrock_async_etl.destinations.lake import LakeDestination
-
-    if not lake:
-        raise UsageError(f"--destination {destination} needs --lake: a folder or s3://BUCKET/PATH.")
-    if destination == "duckdb":
-        raise UsageError("--lake goes with --destination parquet or delta.")
-    shard = configured_shard(shard)
-    try:
-        return LakeDestination(lake, destination, Shard.parse(shard) if shard else None)
-    except OptionError as error:
-        raise UsageError(str(error)) from error
-
-
-def configured_shard(shard: str | None = None) -> str | None:
-    """The shard given, else the one that dlt's configuration has."""
-    return shard or dlt.config.get(f"{'.'.join(SOURCE_SECTIONS)}.shard", str)
-
-
-@with_config(sections=("bedrock_async_etl",))
-def existing_destination(database: str = DEFAULT_DATABASE, lake: str | None = None) -> Destination:
-    """What was loaded: a lake where one is named, else the DuckDB file.
-
-    Raises `CommandError` where nothing was loaded yet.
-    """
-    from bedrock_async_etl.destinations.lake import LakeDestination
-
-    if lake:
-        return LakeDestination(lake).existing()
-    return DuckDBDestination(Path(database)).existing()
-
-
-@with_config(sections=("bedrock_async_etl",))
-def existing_lake(lake: str | None = None) -> "LakeDestination":
-    """The lake given, else the one that dlt's configuration has; raises `CommandError` without."""
-    from bedrock_async_etl.destinations.lake import LakeDestination
-
-    if not lake:
-        raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")
-    return LakeDestination(lake).existing()
-
-
-@with_config(sections=("bedrock_async_etl",))
+@with_config(sections=(SECTION,))
 def load(
     destination: Destination,
     options: Mapping[str, Any] | None = None,
@@ -184,24 +96,24 @@ def load(
     slice_rows: int = SLICE_ROWS,
     observer: Watch | None = None,
 ) -> RunResult:
-    """Run once; `options` are those of `new_extraction`, else dlt's configuration has them.
+    """Load once; `options` are those of `LoadOptions`, the others are dlt's configuration.
 
-    Raises `UsageError`, `BusyError` or `CommandError` where the run as a whole cannot be done;
-    a scope that fails is told by the result.
+    Raises `UsageError`, `BusyError` or `CommandError` where the run as a whole cannot be done; a
+    scope that fails is in the result.
     """
     started = time.monotonic()
     with (
         destination.locked(),
         _one_line_errors(destination),
-        destination.opened() as session,
+        destination.load_session() as session,
         _extraction(session, observer, options or {}) as extraction,
     ):
-        settled = settled_pipeline(session)
+        settled = settle(session.pipeline, session.working_directory)
         version = settled.version
-        show_to_dlt(settled.pipeline)
+        link_for_dlt(settled.pipeline)
         while not extraction.is_finished:
-            source = extraction_source(extraction, slice_rows)
-            version = run_on(session, settled.pipeline, version, source)
+            source = session.with_write_hints(extraction_source(extraction, slice_rows))
+            version = run_package(settled.pipeline, source, version, session.can_go_on)
             if observer:
                 observer.slice_loaded(is_last=extraction.is_finished)
     return RunResult(
@@ -215,15 +127,16 @@ def load(
 
 
 def _extraction(
-    session: Session, observer: Observer | None, options: Mapping[str, Any]
+    session: LoadSession, observer: Observer | None, given: Mapping[str, Any]
 ) -> Extraction:
     try:
+        options = configured_options(**given)
         stored = session.stored if session.has_rows() else None
-        return configured_extraction(
+        return new_extraction(
+            **vars(options),
             stored=stored,
             elsewhere=session.progress_elsewhere(),
             observer=observer,
-            **options,
         )
     except OptionError as error:
         raise UsageError(str(error)) from error
@@ -233,9 +146,9 @@ def _extraction(
 
 @contextmanager
 def _one_line_errors(destination: Destination) -> Iterator[None]:
-    """What is told is the innermost."""
+    """Raise the innermost error, in one line; dlt's loader logs none of its own meanwhile."""
     logger = logging.getLogger("dlt")
-    logger.addFilter(_is_told_by_dlt)
+    logger.addFilter(_is_not_of_the_loader)
     try:
         yield
     except (DltException, duckdb.Error, OSError) as error:
@@ -246,9 +159,8 @@ def _one_line_errors(destination: Destination) -> Iterator[None]:
             raise CommandError(destination.explain(cause)) from error
         raise CommandError(f"The load failed: {describe(cause)}") from error
     finally:
-        logger.removeFilter(_is_told_by_dlt)
+        logger.removeFilter(_is_not_of_the_loader)
 
 
-def _is_told_by_dlt(record: logging.LogRecord) -> bool:
-    """Not what its loader says of a job that fails, since that is told once and in one line."""
+def _is_not_of_the_loader(record: logging.LogRecord) -> bool:
     return record.module != "load"

@@ -10,10 +10,10 @@ from typing import Final, Self
 import duckdb
 
 from bedrock_async_etl.configuration import configured
-from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations import Destination, configured_shard
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
-from bedrock_async_etl.load import RunResult, configured_shard
+from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import tell_error
 from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_etl.scope_status import Row, read_model, read_scopes
@@ -130,7 +130,7 @@ class RunMetrics:
 
     def _stored(self) -> tuple[list[Row], list[Row]]:
         """Scopes and models as the destination has them; none where it cannot be read."""
-        with suppress(CommandError, duckdb.Error, OSError), self._destination.reading() as rows:
+        with suppress(CommandError, duckdb.Error, OSError), self._destination.connection() as rows:
             return self._own_scopes(read_scopes(rows)), (read_model(rows, MODELS) or [])
         return [], []
 

@@ -5,6 +5,8 @@ from these declarations and from the source's `LoadOptions`. Nothing heavy is im
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Final, Literal
 
 from bedrock_async_invokes.options import option
@@ -15,14 +17,23 @@ CHECK_SECTION: Final = f"{SECTION}.check"
 REPORT_SECTION: Final = f"{SECTION}.report"
 
 DEFAULT_DATABASE: Final = "bedrock_async.duckdb"
+DESTINATIONS: Final = tuple(
+    module.name
+    for module in iter_modules([str(Path(__file__).with_name("destinations"))])
+    if not module.ispkg
+)
+"""Kinds of destinations: the names of the modules in `destinations/`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DestinationOptions:
     """The place of the copy."""
 
-    destination: Literal["duckdb", "parquet", "delta"] | None = option(
-        None, "Kind of destination; duckdb, or parquet with --lake, by default.", "--destination"
+    destination: str | None = option(
+        None,
+        "Kind of destination; duckdb, or parquet with --lake, by default.",
+        "--destination",
+        "|".join(DESTINATIONS),
     )
     database: str = option(DEFAULT_DATABASE, "DuckDB file.", "--database", "FILE")
     lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "--lake", "URL")

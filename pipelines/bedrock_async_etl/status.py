@@ -131,7 +131,7 @@ class Status:
 def read_status(destination: Destination, now: datetime) -> Status:
     """How a destination stands; raises `CommandError` where it has no runs or cannot be read."""
     try:
-        with destination.reading() as connection:
+        with destination.connection() as connection:
             scopes = read_scopes(connection)
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)

@@ -75,7 +75,7 @@ def test_lakes_and_exports_may_be_called_anything(
         result = invoke("run", place, f"--destination={kind}", f"--models={own}")
         assert result.exit_code == 0, result.output
         assert f"Loaded {300 * (1 - step)} rows into" in result.stdout, result.stdout
-    with LakeDestination(str(lake)).reading() as connection:
+    with LakeDestination(str(lake)).connection() as connection:
         assert connection.sql("from bedrock_analytics.mine").fetchall() == [(300,)]
         assert connection.sql("select count(*) from bedrock.async_invokes").fetchall() == [(300,)]
 
@@ -100,7 +100,7 @@ def test_a_folder_of_a_lake_is_a_name_too(listed: Control, database: Path) -> No
     planted = lake / "bedrock_analytics" / 'x" as select 1; create table planted as select 1; --'
     planted.mkdir()
     (planted / "part-0.parquet").write_bytes(some.read_bytes())
-    with LakeDestination(str(lake)).reading() as connection:
+    with LakeDestination(str(lake)).connection() as connection:
         tables = connection.sql("select table_name from information_schema.tables").fetchall()
     assert (planted.name,) in tables
     assert ("planted",) not in tables

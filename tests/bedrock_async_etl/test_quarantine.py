@@ -53,7 +53,7 @@ def invoke(*arguments: str) -> Result:
 
 
 def stored_arns(destination: Destination) -> set[str]:
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         arns = connection.sql("select invocation_arn from bedrock.async_invokes").fetchall()
     return {arn for (arn,) in arns}
 
@@ -79,7 +79,7 @@ def test_foreign_rows_are_kept_out_and_the_rest_is_loaded(
     assert (scope.quarantined, scope.rows_new) == (2, 2_500)
     assert scope.quarantine_reason == f"{first} is in the listing of {ACCOUNT}/{REGION}."
     assert stored_arns(destination) == own_arns(bedrock)
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         told = "select quarantined, quarantine_reason from bedrock.extract_runs"
         assert connection.sql(told).fetchall() == [(2, scope.quarantine_reason)]
 
@@ -186,7 +186,7 @@ def test_a_copy_that_an_older_version_made_is_read_and_gets_the_columns(
     put_foreign(bedrock, NOW - HOUR)
     bedrock.submit(ACCOUNT, REGION, submit_time=NOW, duration=HOUR)
     assert invoke("run", place).exit_code == 0
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         told = "select quarantined from bedrock.extract_runs order by all nulls first"
         assert connection.sql(told).fetchall() == [(None,), (1,)]
 

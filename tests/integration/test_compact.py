@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from bedrock_async_etl.destinations.compaction import Compaction, compact
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.compaction import Compaction, compact
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -30,7 +30,7 @@ def lake(request: pytest.FixtureRequest, bedrock: Control, lake_url: str) -> Lak
 
 def versions(lake: LakeDestination) -> list[tuple[object, ...]]:
     """Each version of each invocation, once."""
-    with lake.reading() as connection:
+    with lake.connection() as connection:
         log = connection.sql("from bedrock_log.async_invokes")
         return log.distinct().order("all").fetchall()
 

@@ -90,13 +90,13 @@ def change(database: Path, sql: str) -> None:
 
 
 def exported(database: Path, place: Place) -> ExportResult:
-    with DuckDBDestination(database).reading() as connection:
+    with DuckDBDestination(database).connection() as connection:
         return export(connection, place.url)
 
 
 def stored_by_date(database: Path) -> dict[Any, int]:
     query = "select submit_date, count(*) from bedrock.async_invokes group by all"
-    with DuckDBDestination(database).reading() as connection:
+    with DuckDBDestination(database).connection() as connection:
         return dict(connection.sql(query).fetchall())
 
 
@@ -144,7 +144,7 @@ def test_arrow_duckdb_polars_and_spark_read_the_same(
 ) -> None:
     place = Place(str(tmp_path / "export"))
     exported(large, place)
-    with DuckDBDestination(large).reading() as connection:
+    with DuckDBDestination(large).connection() as connection:
         [expected] = connection.execute(
             "select count(*), count(submit_time), sum(epoch_us(end_time) - epoch_us(submit_time)), "
             "count(distinct submit_date), min(epoch_us(submit_time)) from bedrock.async_invokes"
@@ -347,7 +347,7 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(
 ) -> None:
     use_s3(s3, monkeypatch)
     with (
-        DuckDBDestination(old_and_new[0]).reading() as connection,
+        DuckDBDestination(old_and_new[0]).connection() as connection,
         pytest.raises(CommandError, match=r"s3://none/a: .* Make the bucket"),
     ):
         export(connection, "s3://none/a", dry_run=dry_run)

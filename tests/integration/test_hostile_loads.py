@@ -77,7 +77,7 @@ def run(destination: Destination) -> RunResult:
 
 def stored(destination: Destination, region: str = REGION) -> list[dict[str, Any]]:
     """The rows of a region as the oracle has them; a row without one is the first region's."""
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         times = [f"epoch_us({name})" for name in oracle.TIMES.values()]
         columns = [*oracle.TEXTS.values(), *times, *oracle.S3_TEXTS.values(), "extra"]
         rows = (

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from bedrock_async_etl.destinations.delta import newest_versions, upsert
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake_dlt import newest_versions, upsert
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
 from bedrock_async_invokes.records import SCHEMA

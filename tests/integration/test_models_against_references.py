@@ -56,7 +56,7 @@ def listed(database: Path) -> pd.DataFrame:
 
 
 def frame(database: Path, table: str) -> pd.DataFrame:
-    with DuckDBDestination(database).reading() as connection:
+    with DuckDBDestination(database).connection() as connection:
         rows: pd.DataFrame = connection.sql(f"from {table}").to_df()
     for name in rows.select_dtypes("datetimetz"):
         rows[name] = rows[name].dt.as_unit("us")

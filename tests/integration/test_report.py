@@ -108,7 +108,7 @@ def opened(browser: Browser, report: Path) -> Iterator[Opened]:
 
 
 def one(destination: DuckDBDestination, sql: str) -> list[tuple[Any, ...]]:
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         return connection.sql(sql).fetchall()
 
 

@@ -18,7 +18,6 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.destinations.lake_tables import TableFormat
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.build import BuiltModel, build_models
 from bedrock_async_etl.models.refresh import find_builder
@@ -34,7 +33,7 @@ pytestmark = pytest.mark.integration
 
 MODELS = [model.name for model in read_models()]
 LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
-LAKES: list[tuple[TableFormat, str]] = [
+LAKES: list[tuple[str, str]] = [
     ("parquet", "duckdb"),
     ("delta", "duckdb"),
     ("parquet", "spark"),
@@ -104,7 +103,7 @@ def built(
 
 def loaded(spark: SparkSession, database: Path, folder: Path) -> dict[tuple[str, str], DataFrame]:
     """The loaded tables of a database as Parquet files, as Spark reads them."""
-    with DuckDBDestination(database).reading() as connection:
+    with DuckDBDestination(database).connection() as connection:
         for name in LOADED:
             connection.execute(f"copy bedrock.{name} to '{folder / name}.parquet'")
     return {("bedrock", name): spark.read.parquet(f"{folder / name}.parquet") for name in LOADED}
@@ -124,7 +123,7 @@ def build(
 
 
 def of_duckdb(database: Path, name: str) -> pa.Table:
-    with DuckDBDestination(database).reading() as connection:
+    with DuckDBDestination(database).connection() as connection:
         return connection.sql(f"from bedrock_analytics.{name}").to_arrow_table()
 
 

@@ -6,7 +6,7 @@ from typing import Final
 import dlt.common.libs.deltalake
 from deltalake.table import DeltaTable, TableMerger, TableOptimizer
 
-from bedrock_async_etl.destinations import compaction
+from bedrock_async_etl.destinations.lake import compaction
 from bedrock_async_etl.files import publication
 from bedrock_async_etl.files.publication import Publication
 from tests.whole_load.moments import CONNECTION, Moment
@@ -31,7 +31,7 @@ DELTA_LOADS: Final = {
     "Delta merges": Moment(TableMerger, "execute", 3),
 }
 COMPACTS: Final = {
-    "files are put together": Moment(compaction, "_put_together", 3),
+    "files are put together": Moment(compaction, "_merge", 3),
     "what was replaced is removed": Moment(compaction, "_remove_replaced", 6),
 }
 DELTA_COMPACTS: Final = {

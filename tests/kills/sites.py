@@ -10,8 +10,8 @@ import duckdb
 
 from bedrock_async_etl.commands.demo import COMPARED
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.destinations.compaction import compact
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_async_etl.export.export import export
 from bedrock_async_etl.files.urls import is_s3, open_url
 from bedrock_async_etl.load import load
@@ -67,7 +67,7 @@ class Site:
         if command == "run":
             assert load(destination).exit_code == 0
         elif command == "export":
-            with destination.reading() as connection:
+            with destination.connection() as connection:
                 export(connection, self.export_url)
         elif isinstance(destination, LakeDestination):
             compact(destination, grace_seconds=0)
@@ -90,7 +90,7 @@ class Site:
 
     def doubled_reports(self) -> int:
         """Rows about runs and about what vanished that are there once more."""
-        with self.destination.reading() as connection:
+        with self.destination.connection() as connection:
             return sum(
                 doubled(connection.sql(f"from bedrock.{table}").select(key).fetchall())
                 for table, key in KEYS.items()

@@ -5,10 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bedrock_async_invokes.records import SCHEMA
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
-
-LOADED = pa.field("_dlt_load_id", pa.string())
+from bedrock_async_invokes.columns import TABLES
 
 
 def at(hour: int) -> datetime:
@@ -62,14 +59,9 @@ REPORTS = [
 ]
 
 
-def table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema.append(LOADED))
-
-
+ROWS = {"async_invokes": VERSIONS, "extract_runs": REPORTS, "vanished_invokes": FINDINGS}
 LOGS = {
-    "async_invokes": table(VERSIONS, SCHEMA),
-    "extract_runs": table(REPORTS, RUNS_SCHEMA),
-    "vanished_invokes": table(FINDINGS, VANISHED_SCHEMA),
+    name: pa.Table.from_pylist(ROWS[name], table.stored_schema) for name, table in TABLES.items()
 }
 CURRENT = {
     "async_invokes": LOGS["async_invokes"].take([0, 5, 4]),
@@ -77,16 +69,11 @@ CURRENT = {
     "vanished_invokes": LOGS["vanished_invokes"].take([1, 3]),
 }
 """Sorted by what tells their rows apart."""
-KEYS = {
-    "async_invokes": ["invocation_arn"],
-    "extract_runs": ["run_id", "account_id", "region"],
-    "vanished_invokes": ["invocation_arn"],
-}
 
 
 def in_order(name: str, rows: pa.Table) -> list[dict[str, Any]]:
     """Rows as `CURRENT` has them, with each column's name."""
     ordered: list[dict[str, Any]] = rows.sort_by(
-        [(key, "ascending") for key in KEYS[name]]
+        [(key, "ascending") for key in TABLES[name].key]
     ).to_pylist()
     return ordered

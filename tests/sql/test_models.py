@@ -57,7 +57,7 @@ def test_a_model_is_what_is_expected(model: str, scenario: str, built: Build) ->
         for line in read_csv(EXPECTED[model])
         if line["scenario"] == scenario
     ]
-    with DuckDBDestination(built(scenario)).reading() as connection:
+    with DuckDBDestination(built(scenario)).connection() as connection:
         table = connection.sql(f"from bedrock_analytics.{model}")
         rows = as_text(table.select(*columns).fetchall())
     if model == "invocations":

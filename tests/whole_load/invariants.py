@@ -111,7 +111,7 @@ def assert_few_calls(around: Around, scope: ScopeReport) -> None:
 
 def told_as_vanished(destination: Destination) -> set[str]:
     """ARNs in `vanished_invokes`: each once."""
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         rows = connection.sql("from bedrock.vanished_invokes").select("invocation_arn").fetchall()
     assert len(rows) == len(set(rows)), "told twice as vanished"
     return {arn for (arn,) in rows}

@@ -386,7 +386,7 @@ class WholeLoad(RuleBasedStateMachine):
 
     def _modelled(self, copy: str) -> int:
         try:
-            with self._destination(copy).existing().reading() as connection:
+            with self._destination(copy).existing().connection() as connection:
                 return int(connection.sql("from bedrock_analytics.invocations").shape[0])
         except (CommandError, duckdb.CatalogException):
             return 0

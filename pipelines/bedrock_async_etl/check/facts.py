@@ -93,7 +93,7 @@ def read_facts(destination: Destination, thresholds: Thresholds) -> Facts:
     Raises `CommandError` where nothing was loaded yet, or where models are needed and not built.
     """
     try:
-        with destination.reading() as connection:
+        with destination.connection() as connection:
             runs = _runs(destination, connection)
             known = _modelled(destination, connection, thresholds)
     except duckdb.Error as error:

@@ -15,7 +15,7 @@ from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_invokes.reports import ScopeReport
 
 if TYPE_CHECKING:
-    from bedrock_async_etl.destinations.compaction import Compaction
+    from bedrock_async_etl.destinations.lake.compaction import Compaction
     from bedrock_async_etl.export.export import ExportResult
     from bedrock_async_etl.report.report import ReportResult
 

@@ -135,7 +135,7 @@ def _prove(console: Console, bedrock: Control, destination: DuckDBDestination) -
         for account, region in bedrock.scopes()
         for summary in bedrock.iter_listing(account, region)
     }
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         rows = connection.table("bedrock.async_invokes").select(*COMPARED).fetchall()
     equal = sum(listed.get(row[0]) == row for row in rows)
     verdict = "an exact copy" if equal == len(rows) == len(listed) else "NOT an exact copy"

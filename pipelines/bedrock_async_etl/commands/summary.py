@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 def print_summary(destination: Destination) -> None:
     """Print what the models say of the last 30 days."""
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         summary = connection.sql(SUMMARY).to_arrow_table().to_pylist()
         bad_days = connection.sql(BAD_DAYS, params=[BAD_HOURS]).to_arrow_table().to_pylist()
     console = output_console()

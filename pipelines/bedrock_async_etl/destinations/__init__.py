@@ -1,198 +1,212 @@
-"""What a run loads to: one run at a time, and a working directory that agrees with it."""
+"""Destinations of the copy. Each module here is a kind of destination, named as its option has it.
 
-import random
-import shutil
+Such a module has `PLACE`, the option that says where the destination is (`database` or `lake`), and
+`at(place, shard)`, which makes it. The folders have the code that kinds of one place share.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import dlt
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
-from dlt.common.destination.client import StateInfo, WithStateSync
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
-from dlt.common.exceptions import DltException
-from dlt.common.pipeline import LoadInfo
-from dlt.common.time import increasing_precise_time
-from dlt.common.versioned_state import decompress_state
-from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.sources import DltSource
 
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.configuration import with_configuration
+from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
+from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.files.locks import locked
+from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
+from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.options import parse_shard
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake import LakeDestination
 
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
-BUILDS_ON: Final = "builds_on"
-"""Local state: the version of the destination's state that the next package builds on."""
 
 
-class Session(Protocol):
-    """A destination that is being loaded."""
+class LoadSession(ABC):
+    """A load into a destination, through one dlt pipeline."""
 
-    @property
-    def working_directory(self) -> Path:
-        """Where dlt keeps packages and its copy of the progress for this destination alone."""
+    def __init__(self, pipeline_name: str, working_directory: Path) -> None:
+        self.pipeline_name = pipeline_name
+        self.working_directory = working_directory
+        """Folder of dlt's packages and of its copy of the progress, for this destination alone."""
+        self._pipeline: dlt.Pipeline | None = None
 
     def pipeline(self) -> dlt.Pipeline:
-        """The dlt pipeline of this destination."""
+        """The dlt pipeline of the destination, made anew."""
+        self._pipeline = dlt.pipeline(
+            self.pipeline_name,
+            pipelines_dir=str(self.working_directory),
+            destination=self.dlt_destination(),
+            dataset_name=DATASET_NAME,
+        )
+        return self._pipeline
 
-    def shaped(self, source: DltSource) -> DltSource:
-        """The source, its tables kept as this destination keeps them."""
+    def close(self) -> None:
+        """Release the destination: dlt would keep the last pipeline, and so its connection."""
+        if self._pipeline:
+            self._pipeline.deactivate()
+            self._pipeline = None
 
+    @abstractmethod
+    def dlt_destination(self) -> Any:
+        """The destination as dlt has it."""
+
+    @abstractmethod
     def has_rows(self) -> bool:
-        """Whether any invocation is stored."""
+        """True if any invocation is stored."""
 
+    @abstractmethod
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        """Digests by ARN of the invocations in `table` that are stored."""
+        """Digests by ARN of those invocations in `table` that are stored."""
+
+    def with_write_hints(self, source: DltSource) -> DltSource:
+        """The source with hints about the way in which this destination writes its tables."""
+        return source
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
-        """Progress by scope that other pipelines have left in the same destination."""
+        """Progress by scope that other pipelines left in the same destination."""
+        return {}
 
     def can_go_on(self, error: BaseException) -> bool:
-        """Whether a load that failed may succeed now, something having been changed."""
+        """True if a load that failed may succeed now, because the session changed something."""
+        return False
 
 
-class Workshop(Protocol):
-    """Where the models of a destination are built and looked at."""
+class Destination(ABC):
+    """The place of the copy; `str` names it, with its kind."""
+
+    engines: ClassVar[tuple[str, ...]] = ("duckdb",)
+    """Engines that can build its models."""
 
     @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """What was loaded is in the schema `bedrock`, the models are in `bedrock_analytics`."""
-
-    def publish(self) -> None:
-        """Give readers the models that were built, all at once."""
-
-
-class Destination(Protocol):
-    """Where the copy is kept."""
+    def pipeline_name(self) -> str:
+        """The name of the dlt pipeline that loads it."""
+        return PIPELINE_NAME
 
     @property
     def working_directory(self) -> Path:
-        """Where dlt keeps packages and its copy of the progress for this destination alone."""
+        """Folder of dlt's packages and of its copy of the progress, for this destination alone."""
+        return working_directory(str(self))
 
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """The file or URL, as it was given."""
+
+    @abstractmethod
     def existing(self) -> Self:
-        """Itself; raises `CommandError` where nothing was loaded yet."""
+        """The destination itself; raises `CommandError` if nothing was loaded yet."""
+
+    @abstractmethod
+    def lock_path(self) -> Path:
+        """The lock file, in a folder that exists; raises `CommandError`."""
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the destination; raises `BusyError` where another run does."""
+        """Hold the destination; raises `BusyError` if another process does."""
+        return locked(self.lock_path(), self.location)
 
-    def opened(self) -> AbstractContextManager[Session]:
-        """Load into it; raises `CommandError` where it cannot be opened."""
+    @abstractmethod
+    def load_session(self) -> AbstractContextManager[LoadSession]:
+        """A session that loads into it; raises `CommandError` if it cannot be opened."""
 
-    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """Query what was loaded and the models, times in UTC; raises `CommandError`."""
+    @abstractmethod
+    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that reads tables and models, times in UTC; raises `CommandError`."""
 
-    def copied(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """The same, for what goes through the rows many times."""
+    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """The same for those who read the rows many times: tables that are looked up once."""
+        return self.connection()
 
-    def modelling(self) -> AbstractContextManager[Workshop]:
-        """Build the models; raises `CommandError` where it cannot be opened."""
+    @abstractmethod
+    def model_build(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that builds the models in `bedrock_analytics`; raises `CommandError`.
 
+        Readers see the models, all at once, when it ends without an error.
+        """
+
+    @abstractmethod
     def explain(self, error: Exception) -> str:
-        """Why it cannot be read or written, and what to do."""
+        """The reason why it cannot be read or written, with the remedy."""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """A pipeline whose working directory is in line with the destination."""
-
-    pipeline: dlt.Pipeline
-    version: str | None
-    """Of the state that the destination has."""
-    rows_recovered: int
-    """Invocations in the package of a killed run, which was loaded first."""
+configured_options = with_configuration(DestinationOptions, SECTION)
 
 
-def settled_pipeline(session: Session) -> Settled:
-    """The pipeline of a session, fit to be run.
+def find_kind(name: str) -> Any:
+    """The module of a kind of destination; raises `UsageError` for an unknown name."""
+    if name not in DESTINATIONS:
+        raise UsageError(f"destination is one of {', '.join(DESTINATIONS)}, not {name!r}.")
+    return import_module(f"{__name__}.{name}")
 
-    The destination is the truth and the working directory a cache: where a kill left it torn, it
-    is thrown away.
+
+def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
+    """The destination of a load: the options given, else those of dlt's configuration.
+
+    Each shard has a pipeline of its own in a lake. Raises `UsageError` for options that do not go
+    together.
     """
+    options = configured_options(**given)
+    if options.destination and _place(options) != find_kind(options.destination).PLACE:
+        raise UsageError(_misplaced(options))
+    shard = configured_shard(shard)
     try:
-        return _settled(session.pipeline())
-    except (DltException, OSError, ValueError, LookupError):
-        shutil.rmtree(session.working_directory, ignore_errors=True)
-        return _settled(session.pipeline())
+        _ = shard and parse_shard(shard)
+    except OptionError as error:
+        raise UsageError(str(error)) from error
+    return _destination(options, shard)
 
 
-def _settled(pipeline: dlt.Pipeline) -> Settled:
-    """Load a package that a killed run left, if it builds on what the destination holds.
+def existing_destination(**given: Any) -> Destination:
+    """The destination that was loaded: the lake if one is named, else the database.
 
-    Else (the database was deleted, or restored from a backup) it is dropped, since it would move
-    progress past rows that are not there. A state that is not the destination's is dropped too,
-    and dlt restores it.
+    Raises `CommandError` if nothing was loaded yet.
     """
-    stored, rows = _stored_state(pipeline), 0
-    if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == _version(stored):
-        rows = _rows_of(pipeline.run())
-        stored = _stored_state(pipeline)
-    _let_load_ids_ascend(stored)
-    if pipeline.has_pending_data or pipeline.state.get("_version_hash") != _version(stored):
-        pipeline.drop()
-    return Settled(pipeline, _version(stored), rows)
+    return _destination(configured_options(**given)).existing()
 
 
-def _rows_of(info: LoadInfo | None) -> int:
-    """Invocations in the packages that were loaded; dlt drops those for what is not there yet."""
-    files = (
-        job.file_path
-        for package in (info.load_packages if info else ())
-        for job in package.jobs["completed_jobs"]
-        if job.job_file_info.table_name == "async_invokes"
-        and job.job_file_info.file_format == "parquet"
-    )
-    return sum(pq.read_metadata(file).num_rows for file in files)
+def existing_lake(**given: Any) -> "LakeDestination":
+    """The lake given, else that of dlt's configuration; raises `CommandError` without one."""
+    from bedrock_async_etl.destinations.lake import LakeDestination
+
+    lake = configured_options(**given).lake
+    if not lake:
+        raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")
+    return LakeDestination(lake).existing()
 
 
-def run_on(
-    session: Session, pipeline: dlt.Pipeline, base: str | None, source: DltSource
-) -> str | None:
-    """Load one package that builds on the state version `base`; returns the version it leaves."""
-    pipeline.set_local_state_val(BUILDS_ON, base)
-    try:
-        info: LoadInfo = pipeline.run(session.shaped(source))
-    except PipelineStepFailed as error:
-        if not session.can_go_on(innermost(error)):
-            raise
-        # The package is complete, and waits for a load that can have more.
-        info = pipeline.run()
-    info.raise_on_failed_jobs()
-    return pipeline.state["_version_hash"]
+def configured_shard(shard: str | None = None) -> str | None:
+    """The shard given, else that of dlt's configuration."""
+    return shard or dlt.config.get("sources.bedrock_async_invokes.shard", str)
 
 
-def innermost(error: BaseException) -> BaseException:
-    """What an error comes from: dlt wraps it once per layer."""
-    while error.__cause__:
-        error = error.__cause__
-    return error
+def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:
+    """The configured kind if it goes with the place; else DuckDB, or a lake of any format."""
+    from bedrock_async_etl.destinations.lake import LakeDestination
+
+    place, kind = _place(options), options.destination
+    if not kind or place != find_kind(kind).PLACE:
+        if place == "lake":
+            return LakeDestination(options.lake or "", shard=shard)
+        kind = "duckdb"
+    made: Destination = find_kind(kind).at(getattr(options, place), shard)
+    return made
 
 
-def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
-    """The state that the destination's last complete load left."""
-    with pipeline.destination_client() as client:
-        if not isinstance(client, WithStateSync):
-            raise CommandError(f"{pipeline.destination} cannot keep progress: choose another.")
-        try:
-            return client.get_stored_state(pipeline.pipeline_name)
-        except DestinationUndefinedEntity:
-            return None
+def _place(options: DestinationOptions) -> str:
+    return "lake" if options.lake else "database"
 
 
-def _version(stored: StateInfo | None) -> str | None:
-    """The hash of a stored state."""
-    return decompress_state(stored.state)["_version_hash"] if stored else None
-
-
-def _let_load_ids_ascend(stored: StateInfo | None) -> None:
-    """Let the next load's id be larger, though the clock may have been ahead at an earlier one.
-
-    Load ids are times, and dlt restores the state that has the largest. Loads since then that left
-    no state have taken some of the ids right after it.
-    """
-    newest = float(stored._dlt_load_id) if stored and stored._dlt_load_id else 0
-    if newest >= increasing_precise_time():
-        increasing_precise_time._last = newest + random.uniform(0.001, 1)
+def _misplaced(options: DestinationOptions) -> str:
+    if not options.lake:
+        return f"--destination {options.destination} needs --lake: a folder or s3://BUCKET/PATH."
+    lakes = [name for name in DESTINATIONS if find_kind(name).PLACE == "lake"]
+    return f"--lake goes with --destination {' or '.join(lakes)}."

@@ -1,26 +1,25 @@
 """A DuckDB file as the destination."""
 
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-import dlt
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.sources import DltSource
-from filelock import FileLock, Timeout
 
-from bedrock_async_etl import DEFAULT_DATABASE
-from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
-from bedrock_async_etl.destinations.duckdb_merge import merging_duckdb
-from bedrock_async_etl.destinations.schema import bring_up_to_date
-from bedrock_async_etl.errors import BusyError, CommandError, UsageError
-from bedrock_async_etl.working_directories import PIPELINE_NAME, working_directory
-from bedrock_async_invokes.records import SCHEMA, digests
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
+from bedrock_async_etl.destinations.database.merge import merging_duckdb
+from bedrock_async_etl.destinations.database.schema import upgrade
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.options import DEFAULT_DATABASE
+from bedrock_async_invokes.columns import ASYNC_INVOKES
+from bedrock_async_invokes.records import digests
 
+PLACE: Final = "database"
 RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
 STORED: Final = """
 from bedrock.async_invokes
@@ -33,10 +32,16 @@ set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
 MEMORY_LIMIT: Final = "select current_setting('memory_limit')"
+IN_USE: Final = re.compile(r"Conflicting lock is held in (?:.*/)?(.+) \(PID (\d+)\)")
+
+
+def at(place: str, shard: str | None = None) -> "DuckDBDestination":
+    """The DuckDB file at a path; all shards would load the same one."""
+    return DuckDBDestination(Path(place))
 
 
 @dataclass(frozen=True)
-class DuckDBDestination:
+class DuckDBDestination(Destination):
     """A DuckDB file."""
 
     database: Path
@@ -57,69 +62,49 @@ class DuckDBDestination:
         return f"duckdb:{self.database.resolve()}"
 
     @property
-    def working_directory(self) -> Path:
-        """Where dlt keeps packages and its copy of the progress for this destination alone."""
-        return working_directory(str(self))
+    def location(self) -> str:
+        return str(self.database)
 
     def existing(self) -> Self:
         if not self.database.exists():
             raise CommandError(f"{self.database} does not exist: load it first with `run`.")
         return self
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        if not self.database.resolve().parent.is_dir():
-            raise CommandError(
-                f"There is no folder {self.database.resolve().parent}: make it first."
-            )
-        # A singleton, so that what a command does in steps may hold it around each and all.
-        lock = FileLock(f"{self.database.resolve()}.lock", is_singleton=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise BusyError(f"Another run, or another command, holds {self.database}.") from None
-        except OSError as error:
-            raise CommandError(
-                f"Cannot write beside {self.database}: {error.strerror}. Give --database a path "
-                "in a folder that exists and can be written to."
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def lock_path(self) -> Path:
+        file = self.database.resolve()
+        if not file.parent.is_dir():
+            raise CommandError(f"There is no folder {file.parent}: make it first.")
+        return file.with_name(f"{file.name}.lock")
 
     @contextmanager
-    def opened(self) -> Iterator["DuckDBSession"]:
-        session = DuckDBSession(self)
-        try:
+    def load_session(self) -> Iterator["DuckDBSession"]:
+        with closing(DuckDBSession(self)) as session:
             if self.database.exists():
                 session.connect()
             yield session
-        finally:
-            session.close()
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        return self.connect(read_only=True)
 
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._connected(read_only=True) as connection:
+    def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self.connect(read_only=False) as connection:
+            upgrade(connection)
             yield connection
-
-    copied = reading
-
-    @contextmanager
-    def modelling(self) -> Iterator["DuckDBWorkshop"]:
-        with self._connected(read_only=False) as connection:
-            bring_up_to_date(connection)
-            yield DuckDBWorkshop(connection)
 
     def explain(self, error: Exception) -> str:
         reason = str(error).splitlines()[0]
-        if "Could not set lock" in reason:
-            return f"{self.database} is open in another process: close it there. ({reason})"
+        if holder := IN_USE.search(reason):
+            return (
+                f"{self.database} is in use by PID {holder[2]} ({holder[1]}). Try again when it "
+                "has finished."
+            )
         if "not a valid DuckDB" in reason:
             return f"{self.database} is not a DuckDB database: give --database another file."
         return f"Cannot open {self.database}: {reason}"
 
-    def _connected(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """A connection, times in UTC; raises `CommandError`."""
         try:
             connection = duckdb.connect(self.database, read_only=read_only)
         except duckdb.Error as error:
@@ -128,60 +113,34 @@ class DuckDBDestination:
         return connection
 
 
-@dataclass(frozen=True)
-class DuckDBWorkshop:
-    """The database itself, where models are committed when they are built."""
+class DuckDBSession(LoadSession):
+    """A load into a database, which is made when the first thing is written to it.
 
-    connection: duckdb.DuckDBPyConnection
-
-    def publish(self) -> None:
-        """What was committed can be seen."""
-
-
-class DuckDBSession:
-    """A database that is being loaded. It is made when the first thing is written to it.
-
-    One connection stays open: each time that the last one is closed, DuckDB lets go of all that it
-    had cached, and the next one begins with reading it.
+    One connection stays open: each time that the last one is closed, DuckDB drops all that it has
+    cached, and the next one begins with reading it.
     """
 
     def __init__(self, destination: DuckDBDestination) -> None:
+        super().__init__(destination.pipeline_name, destination.working_directory)
         self._destination = destination
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._pipeline: dlt.Pipeline | None = None
-
-    @property
-    def working_directory(self) -> Path:
-        return self._destination.working_directory
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """The connection; raises `CommandError` where there is none to be had."""
         if self._connection is None:
-            self._connection = self._destination._connected(read_only=False)
+            self._connection = self._destination.connect(read_only=False)
             self._connection.execute(SETTINGS)
-            bring_up_to_date(self._connection)
+            upgrade(self._connection)
         return self._connection
 
     def close(self) -> None:
-        """Let go of the database: dlt would keep the last pipeline, and so its connection."""
-        if self._pipeline:
-            self._pipeline.deactivate()
-            self._pipeline = None
+        super().close()
         if self._connection:
             self._connection.close()
             self._connection = None
 
-    def pipeline(self) -> dlt.Pipeline:
-        self._pipeline = dlt.pipeline(
-            PIPELINE_NAME,
-            pipelines_dir=str(self.working_directory),
-            destination=merging_duckdb(self.connect()),
-            dataset_name=DATASET_NAME,
-        )
-        return self._pipeline
-
-    def shaped(self, source: DltSource) -> DltSource:
-        return source
+    def dlt_destination(self) -> Any:
+        return merging_duckdb(self.connect())
 
     def has_rows(self) -> bool:
         if not self._destination.database.exists():
@@ -194,11 +153,8 @@ class DuckDBSession:
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         return stored_digests(self.connect(), table)
 
-    def progress_elsewhere(self) -> Mapping[str, Any]:
-        return {}
-
     def can_go_on(self, error: BaseException) -> bool:
-        """Rows that are wider than usual need more than the limit: it is lifted."""
+        """Lift the memory limit, as rows that are wider than usual need more."""
         if not isinstance(error, duckdb.OutOfMemoryException):
             return False
         # DuckDB 1.5 says that a limit was reset, and keeps to it.
@@ -214,5 +170,5 @@ def stored_digests(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> di
     connection.register("listed", table.select(["invocation_arn"]))
     rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
     connection.unregister("listed")
-    stored = rows.select(SCHEMA.names).cast(SCHEMA)
+    stored = rows.select(ASYNC_INVOKES.schema.names).cast(ASYNC_INVOKES.schema)
     return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))

@@ -1,22 +1,66 @@
-"""Export the rows and the models as Parquet files; what has not changed is left as it is."""
+"""Export the rows and the models as Parquet files; partitions that have not changed are kept."""
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from fsspec import AbstractFileSystem
 
-from bedrock_async_etl.export.manifest import ExportedFile, Manifest, Partition, read_manifest
-from bedrock_async_etl.export.plan import TableExport, manifest_of, no_longer_current, planned
-from bedrock_async_etl.export.tables import Source, sources
-from bedrock_async_etl.files.parquet import partitions, written_files
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.export.manifest import FORMAT, Manifest, TableEntry, read_manifest
+from bedrock_async_etl.files.parquet import (
+    ROWS,
+    Partition,
+    Source,
+    model_tables,
+    partitions,
+    read_source,
+    table_names,
+    written_files,
+)
 from bedrock_async_etl.files.publication import Publication, publication, recover
 from bedrock_async_etl.files.urls import one_line_errors, open_url
+
+
+@dataclass(frozen=True)
+class TableExport:
+    """The partitions of a table by their fate; those in `written` have files once written."""
+
+    name: str
+    source: Source | None
+    """None for a table that the last export had and that is gone."""
+    written: Sequence[Partition]
+    left: Sequence[Partition]
+    removed: Sequence[str]
+    """Folders."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole table."""
+        return sum(partition.rows for partition in self.partitions)
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """All that the table has, in order."""
+        return sorted((*self.written, *self.left), key=attrgetter("folder"))
+
+    def as_json(self) -> dict[str, Any]:
+        """The table in `export --json`."""
+        return {
+            "name": self.name,
+            "rows": self.rows,
+            "written": [asdict(each) | {"bytes": each.bytes} for each in self.written],
+            "removed": self.removed,
+            "partitions_left": len(self.left),
+        }
 
 
 @dataclass(frozen=True)
@@ -61,13 +105,13 @@ def export(
     fs, root = open_url(url)
     with one_line_errors(url), _snapshot(connection):
         before = read_manifest(fs, root, url)
-        now = {source: partitions(connection, source) for source in sources(connection)}
+        now = {source: partitions(connection, source) for source in _sources(connection)}
         if not dry_run:
             recover(fs, root)
-        tables = planned(now, before, _sizes(fs, root))
+        tables = _planned(now, before, _sizes(fs, root))
         if not dry_run:
             tables = _publish(connection, fs, root, tables, before)
-    manifest, seconds = manifest_of(tables), time.monotonic() - started
+    manifest, seconds = _manifest_of(tables), time.monotonic() - started
     return ExportResult(url, dry_run, tables, manifest, before is None, seconds)
 
 
@@ -79,6 +123,16 @@ def _snapshot(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     finally:
         connection.rollback()
+
+
+def _sources(connection: duckdb.DuckDBPyConnection) -> list[Source]:
+    """The rows, then the models; raises `CommandError` where there are no rows."""
+    if ROWS not in table_names(connection, DATASET_NAME):
+        raise CommandError(
+            f"There is no table {DATASET_NAME}.{ROWS} yet: load it first with `run`."
+        )
+    rows = read_source(connection, DATASET_NAME, ROWS)
+    return [rows, *model_tables(connection, ANALYTICS_NAME)]
 
 
 def _sizes(fs: AbstractFileSystem, root: str) -> dict[str, int]:
@@ -97,34 +151,72 @@ def _publish(
     """Write what is planned; the tables, with the files that they got."""
     with publication(fs, root) as staging:
         staged = [_staged(connection, table, staging) for table in tables]
-        manifest = manifest_of(staged)
-        staging.publish(manifest.as_json(), no_longer_current(before, manifest))
+        manifest = _manifest_of(staged)
+        replaced = before.paths - manifest.paths if before else ()
+        staging.publish(manifest.as_json(), sorted(replaced))
     return staged
 
 
 def _staged(
     connection: duckdb.DuckDBPyConnection, table: TableExport, staging: Publication
 ) -> TableExport:
+    """Write and stage a file at a time: this machine may have room for one, and not for all."""
     if table.source is None:
         return table
-    written = [
-        replace(partition, files=_staged_files(connection, table.source, partition, staging))
-        for partition in table.written
-    ]
+    written = []
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder, "part")
+        for partition in table.written:
+            files = []
+            for file in written_files(connection, table.source, partition, scratch):
+                staging.stage(scratch, file.path)
+                files.append(file)
+            written.append(replace(partition, files=files))
     return replace(table, written=written)
 
 
-def _staged_files(
-    connection: duckdb.DuckDBPyConnection,
+def _planned(
+    now: Mapping[Source, Sequence[Partition]], before: Manifest | None, sizes: Mapping[str, int]
+) -> list[TableExport]:
+    """Each table that there is or was; `sizes` are the bytes of the files there are, by path."""
+    entries = before.tables if before else {}
+    plans = [
+        _table(source, partitions, entries.get(source.name), sizes)
+        for source, partitions in now.items()
+    ]
+    gone = sorted(entries.keys() - {plan.name for plan in plans})
+    return plans + [TableExport(name, None, (), (), entries[name].folders) for name in gone]
+
+
+def _manifest_of(tables: Sequence[TableExport]) -> Manifest:
+    """The manifest once all is written."""
+    entries = {
+        table.name: TableEntry(
+            table.source.exported_columns, table.source.partition_column, table.partitions
+        )
+        for table in tables
+        if table.source
+    }
+    return Manifest(FORMAT, datetime.now(UTC), entries)
+
+
+def _table(
     source: Source,
-    partition: Partition,
-    staging: Publication,
-) -> list[ExportedFile]:
-    """Write and stage a file at a time: this machine may have room for one, and not for all."""
-    files = []
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder, "part")
-        for file in written_files(connection, source, partition, scratch):
-            staging.stage(scratch, file.path)
-            files.append(file)
-    return files
+    partitions: Sequence[Partition],
+    entry: TableEntry | None,
+    sizes: Mapping[str, int],
+) -> TableExport:
+    """A partition is left if its rows and columns are as before, and all its files are there."""
+    kept: dict[tuple[str, str], Partition] = {}
+    if entry and entry.columns == source.exported_columns:
+        kept = {
+            (partition.folder, partition.fingerprint): partition
+            for partition in entry.partitions
+            if all(sizes.get(file.path) == file.bytes for file in partition.files)
+        }
+    keys = [(partition.folder, partition.fingerprint) for partition in partitions]
+    written = [each for each, key in zip(partitions, keys, strict=True) if key not in kept]
+    left = [kept[key] for key in keys if key in kept]
+    folders = {partition.folder for partition in partitions}
+    removed = [folder for folder in entry.folders if folder not in folders] if entry else []
+    return TableExport(source.name, source, written, left, removed)

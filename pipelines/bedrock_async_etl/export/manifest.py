@@ -9,33 +9,10 @@ import msgspec
 from fsspec import AbstractFileSystem
 
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.parquet import Partition
 from bedrock_async_etl.files.publication import STAGING, published_manifest
 
 FORMAT: Final = 1
-
-
-@dataclass(frozen=True)
-class ExportedFile:
-    """A Parquet file; its path is relative to the export."""
-
-    path: str
-    rows: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Partition:
-    """Files in one folder: those of a date, or of a table that is not partitioned."""
-
-    folder: str
-    rows: int
-    fingerprint: str
-    """Changes with the rows, whatever their order."""
-    files: Sequence[ExportedFile] = ()
-
-    @property
-    def bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -45,6 +22,10 @@ class TableEntry:
     columns: Mapping[str, str]
     partitioned_by: str | None
     partitions: Sequence[Partition]
+
+    @property
+    def folders(self) -> list[str]:
+        return [partition.folder for partition in self.partitions]
 
 
 @dataclass(frozen=True)
@@ -56,13 +37,14 @@ class Manifest:
     tables: Mapping[str, TableEntry]
 
     @property
-    def files(self) -> list[ExportedFile]:
-        return [
-            file
+    def paths(self) -> set[str]:
+        """Paths of all files."""
+        return {
+            file.path
             for table in self.tables.values()
             for partition in table.partitions
             for file in partition.files
-        ]
+        }
 
     def as_json(self) -> bytes:
         """The bytes of `_manifest.json`."""

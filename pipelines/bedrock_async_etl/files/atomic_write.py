@@ -1,11 +1,27 @@
-"""Files that whoever reads them finds whole, the old one or the new one."""
+"""Files that appear when they are whole: readers find the old one or the new one."""
 
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 DEVICES: Final = Path("/dev")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A hidden draft beside a file, which takes its place at the end; an error removes the draft.
+
+    Raises `OSError`.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def replace(path: Path, content: bytes, mode: int | None = None) -> None:
@@ -20,12 +36,8 @@ def replace(path: Path, content: bytes, mode: int | None = None) -> None:
         return
     if mode is None and path.is_file():
         mode = stat.S_IMODE(path.stat().st_mode)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
+    with replacing(path) as draft:
         with draft.open("xb") as file:
             file.write(content)
         if mode is not None:
             draft.chmod(mode)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Where a lake's files are: a local folder, or a prefix of an S3 bucket."""
+"""The files of a lake, in a local folder or under a prefix of an S3 bucket."""
 
 import glob
 from collections.abc import Sequence
@@ -13,11 +13,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
-from pyarrow.fs import FileSystem, LocalFileSystem, S3FileSystem
+from fsspec.implementations.local import LocalFileSystem
+from pyarrow import fs
 
-from bedrock_async_etl.destinations.lake_dlt import LocalFiles
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.atomic_write import replacing
 from bedrock_async_etl.files.urls import is_s3, open_url, permissions, remedy
+
+
+class LocalFiles(LocalFileSystem):  # type: ignore[misc]
+    """Local files that appear when they are whole."""
+
+    def put_file(self, path1: str, path2: str, callback: Any = None, **options: Any) -> None:
+        """Copy a file; one that was at `path2` is replaced at once."""
+        with replacing(Path(self._strip_protocol(path2))) as draft:
+            super().put_file(path1, str(draft), callback, **options)
+
+    def write_text(self, path: str, value: str, *options: Any, **named: Any) -> None:
+        """Write a file; one that was at `path` is replaced at once."""
+        with replacing(Path(self._strip_protocol(path))) as draft:
+            super().write_text(str(draft), value, *options, **named)
 
 
 @configspec
@@ -62,13 +77,13 @@ class LakeFiles:
         return self.credentials is None
 
     @cached_property
-    def arrow_filesystem(self) -> FileSystem:
+    def arrow_filesystem(self) -> fs.FileSystem:
         """Arrow's own, for reading: one in Python can wait for the lock that its reader holds."""
         if self.credentials is None:
-            return LocalFileSystem()
+            return fs.LocalFileSystem()
         keys = _keys()
         scheme, _, endpoint = (self.credentials.endpoint_url or "").partition("://")
-        return S3FileSystem(
+        return fs.S3FileSystem(
             access_key=keys.access_key,
             secret_key=keys.secret_key,
             session_token=keys.token,

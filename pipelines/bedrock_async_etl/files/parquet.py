@@ -1,26 +1,171 @@
-"""A table's partitions: their fingerprints, and their Parquet files."""
+"""Tables as Parquet files, in types that Athena, Glue and Spark read, too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from bedrock_async_etl.export.manifest import ExportedFile, Partition
-from bedrock_async_etl.export.tables import INSTANT, PARTITION_COLUMN, ROWS, Source
-from bedrock_async_etl.models.sql_files import identifier, literal
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.sql_text import identifier, literal
+from bedrock_async_invokes.columns import ASYNC_INVOKES
 
+ROWS: Final = ASYNC_INVOKES.name
+PARTITIONED: Final = (ROWS, "invocations")
+PARTITION_COLUMN: Final = "submit_date"
 NO_DATE: Final = "__HIVE_DEFAULT_PARTITION__"
-"""What Hive, Athena, Spark, Arrow and DuckDB read as null."""
+"""Read as null by Hive, Athena, Spark, Arrow and DuckDB."""
 
 ROWS_PER_FILE: Final = 5_000_000
 ROW_GROUP_ROWS: Final = 102_400
 """A whole number of DuckDB's vectors."""
 
+INSTANT: Final = "TIMESTAMP WITH TIME ZONE"
+INTEGERS: Final = {
+    "UTINYINT": "SMALLINT",
+    "USMALLINT": "INTEGER",
+    **dict.fromkeys(("UINTEGER", "UBIGINT", "HUGEINT", "UHUGEINT", "BIGNUM"), "BIGINT"),
+}
+KEPT: Final = (
+    *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE"),
+    *("DATE", "VARCHAR", "BLOB", INSTANT),
+)
+NESTED: Final = ("STRUCT(", "MAP(", "UNION(")
+
+TABLES: Final = """
+select table_name
+from information_schema.tables
+where table_catalog = current_database() and lower(table_schema) = ?
+order by table_name
+"""
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A Parquet file; its path is relative to the export."""
+
+    path: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Files in one folder: those of a date, or of a table that is not partitioned."""
+
+    folder: str
+    rows: int
+    fingerprint: str
+    """Changes with the rows, whatever their order."""
+    files: Sequence[ExportedFile] = ()
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.bytes for file in self.files)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A table to write as Parquet; `columns` are DuckDB's types."""
+
+    name: str
+    schema: str
+    columns: Mapping[str, str]
+
+    @property
+    def sql_name(self) -> str:
+        return f"{self.schema}.{identifier(self.name)}"
+
+    @property
+    def partition_column(self) -> str | None:
+        is_dated = self.name in PARTITIONED and self.columns.get(PARTITION_COLUMN) == "DATE"
+        return PARTITION_COLUMN if is_dated else None
+
+    @cached_property
+    def exported_columns(self) -> dict[str, str]:
+        """The types in the files of partitions, which lack the column of the partitions."""
+        return {
+            name: exported_type(kind)
+            for name, kind in self.columns.items()
+            if name != self.partition_column
+        }
+
+    @property
+    def all_rows(self) -> str:
+        """The SELECT of all rows and columns."""
+        return self._select(self.columns)
+
+    def rows_of(self, partition: Partition) -> str:
+        """The SELECT of a partition's rows and exported columns."""
+        rows = self._select(self.exported_columns)
+        if not self.partition_column:
+            return rows
+        value = partition.folder.rpartition("=")[2]
+        is_value = "is null" if value == NO_DATE else f"= date {literal(value)}"
+        return f"{rows} where {self.partition_column} {is_value}"
+
+    def _select(self, names: Iterable[str]) -> str:
+        values = ", ".join(f"{self.value(name)} as {identifier(name)}" for name in names)
+        return f"select {values} from {self.sql_name}"  # noqa: S608
+
+    def value(self, name: str) -> str:
+        """The SQL of a column's exported value."""
+        kind = self.columns[name]
+        return exported_value(identifier(name), kind, exported_type(kind))
+
+
+def exported_type(kind: str) -> str:
+    """The type in Parquet of a DuckDB type.
+
+    Instants are microseconds in UTC, there are no unsigned integers, and none wider than 64 bits.
+    Types that those engines lack become text; JSON, where they have parts.
+    """
+    if kind in KEPT or (kind.startswith("DECIMAL(") and not kind.endswith("]")):
+        return kind
+    if kind in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"):
+        return INSTANT
+    return INTEGERS.get(kind, "VARCHAR")
+
+
+def exported_value(value: str, kind: str, target: str) -> str:
+    """The SQL that makes a `value` of type `kind` one of type `target`, in any time zone."""
+    if kind == target:
+        return value
+    if target == INSTANT:
+        return f"cast({value} as timestamp) at time zone 'UTC'"
+    if kind.startswith(NESTED) or kind.endswith("]"):
+        return f"cast(to_json({value}) as varchar)"
+    return f"cast({value} as {target})"
+
+
+def table_names(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    """The tables and views of a schema by name."""
+    return [name for (name,) in connection.execute(TABLES, [schema]).fetchall()]
+
+
+def read_source(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> Source:
+    """A table with its columns."""
+    described = connection.execute(f"describe {schema}.{identifier(name)}").fetchall()
+    return Source(name, schema, {column: kind for column, kind, *_ in described})
+
+
+def model_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Source]:
+    """The models in a schema; raises `CommandError` for names that no folder can have."""
+    names = table_names(connection, schema)
+    for name in names:
+        if name == ROWS or not name.isidentifier() or name.startswith("_"):
+            raise CommandError(
+                f"The model {name!r} cannot be exported under that name: give it another, of "
+                f"letters and digits, that is not {ROWS}."
+            )
+    return [read_source(connection, schema, name) for name in names]
+
 
 def partitions(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Partition]:
-    """What a table's rows are divided into, each with its fingerprint."""
+    """The partitions of a table's rows, each with its fingerprint and no files yet."""
     key = source.partition_column
     rows = connection.execute(
         f"select {key or 'null'}, count(*), {_fingerprint(source)} "  # noqa: S608
@@ -38,7 +183,7 @@ def written_files(
     parts = max(1, -(-partition.rows // ROWS_PER_FILE))
     for part in range(parts):
         rows = min(ROWS_PER_FILE, partition.rows - part * ROWS_PER_FILE)
-        select = f"{_select(source, partition)} {_order(source, is_cut=parts > 1)}"
+        select = f"{source.rows_of(partition)} {_order(source, is_cut=parts > 1)}"
         if parts > 1:  # DuckDB writes with one thread where there is a limit.
             select += f" limit {rows} offset {part * ROWS_PER_FILE}"
         write(connection, select, scratch)
@@ -61,16 +206,6 @@ def _folder(source: Source, value: date | None) -> str:
     return f"{source.name}/{PARTITION_COLUMN}={value.isoformat() if value else NO_DATE}"
 
 
-def _select(source: Source, partition: Partition) -> str:
-    columns = ", ".join(f"{value} as {identifier(name)}" for name, value in source.values.items())
-    condition = ""
-    if source.partition_column:
-        value = partition.folder.rpartition("=")[2]
-        is_value = "is null" if value == NO_DATE else f"= date {literal(value)}"
-        condition = f"where {source.partition_column} {is_value}"
-    return f"select {columns} from {source.sql_name} {condition}"  # noqa: S608
-
-
 def _order(source: Source, *, is_cut: bool) -> str:
     """By time where there is one, else as the table is.
 
@@ -83,7 +218,7 @@ def _order(source: Source, *, is_cut: bool) -> str:
 
 
 def _fingerprint(source: Source) -> str:
-    """How many rows there are, and the sum of their hashes, in which no two of them cancel out.
+    """The number of rows and the sum of their hashes, in which no two of them cancel out.
 
     MD5 stays what it is; DuckDB's own hash may differ in its next version. A row of
     `async_invokes` is written anew whenever it changes, so when it was read stands for all of it.
@@ -92,7 +227,7 @@ def _fingerprint(source: Source) -> str:
         hashed, newest = ["invocation_arn", "observed_at"], "max(epoch_us(observed_at)), "
     else:
         hashed, newest = list(source.exported_columns), ""
-    texts = ", ".join(_text(source.values[name], source.exported_columns[name]) for name in hashed)
+    texts = ", ".join(_text(source.value(name), source.exported_columns[name]) for name in hashed)
     # Null is told from empty text, and two columns' texts from one another.
     row = f"concat_ws(chr(31), {texts})"
     return f"concat_ws('-', count(*), {newest}sum(md5_number_lower({row})))"

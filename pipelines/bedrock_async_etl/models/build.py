@@ -14,7 +14,8 @@ import duckdb
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.models.sql_files import SqlFile, identifier, literal, read_models, sql_paths
+from bedrock_async_etl.models.sql_files import SqlFile, read_models, sql_paths
+from bedrock_async_etl.sql_text import identifier, literal
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)
@@ -59,8 +60,7 @@ def build_models(
     """
     models = read_models(own)
     built: list[BuiltModel] = []
-    with destination.existing().locked(), destination.modelling() as workshop:
-        connection = workshop.connection
+    with destination.existing().locked(), destination.model_build() as connection:
         ordered = in_order(models, stored_tables(connection))
         with _transaction(connection):
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
@@ -69,7 +69,6 @@ def build_models(
                 if on_built:
                     on_built(built[-1], len(models))
             _comment(connection, ordered)
-        workshop.publish()
     return built
 
 

@@ -52,7 +52,7 @@ def _shown(row: dict[str, Any]) -> str:
 def run_checks(destination: Destination, own: Path | None = None) -> list[CheckResult]:
     """Every check, and those in the folder `own`; one that cannot be run says so in its result."""
     checks = read_checks(own)
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         return [_run(connection, check) for check in checks]
 
 

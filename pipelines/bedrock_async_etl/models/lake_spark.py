@@ -5,23 +5,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake_build import publish_models
-from bedrock_async_etl.destinations.lake_tables import LOG_NAME, TableFormat, delta_table, log_paths
-from bedrock_async_etl.destinations.schema import SCHEMAS
+from bedrock_async_etl.destinations.lake.models import publish_models
+from bedrock_async_etl.destinations.lake.tables import LOG_NAME, data_files, folder_of
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.publication import publication
 from bedrock_async_etl.models.build import BuiltModel, OnBuilt
 from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
-from bedrock_async_etl.models.spark_sql import TableName
 from bedrock_async_etl.models.sql_files import read_models
+from bedrock_async_invokes.columns import TABLES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
-"""Where Spark writes to; other readers take what begins with a line for no data."""
+"""Spark's folder; readers take names that begin with an underscore for no data."""
 
 
 def build_models_on_spark(
@@ -48,8 +47,8 @@ def build_models_on_spark(
 
     with lake.locked():
         try:
-            tables = current_rows(spark, _logs(spark, files, lake.stored_format))
-            built = build_on_spark(spark, tables, models, save, on_built)
+            logs = {(LOG_NAME, name): _log(spark, lake, name) for name in TABLES}
+            built = build_on_spark(spark, current_rows(spark, logs), models, save, on_built)
             _publish(files, folder, [model.name for model in built])
         finally:
             files.remove_folder(WRITTEN)
@@ -57,30 +56,19 @@ def build_models_on_spark(
 
 
 def spark_url(files: LakeFiles, name: str) -> str:
-    """What Spark calls a file: its S3 has a scheme of its own."""
+    """The URL of a file for Spark, whose S3 has a scheme of its own."""
     return f"{files.url}/{name}".replace("s3://", "s3a://", 1)
 
 
-def _logs(
-    spark: "SparkSession", files: LakeFiles, table_format: TableFormat | None
-) -> dict[TableName, "DataFrame"]:
-    logs = {(LOG_NAME, name): _log(spark, files, name) for name in SCHEMAS}
-    if table_format == "delta" and (table := delta_table(files)):
-        root = spark_url(files, f"{DATASET_NAME}/async_invokes")
-        urls = [url.replace("s3://", "s3a://", 1) for url in table.file_uris()]
-        rows = spark.read.option("basePath", root).parquet(*urls)
-        logs[LOG_NAME, "async_invokes"] = rows
-    return logs
-
-
-def _log(spark: "SparkSession", files: LakeFiles, name: str) -> "DataFrame":
-    """A change log; without rows where the lake has none yet."""
+def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame":
+    """A table as the lake has it; without rows where it has none yet."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    schema = from_arrow_schema(SCHEMAS[name])
-    root = spark_url(files, f"{DATASET_NAME}/{name}")
-    urls = [f"{root}/{path.rpartition('/')[2]}" for path in log_paths(files, name)]
-    return spark.read.schema(schema).parquet(*urls) if urls else spark.createDataFrame([], schema)
+    files, schema = lake.files, from_arrow_schema(TABLES[name].stored_schema)
+    paths = data_files(files, name, lake.stored_format)
+    urls = [spark_url(files, path.removeprefix(f"{files.root}/")) for path in paths]
+    reader = spark.read.schema(schema).option("basePath", spark_url(files, folder_of(name)))
+    return reader.parquet(*urls) if urls else spark.createDataFrame([], schema)
 
 
 def _publish(files: LakeFiles, folder: str, names: Sequence[str]) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import duckdb
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.models.build import BuiltModel, OnBuilt, build_models
 from bedrock_async_etl.models.checks import CheckResult, run_checks
@@ -64,7 +63,7 @@ def find_builder(
         if master or remote:
             raise UsageError("--master and --remote go with --engine spark.")
         return build_models
-    if isinstance(destination, DuckDBDestination):
+    if engine not in destination.engines:
         raise UsageError("--engine spark builds the models of a lake: give --lake.")
     from bedrock_async_etl.models.lake_spark import build_models_on_spark
 

@@ -11,7 +11,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
+from bedrock_async_etl.destinations.lake.tables import LOG_NAME, current_rows
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_invokes.columns import TABLES
 
 PACKAGE: Final = Path(__file__).parents[1]
 SHIPPED: Final = next(
@@ -20,8 +22,6 @@ SHIPPED: Final = next(
 """In the package where it is installed, at the top of a checkout."""
 CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks."""
-LAKE: Final = "lake"
-"""The folder whose files make tables of the current rows of change logs; all others are models."""
 
 COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
 
@@ -54,8 +54,11 @@ def read_checks(own: Path | None = None) -> list[SqlFile]:
 
 
 def read_lake_views() -> list[SqlFile]:
-    """What makes the tables that models read of the change logs that a lake has."""
-    return _read(None, kind=LAKE)
+    """The SELECTs of the current rows of a lake's logs, which are the tables that models read."""
+    return [
+        SqlFile(Path(name), current_rows(table), frozenset({(LOG_NAME, name)}), table.meaning, {})
+        for name, table in TABLES.items()
+    ]
 
 
 def _read(own: Path | None, kind: str | None) -> list[SqlFile]:
@@ -68,7 +71,7 @@ def _read(own: Path | None, kind: str | None) -> list[SqlFile]:
 def _paths(folder: Path, kind: str | None) -> Iterator[Path]:
     for path in sql_paths(folder):
         parents = path.relative_to(folder).parts[:-1]
-        if next((name for name in (CHECKS, LAKE) if name in parents), None) == kind:
+        if (CHECKS if CHECKS in parents else None) == kind:
             yield path
 
 
@@ -171,13 +174,3 @@ def _described(comment: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 def _paragraphs(lines: Sequence[str]) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", "\n".join(lines)).strip()
-
-
-def identifier(name: str) -> str:
-    """A name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"

@@ -98,7 +98,7 @@ def _invocations(figures: Mapping[str, Any]) -> int:
 
 def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]:
     try:
-        with destination.copied() as connection:
+        with destination.materialized() as connection:
             figures = read_figures(connection, options.days)
     except duckdb.CatalogException:
         raise CommandError(

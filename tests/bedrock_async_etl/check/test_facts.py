@@ -105,7 +105,7 @@ def test_a_lag_is_by_this_machines_clock_whatever_the_service_says(path: Path) -
 
 def test_models_know_no_run_after_they_were_built(path: Path) -> None:
     copy = modelled(path, GIVEN, [report(ago=3 * HOUR)])
-    with copy._connected(read_only=False) as connection:
+    with copy.connect(read_only=False) as connection:
         connection.execute(
             "insert into bedrock.extract_runs by name "
             "select * replace (finished_at + interval 3 hour as finished_at, ? as _dlt_load_id) "

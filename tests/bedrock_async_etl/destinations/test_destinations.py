@@ -1,6 +1,8 @@
 """A destination is held by one run at a time, and is the only truth about its progress."""
 
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,10 +10,20 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from bedrock_async_etl.destinations import BUILDS_ON, settled_pipeline
+from bedrock_async_etl import destinations
+from bedrock_async_etl.destinations import (
+    DESTINATIONS,
+    Destination,
+    existing_destination,
+    find_destination,
+    find_kind,
+)
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
+from bedrock_async_etl.models.refresh import refresh
+from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import extraction_source, new_extraction
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -83,8 +95,8 @@ def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
 
 def leave_a_package(database: Path) -> None:
     """What a run leaves that is killed just before it writes to the database."""
-    with DuckDBDestination(database).opened() as session, new_extraction() as extraction:
-        settled = settled_pipeline(session)
+    with DuckDBDestination(database).load_session() as session, new_extraction() as extraction:
+        settled = settle(session.pipeline, session.working_directory)
         pipeline = settled.pipeline
         pipeline.set_local_state_val(BUILDS_ON, settled.version)
         pipeline.extract(extraction_source(extraction))
@@ -135,7 +147,7 @@ def test_rows_that_need_more_memory_than_usual_are_loaded(
     )
     with (
         pytest.raises(duckdb.OutOfMemoryException),
-        DuckDBDestination(database).opened() as session,
+        DuckDBDestination(database).load_session() as session,
     ):
         session.connect().sql("create table t as from range(10_000_000)")
     assert load(DuckDBDestination(database)).rows_loaded == 20_000
@@ -191,3 +203,68 @@ def test_a_database_that_this_process_reads_is_told(listed: Control, database: P
         pytest.raises(CommandError, match="Cannot open"),
     ):
         run(database)
+
+
+def test_a_database_that_another_process_uses_is_told_with_the_process(database: Path) -> None:
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    command = [sys.executable, "-c", hold, str(database)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        with pytest.raises(CommandError) as raised:
+            DuckDBDestination(database).connection()
+        other.communicate(b"\n")
+    program = Path(sys.executable).resolve().name
+    assert str(raised.value) == (
+        f"{database} is in use by PID {other.pid} ({program}). Try again when it has finished."
+    )
+
+
+def test_each_module_is_a_kind_of_destination(database: Path) -> None:
+    assert DESTINATIONS == ("delta", "duckdb", "parquet")
+    for name in DESTINATIONS:
+        kind = find_kind(name)
+        chosen = {kind.PLACE: str(database), "destination": name}
+        assert find_destination(**chosen) == kind.at(str(database))
+        assert isinstance(kind.at(str(database)), Destination)
+
+
+def test_a_new_module_is_a_new_kind(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else names the kinds: the option, the load, models and status take it as it is."""
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW, duration=timedelta(hours=1))
+    folder = database.parent / "more"
+    folder.mkdir()
+    folder.joinpath("quack.py").write_text(
+        "from bedrock_async_etl.destinations.duckdb import DuckDBDestination, Path\n"
+        "PLACE = 'database'\n"
+        "class Quack(DuckDBDestination):\n"
+        "    def __str__(self): return f'quack:{self.database}'\n"
+        "def at(place, shard=None): return Quack(Path(place))\n"
+    )
+    monkeypatch.setattr(destinations, "__path__", [*destinations.__path__, str(folder)])
+    monkeypatch.setattr(destinations, "DESTINATIONS", (*DESTINATIONS, "quack"))
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", "quack")
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DATABASE", str(database))
+    loaded = load(find_destination())
+    assert (loaded.destination, loaded.rows_loaded) == (f"quack:{database}", 1)
+    assert refresh(existing_destination()).exit_code == 0
+    assert read_status(existing_destination(), NOW).counts["open"] == 1
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match="destination is one of delta, duckdb, parquet, not 'x'"):
+        find_destination(destination="x")
+
+
+def test_what_exists_is_found_by_its_place(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kind that is configured counts where it goes with the place that is named."""
+    run(database)
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", "delta")
+    found = existing_destination(database=str(database), lake="")
+    assert found == DuckDBDestination(database)
+    with pytest.raises(CommandError, match="does not exist: load it first"):
+        existing_destination(database="missing.duckdb", lake="")

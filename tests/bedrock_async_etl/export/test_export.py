@@ -15,8 +15,8 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.export.export import ExportResult, export
 from bedrock_async_etl.export.readers import statements
-from bedrock_async_etl.export.tables import exported_type
 from bedrock_async_etl.files import parquet
+from bedrock_async_etl.files.parquet import exported_type
 from bedrock_async_etl.models.build import build_models
 from tests.sql.given import make_database
 

@@ -50,12 +50,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> DuckDBDestination:
 
 
 def figures(destination: DuckDBDestination, days: int) -> dict[str, Any]:
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         return read_figures(connection, days)
 
 
 def query(destination: DuckDBDestination, sql: str) -> list[tuple[Any, ...]]:
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         return connection.sql(sql).fetchall()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bedrock_async_etl.destinations.lake_dlt import LocalFiles
+from bedrock_async_etl.files.object_store import LocalFiles
 
 
 @pytest.fixture

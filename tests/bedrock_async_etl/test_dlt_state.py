@@ -7,9 +7,9 @@ import pytest
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.normalizers.naming.sql_cs_v1 import NamingConvention
 
-from bedrock_async_etl.destinations.duckdb_merge import merging_duckdb
-from bedrock_async_etl.destinations.fixed_capabilities import FixedCapabilities
-from bedrock_async_etl.destinations.lake_dlt import lake
+from bedrock_async_etl.destinations.database.merge import merging_duckdb
+from bedrock_async_etl.destinations.lake.filesystem import lake
+from bedrock_async_etl.dlt_state import FixedCapabilities
 
 DESTINATIONS = [
     merging_duckdb(duckdb.connect(":memory:")),

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from bedrock_async_etl.destinations import innermost
-from bedrock_async_etl.destinations.duckdb_merge import MergeJob, merging_duckdb
+from bedrock_async_etl.destinations.database.merge import MergeJob, merging_duckdb
+from bedrock_async_etl.dlt_state import innermost
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = FIRST + timedelta(hours=1)

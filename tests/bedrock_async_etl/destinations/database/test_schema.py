@@ -10,14 +10,15 @@ import pytest
 from dlt.common.schema.exceptions import DataValidationError
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from bedrock_async_etl.destinations import Destination, innermost
+from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LAKE_VERSION
-from bedrock_async_etl.destinations.schema import SCHEMAS
+from bedrock_async_etl.dlt_state import innermost
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes.columns import TABLES
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, DELTA, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of, query, stored_rows
@@ -26,7 +27,7 @@ LACKING: Final = {"async_invokes": ["client_request_token"], "extract_runs": ["q
 """What the earlier version did not know."""
 TOKEN: Final = "render"
 
-COLUMNS_OF_LAKE_VERSION_1: Final = {
+COLUMNS_OF_LAKE_VERSION_2: Final = {
     "async_invokes": (
         "invocation_arn account_id region invocation_id model_arn model_id model_provider "
         "client_request_token status failure_message submit_time last_modified_time end_time "
@@ -36,7 +37,7 @@ COLUMNS_OF_LAKE_VERSION_1: Final = {
     "extract_runs": (
         "run_id account_id region started_at finished_at outcome error calls throttled pages "
         "rows_read rows_new rows_changed open_invocations vanished submitted_through quarantined "
-        "quarantine_reason _dlt_load_id"
+        "quarantine_reason version _dlt_load_id"
     ),
     "vanished_invokes": "invocation_arn vanished_at _dlt_load_id",
 }
@@ -61,8 +62,8 @@ def submit(bedrock: Control) -> None:
 
 def run_of(destination: Destination, changes: dict[str, Any]) -> None:
     """One run of a source whose tables are changed, each by a function."""
-    with destination.opened() as session, new_extraction() as extraction:
-        source = session.shaped(extraction_source(extraction))
+    with destination.load_session() as session, new_extraction() as extraction:
+        source = session.with_write_hints(extraction_source(extraction))
         for name, change in changes.items():
             source.resources[name].add_map(change)
         session.pipeline().run(source)
@@ -81,7 +82,7 @@ def test_what_an_earlier_version_wrote_gets_the_columns_that_it_lacks(
     run_of(destination, {name: lacking(columns) for name, columns in LACKING.items()})
     submit(listed)
     assert load(destination).exit_code == 0
-    with destination.reading() as connection:
+    with destination.connection() as connection:
         invocations = connection.sql("from bedrock.async_invokes").order("submit_time")
         assert invocations.select("client_request_token").fetchall() == [(None,), (TOKEN,)]
         runs = connection.sql("from bedrock.extract_runs").order("finished_at")
@@ -154,14 +155,14 @@ def with_numbers_as_status(table: pa.Table) -> pa.Table:
 
 def test_a_new_column_is_a_new_version_of_lakes() -> None:
     """An earlier version, which does not know the column, would empty it."""
-    assert LAKE_VERSION == 1
+    assert LAKE_VERSION == 2
     assert {
-        name: " ".join(schema.names) for name, schema in SCHEMAS.items()
-    } == COLUMNS_OF_LAKE_VERSION_1
+        name: " ".join(table.stored_schema.names) for name, table in TABLES.items()
+    } == COLUMNS_OF_LAKE_VERSION_2
 
 
 def test_a_database_has_the_columns_of_this_version(listed: Control, database: Path) -> None:
     load(DuckDBDestination(database))
-    for name, columns in COLUMNS_OF_LAKE_VERSION_1.items():
+    for name, columns in COLUMNS_OF_LAKE_VERSION_2.items():
         described = query(database, f"describe bedrock.{name}")
         assert sorted(row[0] for row in described) == sorted(columns.split())

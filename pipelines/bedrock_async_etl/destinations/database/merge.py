@@ -1,21 +1,21 @@
-"""dlt's DuckDB destination, where a merge takes rows from their file right into the table.
+"""dlt's DuckDB destination, with merges that take rows from their file right into the table.
 
-dlt's own fills a staging table first, which takes as long again.
+dlt's own merges fill a staging table first, which takes as long again.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.utils import get_columns_names_with_prop
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.factory import duckdb
+from duckdb import DuckDBPyConnection
 
-from bedrock_async_etl.destinations.fixed_capabilities import FixedCapabilities
-from bedrock_async_etl.models.sql_files import identifier, literal
+from bedrock_async_etl.dlt_state import FixedCapabilities
+from bedrock_async_etl.sql_text import identifier, literal
 
 DELETE: Final = """
 delete from {table} as stored where exists (select 1 from {rows} as loaded where {is_same})
@@ -28,9 +28,9 @@ where file_row_number in (select max_by(file_row_number, {age}) from {rows} grou
 
 
 class MergeJob(DuckDbCopyJob):
-    """Puts a file's rows in the place of those with the same primary keys, in one transaction.
+    """Replaces the rows that have the same primary keys as a file's, in one transaction.
 
-    Of several that have one key, the latest counts by the column with the hint `dedup_sort`, or
+    Of several rows with one key, the latest counts by the column with the hint `dedup_sort`, or
     else the last.
     """
 
@@ -67,14 +67,17 @@ class MergingClient(DuckDbClient):
             raise DestinationTerminalException(f"Only Parquet can be merged, not {file_path}.")
         return MergeJob(file_path)
 
-    def _create_merge_followup_jobs(
-        self, table_chain: Sequence[PreparedTableSchema]
+    def create_table_chain_completed_followup_jobs(
+        self, table_chain: Sequence[PreparedTableSchema], *completed: Any, **named: Any
     ) -> list[FollowupJobRequest]:
-        return []
+        """No job after a merge, which is done by then."""
+        if table_chain[0]["write_disposition"] == "merge":
+            return []
+        return super().create_table_chain_completed_followup_jobs(table_chain, *completed, **named)
 
 
-class merging_duckdb(FixedCapabilities, duckdb):  # noqa: N801, named as dlt names destinations
-    """A destination of dlt's own type, so that its commands and its configuration know it."""
+class MergingDuckDB(FixedCapabilities, duckdb):
+    """A destination of dlt's own type, so that dlt's commands and configuration know it."""
 
     @property
     def destination_type(self) -> str:
@@ -84,8 +87,7 @@ class merging_duckdb(FixedCapabilities, duckdb):  # noqa: N801, named as dlt nam
     def client_class(self) -> type[MergingClient]:
         return MergingClient
 
-    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
-        capabilities = super()._raw_capabilities()
-        # Two files of a package may have the same key.
-        capabilities.loader_parallelism_strategy = "table-sequential"
-        return capabilities
+
+def merging_duckdb(connection: DuckDBPyConnection) -> MergingDuckDB:
+    """The destination for a connection; one file at a time, as two may have the same key."""
+    return MergingDuckDB(connection, loader_parallelism_strategy="table-sequential")

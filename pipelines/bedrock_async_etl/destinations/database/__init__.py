@@ -1,0 +1,1 @@
+"""Support of destinations that are databases: merges, and upgrades of their tables."""

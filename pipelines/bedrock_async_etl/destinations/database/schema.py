@@ -1,0 +1,63 @@
+"""Upgrades of tables that another version of this program wrote."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from bedrock_async_etl.destinations import DATASET_NAME
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.sql_text import identifier
+from bedrock_async_invokes.columns import TABLES
+
+STORED: Final = """
+select column_name, data_type from duckdb_columns()
+where database_name = current_database() and schema_name = ? and table_name = ?
+"""
+
+Columns = Mapping[str, str]
+"""Types by name."""
+
+
+def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add the columns that an earlier version did not have; they are null in its rows.
+
+    Raises `CommandError` for tables that a newer version wrote: its columns would be lost in every
+    row that is written again.
+    """
+    for name, table in TABLES.items():
+        stored = dict(connection.execute(STORED, [DATASET_NAME, name]).fetchall())
+        if stored:
+            _upgrade(connection, name, stored, _declared(connection, table.stored_schema))
+
+
+def _upgrade(
+    connection: duckdb.DuckDBPyConnection, table: str, stored: Columns, declared: Columns
+) -> None:
+    _refuse_others(table, stored, declared)
+    for column, data_type in declared.items():
+        if column not in stored:
+            connection.execute(
+                f"alter table {DATASET_NAME}.{table} add {identifier(column)} {data_type}"
+            )
+
+
+def _declared(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> Columns:
+    relation = connection.from_arrow(schema.empty_table())
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _refuse_others(table: str, stored: Columns, declared: Columns) -> None:
+    unknown = sorted(stored.keys() - declared.keys())
+    if unknown:
+        raise CommandError(
+            f"{DATASET_NAME}.{table} was written by a newer version of bedrock-async-etl, which "
+            f"knows {unknown[0]}: upgrade this one."
+        )
+    for column, data_type in stored.items():
+        if data_type != declared[column]:
+            raise CommandError(
+                f"{DATASET_NAME}.{table}.{column} is {data_type} instead of {declared[column]}, as "
+                "another version of bedrock-async-etl wrote it: load into a new database."
+            )

@@ -1,0 +1,161 @@
+"""A lake as the destination: a folder or a bucket of Parquet files, in one of several formats."""
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Final, Self
+
+import duckdb
+from dlt.common.storages.exceptions import UnsupportedStorageVersionException
+
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.lake.formats import LakeFormat, find_format
+from bedrock_async_etl.destinations.lake.models import write_models
+from bedrock_async_etl.destinations.lake.session import LakeSession
+from bedrock_async_etl.destinations.lake.tables import add_models, connected
+from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.urls import remedy
+from bedrock_async_etl.options import DESTINATIONS
+from bedrock_async_invokes.options import parse_shard
+
+MARKER: Final = "bedrock_async_etl.json"
+"""Marks a folder as a lake, with its format and the version that wrote it."""
+LAKE_VERSION: Final = 2
+DEFAULT_FORMAT: Final = "parquet"
+
+
+@dataclass(frozen=True)
+class LakeDestination(Destination):
+    """A lake, or the part of it that one of several workers loads."""
+
+    url: str
+    table_format: str | None = None
+    """The module of a kind of destination; None takes the format of the lake that is there."""
+    shard: str | None = None
+    """The worker's share, `I/N`; each worker has a pipeline of its own."""
+
+    engines: ClassVar[tuple[str, ...]] = ("duckdb", "spark")
+
+    def __str__(self) -> str:
+        return f"lake:{self.files.url}"
+
+    @property
+    def location(self) -> str:
+        return self.url
+
+    @cached_property
+    def files(self) -> LakeFiles:
+        """The files of the lake; raises `CommandError` where they cannot be reached."""
+        return LakeFiles.at(self.url)
+
+    @property
+    def pipeline_name(self) -> str:
+        if self.shard is None:
+            return PIPELINE_NAME
+        return "{}_{}_of_{}".format(PIPELINE_NAME, *parse_shard(self.shard))
+
+    @property
+    def working_directory(self) -> Path:
+        return working_directory(f"{self} {self.pipeline_name}")
+
+    def existing(self) -> Self:
+        if self._stored_name is None:
+            raise CommandError(f"{self.url} is not a lake: load it first with `run`.")
+        return self
+
+    @property
+    def stored_format(self) -> LakeFormat:
+        """The format of the lake that is there; raises `CommandError`."""
+        return find_format(self.existing()._stored_name or DEFAULT_FORMAT)
+
+    @property
+    def _stored_name(self) -> str | None:
+        mark = self._read_mark()
+        return mark and mark[1]
+
+    def _read_mark(self) -> tuple[int, str] | None:
+        """Version and format; raises `CommandError` for a lake that a newer version wrote."""
+        text = self.files.read_text(MARKER)
+        if text is None:
+            return None
+        try:
+            mark = json.loads(text)
+            version, table_format = int(mark["version"]), mark["table_format"]
+        except (ValueError, KeyError, TypeError):
+            raise CommandError(f"{self.url}/{MARKER} is damaged: restore it.") from None
+        if version > LAKE_VERSION or table_format not in DESTINATIONS:
+            raise CommandError(
+                f"{self.url} was written by a newer version of bedrock-async-etl: upgrade this one."
+            )
+        return version, table_format
+
+    def lock_path(self) -> Path:
+        """In the lake, if it is a folder; else on this machine, whose runs alone are kept apart."""
+        name = f".{self.pipeline_name}.lock"
+        if not self.files.is_local:
+            folder = working_directory(str(self))
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder / name
+        folder = Path(self.files.root)
+        if not folder.parent.is_dir():
+            raise CommandError(f"There is no folder {folder.parent}: make it first.")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"Cannot make {folder}: {error.strerror}.") from error
+        return folder / name
+
+    @contextmanager
+    def load_session(self) -> Iterator[LakeSession]:
+        lake_format = find_format(self._begin())
+        session = LakeSession(self.pipeline_name, self.working_directory, self.files, lake_format)
+        with closing(session):
+            yield session
+
+    def _begin(self) -> str:
+        """The name of the lake's format; a new lake is marked.
+
+        The folder is listed before the mark is read: another worker may be making the lake.
+        """
+        found = self.files.visible()
+        mark = self._read_mark()
+        if mark is None and found:
+            raise CommandError(
+                f"{self.url} is not a lake, and not empty: it has {found[0]}. Give --lake a "
+                "folder that is empty or does not exist."
+            )
+        version, stored = mark or (0, self.table_format or DEFAULT_FORMAT)
+        if self.table_format not in (None, stored):
+            raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
+        if version < LAKE_VERSION:  # Earlier versions of this program would lose new columns.
+            marker = {"version": LAKE_VERSION, "table_format": stored}
+            self.files.write_text(MARKER, json.dumps(marker))
+        return stored
+
+    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._readable(is_materialized=False)
+
+    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._readable(is_materialized=True)
+
+    @contextmanager
+    def _readable(self, *, is_materialized: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
+            add_models(lake, self.files)
+            yield lake
+
+    @contextmanager
+    def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with connected(self.files, self.stored_format, is_materialized=True) as lake:
+            yield lake
+            write_models(lake, self.files)
+
+    def explain(self, error: Exception) -> str:
+        if isinstance(error, UnsupportedStorageVersionException):
+            return f"{self.url} was written by a newer version of dlt: upgrade dlt."
+        return f"Cannot use {self.url}: {remedy(self.url, error)}"

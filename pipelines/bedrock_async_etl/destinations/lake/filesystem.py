@@ -1,0 +1,42 @@
+"""dlt's filesystem destination, as a lake needs it: whole files, and jobs of its formats."""
+
+from typing import Any
+
+from dlt.destinations.impl.filesystem.factory import filesystem
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, ReferenceFollowupJob
+
+from bedrock_async_etl.destinations.lake.formats import find_format
+from bedrock_async_etl.dlt_state import FixedCapabilities
+from bedrock_async_etl.files.object_store import LakeFiles, LocalFiles
+
+
+class LakeClient(FilesystemClient):
+    """Puts whole files in their places."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if self.is_local_filesystem:
+            self.fs_client = LocalFiles(auto_mkdir=True)
+
+    @staticmethod
+    def get_reference_followup_job_class(
+        table: Any,
+    ) -> type[ReferenceFollowupJob] | None:
+        name = table.get("table_format")
+        return find_format(name).load_job if name else None
+
+
+class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names destinations
+    """The filesystem destination, with the client of a lake."""
+
+    @property
+    def client_class(self) -> type[LakeClient]:
+        return LakeClient
+
+
+lake.register()
+
+
+def lake_of(files: LakeFiles) -> lake:
+    """The destination of dlt for a lake's files."""
+    return lake(files.url, credentials=files.credentials, preferred_loader_file_format="parquet")

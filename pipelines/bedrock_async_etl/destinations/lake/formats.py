@@ -1,0 +1,33 @@
+"""Formats of a lake's invocations. Each module of a kind that is a lake has one, its `FORMAT`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
+
+from bedrock_async_etl.destinations import find_kind
+from bedrock_async_etl.destinations.lake.compaction import Compaction
+from bedrock_async_etl.files.object_store import LakeFiles
+
+
+@dataclass(frozen=True)
+class LakeFormat:
+    """Functions and hints that keep the invocations in one format."""
+
+    data_files: Callable[[LakeFiles], Sequence[str]]
+    """Paths of the files that readers read now."""
+    compact: Callable[[LakeFiles, float], Compaction]
+    """Merges small files; those replaced stay for so many seconds."""
+    write_hints: Mapping[str, Any] = field(default_factory=dict)
+    """dlt's hints for the resource, which is appended to a log without them."""
+    load_job: type[ReferenceFollowupJob] | None = None
+    """dlt's job that loads a package's files; None puts them into the table's folder."""
+    partitioned_by: str | None = None
+    """Column that the folders' names have, and the files need not."""
+
+
+def find_format(name: str) -> LakeFormat:
+    """The format of that name."""
+    found: LakeFormat = find_kind(name).FORMAT
+    return found

@@ -1,0 +1,80 @@
+"""A load into a lake."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from dlt.sources import DltSource
+
+from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
+from bedrock_async_etl.destinations.duckdb import stored_digests
+from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake, lake_of
+from bedrock_async_etl.destinations.lake.formats import LakeFormat
+from bedrock_async_etl.destinations.lake.tables import connected, folder_of
+from bedrock_async_etl.dlt_state import PIPELINE_NAME, stored_progress
+from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_invokes.columns import ASYNC_INVOKES
+
+
+class LakeSession(LoadSession):
+    """A load into a lake, whose rows are read once: the run does not ask for its own."""
+
+    def __init__(
+        self,
+        pipeline_name: str,
+        working_directory: Path,
+        files: LakeFiles,
+        lake_format: LakeFormat,
+    ) -> None:
+        super().__init__(pipeline_name, working_directory)
+        self._files = files
+        self._format = lake_format
+        self._stack = ExitStack()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def close(self) -> None:
+        super().close()
+        self._stack.close()
+
+    def dlt_destination(self) -> lake:
+        return lake_of(self._files)
+
+    def with_write_hints(self, source: DltSource) -> DltSource:
+        """All tables are logs, whose readers find the newest versions; the format may differ."""
+        for resource in source.resources.values():
+            resource.apply_hints(write_disposition="append")
+        columns: dict[str, Any] = {ASYNC_INVOKES.newest_by: {"dedup_sort": None}}
+        if self._format.partitioned_by:
+            columns[self._format.partitioned_by] = {"partition": True}
+        source.resources[ASYNC_INVOKES.name].apply_hints(
+            columns=columns, **self._format.write_hints
+        )
+        return source
+
+    def has_rows(self) -> bool:
+        return self._files.has(folder_of(ASYNC_INVOKES.name))
+
+    def stored(self, table: pa.Table) -> Mapping[str, str]:
+        if self._connection is None:
+            self._connection = self._stack.enter_context(
+                connected(self._files, self._format, is_materialized=True)
+            )
+        return stored_digests(self._connection, table)
+
+    def progress_elsewhere(self) -> Mapping[str, Any]:
+        """The newest of each scope that any other pipeline has: shards may have been cut anew."""
+        paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
+        names = {path.rpartition("/")[2].split("__")[0] for path in paths} - {self.pipeline_name}
+        newest: dict[str, Any] = {}
+        if not names:
+            return newest
+        with self.pipeline().destination_client() as client:
+            assert isinstance(client, LakeClient)
+            for progress in stored_progress(client, sorted(names)):
+                for scope, found in progress.items():
+                    if scope not in newest or found["revision"] > newest[scope]["revision"]:
+                        newest[scope] = found
+        return newest

@@ -1,0 +1,116 @@
+"""A lake's tables in DuckDB: the current rows of its logs, and the models."""
+
+import posixpath
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset
+
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.sql_text import identifier
+from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake.formats import LakeFormat
+
+LOG_NAME: Final = "bedrock_log"
+"""The schema of the tables as they are in the lake; `bedrock` has their current rows."""
+
+
+def current_rows(table: Table) -> str:
+    """The SELECT of the newest version of each row in a log, for DuckDB and Spark alike.
+
+    Of two versions that were read at the same moment, the one that was loaded last counts.
+    """
+    return (
+        f"select {', '.join(table.stored_schema.names)}\n"
+        f"from {LOG_NAME}.{table.name}\n"
+        "qualify row_number() over (\n"
+        f"    partition by {', '.join(table.key)}\n"
+        f"    order by {table.newest_by} desc, {LOAD_ID} desc\n"
+        ") = 1"
+    )
+
+
+@contextmanager
+def connected(
+    files: LakeFiles, lake_format: "LakeFormat", *, is_materialized: bool
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own with a lake's tables, which are copied into it or looked up each time.
+
+    It is in a temporary file, so that DuckDB can put there what memory does not hold.
+    """
+    kind = "table" if is_materialized else "view"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(f"{folder}/lake.duckdb") as connection,
+    ):
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"create schema {LOG_NAME}; create schema {DATASET_NAME}")
+        for name, table in TABLES.items():
+            _register(connection, LOG_NAME, name, _stored(files, table, lake_format))
+            connection.execute(f"create {kind} {DATASET_NAME}.{name} as {current_rows(table)}")
+        yield connection
+
+
+def _register(
+    connection: duckdb.DuckDBPyConnection, schema: str, name: str, data: pa.dataset.Dataset
+) -> None:
+    registered = f"{schema}_{name}"
+    connection.register(registered, data)
+    view = f"{identifier(schema)}.{identifier(name)}"
+    connection.execute(f"create view {view} as from {identifier(registered)}")
+
+
+def _stored(
+    files: LakeFiles, table: Table, lake_format: "LakeFormat"
+) -> pa.dataset.Dataset | pa.Table:
+    """A table as the lake has it; without rows where it has none yet."""
+    paths, schema = data_files(files, table.name, lake_format), table.stored_schema
+    if not paths:
+        return schema.empty_table()
+    if not (column := partition_column(table.name, lake_format)):
+        return pa.dataset.dataset(paths, schema, "parquet", files.arrow_filesystem)
+    return pa.dataset.dataset(
+        paths,
+        schema,
+        "parquet",
+        files.arrow_filesystem,
+        pa.dataset.partitioning(pa.schema([schema.field(column)]), flavor="hive"),
+        files.path(folder_of(table.name)),
+    )
+
+
+def data_files(files: LakeFiles, name: str, lake_format: "LakeFormat") -> Sequence[str]:
+    """Paths of a table's files; only the invocations depend on the format."""
+    return lake_format.data_files(files) if name == ASYNC_INVOKES.name else log_files(files, name)
+
+
+def partition_column(name: str, lake_format: "LakeFormat") -> str | None:
+    """The column that the names of a table's folders have."""
+    return lake_format.partitioned_by if name == ASYNC_INVOKES.name else None
+
+
+def folder_of(name: str) -> str:
+    """The folder of a table, within its lake."""
+    return f"{DATASET_NAME}/{name}"
+
+
+def log_files(files: LakeFiles, name: str) -> Sequence[str]:
+    """Paths of a log's files."""
+    return files.glob(f"{folder_of(name)}/*.parquet")
+
+
+def add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
+    """Make views of the models that the lake has."""
+    connection.execute(f"create schema {ANALYTICS_NAME}")
+    paths = files.glob(f"{ANALYTICS_NAME}/*/*.parquet")
+    for folder, each in groupby(paths, key=posixpath.dirname):
+        data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.arrow_filesystem)
+        _register(connection, ANALYTICS_NAME, posixpath.basename(folder), data)

@@ -1,0 +1,199 @@
+"""The state of a pipeline and its working directory: every use of dlt's internals, with its reason.
+
+dlt has no public means for these: whether a local state is the destination's (version hashes),
+what a pending package builds on, ids of loads when the clock was set back, the states of other
+pipelines in the same dataset, the folder in which `dlt pipeline NAME` looks, and capabilities
+without their price.
+"""
+
+import hashlib
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+import pyarrow.parquet as pq
+from dlt.common.destination import Destination, DestinationCapabilitiesContext
+from dlt.common.destination.client import StateInfo, WithStateSync
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.exceptions import DltException
+from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.pipeline import LoadInfo
+from dlt.common.time import increasing_precise_time
+from dlt.common.versioned_state import decompress_state
+from dlt.pipeline.exceptions import PipelineStepFailed
+from dlt.pipeline.state_sync import load_pipeline_state_from_destination
+from dlt.sources import DltSource
+
+from bedrock_async_etl.errors import CommandError
+
+PIPELINE_NAME: Final = "bedrock_async_etl"
+BUILDS_ON: Final = "builds_on"
+"""Local state: the version of the destination's state that the next package builds on."""
+
+
+def working_directory(destination: str) -> Path:
+    """The folder of a destination of that name, for dlt's packages and its copy of the progress.
+
+    It is not among dlt's folders of pipelines: `dlt pipeline` takes a folder there for a pipeline
+    of that name, and empties one that is not.
+    """
+    identity = hashlib.sha256(destination.encode()).hexdigest()[:12]
+    return _data_folder(PIPELINE_NAME) / identity
+
+
+def link_for_dlt(pipeline: dlt.Pipeline) -> None:
+    """Link the working directory to where `dlt pipeline NAME` looks; the last load has the link.
+
+    A folder of that name that is no link belongs to another project, and stays. Where links cannot
+    be made, `dlt pipeline --pipelines-dir` finds the pipeline.
+    """
+    link = _data_folder("pipelines") / pipeline.pipeline_name
+    if link.exists() and not link.is_symlink():
+        return
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    with suppress(OSError):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        fresh.symlink_to(Path(pipeline.working_dir).resolve(), target_is_directory=True)
+        fresh.replace(link)
+
+
+def _data_folder(name: str) -> Path:
+    return Path(dlt.current.run_context().get_data_entity(name))
+
+
+@dataclass(frozen=True)
+class SettledPipeline:
+    """A pipeline whose working directory agrees with the destination."""
+
+    pipeline: dlt.Pipeline
+    version: str | None
+    """Version of the destination's state."""
+    rows_recovered: int
+    """Invocations in the package of a killed run, which was loaded first."""
+
+
+def settle(new_pipeline: Callable[[], dlt.Pipeline], working_directory: Path) -> SettledPipeline:
+    """Make a pipeline, and make its working directory agree with the destination.
+
+    The destination is the truth and the working directory a cache: one that a kill left torn is
+    deleted.
+    """
+    try:
+        return _settle(new_pipeline())
+    except (DltException, OSError, ValueError, LookupError):
+        shutil.rmtree(working_directory, ignore_errors=True)
+        return _settle(new_pipeline())
+
+
+def _settle(pipeline: dlt.Pipeline) -> SettledPipeline:
+    """Load the package that a killed run left, if it builds on what the destination holds.
+
+    Otherwise (the database was deleted, or restored from a backup) the package is dropped, since
+    it would move progress past rows that are missing. A local state that is not the destination's
+    is dropped as well, and dlt restores it: dlt's own sync would prefer one that is ahead.
+    """
+    stored, rows = _stored_state(pipeline), 0
+    if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == _version(stored):
+        rows = _loaded_rows(pipeline.run())
+        stored = _stored_state(pipeline)
+    _make_load_ids_ascend(stored)
+    if pipeline.has_pending_data or pipeline.state.get("_version_hash") != _version(stored):
+        pipeline.drop()
+    return SettledPipeline(pipeline, _version(stored), rows)
+
+
+def _loaded_rows(info: LoadInfo | None) -> int:
+    """Invocations in the packages that were loaded; none if dlt dropped the packages."""
+    packages = info.load_packages if info else ()
+    jobs = [job for package in packages for job in package.jobs["completed_jobs"]]
+    return sum(
+        pq.read_metadata(job.file_path).num_rows
+        for job in jobs
+        if job.job_file_info.table_name == "async_invokes"
+        and job.job_file_info.file_format == "parquet"
+    )
+
+
+def run_package(
+    pipeline: dlt.Pipeline,
+    source: DltSource,
+    base: str | None,
+    can_go_on: Callable[[BaseException], bool],
+) -> str | None:
+    """Load one package that builds on the state version `base`; returns the version it leaves.
+
+    A load that failed is tried once more if `can_go_on` says so of its error.
+    """
+    pipeline.set_local_state_val(BUILDS_ON, base)
+    try:
+        info: LoadInfo = pipeline.run(source)
+    except PipelineStepFailed as error:
+        if not can_go_on(innermost(error)):
+            raise
+        info = pipeline.run()  # The package is complete, and is pending now.
+    info.raise_on_failed_jobs()
+    return pipeline.state["_version_hash"]
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first cause of an error, which dlt wraps once per layer."""
+    while error.__cause__:
+        error = error.__cause__
+    return error
+
+
+def stored_progress(client: WithStateSync, names: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """Progress by scope in the states that pipelines of these names left in the destination."""
+    for name in names:
+        if state := load_pipeline_state_from_destination(name, client):
+            source: Mapping[str, Any] = state.get("sources", {}).get("bedrock_async_invokes", {})
+            yield source.get("resources", {}).get("async_invokes", {})
+
+
+def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
+    """The state that the destination's last complete load left."""
+    with pipeline.destination_client() as client:
+        if not isinstance(client, WithStateSync):
+            raise CommandError(f"{pipeline.destination} cannot keep progress: choose another.")
+        try:
+            return client.get_stored_state(pipeline.pipeline_name)
+        except DestinationUndefinedEntity:
+            return None
+
+
+def _version(stored: StateInfo | None) -> str | None:
+    """The hash of a stored state."""
+    return decompress_state(stored.state)["_version_hash"] if stored else None
+
+
+def _make_load_ids_ascend(stored: StateInfo | None) -> None:
+    """Make the next load's id larger than the last one's, even if the clock was set back.
+
+    Load ids are times, and dlt restores the state that has the largest. Loads since then that left
+    no state have taken some of the ids right after it.
+    """
+    newest = float(stored._dlt_load_id) if stored and stored._dlt_load_id else 0
+    if newest >= increasing_precise_time():
+        increasing_precise_time._last = newest + random.uniform(0.001, 1)
+
+
+class FixedCapabilities(Destination[Any, Any]):
+    """A destination whose capabilities depend on nothing but the arguments of its factory.
+
+    dlt asks a dozen times in a load and resolves the whole configuration for each answer, which is
+    5 % of a run in which nothing is new.
+    """
+
+    def capabilities(
+        self, config: Any | None = None, naming: NamingConvention | None = None
+    ) -> DestinationCapabilitiesContext:
+        if config is None:
+            config = self.spec()
+            config.update(self.config_params)
+        return super().capabilities(config, naming)
