@@ -112,18 +112,22 @@ class Logs:
             logger.addHandler(self._handler)
 
 
-def tell(
+def log_event(
     event: str, message: str = "", level: int = logging.INFO, *, trace: bool = False, **fields: Any
 ) -> None:
-    """Tell of an event; the message is for people, the fields are for machines."""
+    """Log an event; the message is for people, the fields are for machines."""
     LOGGER.log(
         level, "%s", message, extra={"event": event, "fields": fields}, exc_info=trace or None
     )
 
 
-def tell_error(message: str, *, trace: bool = False, **fields: Any) -> None:
-    """Tell what a command fails with."""
-    tell(ERROR, message, logging.ERROR, trace=trace, **fields)
+def log_error(message: str, *, trace: bool = False, **fields: Any) -> None:
+    """Log the error that a command fails with."""
+    log_event(ERROR, message, logging.ERROR, trace=trace, **fields)
+
+
+tell = log_event
+tell_error = log_error
 
 
 def json_value(value: Any) -> Any:
