@@ -14,10 +14,10 @@ from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
-from bedrock_async_etl import DEFAULT_DATABASE
 from bedrock_async_etl.destinations import Destination, Session, innermost, run_on, settled_pipeline
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.options import DEFAULT_DATABASE
 from bedrock_async_etl.working_directories import show_to_dlt
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from bedrock_async_invokes.errors import OptionError, ScopeError

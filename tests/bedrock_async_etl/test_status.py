@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
-from bedrock_async_etl.commands.status_table import print_status
+from bedrock_async_etl.commands.status import print_status
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.formatting import show_age
+from bedrock_async_etl.formatting import format_duration
 from bedrock_async_etl.status import Status, read_status
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -203,4 +203,4 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     ],
 )
 def test_an_age_is_told_in_two_units(seconds: float | None, told: str) -> None:
-    assert show_age(seconds) == told
+    assert format_duration(seconds) == told

@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
-from bedrock_async_etl import DEFAULT_DATABASE
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.duckdb_merge import merging_duckdb
 from bedrock_async_etl.destinations.schema import bring_up_to_date
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
+from bedrock_async_etl.options import DEFAULT_DATABASE
 from bedrock_async_etl.working_directories import PIPELINE_NAME, working_directory
 from bedrock_async_invokes.records import SCHEMA, digests
 

@@ -1,0 +1,46 @@
+"""`compact`: a lake's small files merged."""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bedrock_async_etl.commands.options import JsonOption, Lake
+from bedrock_async_etl.console import output_console, plain_table, print_json
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.compaction import Compaction
+
+EXAMPLES: Final = """\
+# Merge a lake's small files
+bedrock-async-etl compact --lake lake
+"""
+
+
+def command(
+    lake: Lake,
+    grace: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="Time for which replaced files stay for their readers."
+        ),
+    ] = 3_600,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge a lake's small files. Replaced files are deleted by the next `compact`."""
+    from bedrock_async_etl.destinations.compaction import compact
+    from bedrock_async_etl.load import existing_lake
+
+    compactions = compact(existing_lake(**lake), grace)
+    if as_json:
+        print_json({"tables": [each.as_json() for each in compactions], "exit_code": 0})
+    else:
+        _print_compactions(compactions)
+
+
+def _print_compactions(compactions: "list[Compaction]") -> None:
+    numbers = ("files", "files now", "rows rewritten", "replaced before, removed")
+    table = plain_table("table", numbers=numbers)
+    for each in compactions:
+        counts = (each.files_before, each.files_after, each.rows_rewritten, each.removed)
+        table.add_row(each.table, *(f"{count:,}" for count in counts))
+    output_console().print(table)
