@@ -5,7 +5,7 @@ Rich is imported late, since `--help` does without it.
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -45,14 +45,26 @@ def _plain_console(**options: Any) -> "Console":
     return PlainConsole(soft_wrap=True, highlight=False, markup=False, **options)
 
 
-def plain_table(*texts: str, numbers: Sequence[str] = ()) -> "Table":
+def plain_table(
+    *texts: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[Any]] = ()
+) -> "Table":
     """A table without lines: columns of text, and after them columns of numbers."""
     from rich.table import Table
 
     table = Table(*texts, box=None, pad_edge=False)
     for name in numbers:
         table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*map(_cell, row))
     return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -1,12 +1,10 @@
 """The progress of a run: drawn on a terminal, in log lines elsewhere."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import islice
 from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
@@ -140,21 +138,16 @@ def _log_scope(report: ScopeReport) -> None:
 class TerminalObserver:
     """Draws the totals, the scopes that are being read, and the slice that is being loaded.
 
-    Each event costs the same, whether there are two scopes or 10,000. Reports count up while their
-    scopes are read, so that each drawing is up to date.
+    Reports count up while their scopes are read, so that each drawing is up to date.
     """
 
     def __init__(self, console: Console) -> None:
-        self._lock = threading.Lock()
         self._started = time.monotonic()
-        self._scopes = self._ended = 0
-        self._rows = self._calls = self._throttled = 0
-        """Of the scopes that ended."""
-        self._reading: dict[int, ScopeReport] = {}
-        self._in_turn: ScopeReport | None = None
-        """The scope whose rows are taken; others are read ahead."""
-        self._share = 0.0
-        """The share of its rows that was taken."""
+        self._scopes = 0
+        self._reports: list[ScopeReport] = []
+        """Of all scopes that were started; other threads append to it."""
+        self._in_turn: tuple[ScopeReport | None, float] = None, 0.0
+        """The scope whose rows are taken, others being read ahead, and the share taken."""
         self._loading: int | None = None
         self._spinner = Spinner("dots")
         self._live = Live(
@@ -177,19 +170,10 @@ class TerminalObserver:
         self._scopes = scopes
 
     def scope_started(self, report: ScopeReport) -> None:
-        with self._lock:
-            self._reading[id(report)] = report
+        self._reports.append(report)
 
     def scope_read(self, report: ScopeReport, share: float) -> None:
-        with self._lock:
-            self._in_turn, self._share = report, share
-            if report.outcome:
-                self._in_turn, self._share = None, 0.0
-                self._reading.pop(id(report), None)
-                self._ended += 1
-                self._rows += report.rows_read
-                self._calls += report.calls
-                self._throttled += report.throttled
+        self._in_turn = (None, 0.0) if report.outcome else (report, share)
 
     def slice_read(self, rows: int) -> None:
         self._loading = rows
@@ -199,43 +183,32 @@ class TerminalObserver:
 
     def drawing(self) -> RenderableType:
         """The lines of this moment."""
-        with self._lock:
-            reading = list(islice(self._reading.values(), DRAWN_SCOPES))
-            more = len(self._reading) - len(reading)
-            total = self._total()
-        return Group(total, *self._lines(reading, more))
-
-    def _total(self) -> RenderableType:
-        under_way = self._reading.values()
-        counts = _counts(
-            self._rows + sum(report.rows_read for report in under_way),
-            self._calls + sum(report.calls for report in under_way),
-            self._throttled + sum(report.throttled for report in under_way),
+        reports, (in_turn, share) = self._reports[:], self._in_turn
+        reading = [report for report in reports if not report.outcome]
+        ended = len(reports) - len(reading)
+        total = Table.grid(padding=(0, 1))
+        total.add_row(
+            str(timedelta(seconds=int(time.monotonic() - self._started))),
+            ProgressBar(self._scopes or None, completed=ended + share, width=8, pulse=False),
+            f"{ended:,} of {format_count(self._scopes, 'scope')}, {_counts(reports)}",
         )
-        bar = ProgressBar(
-            total=self._scopes or None, completed=self._ended + self._share, width=8, pulse=False
-        )
-        elapsed = timedelta(seconds=int(time.monotonic() - self._started))
-        line = Table.grid(padding=(0, 1))
-        scopes = f"{self._ended:,} of {format_count(self._scopes, 'scope')}"
-        line.add_row(str(elapsed), bar, f"{scopes}, {counts}")
-        return line
+        lines = Table.grid(padding=(0, 2))
+        for report in reading[:DRAWN_SCOPES]:
+            taken = f"{share:4.0%}" if report is in_turn else ""
+            lines.add_row(f"  {report.account_id}", report.region, taken, _counts([report]))
+        rest = [f"  and {more:,} more"] if (more := len(reading) - DRAWN_SCOPES) > 0 else []
+        return Group(total, *([lines] if reading else []), *rest, *self._slice())
 
-    def _lines(self, reading: list[ScopeReport], more: int) -> Iterator[RenderableType]:
-        if reading:
-            lines = Table.grid(padding=(0, 2))
-            for report in reading:
-                counts = _counts(report.rows_read, report.calls, report.throttled)
-                share = f"{self._share:4.0%}" if report is self._in_turn else ""
-                lines.add_row(f"  {report.account_id}", report.region, share, counts)
-            yield lines
-        if more:
-            yield f"  and {more:,} more"
+    def _slice(self) -> Iterator[RenderableType]:
         if self._loading is not None:
             self._spinner.update(text=f"Loading {format_count(self._loading, 'row')}")
             yield self._spinner
 
 
-def _counts(rows: int, calls: int, throttled: int) -> str:
+def _counts(reports: Sequence[ScopeReport]) -> str:
+    rows, calls, throttled = (
+        sum(getattr(report, name) for report in reports)
+        for name in ("rows_read", "calls", "throttled")
+    )
     refused = f", {throttled:,} throttled" if throttled else ""
     return f"{format_count(rows, 'row')}, {format_count(calls, 'call')}{refused}"

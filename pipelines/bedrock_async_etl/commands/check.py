@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bedrock_async_etl.commands.options import Check, Copy, JsonOption, destination_options
+from bedrock_async_etl.commands.options import Check, Copy, JsonOption, existing_copy
 from bedrock_async_etl.console import print_json
 
 EXAMPLES: Final = """\
@@ -23,12 +23,11 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     from bedrock_async_etl.check.check import check
     from bedrock_async_etl.check.printing import print_breaches, print_verdict, told
     from bedrock_async_etl.check.thresholds import find_thresholds, find_webhook
-    from bedrock_async_etl.load import existing_destination
 
     webhook_url = thresholds.pop("notify", None)
     found = find_thresholds(**thresholds)
     webhook = find_webhook(webhook_url)
-    target = existing_destination(**destination_options(copy))
+    target = existing_copy(copy)
     verdict = check(target, found)
     if not as_json:
         print_verdict(verdict)

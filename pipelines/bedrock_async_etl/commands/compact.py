@@ -39,8 +39,8 @@ def command(
 
 def _print_compactions(compactions: "list[Compaction]") -> None:
     numbers = ("files", "files now", "rows rewritten", "replaced before, removed")
-    table = plain_table("table", numbers=numbers)
-    for each in compactions:
-        counts = (each.files_before, each.files_after, each.rows_rewritten, each.removed)
-        table.add_row(each.table, *(f"{count:,}" for count in counts))
-    output_console().print(table)
+    rows = [
+        (each.table, each.files_before, each.files_after, each.rows_rewritten, each.removed)
+        for each in compactions
+    ]
+    output_console().print(plain_table("table", numbers=numbers, rows=rows))

@@ -1,13 +1,10 @@
 """`demo`: everything against a local Bedrock, up to the proof that the copy is exact."""
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,7 +16,6 @@ from bedrock_async_etl.errors import CommandError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from bedrock_async_etl.destinations.duckdb import DuckDBDestination
     from bedrock_emulator import Control
@@ -38,30 +34,52 @@ ROLE: Final = f"arn:aws:iam::{ACCOUNTS[1]}:role/bedrock-async-etl"
 INVOCATIONS: Final = (40_000, 4_000, 4_000, 4_000, 4_000, 4_000)
 """Per scope; the first is the busy one."""
 FIRST_SEED: Final = 10
-EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
 
-SUMMARY: Final = "from bedrock_analytics.model_summary order by model_id"
-BAD_DAYS: Final = """
+BAD_HOURS: Final = 3
+"""Hours with a spike that make a day a bad one; among many hours, a single one may be chance."""
+TABLES: Final = (
+    """
 select
-    cast(submit_hour at time zone 'UTC' as date) as submit_date,
-    account_id,
-    region,
-    model_id,
+    model_id as model,
+    invocations,
+    failed,
+    format('{:.1f} %', 100 * failure_rate) as "failure rate",
+    format('{:.1f} % - {:.1f} %', 100 * failure_rate_low, 100 * failure_rate_high)
+        as "95 % interval",
+    open_invocations as open,
+    stuck,
+from bedrock_analytics.model_summary
+order by model_id
+""",
+    """
+select
+    model_id as seconds,
+    latency_p50 as "ended p50",
+    latency_p95 as "ended p95",
+    latency_p99 as "ended p99",
+    survival_p50 as "survival p50",
+    survival_p95 as "survival p95",
+    survival_p99 as "survival p99",
+from bedrock_analytics.model_summary
+order by model_id
+""",
+    f"""
+select
+    concat_ws(' ', account_id, region, model_id) as "failure spikes in {BAD_HOURS} hours or more",
+    cast(submit_hour at time zone 'UTC' as date) as day,
     count(*) as hours,
-    sum(failed) / sum(terminal) as rate,
-    min(baseline_rate) as baseline_rate,
-    max(z_score) as z_score,
+    format('{{:.1f}} %', 100 * sum(failed) / sum(terminal)) as "failure rate",
+    format('{{:.1f}} %', 100 * min(baseline_rate)) as usual,
+    max(z_score) as "highest z",
 from bedrock_analytics.failure_spikes
 where submit_hour >= (select max(as_of) - interval 30 days from bedrock_analytics.scopes)
 group by all
-having count(*) >= ?
-order by hours desc, z_score desc
-"""
-BAD_HOURS: Final = 3
-"""Hours with a spike that make a day a bad one; among many hours, a single one may be chance."""
+having count(*) >= {BAD_HOURS}
+order by hours desc, "highest z" desc
+""",  # noqa: S608, the number is ours
+)
+"""The models at a glance: each a column of names, and columns of numbers."""
 EQUAL: Final = "select count(*) from (from listed intersect all from stored)"
-
-Row = dict[str, Any]
 
 
 def command(
@@ -76,7 +94,7 @@ def command(
         raise CommandError(f"{database} exists, and the demo makes its file anew: name another.")
     console = output_console()
     destination = DuckDBDestination(database)
-    with local_bedrock() as bedrock:
+    with _local_bedrock() as bedrock:
         console.print(f"A local Bedrock serves at {bedrock.url}.")
         _populate(console, bedrock)
         with destination.locked():
@@ -91,37 +109,19 @@ def command(
         console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
         _model(console, destination)
-        return _prove(console, bedrock, destination)
+        return prove(console, bedrock, destination)
 
 
 @contextmanager
-def local_bedrock() -> "Iterator[Control]":
-    """An emulator in a process of its own, with this process's environment pointing at it."""
-    from bedrock_emulator import Control
+def _local_bedrock() -> "Iterator[Control]":
+    """An emulator, with this process's environment pointing at it."""
+    from bedrock_emulator import Emulator
 
-    arguments = ("emulator", "--port=0", "--count=0", f"--now={NOW.isoformat()}")
-    process = subprocess.Popen(  # noqa: S603 - our own command line
-        [sys.executable, "-m", "bedrock_async_etl", *arguments], stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        exports = _exports(process)
-        variables = exports | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        with environment({**variables, "AWS_PROFILE": None}):
-            try:
-                yield Control(exports["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
-            finally:
-                process.terminate()
-
-
-def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
-    assert process.stdout is not None
-    exports: dict[str, str] = {}
-    while "AWS_EC2_METADATA_DISABLED" not in exports:
-        match = EXPORT.match(process.stdout.readline())
-        if match is None:
-            raise CommandError("The local Bedrock did not start.")
-        exports[match[1]] = match[2]
-    return exports
+    with Emulator(NOW) as emulator:
+        variables: dict[str, str | None] = {**emulator.environment(ACCOUNTS[0], REGIONS[0])}
+        variables |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "AWS_PROFILE": None}
+        with environment(variables):
+            yield emulator.control
 
 
 def _populate(console: "Console", bedrock: "Control") -> None:
@@ -155,63 +155,15 @@ def _model(console: "Console", destination: "DuckDBDestination") -> None:
     if refreshed.exit_code:
         raise CommandError(refreshed.error or "A check does not hold.")
     with destination.reading() as connection:
-        summary = connection.sql(SUMMARY).to_arrow_table().to_pylist()
-        bad_days = connection.sql(BAD_DAYS, params=[BAD_HOURS]).to_arrow_table().to_pylist()
-    for table in (_failures(summary), _latencies(summary), _bad_days(bad_days)):
-        console.print(table)
-        console.print()
+        for query in TABLES:
+            relation = connection.sql(query)
+            first, *numbers = relation.columns
+            console.print(plain_table(first, numbers=numbers, rows=relation.fetchall()))
+            console.print()
     print_refresh(refreshed)
 
 
-def _failures(summary: list[Row]) -> "Table":
-    numbers = ("invocations", "failed", "failure rate", "95 % interval", "open", "stuck")
-    table = plain_table("model", numbers=numbers)
-    for row in summary:
-        table.add_row(
-            row["model_id"],
-            f"{row['invocations']:,}",
-            f"{row['failed']:,}",
-            _percent(row["failure_rate"]),
-            f"{_percent(row['failure_rate_low'])} - {_percent(row['failure_rate_high'])}",
-            f"{row['open_invocations']:,}",
-            f"{row['stuck']:,}",
-        )
-    return table
-
-
-def _latencies(summary: list[Row]) -> "Table":
-    """Percentiles of finished invocations beside Kaplan-Meier ones, which count running ones."""
-    columns = [
-        f"{kind}_{share}" for kind in ("latency", "survival") for share in ("p50", "p95", "p99")
-    ]
-    headings = [column.replace("latency", "ended").replace("_", " ") for column in columns]
-    table = plain_table("seconds", numbers=headings)
-    for row in summary:
-        cells = ("-" if row[column] is None else f"{row[column]:,.1f}" for column in columns)
-        table.add_row(row["model_id"], *cells)
-    return table
-
-
-def _bad_days(bad_days: list[Row]) -> "Table":
-    numbers = ("day", "hours", "failure rate", "usual", "highest z")
-    table = plain_table(f"failure spikes in {BAD_HOURS} hours or more", numbers=numbers)
-    for row in bad_days:
-        table.add_row(
-            f"{row['account_id']} {row['region']} {row['model_id']}",
-            f"{row['submit_date']}",
-            f"{row['hours']}",
-            _percent(row["rate"]),
-            _percent(row["baseline_rate"]),
-            f"{row['z_score']:.1f}",
-        )
-    return table
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def _prove(console: "Console", bedrock: "Control", destination: "DuckDBDestination") -> int:
+def prove(console: "Console", bedrock: "Control", destination: "DuckDBDestination") -> int:
     """Compare the table with the whole listing, row by row and column by column; 0 if equal."""
     import pyarrow as pa
 

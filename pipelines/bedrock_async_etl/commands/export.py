@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bedrock_async_etl.commands.options import Copy, JsonOption, destination_options
+from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import format_count
 from bedrock_async_etl.options import drop_none
@@ -42,9 +42,8 @@ def command(
     from bedrock_async_etl.export.export import export
     from bedrock_async_etl.export.readers import statements
     from bedrock_async_etl.export.tables import ROWS
-    from bedrock_async_etl.load import existing_destination
 
-    target = existing_destination(**destination_options(copy))
+    target = existing_copy(copy)
     with target.locked(), target.copied() as connection:
         result = export(connection, url, dry_run=dry_run)
     every = statements(result.manifest, url) if readers else None
@@ -59,20 +58,21 @@ def command(
 def _print_export(result: "ExportResult") -> None:
     """Print a row for each table that has changes, and the totals."""
     numbers = ("written", "removed", "left", "rows written", "rows")
-    table = plain_table("table", numbers=numbers)
-    for each in result.tables:
-        if each.written or each.removed:
-            counts = (
-                len(each.written),
-                len(each.removed),
-                len(each.left),
-                sum(partition.rows for partition in each.written),
-                each.rows,
-            )
-            table.add_row(each.name, *(f"{count:,}" for count in counts))
+    rows = [
+        (
+            each.name,
+            len(each.written),
+            len(each.removed),
+            len(each.left),
+            sum(partition.rows for partition in each.written),
+            each.rows,
+        )
+        for each in result.tables
+        if each.written or each.removed
+    ]
     console = output_console()
-    if table.row_count:
-        console.print(table)
+    if rows:
+        console.print(plain_table("table", numbers=numbers, rows=rows))
     if not result.has_models:
         error_console().print(
             "There are no models: only the rows are exported. Build with `models`."

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from bedrock_async_etl.commands.options import Copy, JsonOption, Models, destination_options
+from bedrock_async_etl.commands.options import Copy, JsonOption, Models, existing_copy
 from bedrock_async_etl.console import output_console, plain_table, print_json
 from bedrock_async_etl.formatting import format_count
 
@@ -38,12 +38,11 @@ def command(
     as_json: JsonOption = False,
 ) -> int:
     """Rebuild the SQL models and check them. Exit code 1 if a check does not hold."""
-    from bedrock_async_etl.load import existing_destination
     from bedrock_async_etl.models.build import find_models
     from bedrock_async_etl.models.refresh import find_builder, refresh
     from bedrock_async_etl.progress import models_progress
 
-    target = existing_destination(**destination_options(copy))
+    target = existing_copy(copy)
     own = find_models(**models)
     builder = find_builder(engine, target, master, remote)
     with models_progress() as on_built:
@@ -60,10 +59,8 @@ def command(
 def _print_models(models: "Sequence[BuiltModel]") -> None:
     if not models:
         return
-    table = plain_table("model", numbers=("rows", "seconds"))
-    for model in models:
-        table.add_row(model.name, f"{model.rows:,}", f"{model.seconds:.2f}")
-    output_console().print(table)
+    rows = [(model.name, model.rows, f"{model.seconds:.2f}") for model in models]
+    output_console().print(plain_table("model", numbers=("rows", "seconds"), rows=rows))
 
 
 def print_refresh(refresh: "Refresh") -> None:

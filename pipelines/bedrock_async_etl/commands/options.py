@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -24,6 +24,9 @@ from bedrock_async_etl.options import (
     parse_time,
 )
 from bedrock_async_invokes.options import LoadOptions, Option, options_of
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations import Destination
 
 Given = dict[str, Any]
 """Options that were given, by name."""
@@ -43,7 +46,7 @@ class Declared:
 
 
 Load = Annotated[Given, Declared(LoadOptions)]
-Destination = Annotated[Given, Declared(DestinationOptions)]
+NewCopy = Annotated[Given, Declared(DestinationOptions)]
 Copy = Annotated[Given, Declared(DestinationOptions, ("database", "lake"))]
 """An existing destination, whose kind is known."""
 Lake = Annotated[Given, Declared(DestinationOptions, ("lake",))]
@@ -118,3 +121,10 @@ def destination_options(given: Given) -> Given:
     if given.get("lake"):
         raise UsageError("--database and --lake are two destinations: give one of them.")
     return given | {"lake": ""}
+
+
+def existing_copy(given: Given) -> "Destination":
+    """The destination that was loaded; raises `CommandError` where nothing was loaded yet."""
+    from bedrock_async_etl.load import existing_destination
+
+    return existing_destination(**destination_options(given))

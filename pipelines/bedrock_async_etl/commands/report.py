@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from bedrock_async_etl.commands.options import Copy, JsonOption, Report, destination_options
+from bedrock_async_etl.commands.options import Copy, JsonOption, Report, existing_copy
 from bedrock_async_etl.console import output_console, print_json
 from bedrock_async_etl.errors import UsageError
 
@@ -25,10 +25,9 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML page of figures and charts that needs no network."""
-    from bedrock_async_etl.load import existing_destination
     from bedrock_async_etl.report.report import find_options, write_report
 
-    target = existing_destination(**destination_options(copy))
+    target = existing_copy(copy)
     options = find_options(
         period=contents.get("period"),
         is_redacted=contents.get("redact", False),

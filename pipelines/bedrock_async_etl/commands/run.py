@@ -7,11 +7,11 @@ import typer
 
 from bedrock_async_etl.commands.models import print_refresh
 from bedrock_async_etl.commands.options import (
-    Destination,
     Given,
     JsonOption,
     Load,
     Models,
+    NewCopy,
     Output,
     destination_options,
 )
@@ -47,7 +47,7 @@ MIN_WIDTH_FOR_TIMES: Final = 95
 
 
 def command(
-    destination: Destination,
+    copy: NewCopy,
     load: Load,
     models: Models,
     output: Output,
@@ -69,7 +69,7 @@ def command(
     from bedrock_async_etl.run import run_once
 
     prints_tables = log_format == "text" and not as_json
-    place, shard = destination_options(destination), drop_none(shard=load.get("shard"))
+    place, shard = destination_options(copy), drop_none(shard=load.get("shard"))
     if place.get("database"):
         place.setdefault("destination", "duckdb")
     target = find_destination(**place, **shard)

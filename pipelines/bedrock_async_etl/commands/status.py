@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bedrock_async_etl.commands.options import Copy, JsonOption, destination_options
+from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import (
     format_count,
@@ -38,10 +38,9 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show whether the copy is fresh and whole, and what is stuck."""
-    from bedrock_async_etl.load import existing_destination
     from bedrock_async_etl.status import read_status
 
-    target = existing_destination(**destination_options(copy))
+    target = existing_copy(copy)
     status = read_status(target, datetime.now(UTC))
     if as_json:
         print_json(status.as_json())
