@@ -1,15 +1,14 @@
 """The command line: the app, its error boundary, and `main`. Commands are in `commands/`."""
 
 import gc
-import inspect
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from textwrap import indent
-from types import ModuleType
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -25,7 +24,7 @@ from bedrock_async_etl.commands import (
     run,
     status,
 )
-from bedrock_async_etl.commands.options import DebugOption, with_options
+from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
 from bedrock_async_etl.console import print_json
 from bedrock_async_etl.errors import CommandError
@@ -66,44 +65,20 @@ def options(
     """Options of the app itself."""
 
 
-def _add(name: str, module: ModuleType) -> None:
-    """Add a command that handles errors and `--debug`, and exits with what it returns."""
-    command = with_options(module.command)
-
-    def run_command(*, debug: bool, **values: Any) -> None:
-        with error_boundary(
-            debug=debug,
-            as_json=values.get("as_json", False),
-            makes_files=module is not emulator,
-        ):
-            raise typer.Exit(command(**values) or 0)
-
-    parameters = [
-        *inspect.signature(command).parameters.values(),
-        inspect.Parameter(
-            "debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=DebugOption
-        ),
-    ]
-    run_command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run_command.__doc__ = command.__doc__
-    app.command(name, epilog=_epilog(module.EXAMPLES))(run_command)
-
-
 def _epilog(examples: str) -> str:
     r"""The end of a command's help; `\b` keeps each line of a paragraph as it is."""
     paragraphs = indent(examples, "  ").split("\n\n")
     return "\n\n".join(f"\b\n{paragraph}" for paragraph in ["Examples:", *paragraphs])
 
 
-@contextmanager
-def error_boundary(*, debug: bool, as_json: bool, makes_files: bool) -> Iterator[None]:
-    """Log a failure in one line and exit with its code."""
+def _run(
+    command: Callable[[], int | None], *, debug: bool, as_json: bool, makes_files: bool
+) -> None:
+    """Run a command, log a failure in one line, and exit."""
     with LOGS:
         try:
             with private_files() if makes_files else nullcontext():
-                yield
-        except typer.Exit:
-            raise
+                exit_code = command() or 0
         except KeyboardInterrupt:
             log_event(
                 "interrupted", "Interrupted. The next run goes on from here.", logging.WARNING
@@ -117,11 +92,12 @@ def error_boundary(*, debug: bool, as_json: bool, makes_files: bool) -> Iterator
             log_error(reason, trace=debug, exit_code=exit_code)
             if as_json:
                 print_json({"error": mask_credentials(reason), "exit_code": exit_code})
-            raise typer.Exit(exit_code) from None
+        raise typer.Exit(exit_code)
 
 
 for name, module in COMMANDS.items():
-    _add(name, module)
+    run_module = partial(_run, makes_files=module is not emulator)
+    app.command(name, epilog=_epilog(module.EXAMPLES))(typer_command(module.command, run_module))
 
 
 def main() -> None:

@@ -30,45 +30,54 @@ def log_error(message: str, *, trace: bool = False, **fields: Any) -> None:
     log_event(ERROR, message, logging.ERROR, trace=trace, **fields)
 
 
-class TextHandler(logging.Handler):
-    """Prints messages as they are, with credentials masked."""
+class Lines(logging.Handler):
+    """Prints each record as a line, credentials masked.
 
-    def emit(self, record: logging.LogRecord) -> None:
-        prefix = "Error: " if getattr(record, "event", None) == ERROR else ""
-        text = f"{prefix}{record.getMessage()}"
-        if record.exc_info:
-            text = f"{_traceback(record)}\n{text}"
-        sys.stderr.write(f"{escape_controls(mask_credentials(text))}\n")
-
-
-class JsonHandler(logging.Handler):
-    """Prints each record as a JSON object: time, level, event, message, and the event's fields.
-
-    Credentials are masked. It ignores the formatter that dlt gives to every handler of its logger.
+    It ignores the formatter that dlt gives to every handler of its logger.
     """
 
+    def __init__(self, log_format: LogFormat) -> None:
+        super().__init__()
+        self._format = _json_line if log_format == "json" else _text_line
+
     def emit(self, record: logging.LogRecord) -> None:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname.lower(),
-            "event": getattr(record, "event", "log"),
-        }
-        if record.name != LOGGER.name:
-            line["logger"] = record.name
-        if message := record.getMessage():
-            line["message"] = message
-        line |= getattr(record, "fields", {})
-        if record.exc_info:
-            line["traceback"] = _traceback(record)
-        shown = {name: mask_credentials(value) for name, value in line.items()}
-        sys.stderr.write(json.dumps(shown, default=json_value) + "\n")
+        sys.stderr.write(f"{self._format(record)}\n")
+
+
+def _text_line(record: logging.LogRecord) -> str:
+    prefix = "Error: " if getattr(record, "event", None) == ERROR else ""
+    traceback = f"{_traceback(record)}\n" if record.exc_info else ""
+    return escape_controls(mask_credentials(f"{traceback}{prefix}{record.getMessage()}"))
+
+
+def _json_line(record: logging.LogRecord) -> str:
+    """A JSON object: time, level, event, message, and the event's fields."""
+    line: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        "level": record.levelname.lower(),
+        "event": getattr(record, "event", "log"),
+    }
+    if record.name != LOGGER.name:
+        line["logger"] = record.name
+    if message := record.getMessage():
+        line["message"] = message
+    line |= getattr(record, "fields", {})
+    if record.exc_info:
+        line["traceback"] = _traceback(record)
+    shown = {name: mask_credentials(value) for name, value in line.items()}
+    return json.dumps(shown, default=json_value)
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    assert record.exc_info
+    return logging.Formatter().formatException(record.exc_info)
 
 
 class Logs:
     """The log lines of a command while it runs, plain at first."""
 
     def __init__(self) -> None:
-        self._handler: logging.Handler = TextHandler()
+        self._handler = Lines("text")
         self._loggers: list[logging.Logger] = []
         """Those that have the handler."""
         self._replaced: list[logging.Handler] = []
@@ -91,9 +100,8 @@ class Logs:
     def use(self, log_format: LogFormat) -> None:
         """Change the format; JSON includes warnings and the records of dlt and other libraries."""
         self.__exit__()
-        self._handler, self._loggers = TextHandler(), [LOGGER]
+        self._handler, self._loggers = Lines(log_format), [LOGGER]
         if log_format == "json":
-            self._handler = JsonHandler()
             self._loggers += [logging.getLogger(), DLT_LOGGER]
             self._replaced = DLT_LOGGER.handlers[:]
             DLT_LOGGER.handlers.clear()
@@ -117,11 +125,6 @@ def mask_credentials(value: Any) -> Any:
 def json_value(value: Any) -> Any:
     """A value that JSON lacks: times and dates in ISO 8601, others as text."""
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _traceback(record: logging.LogRecord) -> str:
-    assert record.exc_info
-    return logging.Formatter().formatException(record.exc_info)
 
 
 tell = log_event

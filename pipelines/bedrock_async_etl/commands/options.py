@@ -6,10 +6,9 @@ that were given, by name; dlt's configuration has the others.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -30,61 +29,52 @@ if TYPE_CHECKING:
 
 Given = dict[str, Any]
 """Options that were given, by name."""
+_PLACES = {option.name: option for option in options_of(DestinationOptions)}
 
-
-@dataclass(frozen=True)
-class Declared:
-    """The options of a declaration, all of them or some."""
-
-    declaration: type
-    names: tuple[str, ...] = ()
-
-    @property
-    def options(self) -> list[Option]:
-        every = options_of(self.declaration)
-        return [each for each in every if not self.names or each.name in self.names]
-
-
-Load = Annotated[Given, Declared(LoadOptions)]
-NewCopy = Annotated[Given, Declared(DestinationOptions)]
-Copy = Annotated[Given, Declared(DestinationOptions, ("database", "lake"))]
+Load = Annotated[Given, [*options_of(LoadOptions)]]
+NewCopy = Annotated[Given, [*_PLACES.values()]]
+Copy = Annotated[Given, [_PLACES["database"], _PLACES["lake"]]]
 """An existing destination, whose kind is known."""
-Lake = Annotated[Given, Declared(DestinationOptions, ("lake",))]
-Models = Annotated[Given, Declared(ModelOptions)]
-Output = Annotated[Given, Declared(RunOptions)]
-Check = Annotated[Given, Declared(CheckOptions)]
-Report = Annotated[Given, Declared(ReportOptions)]
+Lake = Annotated[Given, [_PLACES["lake"]]]
+Models = Annotated[Given, [*options_of(ModelOptions)]]
+Output = Annotated[Given, [*options_of(RunOptions)]]
+Check = Annotated[Given, [*options_of(CheckOptions)]]
+Report = Annotated[Given, [*options_of(ReportOptions)]]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
+Command = Callable[..., int | None]
+"""Returns its exit code; None is 0."""
 
-def with_options(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """The command with one keyword for each option of its declarations."""
+
+def typer_command(command: Command, run: Callable[..., None]) -> Callable[..., None]:
+    """A function for Typer, with one keyword for each option of the command, and `--debug`.
+
+    It calls `run` with the command, that needs no more arguments, and with `debug` and `as_json`.
+    """
     parameters: list[inspect.Parameter] = []
     declared: dict[str, list[Option]] = {}
     for parameter in inspect.signature(command).parameters.values():
-        if options := _declared_options(parameter):
-            declared[parameter.name] = options
-            parameters += map(_parameter, options)
+        [*_, last] = get_args(parameter.annotation)
+        if isinstance(last, list):
+            declared[parameter.name] = last
+            parameters += map(_parameter, last)
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    parameters.append(_keyword("debug", DebugOption, False))
 
     @wraps(command)
-    def with_given(**values: Any) -> int | None:
-        for name, options in declared.items():
-            given = {each.name: _parse(each, values.pop(each.name)) for each in options}
-            values[name] = drop_none(**given)
-        return command(**values)
+    def call(*, debug: bool, **values: Any) -> None:
+        def call_command() -> int | None:
+            for name, options in declared.items():
+                given = {each.name: _parse(each, values.pop(each.name)) for each in options}
+                values[name] = drop_none(**given)
+            return command(**values)
 
-    with_given.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return with_given
+        run(call_command, debug=debug, as_json=values.get("as_json", False))
 
-
-def _declared_options(parameter: inspect.Parameter) -> list[Option]:
-    if get_origin(parameter.annotation) is not Annotated:
-        return []
-    [*_, last] = get_args(parameter.annotation)
-    return last.options if isinstance(last, Declared) else []
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return call
 
 
 def _parameter(option: Option) -> inspect.Parameter:
@@ -96,12 +86,12 @@ def _parameter(option: Option) -> inspect.Parameter:
         show_default=str(option.default) if option.default else False,
     )
     kind = str | None if _is_time(option) else option.type | None
-    return inspect.Parameter(
-        option.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind, flag],
-    )
+    return _keyword(option.name, Annotated[kind, flag], None)
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 def _parse(option: Option, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """`run`: load, rebuild the models, check both."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Final, get_args
 
 import typer
 
@@ -42,6 +42,17 @@ bedrock-async-etl run --organization-role bedrock-async-etl --lake s3://my-bucke
 # Everything submitted in March once more
 bedrock-async-etl run --since 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
 """
+COLUMNS: Final = {
+    "new": "rows_new",
+    "changed": "rows_changed",
+    "open": "open_invocations",
+    "vanished": "vanished",
+    "calls": "calls",
+    "throttled": "throttled",
+}
+"""Headings of the table, and what they count."""
+RARE: Final = ("vanished", "throttled")
+"""Columns that are left out where they are all 0."""
 MIN_WIDTH_FOR_TIMES: Final = 95
 """Columns of a terminal on which the table fits with the times."""
 
@@ -130,36 +141,27 @@ def scopes_shown(scopes: "Sequence[ScopeReport]") -> "list[ScopeReport]":
 
 
 def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> "Table":
-    columns = {
-        "new": "rows_new",
-        "changed": "rows_changed",
-        "open": "open_invocations",
-        "vanished": "vanished",
-        "calls": "calls",
-        "throttled": "throttled",
-    }
-    for rare in ("vanished", "throttled"):
-        if not any(getattr(scope, rare) for scope in scopes):
-            del columns[rare]
+    rare = {name for name in RARE if not any(getattr(scope, name) for scope in scopes)}
+    columns = {heading: name for heading, name in COLUMNS.items() if name not in rare}
     table = plain_table("account", "region", "outcome", numbers=list(columns))
     if has_times:
         table.add_column("submitted through (UTC)")
     for scope in scopes:
-        cells: list[Any] = [f"{getattr(scope, name):,}" for name in columns.values()]
-        if has_times:
-            cells.append(format_time(scope.submitted_through))
-        table.add_row(scope.account_id, scope.region, scope.outcome, *cells)
+        cells = [f"{getattr(scope, name):,}" for name in columns.values()]
+        times = [format_time(scope.submitted_through)] if has_times else []
+        table.add_row(scope.account_id, scope.region, scope.outcome, *cells, *times)
     return table
 
 
 def _totals(scopes: "Sequence[ScopeReport]") -> str:
     failed = sum(scope.outcome != "ok" for scope in scopes)
-    counts = (
-        f"{sum(scope.rows_new for scope in scopes):,} new",
-        f"{sum(scope.rows_changed for scope in scopes):,} changed",
-        f"{sum(scope.open_invocations for scope in scopes):,} open",
-        format_count(sum(scope.calls for scope in scopes), "call"),
-        f"{sum(scope.throttled for scope in scopes):,} throttled",
-    )
     failures = f" ({failed:,} failed)" if failed else ""
+    totals = {
+        heading: sum(getattr(scope, name) for scope in scopes) for heading, name in COLUMNS.items()
+    }
+    counts = [
+        f"{total:,} {heading.removesuffix('s') if total == 1 else heading}"
+        for heading, total in totals.items()
+        if total or heading != "vanished"
+    ]
     return f"and {format_count(len(scopes), 'more scope')}{failures}: {', '.join(counts)}"

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,7 @@ def refresh(
     """
     with destination.locked():
         result = rebuilt(destination, own, on_built, build)
-        if result.error:
-            return result
-        checks = checked(destination, own)
-    return replace(checks, models=result.models, models_seconds=result.models_seconds)
+        return result if result.error else checked(destination, own, result)
 
 
 def rebuilt(
@@ -124,9 +121,11 @@ def rebuilt(
     return result
 
 
-def checked(destination: Destination, own: Path | None = None) -> Refresh:
-    """The second half of `refresh`: the checks alone."""
-    started, result = time.monotonic(), Refresh()
+def checked(
+    destination: Destination, own: Path | None = None, result: Refresh | None = None
+) -> Refresh:
+    """The second half of `refresh`: the checks alone, added to a result."""
+    started, result = time.monotonic(), result or Refresh()
     with destination.locked(), _errors_kept(result, destination):
         result.checks = run_checks(destination, own)
         result.checks_seconds = time.monotonic() - started
