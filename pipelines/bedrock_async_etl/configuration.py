@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.options import SECTION
 
-SECTION: Final = "bedrock_async_etl"
 DEFAULTS: Final[Mapping[str, str]] = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     # Where Airflow is installed, dlt would ask its database for settings, and make one if need be.

@@ -43,8 +43,4 @@ def quarantine_message(rows: int, reason: str | None) -> str:
     return f"{counted} quarantined as of another account or region: {reason}"
 
 
-counted = format_count
 show_time = format_time
-show_age = format_duration
-visible = escape_controls
-quarantine_told = quarantine_message

@@ -127,5 +127,4 @@ def json_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-tell = log_event
 tell_error = log_error

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from bedrock_async_etl.configuration import SECTION
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_invokes.options import option
 
+SECTION: Final = "bedrock_async_etl"
+"""The section of dlt's configuration; `check` and `report` have sections in it."""
 CHECK_SECTION: Final = f"{SECTION}.check"
 REPORT_SECTION: Final = f"{SECTION}.report"
 

@@ -24,6 +24,8 @@ from bedrock_async_invokes.reports import ScopeReport
 SECONDS_BETWEEN_LINES: Final = 30.0
 FEW_SCOPES: Final = 50
 """So many scopes have a log line each, among more only those with news or an error."""
+COUNTED: Final = ("account_id", "region", "rows_read", "calls", "throttled")
+"""Members of the event `progress`."""
 DRAWN_SCOPES: Final = 10
 """Scopes that are drawn; a thousand may be under way."""
 
@@ -109,13 +111,9 @@ class LogObserver:
             f"{report.account_id}/{report.region}: {format_count(report.rows_read, 'row')} read, "
             f"{format_count(report.calls, 'call')}, {report.throttled:,} throttled; "
             f"{self._ended:,} of {format_count(self._scopes, 'scope')} done.",
-            account_id=report.account_id,
-            region=report.region,
-            rows_read=report.rows_read,
-            calls=report.calls,
-            throttled=report.throttled,
             scopes=self._scopes,
             scopes_ended=self._ended,
+            **{name: getattr(report, name) for name in COUNTED},
         )
 
 

@@ -19,9 +19,8 @@ class Run:
     """The result of a run."""
 
     loaded: RunResult
-    refreshed: Refresh
-    has_models: bool
-    """True if the models were rebuilt, or should have been."""
+    refreshed: Refresh | None
+    """None for a shard, and where the models were not asked for."""
     exit_code: int
 
     def as_json(self) -> dict[str, Any]:
@@ -29,13 +28,14 @@ class Run:
         return {
             "version": version(),
             **self.loaded.as_json(),
-            **self.refreshed.as_json(),
+            **(self.refreshed or Refresh()).as_json(),
             "exit_code": self.exit_code,
         }
 
     def log(self, log_format: LogFormat) -> None:
         """Log what failed or broke a rule; as JSON, the facts of the closing tables, too."""
-        self.refreshed.log(log_format)
+        refreshed = self.refreshed or Refresh()
+        refreshed.log(log_format)
         if self.loaded.is_part:
             log_event(
                 "models_left", "This was a shard: rebuild the models with `models` after the last."
@@ -47,8 +47,8 @@ class Run:
                 "scopes": len(self.loaded.scopes),
                 "scopes_failed": len(self.loaded.failed),
                 **self.loaded.totals,
-                "models_built": len(self.refreshed.models),
-                "checks_broken": len(self.refreshed.broken),
+                "models_built": len(refreshed.models),
+                "checks_broken": len(refreshed.broken),
             }
             log_event("run_finished", **document | summary)
 
@@ -72,11 +72,11 @@ def run_once(
         with load_progress(log_format) as observer:
             loaded = metrics.loaded = load(destination, options, observer=observer)
         on_loaded(loaded)
-        refreshed, has_models = Refresh(), builds_models and not loaded.is_part
-        if has_models:
+        refreshed = None
+        if builds_models and not loaded.is_part:
             with models_progress(log_format) as on_built:
                 refreshed = metrics.refreshed = refresh(destination, own, on_built)
-        exit_code = metrics.write(refreshed.exit_code or loaded.exit_code)
-    run = Run(loaded, refreshed, has_models, exit_code)
+        exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
+    run = Run(loaded, refreshed, exit_code)
     run.log(log_format)
     return run

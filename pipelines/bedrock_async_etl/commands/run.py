@@ -15,12 +15,12 @@ from bedrock_async_etl.commands.options import (
     Output,
     destination_options,
 )
-from bedrock_async_etl.configuration import SECTION, configured
+from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.formatting import format_count, format_time, quarantine_message
 from bedrock_async_etl.logs import LOGS, LogFormat
-from bedrock_async_etl.options import RunOptions, drop_none
+from bedrock_async_etl.options import SECTION, RunOptions, drop_none
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -95,7 +95,7 @@ def command(
     )
     if as_json:
         print_json(run.as_json())
-    elif prints_tables and run.has_models:
+    elif prints_tables and run.refreshed:
         print_refresh(run.refreshed)
     return run.exit_code
 
