@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bedrock_async_etl.environment import set_defaults
+from bedrock_async_etl.configuration import set_defaults
 from bedrock_emulator import Control, Emulator
 from tests.organizations import Organization
 

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 import duckdb
 
-from bedrock_async_etl.commands.demo import COMPARED, expected_row
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_emulator import Control
+from tests.plain_rows import COMPARED, expected_row
 
 CopyKind = Literal["duckdb", "parquet", "delta"]
 Row = tuple[Any, ...]

@@ -12,9 +12,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from bedrock_async_etl.airflow_settings import EXAMPLE, AirflowSettings
 from bedrock_async_etl.aws_connection import connection_environment, role_environment
-from bedrock_async_etl.environment import environment, set_defaults
+from bedrock_async_etl.configuration import environment, private_files, set_defaults
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.files.modes import private_files
 
 if TYPE_CHECKING:
     from bedrock_async_etl.load import RunResult
@@ -47,15 +46,15 @@ def load_share(
     Scopes that fail are told by what it returns, as long as others were loaded.
     """
     with _prepared(variable) as settings:
-        from bedrock_async_etl.commands.options import given, parse_time
         from bedrock_async_etl.destinations import find_destination
         from bedrock_async_etl.load import load
-        from bedrock_async_etl.logs import LogFormat
-        from bedrock_async_etl.progress import Lines
+        from bedrock_async_etl.options import drop_none as given
+        from bedrock_async_etl.options import parse_time
+        from bedrock_async_etl.progress import LogObserver
 
         times = {"since": parse_time("since", since), "until": parse_time("until", until)}
         target = find_destination(**settings.place, **settings.kind, **given(shard=shard))
-        loaded = load(target, given(shard=shard, **times), observer=Lines(LogFormat.TEXT))
+        loaded = load(target, given(shard=shard, **times), observer=LogObserver())
         summary = _summary(loaded)
         if loaded.exit_code == 1:
             raise CommandError(_failed_scopes(summary))
@@ -86,10 +85,10 @@ def _failed_scopes(loaded: Summary) -> str:
 def build_models(variable: str) -> Summary:
     """Rebuild the models."""
     with _prepared(variable) as settings:
-        from bedrock_async_etl.commands.options import given
         from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import rebuilt
+        from bedrock_async_etl.options import drop_none as given
 
         own = find_models(**given(models=settings.models))
         built = rebuilt(existing_destination(**settings.place), own)
@@ -101,10 +100,10 @@ def build_models(variable: str) -> Summary:
 def run_checks(variable: str) -> Summary:
     """Check what was loaded and modelled; a rule that does not hold fails the task for good."""
     with _prepared(variable) as settings:
-        from bedrock_async_etl.commands.options import given
         from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import checked
+        from bedrock_async_etl.options import drop_none as given
 
         own = find_models(**given(models=settings.models))
         done = checked(existing_destination(**settings.place), own)

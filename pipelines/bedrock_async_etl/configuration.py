@@ -1,20 +1,35 @@
-"""Values of dlt's configuration: one by its full name, or all those of declared options."""
+"""dlt's configuration, environment variables, and the modes of the files that a command makes."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
-import dlt
-from dlt.common.configuration import with_config
-from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
 
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes.options import signature_of
 
 Declared = TypeVar("Declared")
 
+DEFAULTS: Final[Mapping[str, str]] = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    # Where Airflow is installed, dlt would ask its database for settings, and make one if need be.
+    "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
+    # Arrow's own allocators keep a hundred megabytes that they do not use.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+}
+"""Environment variables for libraries, set before these are imported."""
+
+PRIVATE_UMASK: Final = "077"
+"""Files are 600, folders 700."""
+UMASK: Final = re.compile(r"0?0[0-7]{2}")
+
 
 def with_configuration(declared: type[Declared], *sections: str) -> Callable[..., Declared]:
     """A function that makes `declared` of the options given, the others from these sections."""
+    import dlt
+    from dlt.common.configuration import with_config
 
     def options(**values: Any) -> Declared:
         return declared(**values)
@@ -26,13 +41,69 @@ def with_configuration(declared: type[Declared], *sections: str) -> Callable[...
 
 
 def configured(section: str, name: str, expected: type) -> Any:
-    """What dlt's configuration has under exactly this name; None where it has nothing.
+    """The value of exactly this name in dlt's configuration, or None.
 
     `with_config` would look for it in the sections above, too: `models` is another thing there,
-    and GNU screen has a variable WINDOW in the environment. Raises `UsageError` for what is not of
-    the type expected.
+    and GNU screen has a variable WINDOW in the environment. Raises `UsageError` for a value of
+    another type.
     """
+    # dlt takes longer to import than `--help` may take.
+    import dlt
+    from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
+
     try:
         return dlt.config.get(f"{section}.{name}", expected)
     except ConfigValueCannotBeCoercedException:
-        raise UsageError(f"{section}.{name} cannot be read: look at its value.") from None
+        raise UsageError(
+            f"{section}.{name} cannot be read: it must be of type {expected.__name__}."
+        ) from None
+
+
+def set_defaults() -> None:
+    """Set the environment variables of `DEFAULTS` that are not set."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set each variable, or remove it (None), and restore all of them afterwards."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Make files and folders by the configured umask: dlt's, DuckDB's and Delta's, too.
+
+    The umask is the process's, so that at no moment others can read a new file, and no library has
+    to be set up. Existing files keep their modes.
+    """
+    before = os.umask(find_umask())
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def find_umask() -> int:
+    """The configured umask, else `PRIVATE_UMASK`; raises `UsageError` for a malformed one."""
+    text = configured(SECTION, "umask", str) or PRIVATE_UMASK
+    if not UMASK.fullmatch(text):
+        raise UsageError(
+            f"{SECTION}.umask is {text!r}: it is text of three octal digits, the first of them 0, "
+            'such as "077" (files are 600, folders 700) or "027" (640 and 750).'
+        )
+    return int(text, 8)

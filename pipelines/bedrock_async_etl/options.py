@@ -5,10 +5,13 @@ from these declarations and from the source's `LoadOptions`. Nothing heavy is im
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Final, Literal
+from typing import Any, Final
 
+from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_invokes.options import option
 
 SECTION: Final = "bedrock_async_etl"
@@ -52,7 +55,9 @@ class ModelOptions:
 class RunOptions:
     """The output of a run, apart from what it loads."""
 
-    log_format: Literal["text", "json"] = option("text", "Log format on stderr.", "--log-format")
+    log_format: LogFormat = option(
+        "text", "Log format on stderr; `json` leaves out the tables on stdout.", "--log-format"
+    )
     metrics: str | None = option(
         None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "--metrics", "FILE"
     )
@@ -115,3 +120,24 @@ class ReportOptions:
     redact: bool = option(
         False, "Leave out messages, errors, ARNs, outputs and account ids.", "--redact"
     )
+
+
+def drop_none(**options: Any) -> dict[str, Any]:
+    """The options that have a value; dlt's configuration has the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def parse_time(flag: str, text: str | None) -> datetime | None:
+    """Read a time in ISO 8601; one without a zone is UTC, which is logged."""
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{flag} {text!r} is not a time. It looks like 2026-01-31T12:00:00Z."
+        ) from None
+    if time.tzinfo is None:
+        log_event("time_without_zone", f"{flag} {text} has no time zone: taken as UTC.")
+        return time.replace(tzinfo=UTC)
+    return time

@@ -1,136 +1,51 @@
-"""Telling how a run goes: drawn on a terminal, in plain lines elsewhere, or as JSON."""
+"""The progress of a run: drawn on a terminal, in log lines elsewhere."""
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from datetime import timedelta
+from typing import Final, Self
 
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
 
-from bedrock_async_etl.commands.console import error_console
-from bedrock_async_etl.configuration import configured
-from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.formatting import counted, quarantine_told
-from bedrock_async_etl.load import REPORTED, Watch
-from bedrock_async_etl.logs import LogFormat, tell, tell_error
+from bedrock_async_etl.console import error_console
+from bedrock_async_etl.formatting import format_count, quarantine_message
+from bedrock_async_etl.load import REPORTED
+from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.models.build import BuiltModel, OnBuilt
-from bedrock_async_etl.models.checks import CheckResult
-from bedrock_async_etl.models.refresh import Refresh
-from bedrock_async_etl.terminal import Terminal
 from bedrock_async_invokes.reports import ScopeReport
-
-if TYPE_CHECKING:
-    from bedrock_async_etl.run import Run
 
 SECONDS_BETWEEN_LINES: Final = 30.0
 FEW_SCOPES: Final = 50
-"""So many have a line each, whatever came of them; among more, those with something to say."""
-
-
-def find_log_format(log_format: str | None = None) -> LogFormat:
-    """The format given, else the one that dlt's configuration has."""
-    log_format = log_format or configured("bedrock_async_etl", "log_format", str) or LogFormat.TEXT
-    try:
-        return LogFormat(log_format)
-    except ValueError:
-        choices = " or ".join(LogFormat)
-        raise UsageError(f"log_format is {choices}, not {log_format!r}.") from None
-
-
-class Lines:
-    """A `Watch` that tells of what has ended, and now and then of what has not."""
-
-    def __init__(self, log_format: LogFormat, clock: Callable[[], float] = time.monotonic) -> None:
-        self._is_json = log_format == LogFormat.JSON
-        self._clock = clock
-        self._told_at = clock()
-        self._scopes = self._ended = 0
-        self._rows = self._slice_rows = 0
-
-    def run_started(self, scopes: int) -> None:
-        """Say how much there is to do."""
-        self._scopes = scopes
-        tell("run_started", f"Reading {counted(scopes, 'scope')}.", scopes=scopes)
-
-    def scope_started(self, report: ScopeReport) -> None:
-        """Nothing has come of it yet."""
-
-    def scope_read(self, report: ScopeReport, share: float) -> None:
-        """Say how a scope ended, or how far a long one is."""
-        self._ended += report.outcome is not None
-        if report.outcome is None:
-            self._tell_progress(report)
-        elif self._is_json or self._scopes <= FEW_SCOPES or report.has_news:
-            _tell_scope(report)
-
-    def slice_read(self, rows: int) -> None:
-        """Count it."""
-        self._slice_rows = rows
-
-    def slice_loaded(self, *, is_last: bool) -> None:
-        """Say what is safe; the closing table does so for the last slice."""
-        self._rows += self._slice_rows
-        if self._is_json or not is_last:
-            tell(
-                "slice_loaded",
-                f"Loaded {counted(self._rows, 'row')} so far.",
-                rows=self._slice_rows,
-                rows_loaded=self._rows,
-            )
-
-    def _tell_progress(self, report: ScopeReport) -> None:
-        now = self._clock()
-        if now - self._told_at < SECONDS_BETWEEN_LINES:
-            return
-        self._told_at = now
-        tell(
-            "progress",
-            f"{report.account_id}/{report.region}: {counted(report.rows_read, 'row')} read, "
-            f"{counted(report.calls, 'call')}, {report.throttled:,} throttled; "
-            f"{self._ended:,} of {counted(self._scopes, 'scope')} done.",
-            account_id=report.account_id,
-            region=report.region,
-            rows_read=report.rows_read,
-            calls=report.calls,
-            throttled=report.throttled,
-            scopes=self._scopes,
-            scopes_ended=self._ended,
-        )
-
-
-def _tell_scope(report: ScopeReport) -> None:
-    told = report.error or (
-        f"{report.rows_new:,} new, {report.rows_changed:,} changed, "
-        f"{report.open_invocations:,} open, {counted(report.calls, 'call')}"
-        + (f", {report.throttled:,} throttled" if report.throttled else "")
-    )
-    if report.quarantined:
-        told += f"; {quarantine_told(report.quarantined, report.quarantine_reason)}"
-    tell(
-        "scope_finished",
-        f"{report.account_id}/{report.region}: {report.outcome}: {told}",
-        logging.INFO if report.outcome == "ok" and not report.quarantined else logging.WARNING,
-        **{name: getattr(report, name) for name in REPORTED},
-    )
+"""So many scopes have a log line each, among more only those with news or an error."""
+COUNTED: Final = ("account_id", "region", "rows_read", "calls", "throttled")
+"""Members of the event `progress`."""
+DRAWN_SCOPES: Final = 10
+"""Scopes that are drawn; a thousand may be under way."""
 
 
 @contextmanager
-def watched(log_format: LogFormat = LogFormat.TEXT) -> Iterator[Watch]:
-    """What tells how a load goes in the way that fits where stderr goes."""
+def load_progress(log_format: LogFormat = "text") -> "Iterator[LogObserver | TerminalObserver]":
+    """An observer of a load that fits stderr."""
     console = error_console()
-    if console.is_terminal and log_format == LogFormat.TEXT:
-        with Terminal(console) as terminal:
+    if console.is_terminal and log_format == "text":
+        with TerminalObserver(console) as terminal:
             yield terminal
     else:
-        yield Lines(log_format)
+        yield LogObserver(log_format)
 
 
 @contextmanager
-def watched_models(log_format: LogFormat = LogFormat.TEXT) -> Iterator[OnBuilt]:
-    """What draws how far the models are on a terminal, and tells of each as JSON."""
+def models_progress(log_format: LogFormat = "text") -> Iterator[OnBuilt]:
+    """A callback that draws a bar on a terminal and logs each model as JSON."""
     console = error_console()
-    is_json = log_format == LogFormat.JSON
+    is_json = log_format == "json"
     columns = (TextColumn("Building {task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(
         *columns, console=console, transient=True, disable=is_json or not console.is_terminal
@@ -141,51 +56,157 @@ def watched_models(log_format: LogFormat = LogFormat.TEXT) -> Iterator[OnBuilt]:
             progress.update(task, description=model.name, total=total, advance=1)
             if is_json:
                 seconds = round(model.seconds, 3)
-                tell("model_built", name=model.name, rows=model.rows, seconds=seconds)
+                log_event("model_built", name=model.name, rows=model.rows, seconds=seconds)
 
         yield on_built
 
 
-def tell_refresh(refresh: Refresh, log_format: LogFormat = LogFormat.TEXT) -> None:
-    """Tell what could not be built, and what broke which rule; as JSON, what holds, too."""
-    if refresh.error:
-        tell_error(refresh.error)
-    for check in refresh.checks:
-        if not check.holds or log_format == LogFormat.JSON:
-            _tell_check(check, log_format)
+class LogObserver:
+    """Logs the scopes that ended, and from time to time how far a long one is."""
+
+    def __init__(
+        self, log_format: LogFormat = "text", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._is_json = log_format == "json"
+        self._clock = clock
+        self._logged_at = clock()
+        self._scopes = self._ended = 0
+        self._rows = self._slice_rows = 0
+
+    def run_started(self, scopes: int) -> None:
+        self._scopes = scopes
+        log_event("run_started", f"Reading {format_count(scopes, 'scope')}.", scopes=scopes)
+
+    def scope_started(self, report: ScopeReport) -> None:
+        """Log nothing yet."""
+
+    def scope_read(self, report: ScopeReport, share: float) -> None:
+        self._ended += report.outcome is not None
+        if report.outcome is None:
+            self._log_progress(report)
+        elif self._is_json or self._scopes <= FEW_SCOPES or report.has_news:
+            _log_scope(report)
+
+    def slice_read(self, rows: int) -> None:
+        self._slice_rows = rows
+
+    def slice_loaded(self, *, is_last: bool) -> None:
+        """Log the rows that are safe; for people, the closing table counts the last slice."""
+        self._rows += self._slice_rows
+        if self._is_json or not is_last:
+            log_event(
+                "slice_loaded",
+                f"Loaded {format_count(self._rows, 'row')} so far.",
+                rows=self._slice_rows,
+                rows_loaded=self._rows,
+            )
+
+    def _log_progress(self, report: ScopeReport) -> None:
+        now = self._clock()
+        if now - self._logged_at < SECONDS_BETWEEN_LINES:
+            return
+        self._logged_at = now
+        log_event(
+            "progress",
+            f"{report.account_id}/{report.region}: {format_count(report.rows_read, 'row')} read, "
+            f"{format_count(report.calls, 'call')}, {report.throttled:,} throttled; "
+            f"{self._ended:,} of {format_count(self._scopes, 'scope')} done.",
+            scopes=self._scopes,
+            scopes_ended=self._ended,
+            **{name: getattr(report, name) for name in COUNTED},
+        )
 
 
-def _tell_check(check: CheckResult, log_format: LogFormat) -> None:
-    """The rows that break a rule are in no log: one's own rules may show messages."""
-    is_text = log_format == LogFormat.TEXT
-    told = check.complaint_with_examples if is_text else check.complaint
-    tell(
-        "check",
-        "" if check.holds else told,
-        logging.INFO if check.holds else logging.ERROR,
-        name=check.name,
-        holds=check.holds,
-        violations=check.violations,
+def _log_scope(report: ScopeReport) -> None:
+    message = report.error or (
+        f"{report.rows_new:,} new, {report.rows_changed:,} changed, "
+        f"{report.open_invocations:,} open, {format_count(report.calls, 'call')}"
+        + (f", {report.throttled:,} throttled" if report.throttled else "")
+    )
+    if report.quarantined:
+        message += f"; {quarantine_message(report.quarantined, report.quarantine_reason)}"
+    log_event(
+        "scope_finished",
+        f"{report.account_id}/{report.region}: {report.outcome}: {message}",
+        logging.INFO if report.outcome == "ok" and not report.quarantined else logging.WARNING,
+        **{name: getattr(report, name) for name in REPORTED},
     )
 
 
-def tell_run(run: "Run", log_format: LogFormat) -> None:
-    """Tell, as JSON, the facts of the closing tables."""
-    loaded, refreshed = run.loaded, run.refreshed
-    if loaded.is_part:
-        tell("models_left", "This was a shard: rebuild the models with `models` after the last.")
-    if log_format == LogFormat.JSON:
-        tell(
-            "run_finished",
-            run_id=loaded.run_id,
-            destination=loaded.destination,
-            exit_code=run.exit_code,
-            seconds=round(loaded.seconds, 3),
-            rows_loaded=loaded.rows_loaded,
-            rows_recovered=loaded.rows_recovered,
-            scopes=len(loaded.scopes),
-            scopes_failed=len(loaded.failed),
-            **loaded.totals,
-            models_built=len(refreshed.models),
-            checks_broken=len(refreshed.broken),
+class TerminalObserver:
+    """Draws the totals, the scopes that are being read, and the slice that is being loaded.
+
+    Reports count up while their scopes are read, so that each drawing is up to date.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._started = time.monotonic()
+        self._scopes = 0
+        self._reports: list[ScopeReport] = []
+        """Of all scopes that were started; other threads append to it."""
+        self._in_turn: tuple[ScopeReport | None, float] = None, 0.0
+        """The scope whose rows are taken, others being read ahead, and the share taken."""
+        self._loading: int | None = None
+        self._spinner = Spinner("dots")
+        self._live = Live(
+            console=console,
+            get_renderable=self.drawing,
+            refresh_per_second=8,
+            transient=True,
+            # What goes to stdout may go to a file.
+            redirect_stdout=False,
         )
+
+    def __enter__(self) -> Self:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def run_started(self, scopes: int) -> None:
+        self._scopes = scopes
+
+    def scope_started(self, report: ScopeReport) -> None:
+        self._reports.append(report)
+
+    def scope_read(self, report: ScopeReport, share: float) -> None:
+        self._in_turn = (None, 0.0) if report.outcome else (report, share)
+
+    def slice_read(self, rows: int) -> None:
+        self._loading = rows
+
+    def slice_loaded(self, *, is_last: bool) -> None:
+        self._loading = None
+
+    def drawing(self) -> RenderableType:
+        """The lines of this moment."""
+        reports, (in_turn, share) = self._reports[:], self._in_turn
+        reading = [report for report in reports if not report.outcome]
+        ended = len(reports) - len(reading)
+        total = Table.grid(padding=(0, 1))
+        total.add_row(
+            str(timedelta(seconds=int(time.monotonic() - self._started))),
+            ProgressBar(self._scopes or None, completed=ended + share, width=8, pulse=False),
+            f"{ended:,} of {format_count(self._scopes, 'scope')}, {_counts(reports)}",
+        )
+        lines = Table.grid(padding=(0, 2))
+        for report in reading[:DRAWN_SCOPES]:
+            taken = f"{share:4.0%}" if report is in_turn else ""
+            lines.add_row(f"  {report.account_id}", report.region, taken, _counts([report]))
+        rest = [f"  and {more:,} more"] if (more := len(reading) - DRAWN_SCOPES) > 0 else []
+        return Group(total, *([lines] if reading else []), *rest, *self._slice())
+
+    def _slice(self) -> Iterator[RenderableType]:
+        if self._loading is not None:
+            self._spinner.update(text=f"Loading {format_count(self._loading, 'row')}")
+            yield self._spinner
+
+
+def _counts(reports: Sequence[ScopeReport]) -> str:
+    rows, calls, throttled = (
+        sum(getattr(report, name) for report in reports)
+        for name in ("rows_read", "calls", "throttled")
+    )
+    refused = f", {throttled:,} throttled" if throttled else ""
+    return f"{format_count(rows, 'row')}, {format_count(calls, 'call')}{refused}"

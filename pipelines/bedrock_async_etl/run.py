@@ -1,31 +1,56 @@
-"""One run: load, then rebuild the models, then check them."""
+"""One run: load, rebuild the models, check both; its result and its log."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bedrock_async_etl import version
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.load import RunResult, load
-from bedrock_async_etl.logs import LogFormat
+from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.metrics import RunMetrics
 from bedrock_async_etl.models.refresh import Refresh, refresh
-from bedrock_async_etl.progress import watched, watched_models
+from bedrock_async_etl.progress import load_progress, models_progress
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run did."""
+    """The result of a run."""
 
     loaded: RunResult
-    refreshed: Refresh
-    has_models: bool
-    """Whether they were rebuilt, or should have been."""
+    refreshed: Refresh | None
+    """None for a shard, and where the models were not asked for."""
     exit_code: int
 
     def as_json(self) -> dict[str, Any]:
         """The document that `run --json` prints."""
-        return self.loaded.as_json() | self.refreshed.as_json() | {"exit_code": self.exit_code}
+        return {
+            "version": version(),
+            **self.loaded.as_json(),
+            **(self.refreshed or Refresh()).as_json(),
+            "exit_code": self.exit_code,
+        }
+
+    def log(self, log_format: LogFormat) -> None:
+        """Log what failed or broke a rule; as JSON, the facts of the closing tables, too."""
+        refreshed = self.refreshed or Refresh()
+        refreshed.log(log_format)
+        if self.loaded.is_part:
+            log_event(
+                "models_left", "This was a shard: rebuild the models with `models` after the last."
+            )
+        if log_format == "json":
+            document = self.as_json()
+            del document["models"], document["checks"], document["models_error"]
+            summary = {
+                "scopes": len(self.loaded.scopes),
+                "scopes_failed": len(self.loaded.failed),
+                **self.loaded.totals,
+                "models_built": len(refreshed.models),
+                "checks_broken": len(refreshed.broken),
+            }
+            log_event("run_finished", **document | summary)
 
 
 def run_once(
@@ -40,16 +65,18 @@ def run_once(
 ) -> Run:
     """Run with the `options` of `load` and the models in the folder `own`.
 
-    `on_loaded` is called between the load and the models, which a shard leaves alone. Raises what
+    A shard leaves the models alone. `on_loaded` is called before they are rebuilt. Raises what
     `load` raises.
     """
     with destination.locked(), metrics:
-        with watched(log_format) as watch:
-            loaded = metrics.loaded = load(destination, options, observer=watch)
+        with load_progress(log_format) as observer:
+            loaded = metrics.loaded = load(destination, options, observer=observer)
         on_loaded(loaded)
-        refreshed = Refresh()
+        refreshed = None
         if builds_models and not loaded.is_part:
-            with watched_models(log_format) as on_built:
+            with models_progress(log_format) as on_built:
                 refreshed = metrics.refreshed = refresh(destination, own, on_built)
-        exit_code = metrics.write(refreshed.exit_code or loaded.exit_code)
-    return Run(loaded, refreshed, builds_models and not loaded.is_part, exit_code)
+        exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
+    run = Run(loaded, refreshed, exit_code)
+    run.log(log_format)
+    return run

@@ -9,9 +9,9 @@ import pytest
 
 from bedrock_async_etl.airflow_settings import EXAMPLE, SETTINGS, AirflowSettings
 from bedrock_async_etl.check.thresholds import Limits, Thresholds, find_thresholds
+from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.destinations import find_destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.environment import environment
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control

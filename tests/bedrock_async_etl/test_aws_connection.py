@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from bedrock_async_etl.aws_connection import connection_environment, role_environment
-from bedrock_async_etl.environment import environment
+from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT

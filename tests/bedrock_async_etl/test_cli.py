@@ -13,8 +13,16 @@ from filelock import FileLock
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from bedrock_async_etl.cli import app
-from bedrock_async_etl.commands.examples import EXAMPLES
+from bedrock_async_etl import version
+from bedrock_async_etl.cli import COMMANDS, app
+from bedrock_async_etl.options import (
+    CheckOptions,
+    DestinationOptions,
+    ModelOptions,
+    ReportOptions,
+    RunOptions,
+)
+from bedrock_async_invokes.options import LoadOptions, options_of
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, model_names, query
@@ -41,6 +49,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
     document, result = run_json("--database", str(database))
     [scope] = document["scopes"]
     assert list(document) == [
+        "version",
         "run_id",
         "destination",
         "exit_code",
@@ -324,7 +333,12 @@ def test_status_of_nothing_says_what_to_do(database: Path) -> None:
     assert "does not exist: load it first with `run`" in result.stderr
 
 
-COMMANDS = sorted(command.name or "" for command in app.registered_commands)
+def test_the_version_is_that_of_the_distribution(listed: Control, database: Path) -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version())
+    result = invoke("--version")
+    assert (result.stdout, result.exit_code) == (f"bedrock-async-etl {version()}\n", 0)
+    document, _ = run_json("--database", str(database), "--no-models")
+    assert document["version"] == version()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -332,18 +346,50 @@ def test_the_help_of_a_command_has_its_examples_line_by_line(command: str) -> No
     result = invoke(command, "--help")
     assert result.exit_code == 0
     shown = result.stdout.partition("\n  Examples:\n\n")[2]
-    assert dedent(shown) == EXAMPLES[command]
+    assert dedent(shown) == COMMANDS[command].EXAMPLES
+    assert invoke(command, "-h").stdout == result.stdout
+
+
+DECLARED = {
+    "run": (LoadOptions, DestinationOptions, ModelOptions, RunOptions),
+    "models": (ModelOptions,),
+    "check": (CheckOptions,),
+    "report": (ReportOptions,),
+}
+
+
+@pytest.mark.parametrize("command", DECLARED)
+def test_each_declared_option_is_a_flag_with_its_help_and_default(command: str) -> None:
+    parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    flags = {parameter.name: parameter for parameter in parameters}
+    shown = invoke(command, "--help").stdout
+    for option in [option for declared in DECLARED[command] for option in options_of(declared)]:
+        flag = flags[option.name]
+        assert (flag.opts, flag.metavar, flag.help) == ([option.flag], option.metavar, option.help)
+        assert flag.show_default == (str(option.default) if option.default else False)
+        assert not option.choices or f"{option.flag} <{'|'.join(option.choices)}>" in shown
+
+
+def test_failure_messages_are_dropped_where_that_is_asked_for(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag wins over the configuration."""
+    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__FAILURE_MESSAGE", "keep")
+    run_json("--database", str(database), "--no-models", "--failure-message", "drop")
+    messages = "select count(failure_message), count(*) from bedrock.async_invokes"
+    assert query(database, messages) == [(0, 400)]
 
 
 def test_the_list_of_commands_says_of_each_in_one_line_what_it_does() -> None:
     listed = invoke("--help").stdout.partition("Commands:\n")[2]
-    assert sorted(line.split()[0] for line in listed.splitlines()) == COMMANDS
+    assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
     assert "..." not in listed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_and_option_is_in_the_readme(command: str) -> None:
-    words = set(re.findall(r"[\w-]+", Path("README.md").read_text()))
+def test_every_command_and_option_is_in_the_documents(command: str) -> None:
+    documents = (Path("README.md"), *Path("docs").glob("*.md"))
+    words = {word for path in documents for word in re.findall(r"[\w-]+", path.read_text())}
     parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
     options = {option for parameter in parameters for option in parameter.opts}
     assert {command, *(option for option in options if option.startswith("--"))} <= words

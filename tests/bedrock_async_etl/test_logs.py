@@ -13,9 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
-from bedrock_async_etl.logs import LogFormat, Logs
-from bedrock_async_etl.progress import FEW_SCOPES, SECONDS_BETWEEN_LINES, Lines
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_etl.logs import Logs
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
@@ -113,7 +111,7 @@ def test_records_of_dlt_and_others_and_warnings_are_json(
     own, before = logging.StreamHandler(sys.stderr), logging.getLogger("dlt").handlers[:]
     logging.getLogger("dlt").addHandler(own)
     with Logs() as logs:
-        logs.use(LogFormat.JSON)
+        logs.use("json")
         # As dlt does when it begins: it takes what handler there is, and formats it.
         from dlt.common import logger
 
@@ -174,42 +172,3 @@ def test_a_whole_process_tells_nothing_but_json(listed: Control, database: Path)
     )
     assert events(process.stderr)[-1]["event"] == "run_finished"
     assert process.stdout == ""
-
-
-def report(number: int, **counts: int) -> ScopeReport:
-    scope = ScopeReport("run", f"{number:012}", REGION, started_at=NOW)
-    for name, count in counts.items():
-        setattr(scope, name, count)
-    return scope
-
-
-def test_a_long_scope_is_told_of_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    now = 0.0
-    with Logs():
-        lines = Lines(LogFormat.TEXT, clock=lambda: now)
-        lines.run_started(2)
-        for seconds in (1, 29, 31, 32, 60, 62):
-            now = float(seconds)
-            lines.scope_read(report(1, rows_read=1_000 * seconds, calls=seconds, throttled=1), 0.5)
-    assert capsys.readouterr().err.splitlines() == [
-        "Reading 2 scopes.",
-        "000000000001/us-east-1: 31,000 rows read, 31 calls, 1 throttled; 0 of 2 scopes done.",
-        "000000000001/us-east-1: 62,000 rows read, 62 calls, 1 throttled; 0 of 2 scopes done.",
-    ]
-    assert SECONDS_BETWEEN_LINES == 30
-
-
-@pytest.mark.parametrize(("log_format", "told"), [(LogFormat.TEXT, 1), (LogFormat.JSON, 100)])
-def test_among_many_scopes_people_are_told_of_those_with_news(
-    capsys: pytest.CaptureFixture[str], log_format: LogFormat, told: int
-) -> None:
-    with Logs() as logs:
-        logs.use(log_format)
-        lines = Lines(log_format)
-        lines.run_started(100)
-        for number in range(100):
-            scope = report(number, rows_new=int(number == 7))
-            scope.outcome = "ok"
-            lines.scope_read(scope, 1.0)
-    assert FEW_SCOPES < 100
-    assert len(capsys.readouterr().err.splitlines()) == 1 + told

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
-from bedrock_async_etl.commands.status_table import print_status
+from bedrock_async_etl.commands.status import print_status
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.formatting import show_age
+from bedrock_async_etl.formatting import format_duration
 from bedrock_async_etl.status import Status, read_status
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -50,12 +50,12 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
         for row in listed.listing(ACCOUNT, REGION)
         if row["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].startswith("s3://renders/a")
     ]
-    assert lines[0].startswith("Fresh?  Last good run ")
-    assert lines[1] == "Whole?  Yes: the last run of 2 scopes was good."
+    assert lines[0].startswith("Fresh?  Last successful run ")
+    assert lines[1] == "Whole?  Yes: the last run of 2 scopes succeeded."
     assert lines[2].startswith("Stuck?  ")
     assert ", 1 stuck" in lines[2]
-    assert lines[4].startswith("stuck for 2 d, usually ")
-    assert lines[4].endswith(" at most: amazon.nova-reel-v1:1")
+    assert lines[4].startswith("stuck for 2 d, 99 % finish within ")
+    assert lines[4].endswith(": amazon.nova-reel-v1:1")
     assert lines[5:7] == [f"  {stuck}", "  s3://renders/a"]
     assert lines[8].split() == [
         *("account", "region", "last", "run", "last", "success"),
@@ -100,7 +100,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     result = invoke("status", f"--database={database}")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert lines[0].endswith("; 1 scope never.")
+    assert lines[0].endswith("; 1 scope never succeeded.")
     assert lines[1] == "Whole?  No: the last run of 1 of 2 scopes failed."
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
@@ -111,7 +111,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
 def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
     run(database, "--no-models")
     lines = invoke("status", f"--database={database}").stdout.splitlines()
-    assert lines[2].endswith(" open; build the models with `models` to tell more.")
+    assert lines[2].endswith(" open; unknown until the models are built with `models`.")
     stuck = status_json(database)["stuck"]
     assert (stuck["stuck"], stuck["modelled_at"], stuck["worst"]) == (None, None, [])
     assert stuck["open"] >= 1
@@ -180,7 +180,7 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     nothing = {"open": 0, "stuck": 0, "vanished": 0}
     print_status(Status("lake", "/tmp", scopes, NOW, nothing, []), all_scopes=all_scopes)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Fresh?  Last good run 1 s ago, 16 min 40 s ago where it is longest."
+    assert lines[0] == "Fresh?  Last successful run 1 s ago, 16 min 40 s ago for the stalest scope."
     assert lines[1] == "Whole?  No: the last run of 1 of 1,000 scopes failed."
     assert lines[2] == "Stuck?  0 open, 0 stuck."
     shown = [line.split()[0] for line in lines if line.startswith("0000")]
@@ -203,4 +203,4 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     ],
 )
 def test_an_age_is_told_in_two_units(seconds: float | None, told: str) -> None:
-    assert show_age(seconds) == told
+    assert format_duration(seconds) == told

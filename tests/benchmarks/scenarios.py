@@ -21,8 +21,7 @@ THROTTLED_TO: Final = 5.0
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1", "eu-north-1", "ap-south-1", "sa-east-1")
 ACCOUNTS: Final = tuple(f"{number:012d}" for number in range(200_000_000_000, 200_000_000_033))
 IMPORTS: Final = (
-    "from bedrock_async_etl import load; from bedrock_async_etl.commands import console; "
-    "from bedrock_async_etl.models import build, refresh"
+    "from bedrock_async_etl import load, run; from bedrock_async_etl.models import build, refresh"
 )
 
 

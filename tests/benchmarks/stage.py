@@ -11,8 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from bedrock_async_etl.commands.demo import ACCOUNTS, NOW, local_bedrock
+from bedrock_async_etl.commands.demo import ACCOUNTS, NOW
 from bedrock_emulator import Control
+from tests.benchmarks.local_bedrock import local_bedrock
 
 ACCOUNT: Final = ACCOUNTS[0]
 

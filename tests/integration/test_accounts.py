@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import RunResult, load
-from bedrock_async_etl.logs import LogFormat
-from bedrock_async_etl.progress import Lines
+from bedrock_async_etl.progress import LogObserver
 from bedrock_async_invokes.reports import ScopeReport
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -29,11 +28,11 @@ ROWS = 30_000
 """Of an account to which something happens in the middle."""
 
 
-class Meanwhile(Lines):
+class Meanwhile(LogObserver):
     """Does something once, when so many rows of an account have been taken in."""
 
     def __init__(self, account: str, rows: int, act: Callable[[], object]) -> None:
-        super().__init__(LogFormat.TEXT)
+        super().__init__()
         self._account, self._rows_before, self._act = account, rows, act
         self.has_acted = False
 

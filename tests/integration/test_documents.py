@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bedrock_async_etl.commands.examples import EXAMPLES
+from bedrock_async_etl.cli import COMMANDS
 from tests.integration.documents import Block, abridged, masked, read_blocks
 from tests.integration.newcomer import ROOT, Done, Newcomer, newcomer
 
@@ -25,7 +25,7 @@ DOCUMENTS = (
 TYPED = ("bash", "console", "cron", "ini", "python", "sh", "sql")
 DATA = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
 BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
-HELP = [Block(f"{name} --help", 1, "bash", text) for name, text in EXAMPLES.items()]
+HELP = [Block(f"{name} --help", 1, "bash", module.EXAMPLES) for name, module in COMMANDS.items()]
 COMPLETION = """\
 $ source ~/.bash_completions/bedrock-async-etl.sh
 $ COMP_WORDS=(bedrock-async-etl sta) COMP_CWORD=1

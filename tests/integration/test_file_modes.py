@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
+from bedrock_async_etl.configuration import private_files
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.atomic_write import replace
-from bedrock_async_etl.files.modes import private_files
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 

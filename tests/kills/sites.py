@@ -8,7 +8,6 @@ from typing import Final
 
 import duckdb
 
-from bedrock_async_etl.commands.demo import COMPARED
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.compaction import compact
@@ -16,6 +15,7 @@ from bedrock_async_etl.export.export import export
 from bedrock_async_etl.files.urls import is_s3, open_url
 from bedrock_async_etl.load import load
 from tests.copies import CopyKind, Row, destination_of, rows_so_far
+from tests.plain_rows import COMPARED
 
 COMMANDS: Final = {
     "duckdb": ("run", "run", "run", "models", "export"),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bedrock_async_etl.commands.demo import COMPARED
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_invokes.reports import ScopeReport
 from tests.copies import Row, rows_so_far
+from tests.plain_rows import COMPARED
 
 SUBMITTED: Final = COMPARED.index("submit_time")
 MODIFIED: Final = COMPARED.index("last_modified_time")

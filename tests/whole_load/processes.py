@@ -15,8 +15,8 @@ from typing import Any, Final, Literal
 import time_machine
 from botocore.retries import standard
 
+from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.environment import environment
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.models.refresh import Refresh, refresh

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.check.quantities import show_time
 from bedrock_async_etl.check.verdict import TITLES, Finding, Verdict
-from bedrock_async_etl.commands.console import error_console, output_console, plain_table
+from bedrock_async_etl.console import error_console, output_console, plain_table
 
 if TYPE_CHECKING:
     from bedrock_async_etl.check.webhook import Webhook

@@ -1,1 +1,1 @@
-"""The commands: a file each, with its options, its help and what it prints."""
+"""The commands, one module each: options, help, examples, output. They import late."""

@@ -1,28 +1,30 @@
-"""The whole of it against a local Bedrock: load, let time pass, load again, prove the copy."""
+"""`demo`: everything against a local Bedrock, up to the proof that the copy is exact."""
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from rich.console import Console
+import typer
 
-from bedrock_async_etl import DEMO_DATABASE
-from bedrock_async_etl.commands.console import output_console, print_refresh, print_result
-from bedrock_async_etl.commands.summary import print_summary
-from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.commands.models import print_refresh
+from bedrock_async_etl.commands.run import print_result
+from bedrock_async_etl.configuration import environment
+from bedrock_async_etl.console import output_console, plain_table
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.load import load
-from bedrock_async_etl.models.refresh import refresh
-from bedrock_async_etl.progress import watched
-from bedrock_async_invokes.records import SCHEMA
-from bedrock_emulator import Control
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+    from bedrock_emulator import Control
+
+EXAMPLES: Final = """\
+# All of it, without AWS
+bedrock-async-etl demo
+"""
+DATABASE: Final = "bedrock_demo.duckdb"
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 HISTORY: Final = timedelta(days=30)
 STEP: Final = timedelta(hours=6)
@@ -32,17 +34,67 @@ ROLE: Final = f"arn:aws:iam::{ACCOUNTS[1]}:role/bedrock-async-etl"
 INVOCATIONS: Final = (40_000, 4_000, 4_000, 4_000, 4_000, 4_000)
 """Per scope; the first is the busy one."""
 FIRST_SEED: Final = 10
-EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
-COMPARED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
+
+BAD_HOURS: Final = 3
+"""Hours with a spike that make a day a bad one; among many hours, a single one may be chance."""
+TABLES: Final = (
+    """
+select
+    model_id as model,
+    invocations,
+    failed,
+    format('{:.1f} %', 100 * failure_rate) as "failure rate",
+    format('{:.1f} % - {:.1f} %', 100 * failure_rate_low, 100 * failure_rate_high)
+        as "95 % interval",
+    open_invocations as open,
+    stuck,
+from bedrock_analytics.model_summary
+order by model_id
+""",
+    """
+select
+    model_id as seconds,
+    latency_p50 as "ended p50",
+    latency_p95 as "ended p95",
+    latency_p99 as "ended p99",
+    survival_p50 as "survival p50",
+    survival_p95 as "survival p95",
+    survival_p99 as "survival p99",
+from bedrock_analytics.model_summary
+order by model_id
+""",
+    f"""
+select
+    concat_ws(' ', account_id, region, model_id) as "failure spikes in {BAD_HOURS} hours or more",
+    cast(submit_hour at time zone 'UTC' as date) as day,
+    count(*) as hours,
+    format('{{:.1f}} %', 100 * sum(failed) / sum(terminal)) as "failure rate",
+    format('{{:.1f}} %', 100 * min(baseline_rate)) as usual,
+    max(z_score) as "highest z",
+from bedrock_analytics.failure_spikes
+where submit_hour >= (select max(as_of) - interval 30 days from bedrock_analytics.scopes)
+group by all
+having count(*) >= {BAD_HOURS}
+order by hours desc, "highest z" desc
+""",  # noqa: S608, the number is ours
+)
+"""The models at a glance: each a column of names, and columns of numbers."""
+EQUAL: Final = "select count(*) from (from listed intersect all from stored)"
 
 
-def run_demo(database: Path) -> int:
-    """Load `database` anew from a local Bedrock; 0 if it ends as an exact copy, else 1."""
-    if database.exists() and database.name != DEMO_DATABASE:
+def command(
+    database: Annotated[Path, typer.Option(metavar="FILE", help="DuckDB file, made anew.")] = Path(
+        DATABASE
+    ),
+) -> int:
+    """Load from a local Bedrock, model it, prove the copy exact."""
+    from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+
+    if database.exists() and database.name != DATABASE:
         raise CommandError(f"{database} exists, and the demo makes its file anew: name another.")
     console = output_console()
     destination = DuckDBDestination(database)
-    with local_bedrock() as bedrock:
+    with _local_bedrock() as bedrock:
         console.print(f"A local Bedrock serves at {bedrock.url}.")
         _populate(console, bedrock)
         with destination.locked():
@@ -57,47 +109,22 @@ def run_demo(database: Path) -> int:
         console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
         _model(console, destination)
-        return _prove(console, bedrock, destination)
+        return prove(console, bedrock, destination)
 
 
 @contextmanager
-def local_bedrock() -> Iterator[Control]:
-    """An emulator in a process of its own, with this process's environment pointing at it."""
-    command = [sys.executable, "-m", "bedrock_async_etl", "emulator", "--port=0", "--count=0"]
-    process = subprocess.Popen(  # noqa: S603 - our own command line
-        [*command, f"--now={NOW.isoformat()}"], stdout=subprocess.PIPE, text=True
-    )
-    with process, _environment(_exports(process)) as environment:
-        try:
-            yield Control(environment["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
-        finally:
-            process.terminate()
+def _local_bedrock() -> "Iterator[Control]":
+    """An emulator, with this process's environment pointing at it."""
+    from bedrock_emulator import Emulator
+
+    with Emulator(NOW) as emulator:
+        variables: dict[str, str | None] = {**emulator.environment(ACCOUNTS[0], REGIONS[0])}
+        variables |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "AWS_PROFILE": None}
+        with environment(variables):
+            yield emulator.control
 
 
-def _exports(process: subprocess.Popen[str]) -> dict[str, str]:
-    assert process.stdout is not None
-    exports: dict[str, str] = {}
-    while "AWS_EC2_METADATA_DISABLED" not in exports:
-        match = EXPORT.match(process.stdout.readline())
-        if match is None:
-            raise CommandError("The local Bedrock did not start.")
-        exports[match[1]] = match[2]
-    return exports
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[dict[str, str]]:
-    before = dict(os.environ)
-    os.environ.update(variables | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"})
-    os.environ.pop("AWS_PROFILE", None)
-    try:
-        yield variables
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def _populate(console: Console, bedrock: Control) -> None:
+def _populate(console: "Console", bedrock: "Control") -> None:
     scopes = [(account, region) for account in ACCOUNTS for region in REGIONS]
     for seed, (scope, count) in enumerate(zip(scopes, INVOCATIONS, strict=True), FIRST_SEED):
         bedrock.populate(*scope, count, NOW - HISTORY, NOW + 2 * STEP, seed)
@@ -107,71 +134,59 @@ def _populate(console: Console, bedrock: Control) -> None:
     )
 
 
-def _load(console: Console, destination: DuckDBDestination, title: str) -> None:
+def _load(console: "Console", destination: "DuckDBDestination", title: str) -> None:
+    from bedrock_async_etl.load import load
+    from bedrock_async_etl.progress import load_progress
+
     console.rule(title, align="left")
-    with watched() as observer:
+    with load_progress() as observer:
         result = load(destination, {"regions": REGIONS, "role_arns": [ROLE]}, observer=observer)
     print_result(result)
     if result.failed:
         raise CommandError("A scope failed.")
 
 
-def _model(console: Console, destination: DuckDBDestination) -> None:
+def _model(console: "Console", destination: "DuckDBDestination") -> None:
+    from bedrock_async_etl.models.refresh import refresh
+
     console.print()
     console.rule("Models: the last 30 days, all accounts and regions.", align="left")
     refreshed = refresh(destination)
     if refreshed.exit_code:
         raise CommandError(refreshed.error or "A check does not hold.")
-    print_summary(destination)
+    with destination.connection() as connection:
+        for query in TABLES:
+            relation = connection.sql(query)
+            first, *numbers = relation.columns
+            console.print(plain_table(first, numbers=numbers, rows=relation.fetchall()))
+            console.print()
     print_refresh(refreshed)
 
 
-def _prove(console: Console, bedrock: Control, destination: DuckDBDestination) -> int:
-    """Compare the table with the full listing, row by row and column by column."""
+def prove(console: "Console", bedrock: "Control", destination: "DuckDBDestination") -> int:
+    """Compare the table with the whole listing, row by row and column by column; 0 if equal."""
+    import pyarrow as pa
+
+    from bedrock_async_invokes.columns import ASYNC_INVOKES
+    from bedrock_async_invokes.pages import page_of
+    from bedrock_async_invokes.records import to_table
+
     console.print()
     console.rule("Proof: the table against the full listing, row by row.", align="left")
-    listed = {
-        summary["invocationArn"]: expected_row(summary)
-        for account, region in bedrock.scopes()
-        for summary in bedrock.iter_listing(account, region)
-    }
+    listing = pa.concat_tables(
+        to_table(page_of(bedrock.listing(*scope)), NOW) for scope in bedrock.scopes()
+    )
+    columns = [each.name for each in ASYNC_INVOKES.columns if each.name != "observed_at"]
     with destination.connection() as connection:
-        rows = connection.table("bedrock.async_invokes").select(*COMPARED).fetchall()
-    equal = sum(listed.get(row[0]) == row for row in rows)
-    verdict = "an exact copy" if equal == len(rows) == len(listed) else "NOT an exact copy"
+        stored = connection.table("bedrock.async_invokes").select(*columns).to_arrow_table()
+        connection.register("listed", listing.select(columns)).register("stored", stored)
+        [(equal,)] = connection.sql(EQUAL).fetchall()
+    is_exact = len(listing) == len(stored) == equal
     console.print(
-        f"{len(listed):,} listed, {len(rows):,} in the table, {equal:,} equal: {verdict}."
+        f"{len(listing):,} listed, {len(stored):,} in the table, {equal:,} equal: "
+        f"{'an exact copy' if is_exact else 'NOT an exact copy'}."
     )
     look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
     query = f"import duckdb; print(duckdb.connect('{destination.database}').sql('{look}'))"
     console.print(f'\nHave a look: uv run python -c "{query}"')
-    return 0 if equal == len(rows) == len(listed) else 1
-
-
-def expected_row(summary: dict[str, Any]) -> tuple[Any, ...]:
-    """A listed invocation as the columns that are compared, read in the plainest way."""
-    _, _, _, region, account_id, resource = summary["invocationArn"].split(":", 5)
-    model_id = summary["modelArn"].rpartition("/")[2]
-    is_foundation_model = ":foundation-model/" in summary["modelArn"]
-    output = summary["outputDataConfig"]["s3OutputDataConfig"]
-    return (
-        summary["invocationArn"],
-        account_id,
-        region,
-        resource.removeprefix("async-invoke/"),
-        summary["modelArn"],
-        model_id,
-        model_id.partition(".")[0] if is_foundation_model else None,
-        summary.get("clientRequestToken"),
-        summary["status"],
-        summary.get("failureMessage"),
-        *(_time(summary.get(name)) for name in ("submitTime", "lastModifiedTime", "endTime")),
-        output["s3Uri"],
-        output.get("kmsKeyId"),
-        output.get("bucketOwner"),
-        None,
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    return 0 if is_exact else 1

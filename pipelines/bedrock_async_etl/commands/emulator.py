@@ -1,19 +1,36 @@
-"""Serve the local Bedrock in the foreground."""
+"""`emulator`: a local Bedrock in the foreground."""
 
-import sys
 from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
 
 import typer
 
 from bedrock_async_etl.errors import CommandError
-from bedrock_emulator import Emulator
+from bedrock_async_etl.options import parse_time
+
+EXAMPLES: Final = """\
+# Run it, point AWS's tools at it, and load from it
+bedrock-async-etl emulator --port 0 > emulator.env &
+until grep -q METADATA emulator.env; do sleep 1; done; source emulator.env
+bedrock-async-etl run --database emulator.duckdb
+"""
 
 
-def serve(
-    port: int, now: datetime | None, account: str, region: str, count: int, days: int
+def command(
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
+    now: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Time of its clock (ISO 8601).", show_default="now"),
+    ] = None,
+    account: Annotated[str, typer.Option(help="Account of the credentials.")] = "111122223333",
+    region: Annotated[str, typer.Option(help="Region to fill.")] = "us-east-1",
+    count: Annotated[int, typer.Option(help="Invocations to begin with.")] = 10_000,
+    days: Annotated[int, typer.Option(help="Days over which they are spread.")] = 30,
 ) -> None:
-    """Fill one scope, print the environment that reaches it, serve until interrupted."""
-    clock = now or datetime.now(UTC)
+    """Run a local Bedrock emulator. Print the environment variables that select it."""
+    from bedrock_emulator import Emulator
+
+    clock = parse_time("--now", now) or datetime.now(UTC)
     try:
         emulator = Emulator(clock, port=port)
     except OSError as error:
@@ -25,5 +42,4 @@ def serve(
             emulator.control.populate(account, region, count, clock - timedelta(days=days), clock)
         for name, value in emulator.environment(account, region).items():
             typer.echo(f"export {name}={value}")
-        sys.stdout.flush()
         emulator.serve_forever()

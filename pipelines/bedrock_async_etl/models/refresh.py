@@ -1,37 +1,34 @@
 """Bring the models up to date with what was loaded, and check both."""
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.logs import LogFormat, log_error, log_event
 from bedrock_async_etl.models.build import BuiltModel, OnBuilt, build_models
 from bedrock_async_etl.models.checks import CheckResult, run_checks
 
-
-class Build(Protocol):
-    """Builds the models of a destination, as `build_models` does."""
-
-    def __call__(
-        self, destination: Any, own: Path | None = None, on_built: OnBuilt | None = None, /
-    ) -> list[BuiltModel]: ...
+Build = Callable[..., list[BuiltModel]]
+"""Builds the models of a destination, as `build_models` does."""
 
 
 @dataclass
 class Refresh:
-    """The models that were rebuilt, and what the checks found."""
+    """The models that were rebuilt, and the results of the checks."""
 
     models: list[BuiltModel] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
     error: str | None = None
-    """Why the models could not be rebuilt, or which file of a check cannot be read."""
+    """Reason why the models could not be rebuilt, or a check could not be read."""
     models_seconds: float = 0.0
     checks_seconds: float = 0.0
 
@@ -45,7 +42,7 @@ class Refresh:
         return 1 if self.error or self.broken else 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `run --json` and `models --json` print of it."""
+        """The members of `run --json` and `models --json`."""
         return {
             "models": [
                 asdict(model) | {"seconds": round(model.seconds, 3)} for model in self.models
@@ -54,11 +51,35 @@ class Refresh:
             "models_error": self.error,
         }
 
+    def log(self, log_format: LogFormat = "text") -> None:
+        """Log the error and the rules that are broken; as JSON, those that hold, too."""
+        if self.error:
+            log_error(self.error)
+        for check in self.checks:
+            if not check.holds or log_format == "json":
+                _log_check(check, log_format)
+
+
+def _log_check(check: CheckResult, log_format: LogFormat) -> None:
+    """Log a check. JSON has no rows that break the rule, since a user's rule may show messages."""
+    complaint = check.complaint_with_examples if log_format == "text" else check.complaint
+    log_event(
+        "check",
+        "" if check.holds else complaint,
+        logging.INFO if check.holds else logging.ERROR,
+        name=check.name,
+        holds=check.holds,
+        violations=check.violations,
+    )
+
 
 def find_builder(
     engine: str, destination: Destination, master: str | None = None, remote: str | None = None
 ) -> Build:
-    """What builds the models by DuckDB or by Spark; raises `UsageError` for what does not fit."""
+    """The function that builds the models by DuckDB or by Spark.
+
+    Raises `UsageError` for options that do not go together.
+    """
     if engine == "duckdb":
         if master or remote:
             raise UsageError("--master and --remote go with --engine spark.")
@@ -76,16 +97,13 @@ def refresh(
     on_built: OnBuilt | None = None,
     build: Build = build_models,
 ) -> Refresh:
-    """Rebuild the models by `build` and check them, with those in the folder `own`.
+    """Rebuild the models and check them, with those in the folder `own`.
 
-    What cannot be built or checked is told by the result.
+    An error is in the result.
     """
     with destination.locked():
-        models = rebuilt(destination, own, on_built, build)
-        if models.error:
-            return models
-        checks = checked(destination, own)
-    return replace(checks, models=models.models, models_seconds=models.models_seconds)
+        result = rebuilt(destination, own, on_built, build)
+        return result if result.error else checked(destination, own, result)
 
 
 def rebuilt(
@@ -96,24 +114,26 @@ def rebuilt(
 ) -> Refresh:
     """The first half of `refresh`: the models alone."""
     started, result = time.monotonic(), Refresh()
-    with destination.locked(), _told_by(result, destination):
+    with destination.locked(), _errors_kept(result, destination):
         result.models = build(destination, own, on_built)
         result.models_seconds = time.monotonic() - started
     return result
 
 
-def checked(destination: Destination, own: Path | None = None) -> Refresh:
-    """The second half of `refresh`: the checks alone."""
-    started, result = time.monotonic(), Refresh()
-    with destination.locked(), _told_by(result, destination):
+def checked(
+    destination: Destination, own: Path | None = None, result: Refresh | None = None
+) -> Refresh:
+    """The second half of `refresh`: the checks alone, added to a result."""
+    started, result = time.monotonic(), result or Refresh()
+    with destination.locked(), _errors_kept(result, destination):
         result.checks = run_checks(destination, own)
         result.checks_seconds = time.monotonic() - started
     return result
 
 
 @contextmanager
-def _told_by(result: Refresh, destination: Destination) -> Iterator[None]:
-    """What cannot be done is told by the result."""
+def _errors_kept(result: Refresh, destination: Destination) -> Iterator[None]:
+    """Put an error into the result instead of raising it."""
     try:
         yield
     except CommandError as error:

@@ -4,15 +4,10 @@ import re
 
 import pytest
 
-from bedrock_async_etl.commands.console import (
-    ROWS,
-    error_console,
-    output_console,
-    plain_table,
-    print_result,
-)
+from bedrock_async_etl.commands.run import print_result
+from bedrock_async_etl.console import MAX_ROWS, error_console, output_console, plain_table
 from bedrock_async_etl.load import RunResult
-from bedrock_async_etl.logs import Logs, tell
+from bedrock_async_etl.logs import Logs, log_event
 from bedrock_async_invokes.reports import ScopeReport
 from tests.conftest import NOW, REGION
 
@@ -44,7 +39,7 @@ def test_a_terminal_obeys_nothing_that_others_wrote(capsys: pytest.CaptureFixtur
         console.print(table)
         console.print("line\n\x07bell \x9b31m")
     with Logs():
-        tell("odd", "told \x1b]0;title\x07")
+        log_event("odd", "told \x1b]0;title\x07")
     captured = capsys.readouterr()
     lines = ["model", "\\x1b[2Jevil\\u202e", "line", "\\x07bell \\x9b31m"]
     assert [line.rstrip() for line in captured.out.splitlines()] == lines
@@ -84,9 +79,9 @@ def test_where_a_thousand_scopes_have_news_those_with_the_most_are_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lines = printed(capsys, *(scope(number, rows_new=number) for number in range(1, 1_001)))
-    assert len(lines) == 1 + ROWS + 2
+    assert len(lines) == 1 + MAX_ROWS + 2
     assert lines[1].startswith("000000001000")
-    rest = sum(range(1, 1_001 - ROWS))
+    rest = sum(range(1, 1_001 - MAX_ROWS))
     assert lines[-2].startswith(f"and 950 more scopes: {rest:,} new, ")
 
 
@@ -98,7 +93,7 @@ def test_where_a_thousand_scopes_fail_twenty_failures_are_told(
     )
     assert sum("failed: No." in line for line in lines) == 20
     assert "980 more failed: `status --all` has each." in lines
-    assert lines[1 + ROWS].startswith("and 950 more scopes (950 failed): ")
+    assert lines[1 + MAX_ROWS].startswith("and 950 more scopes (950 failed): ")
 
 
 @pytest.mark.parametrize(("columns", "has_time"), [("80", False), ("100", True)])

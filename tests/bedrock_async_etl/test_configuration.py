@@ -1,10 +1,10 @@
-"""Variables of the environment that are set for a while."""
+"""Environment variables that are set for a while, and values of dlt's configuration."""
 
 import os
 
 import pytest
 
-from bedrock_async_etl.environment import DEFAULTS, environment, set_defaults
+from bedrock_async_etl.configuration import DEFAULTS, environment, set_defaults
 
 
 def test_variables_are_set_and_taken_away_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

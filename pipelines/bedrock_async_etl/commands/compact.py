@@ -1,0 +1,46 @@
+"""`compact`: a lake's small files merged."""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bedrock_async_etl.commands.options import JsonOption, Lake
+from bedrock_async_etl.console import output_console, plain_table, print_json
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake.compaction import Compaction
+
+EXAMPLES: Final = """\
+# Merge a lake's small files
+bedrock-async-etl compact --lake lake
+"""
+
+
+def command(
+    lake: Lake,
+    grace: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="Time for which replaced files stay for their readers."
+        ),
+    ] = 3_600,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge a lake's small files. Replaced files are deleted by the next `compact`."""
+    from bedrock_async_etl.destinations import existing_lake
+    from bedrock_async_etl.destinations.lake.compaction import compact
+
+    compactions = compact(existing_lake(**lake), grace)
+    if as_json:
+        print_json({"tables": [each.as_json() for each in compactions], "exit_code": 0})
+    else:
+        _print_compactions(compactions)
+
+
+def _print_compactions(compactions: "list[Compaction]") -> None:
+    numbers = ("files", "files now", "rows rewritten", "replaced before, removed")
+    rows = [
+        (each.table, each.files_before, each.files_after, each.rows_rewritten, each.removed)
+        for each in compactions
+    ]
+    output_console().print(plain_table("table", numbers=numbers, rows=rows))

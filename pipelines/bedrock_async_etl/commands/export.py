@@ -1,0 +1,94 @@
+"""`export`: rows and models as Parquet files."""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
+from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
+from bedrock_async_etl.formatting import format_count
+from bedrock_async_etl.options import drop_none
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.export.export import ExportResult
+
+EXAMPLES: Final = """\
+# To a folder; the next time only what has changed
+bedrock-async-etl export out
+
+# What an export to S3 would write
+bedrock-async-etl export s3://my-bucket/export --dry-run
+"""
+
+
+def command(
+    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PATH.")],
+    copy: Copy,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be written and removed; change nothing."),
+    ] = False,
+    readers: Annotated[
+        bool,
+        typer.Option(
+            "--readers",
+            help="Print the statements with which Athena, Spark and DuckDB read every table; a "
+            "first export prints those of the rows.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export rows and models as Parquet; unchanged files are kept."""
+    from bedrock_async_etl.export.export import export
+    from bedrock_async_etl.export.readers import statements
+    from bedrock_async_etl.files.parquet import ROWS
+
+    target = existing_copy(copy)
+    with target.locked(), target.materialized() as connection:
+        result = export(connection, url, dry_run=dry_run)
+    every = statements(result.manifest, url) if readers else None
+    if as_json:
+        print_json(result.as_json() | drop_none(readers=every) | {"exit_code": 0})
+        return
+    _print_export(result)
+    if every or result.is_first:
+        output_console().print(every or statements(result.manifest, url, ROWS), end="")
+
+
+def _print_export(result: "ExportResult") -> None:
+    """Print a row for each table that has changes, and the totals."""
+    numbers = ("written", "removed", "left", "rows written", "rows")
+    rows = [
+        (
+            each.name,
+            len(each.written),
+            len(each.removed),
+            len(each.left),
+            sum(partition.rows for partition in each.written),
+            each.rows,
+        )
+        for each in result.tables
+        if each.written or each.removed
+    ]
+    console = output_console()
+    if rows:
+        console.print(plain_table("table", numbers=numbers, rows=rows))
+    if not result.has_models:
+        error_console().print(
+            "There are no models: only the rows are exported. Build with `models`."
+        )
+    console.print(_totals(result))
+
+
+def _totals(result: "ExportResult") -> str:
+    written = [partition for table in result.tables for partition in table.written]
+    removed = sum(len(table.removed) for table in result.tables)
+    left = sum(len(table.left) for table in result.tables)
+    rows = sum(partition.rows for partition in written)
+    partitions = format_count(len(written), "partition")
+    counts = f"{partitions} with {format_count(rows, 'row')} to {result.url}"
+    others = f"{removed:,} removed, {left:,} left as they are"
+    if result.dry_run:
+        return f"Would write {counts}: {others}. Nothing was changed."
+    megabytes = sum(partition.bytes for partition in written) / 1e6
+    return f"Wrote {counts}, {megabytes:,.1f} MB, in {result.seconds:.1f} s; {others}."

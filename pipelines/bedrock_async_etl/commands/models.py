@@ -1,0 +1,75 @@
+"""`models`: rebuild the SQL models and check them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+from bedrock_async_etl.commands.options import Copy, JsonOption, Models, existing_copy
+from bedrock_async_etl.console import output_console, plain_table, print_json
+from bedrock_async_etl.formatting import format_count
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.models.build import BuiltModel
+    from bedrock_async_etl.models.refresh import Refresh
+
+EXAMPLES: Final = """\
+# Rebuild the models, and those of a folder of yours, without loading anything
+bedrock-async-etl models --models our_models
+
+# Those of a lake
+bedrock-async-etl models --lake lake
+"""
+
+
+def command(
+    copy: Copy,
+    models: Models,
+    engine: Annotated[
+        Literal["duckdb", "spark"], typer.Option(help="Engine that builds them.")
+    ] = "duckdb",
+    master: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Spark's master.", show_default="local[*]"),
+    ] = None,
+    remote: Annotated[
+        str | None, typer.Option(metavar="URL", help="A Spark Connect server: sc://HOST:PORT.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Rebuild the SQL models and check them. Exit code 1 if a check does not hold."""
+    from bedrock_async_etl.models.build import find_models
+    from bedrock_async_etl.models.refresh import find_builder, refresh
+    from bedrock_async_etl.progress import models_progress
+
+    target = existing_copy(copy)
+    own = find_models(**models)
+    builder = find_builder(engine, target, master, remote)
+    with models_progress() as on_built:
+        refreshed = refresh(target, own, on_built, builder)
+    refreshed.log()
+    if as_json:
+        print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
+    else:
+        _print_models(refreshed.models)
+        print_refresh(refreshed)
+    return refreshed.exit_code
+
+
+def _print_models(models: "Sequence[BuiltModel]") -> None:
+    if not models:
+        return
+    rows = [(model.name, model.rows, f"{model.seconds:.2f}") for model in models]
+    output_console().print(plain_table("model", numbers=("rows", "seconds"), rows=rows))
+
+
+def print_refresh(refresh: "Refresh") -> None:
+    """Print how many models were built and how many checks hold; nothing after an error."""
+    if refresh.error:
+        return
+    seconds = sum(model.seconds for model in refresh.models)
+    held = len(refresh.checks) - len(refresh.broken)
+    output_console().print(
+        f"Built {format_count(len(refresh.models), 'model')} in {seconds:.1f} s; "
+        f"{held} of {len(refresh.checks)} checks hold."
+    )

@@ -1,0 +1,51 @@
+"""`report`: one HTML page."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from bedrock_async_etl.commands.options import Copy, JsonOption, Report, existing_copy
+from bedrock_async_etl.console import output_console, print_json
+from bedrock_async_etl.errors import UsageError
+
+EXAMPLES: Final = """\
+# The last 30 days, with a quota to compare with
+bedrock-async-etl report report.html --quota amazon.nova-reel-v1:1=20
+
+# Half a year of a lake, for people who must not see messages and accounts
+bedrock-async-etl report report.html --lake lake --period 26w --redact
+"""
+
+
+def command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The HTML file to write.")],
+    copy: Copy,
+    contents: Report,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one HTML page of figures and charts that needs no network."""
+    from bedrock_async_etl.report.report import find_options, write_report
+
+    target = existing_copy(copy)
+    options = find_options(
+        period=contents.get("period"),
+        is_redacted=contents.get("redact", False),
+        quotas=parse_quotas(contents.get("quotas", [])),
+    )
+    written = write_report(target, file, options)
+    if as_json:
+        print_json(written.as_json() | {"exit_code": 0})
+        return
+    output_console().print(
+        f"Wrote {written.path}: {written.invocations:,} invocations, {written.bytes / 1e6:.1f} MB, "
+        f"in {written.seconds:.1f} s. Open it in a browser."
+    )
+
+
+def parse_quotas(texts: list[str]) -> dict[str, str]:
+    """Limits by model, from texts such as `amazon.nova-reel-v1:1=10`; raises `UsageError`."""
+    for text in texts:
+        if "=" not in text:
+            raise UsageError(f"--quota {text!r} is not MODEL=N, such as amazon.nova-reel-v1:1=10.")
+    return dict(text.split("=", 1) for text in texts)

@@ -1,0 +1,167 @@
+"""`run`: load, rebuild the models, check both."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final, get_args
+
+import typer
+
+from bedrock_async_etl.commands.models import print_refresh
+from bedrock_async_etl.commands.options import (
+    Given,
+    JsonOption,
+    Load,
+    Models,
+    NewCopy,
+    Output,
+    destination_options,
+)
+from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
+from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.formatting import format_count, format_time, quarantine_message
+from bedrock_async_etl.logs import LOGS, LogFormat
+from bedrock_async_etl.options import SECTION, RunOptions, drop_none
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bedrock_async_etl.load import RunResult
+    from bedrock_async_invokes.reports import ScopeReport
+
+EXAMPLES: Final = """\
+# The caller's account and region, into bedrock_async.duckdb
+bedrock-async-etl run
+
+# Two regions, and one more account
+bedrock-async-etl run --region us-east-1 --region us-west-2 \\
+    --role-arn arn:aws:iam::444455556666:role/bedrock-async-etl
+
+# Every account of the organization, into a lake
+bedrock-async-etl run --organization-role bedrock-async-etl --lake s3://my-bucket/bedrock
+
+# Everything submitted in March once more
+bedrock-async-etl run --since 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
+"""
+COLUMNS: Final = {
+    "new": "rows_new",
+    "changed": "rows_changed",
+    "open": "open_invocations",
+    "vanished": "vanished",
+    "calls": "calls",
+    "throttled": "throttled",
+}
+"""Headings of the table, and what they count."""
+RARE: Final = ("vanished", "throttled")
+"""Columns that are left out where they are all 0."""
+MIN_WIDTH_FOR_TIMES: Final = 95
+"""Columns of a terminal on which the table fits with the times."""
+
+
+def command(
+    copy: NewCopy,
+    load: Load,
+    models: Models,
+    output: Output,
+    no_models: Annotated[
+        bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Load what is new or changed, rebuild the models, check both.
+
+    Exit codes: 0 good, 1 failed or a check does not hold, 2 wrong usage, 3 some scopes failed and
+    the rest was loaded, 75 another run holds this destination.
+    """
+    log_format = find_log_format(output)
+    LOGS.use(log_format)
+    from bedrock_async_etl.destinations import find_destination
+    from bedrock_async_etl.metrics import find_metrics
+    from bedrock_async_etl.models.build import find_models
+    from bedrock_async_etl.run import run_once
+
+    prints_tables = log_format == "text" and not as_json
+    place, shard = destination_options(copy), drop_none(shard=load.get("shard"))
+    if place.get("database"):
+        place.setdefault("destination", "duckdb")
+    target = find_destination(**place, **shard)
+    run = run_once(
+        target,
+        load,
+        find_models(**models),
+        builds_models=not no_models,
+        log_format=log_format,
+        metrics=find_metrics(target, **drop_none(metrics=output.get("metrics")), **shard),
+        on_loaded=print_result if prints_tables else lambda loaded: None,
+    )
+    if as_json:
+        print_json(run.as_json())
+    elif prints_tables and run.refreshed:
+        print_refresh(run.refreshed)
+    return run.exit_code
+
+
+def find_log_format(output: Given) -> LogFormat:
+    """The format that was given, else the configured one; raises `UsageError`."""
+    given = output.get("log_format") or configured(SECTION, "log_format", str)
+    if given not in (None, *get_args(LogFormat)):
+        raise UsageError(f"log_format is {' or '.join(get_args(LogFormat))}, not {given!r}.")
+    found: LogFormat = given or RunOptions.log_format
+    return found
+
+
+def print_result(result: "RunResult") -> None:
+    """Print a row for each scope that has news, and the totals."""
+    console = output_console()
+    shown = scopes_shown(result.scopes)
+    console.print(_scopes_table(shown, has_times=console.width >= MIN_WIDTH_FOR_TIMES))
+    known = set(map(id, shown))
+    if rest := [scope for scope in result.scopes if id(scope) not in known]:
+        console.print(_totals(rest))
+    for scope in result.failed[:MAX_LINES]:
+        console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
+    if len(result.failed) > MAX_LINES:
+        console.print(f"{len(result.failed) - MAX_LINES:,} more failed: `status --all` has each.")
+    for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
+        message = quarantine_message(scope.quarantined, scope.quarantine_reason)
+        console.print(f"{scope.account_id}/{scope.region}: {message}")
+    if result.rows_recovered:
+        rows = format_count(result.rows_recovered, "row")
+        console.print(f"Recovered from a killed run: {rows}.")
+    rows = format_count(result.rows_loaded, "row")
+    console.print(f"Loaded {rows} into {result.destination} in {result.seconds:.1f} s.")
+
+
+def scopes_shown(scopes: "Sequence[ScopeReport]") -> "list[ScopeReport]":
+    """All scopes if they are few; else those that failed, then those with the most news."""
+    if len(scopes) <= MAX_ROWS:
+        return list(scopes)
+    news = [scope for scope in scopes if scope.has_news]
+    news.sort(key=lambda scope: (scope.outcome == "ok", -scope.rows_new - scope.rows_changed))
+    return news[:MAX_ROWS]
+
+
+def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> "Table":
+    rare = {name for name in RARE if not any(getattr(scope, name) for scope in scopes)}
+    columns = {heading: name for heading, name in COLUMNS.items() if name not in rare}
+    table = plain_table("account", "region", "outcome", numbers=list(columns))
+    if has_times:
+        table.add_column("submitted through (UTC)")
+    for scope in scopes:
+        cells = [f"{getattr(scope, name):,}" for name in columns.values()]
+        times = [format_time(scope.submitted_through)] if has_times else []
+        table.add_row(scope.account_id, scope.region, scope.outcome, *cells, *times)
+    return table
+
+
+def _totals(scopes: "Sequence[ScopeReport]") -> str:
+    failed = sum(scope.outcome != "ok" for scope in scopes)
+    failures = f" ({failed:,} failed)" if failed else ""
+    totals = {
+        heading: sum(getattr(scope, name) for scope in scopes) for heading, name in COLUMNS.items()
+    }
+    counts = [
+        f"{total:,} {heading.removesuffix('s') if total == 1 else heading}"
+        for heading, total in totals.items()
+        if total or heading != "vanished"
+    ]
+    return f"and {format_count(len(scopes), 'more scope')}{failures}: {', '.join(counts)}"

@@ -1,0 +1,143 @@
+"""`status`: three sentences, the invocations that are stuck, and the scopes."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
+from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
+from bedrock_async_etl.formatting import (
+    format_count,
+    format_duration,
+    format_time,
+    quarantine_message,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bedrock_async_etl.scope_status import Row
+    from bedrock_async_etl.status import Status
+
+EXAMPLES: Final = """\
+# Is the copy fresh, is it whole, what is stuck?
+bedrock-async-etl status
+
+# Of every scope of a lake, for a machine
+bedrock-async-etl status --lake lake --json
+"""
+
+
+def command(
+    copy: Copy,
+    all_scopes: Annotated[
+        bool, typer.Option("--all", help="Show every scope, however many there are.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show whether the copy is fresh and whole, and what is stuck."""
+    from bedrock_async_etl.status import read_status
+
+    target = existing_copy(copy)
+    status = read_status(target, datetime.now(UTC))
+    if as_json:
+        print_json(status.as_json())
+    else:
+        print_status(status, all_scopes=all_scopes)
+
+
+def print_status(status: "Status", *, all_scopes: bool) -> None:
+    """Print it; of very many scopes those that failed and the stalest, unless all are asked for."""
+    console = output_console()
+    for line in (_fresh(status), _whole(status), _stuck(status)):
+        console.print(line)
+    if status.worst:
+        console.print()
+        for line in _worst(status.worst):
+            console.print(line)
+    console.print()
+    shown = _shown(status.scopes, all_scopes=all_scopes)
+    console.print(_scopes_table(shown))
+    if len(shown) < len(status.scopes):
+        hidden = format_count(len(status.scopes) - len(shown), "more scope")
+        console.print(f"and {hidden}: `--all` shows them.")
+    max_lines = len(shown) if all_scopes else MAX_LINES
+    for scope in [scope for scope in shown if scope["last_error"]][:max_lines]:
+        console.print(f"{scope['account_id']}/{scope['region']}: {scope['last_error']}")
+    for scope in [scope for scope in shown if scope["quarantined"]][:max_lines]:
+        message = quarantine_message(scope["quarantined"], scope["quarantine_reason"])
+        console.print(f"{scope['account_id']}/{scope['region']}: {message}")
+
+
+def _fresh(status: "Status") -> str:
+    if status.newest_age is None:
+        return "Fresh?  No run has read a whole scope yet."
+    newest = f"Fresh?  Last successful run {format_duration(status.newest_age)} ago"
+    if len(status.scopes) == 1:
+        return f"{newest}."
+    never = len(status.never_read)
+    rest = f"; {format_count(never, 'scope')} never succeeded" if never else ""
+    return f"{newest}, {format_duration(status.oldest_age)} ago for the stalest scope{rest}."
+
+
+def _whole(status: "Status") -> str:
+    scopes = format_count(len(status.scopes), "scope")
+    foreign = sum(scope["quarantined"] for scope in status.quarantined)
+    rest = f" {format_count(foreign, 'foreign row')} quarantined." if foreign else ""
+    if not status.failed:
+        return f"Whole?  Yes: the last run of {scopes} succeeded.{rest}"
+    return f"Whole?  No: the last run of {len(status.failed):,} of {scopes} failed.{rest}"
+
+
+def _stuck(status: "Status") -> str:
+    counts = status.counts
+    if status.modelled_at is None:
+        return f"Stuck?  {counts['open']:,} open; unknown until the models are built with `models`."
+    vanished = f", {counts['vanished']:,} vanished" if counts["vanished"] else ""
+    behind = " (the models are older than the last run)" if status.are_models_behind else ""
+    return f"Stuck?  {counts['open']:,} open, {counts['stuck']:,} stuck{vanished}{behind}."
+
+
+def _worst(worst: "Sequence[Row]") -> Iterator[str]:
+    """Two or three lines for each, since ARNs and URIs are long."""
+    for row in worst:
+        typical = format_duration(row["typical_p99"])
+        usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""
+        state = "vanished" if row["is_vanished"] else "stuck" if row["is_stuck"] else "open"
+        yield f"{state} for {format_duration(row['age_seconds'])}{usual}: {row['model_id']}"
+        yield f"  {row['invocation_arn']}"
+        if row["output_s3_uri"]:
+            yield f"  {row['output_s3_uri']}"
+
+
+def _shown(scopes: "Sequence[Row]", *, all_scopes: bool) -> "list[Row]":
+    """Failed scopes first; if not all are shown, the stalest of the others."""
+    if all_scopes or len(scopes) <= MAX_ROWS:
+        return sorted(scopes, key=lambda scope: scope["last_outcome"] == "ok")
+    return sorted(
+        scopes,
+        key=lambda scope: (
+            scope["last_outcome"] == "ok",
+            -(scope["last_success_age_seconds"] or float("inf")),
+        ),
+    )[:MAX_ROWS]
+
+
+def _scopes_table(scopes: "Sequence[Row]") -> "Table":
+    table = plain_table("account", "region", "last run")
+    table.add_column("last success", justify="right")
+    table.add_column("submitted through (UTC)")
+    table.add_column("open", justify="right")
+    for scope in scopes:
+        age = scope["last_success_age_seconds"]
+        table.add_row(
+            scope["account_id"],
+            scope["region"],
+            scope["last_outcome"],
+            "never" if age is None else f"{format_duration(age, units=1)} ago",
+            format_time(scope["submitted_through"]),
+            f"{scope['open_invocations']:,}",
+        )
+    return table

@@ -1,0 +1,72 @@
+"""Output for people and programs: consoles, tables and JSON documents.
+
+Rich is imported late, since `--help` does without it.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from bedrock_async_etl.formatting import escape_controls
+from bedrock_async_etl.logs import json_value
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+MAX_ROWS: Final = 50
+"""Scopes in a table; the others are summed up."""
+MAX_LINES: Final = 20
+"""Scopes whose error or quarantine is printed on a line of its own."""
+
+
+def output_console() -> "Console":
+    """Stdout; where it is no terminal, wide enough that a table's rows stay whole."""
+    return _plain_console(width=None if sys.stdout.isatty() else 200)
+
+
+def error_console() -> "Console":
+    """Stderr."""
+    return _plain_console(stderr=True)
+
+
+def _plain_console(**options: Any) -> "Console":
+    """A console that prints ARNs and model ids as they are, control characters escaped."""
+    from rich.console import Console
+
+    class PlainConsole(Console):
+        def render_str(self, text: str, **options: Any) -> "Text":
+            return super().render_str(escape_controls(text), **options)
+
+    return PlainConsole(soft_wrap=True, highlight=False, markup=False, **options)
+
+
+def plain_table(
+    *texts: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[Any]] = ()
+) -> "Table":
+    """A table without lines: columns of text, and after them columns of numbers."""
+    from rich.table import Table
+
+    table = Table(*texts, box=None, pad_edge=False)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print one line of JSON; times and dates in ISO 8601, other values that JSON lacks as text."""
+    typer.echo(json.dumps(document, default=json_value))

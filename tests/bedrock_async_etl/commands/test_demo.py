@@ -1,0 +1,45 @@
+"""The demo's proof: the table against the whole listing."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bedrock_async_etl.commands.demo import prove
+from bedrock_async_etl.console import output_console
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.load import load
+from bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+
+
+def proof(bedrock: Control, database: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    exit_code = prove(output_console(), bedrock, DuckDBDestination(database))
+    return exit_code, capsys.readouterr().out.splitlines()[2]
+
+
+def test_each_column_of_each_row_is_compared(
+    bedrock: Control, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bedrock.populate(ACCOUNT, REGION, 200, NOW - timedelta(days=3), NOW)
+    load(DuckDBDestination(database))
+    assert proof(bedrock, database, capsys) == (
+        0,
+        "200 listed, 200 in the table, 200 equal: an exact copy.",
+    )
+    with duckdb.connect(database) as connection:
+        connection.execute(
+            "update bedrock.async_invokes set output_s3_uri = 's3://other' "
+            "where invocation_arn = (select min(invocation_arn) from bedrock.async_invokes)"
+        )
+    assert proof(bedrock, database, capsys) == (
+        1,
+        "200 listed, 200 in the table, 199 equal: NOT an exact copy.",
+    )
+    with duckdb.connect(database) as connection:
+        connection.execute("delete from bedrock.async_invokes where output_s3_uri = 's3://other'")
+    assert proof(bedrock, database, capsys) == (
+        1,
+        "200 listed, 199 in the table, 199 equal: NOT an exact copy.",
+    )
