@@ -330,8 +330,8 @@ def check_copy(
     breach.
     """
     with one_line_errors(debug=debug, as_json=as_json):
-        from bedrock_async_etl.check.check import check
-        from bedrock_async_etl.check.printing import print_breaches, print_verdict, told
+        from bedrock_async_etl.check import check
+        from bedrock_async_etl.check.printing import post_breaches, print_breaches, print_verdict
         from bedrock_async_etl.check.thresholds import find_thresholds, find_webhook
         from bedrock_async_etl.load import existing_destination
 
@@ -350,7 +350,7 @@ def check_copy(
         if not as_json:
             print_verdict(verdict)
         print_breaches(verdict)
-        notified = told(webhook, verdict, str(target))
+        notified = post_breaches(webhook, verdict, str(target))
         if as_json:
             print_json(verdict.as_json() | {"notified": notified})
         raise typer.Exit(verdict.exit_code)

@@ -1,20 +1,20 @@
-"""Numbers and times as people read them."""
+"""Numbers, times and other people's text, as people read them."""
 
 from datetime import datetime
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 row`, `2,000 rows`."""
+def format_count(number: int, noun: str) -> str:
+    """A number of things: `1 row`, `2,000 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def show_time(time: datetime | None) -> str:
-    """UTC to the second, or a dash."""
+def format_time(time: datetime | None) -> str:
+    """A UTC time to the second; a dash for None."""
     return f"{time:%Y-%m-%d %H:%M:%S}" if time else "-"
 
 
-def show_age(seconds: float | None, units: int = 2) -> str:
-    """In so many units as tell the size: `3 d 4 h`, `2 min 5 s`; a dash where it is not known."""
+def format_duration(seconds: float | None, units: int = 2) -> str:
+    """A duration in its largest units: `3 d 4 h`, `2 min 5 s`; a dash for None."""
     if seconds is None:
         return "-"
     rest, parts = max(0, round(seconds)), []
@@ -27,8 +27,8 @@ def show_age(seconds: float | None, units: int = 2) -> str:
     return " ".join(parts) or "0 s"
 
 
-def visible(text: str) -> str:
-    """What others wrote, such as a model's id, with control characters that no terminal obeys."""
+def escape_controls(text: str) -> str:
+    """The text, with each control character that a terminal would obey written as an escape."""
     if text.isprintable():
         return text
     return "".join(
@@ -37,7 +37,14 @@ def visible(text: str) -> str:
     )
 
 
-def quarantine_told(rows: int, reason: str | None) -> str:
-    """What became of rows that contradict their scope."""
-    are = "is" if rows == 1 else "are"
-    return f"{counted(rows, 'row')} {are} quarantined as of another account or region: {reason}"
+def quarantine_message(rows: int, reason: str | None) -> str:
+    """The sentence about rows that contradict their scope."""
+    counted = f"{format_count(rows, 'row')} {'is' if rows == 1 else 'are'}"
+    return f"{counted} quarantined as of another account or region: {reason}"
+
+
+counted = format_count
+show_time = format_time
+show_age = format_duration
+visible = escape_controls
+quarantine_told = quarantine_message
