@@ -141,7 +141,7 @@ def judge(variable: str, loads: Iterable[Summary]) -> Summary:
         complaints = [_failed_scopes(each) for each in loads if each["scopes_failed"]]
         checked = 0
         if settings.check:
-            from bedrock_async_etl.check.check import check
+            from bedrock_async_etl.check import check
             from bedrock_async_etl.check.thresholds import find_thresholds
             from bedrock_async_etl.destinations import existing_destination
 

@@ -41,6 +41,3 @@ def quarantine_message(rows: int, reason: str | None) -> str:
     """The sentence about rows that contradict their scope."""
     counted = f"{format_count(rows, 'row')} {'is' if rows == 1 else 'are'}"
     return f"{counted} quarantined as of another account or region: {reason}"
-
-
-show_time = format_time

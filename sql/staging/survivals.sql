@@ -13,11 +13,11 @@
 -- p90: 90 % have ended within so many seconds; null where the estimate does not reach it
 -- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
 -- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
+-- longest: the longest that one has taken, or has been open for, seconds
 with
 
 lifetimes as (
     select * from bedrock_analytics.lifetimes
-    where latency_ms is not null or age_ms is not null
 ),
 
 unsettled as (
@@ -71,6 +71,7 @@ durations as (
         count(latency_ms) as ended,
         count(age_ms) as still_open
     from subjects
+    where coalesce(latency_ms, age_ms) is not null
     group by cohort, account_id, region, model_id, submit_date, coalesce(latency_ms, age_ms)
 ),
 
@@ -117,7 +118,8 @@ percentiles as (
         min(duration_ms) filter (where survival <= 0.5 + 1e-9) as p50_ms,
         min(duration_ms) filter (where survival <= 0.1 + 1e-9) as p90_ms,
         min(duration_ms) filter (where survival <= 0.05 + 1e-9) as p95_ms,
-        min(duration_ms) filter (where survival <= 0.01 + 1e-9) as p99_ms
+        min(duration_ms) filter (where survival <= 0.01 + 1e-9) as p99_ms,
+        max(duration_ms) as longest_ms
     from curves
     group by cohort, account_id, region, model_id, submit_date
 )
@@ -133,5 +135,6 @@ select
     cast(p50_ms as double) / 1000 as p50,
     cast(p90_ms as double) / 1000 as p90,
     cast(p95_ms as double) / 1000 as p95,
-    cast(p99_ms as double) / 1000 as p99
+    cast(p99_ms as double) / 1000 as p99,
+    cast(longest_ms as double) / 1000 as longest
 from percentiles

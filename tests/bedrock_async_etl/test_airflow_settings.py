@@ -85,9 +85,11 @@ def test_thresholds_are_those_of_check() -> None:
     }
     with environment(parse({"database": "/data/copy.duckdb", "check": check}).environment):
         assert find_thresholds() == Thresholds(
-            failure_rate=Limits(0.05),
-            p95=Limits(None, {"amazon.nova-reel-v1:1": 900.0}),
-            lag=3_600.0,
+            {
+                "failure_rate": Limits(0.05),
+                "p95": Limits(None, {"amazon.nova-reel-v1:1": 900.0}),
+                "lag": Limits(3_600.0),
+            },
             is_strict=True,
         )
 

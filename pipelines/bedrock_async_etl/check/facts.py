@@ -1,4 +1,4 @@
-"""What a copy says of itself, as far as it is judged."""
+"""The data that is checked: its window, its runs, and queries of its models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,181 +7,94 @@ from typing import Any, Final
 
 import duckdb
 
-from bedrock_async_etl.check.queries import (
-    AS_OF,
-    MODEL_IDS,
-    MODELLED,
-    NEWEST,
-    OPEN,
-    OUTCOMES,
-    SURVIVALS,
-)
-from bedrock_async_etl.check.thresholds import Limits, Thresholds
-from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.check.thresholds import Thresholds
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.scope_status import Row, read_scopes
+from bedrock_async_etl.scope_status import read_scopes
 
-MODELS: Final = "bedrock_analytics.invocations"
+Row = Mapping[str, Any]
 
+MODELLED: Final = """
+with scopes as (
+    select
+        max(as_of) as until,
+        max(as_of) - $window as since,
+        max(last_success_at) as last_success_at
+    from bedrock_analytics.scopes
+)
 
-@dataclass(frozen=True)
-class Outcomes:
-    """What became of a model's invocations that were submitted in the window."""
-
-    model_id: str
-    terminal: int
-    failed: int
-
-
-@dataclass(frozen=True)
-class Survival:
-    """How long a model's invocations that were submitted in the window take, seconds."""
-
-    model_id: str
-    ended: int
-    still_open: int
-    p95: float | None
-    """None where the Kaplan-Meier estimate does not reach it."""
-    longest: float
-    """The longest that one has taken, or has been open for."""
-
-
-@dataclass(frozen=True)
-class OpenInvocations:
-    """A model's open invocations, whenever they were submitted."""
-
-    model_id: str
-    still_open: int
-    too_old: int
-    oldest_age: float
-    oldest_arn: str
-
-
-@dataclass(frozen=True)
-class ScopeRuns:
-    """What the runs of a scope say."""
-
-    scope: str
-    loaded_at: float | None
-    """When the last good one was loaded, seconds since 1970 by the loading machine's clock."""
-    last_success_at: datetime | None
-    last_outcome: str
-    last_error: str
+select
+    any_value(since) as since,
+    any_value(until) as until,
+    max(submit_time) as newest,
+    count(*) filter (
+        where is_terminal and submit_time >= since and submit_time < until
+    ) as ended,
+    coalesce(
+        list(distinct coalesce(model_id, model_arn)) filter (where model_arn is not null), []
+    ) as model_ids,
+    (
+        select max(cast(_dlt_load_id as double))
+        from bedrock.extract_runs
+        where outcome = 'ok' and finished_at <= (select last_success_at from scopes)
+    ) as modelled_at
+from scopes
+left join bedrock_analytics.invocations on true
+"""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is judged; what no threshold asks for is empty."""
+    """What all rules share; without models, all but the runs is empty."""
 
+    connection: duckdb.DuckDBPyConnection
+    now: datetime
+    """By this machine's clock."""
+    runs: Sequence[Row] = ()
+    """The newest run of each scope."""
     since: datetime | None = None
-    """The window: [since, until), up to the last good run of any scope."""
+    """The window: [since, until), up to the last successful run of any scope."""
     until: datetime | None = None
     newest: datetime | None = None
-    """When the newest invocation of all was submitted."""
-    outcomes: Sequence[Outcomes] = ()
-    survivals: Sequence[Survival] = ()
-    still_open: Sequence[OpenInvocations] = ()
-    runs: Sequence[ScopeRuns] = ()
+    """The submission of the newest invocation of all."""
+    ended: int = 0
+    """Invocations of the window that are terminal."""
+    model_ids: Sequence[str] = ()
     modelled_at: float | None = None
-    """As `ScopeRuns.loaded_at`, of the newest run that the models know."""
-    model_ids: frozenset[str] = frozenset()
+    """When the newest run that the models know was loaded, by the loading machine's clock."""
+
+    def rows(self, query: str, **values: Any) -> list[Row]:
+        return _rows(self.connection, query, **values)
 
 
-def read_facts(destination: Destination, thresholds: Thresholds) -> Facts:
-    """Read what the thresholds are about.
+def read_facts(
+    connection: duckdb.DuckDBPyConnection,
+    destination: str,
+    thresholds: Thresholds,
+    now: datetime,
+) -> Facts:
+    """Read what all rules share.
 
     Raises `CommandError` where nothing was loaded yet, or where models are needed and not built.
     """
     try:
-        with destination.connection() as connection:
-            runs = _runs(destination, connection)
-            known = _modelled(destination, connection, thresholds)
-    except duckdb.Error as error:
-        raise CommandError(destination.explain(error)) from error
-    return Facts(runs=runs, **known)
-
-
-def _runs(destination: Destination, connection: duckdb.DuckDBPyConnection) -> list[ScopeRuns]:
-    try:
-        runs = [_scope_runs(scope) for scope in read_scopes(connection)]
+        runs = read_scopes(connection)
     except duckdb.CatalogException:
         runs = []
     if not runs:
         raise CommandError(f"{destination} has no runs yet: load it first with `run`.")
-    return runs
-
-
-def _scope_runs(scope: Row) -> ScopeRuns:
-    loaded_at: datetime | None = scope["last_success_loaded_at"]
-    return ScopeRuns(
-        f"{scope['account_id']}/{scope['region']}",
-        loaded_at.timestamp() if loaded_at else None,
-        scope["last_success_at"],
-        scope["last_outcome"],
-        scope["last_error"] or "",
-    )
-
-
-def _modelled(
-    destination: Destination, connection: duckdb.DuckDBPyConnection, thresholds: Thresholds
-) -> dict[str, Any]:
     if not thresholds.need_models:
-        return {}
+        return Facts(connection, now, runs)
     try:
-        connection.sql(f"from {MODELS}")
+        [modelled] = _rows(connection, MODELLED, window=thresholds.window)
     except duckdb.CatalogException:
         raise CommandError(
             f"{destination} has no models yet: build them with `models`, or by a `run` without "
             "--no-models."
         ) from None
-    return {
-        **_of_window(connection, thresholds),
-        "newest": _value(connection, NEWEST),
-        "still_open": _still_open(connection, thresholds.open_age),
-        "modelled_at": _value(connection, MODELLED),
-        "model_ids": _model_ids(connection, thresholds),
-    }
+    return Facts(connection, now, runs, **modelled)
 
 
-def _of_window(connection: duckdb.DuckDBPyConnection, thresholds: Thresholds) -> dict[str, Any]:
-    until = _value(connection, AS_OF)
-    if until is None:
-        return {}
-    window = {"since": until - thresholds.window, "until": until}
-    outcomes = _rows(connection, OUTCOMES, window) if thresholds.need_data else []
-    survivals = _rows(connection, SURVIVALS, window) if thresholds.p95 else []
-    return {
-        **window,
-        "outcomes": [Outcomes(**row) for row in outcomes],
-        "survivals": [Survival(**row) for row in survivals],
-    }
-
-
-def _still_open(connection: duckdb.DuckDBPyConnection, limits: Limits) -> list[OpenInvocations]:
-    if not limits:
-        return []
-    values = {
-        "models": list(limits.by_model),
-        "limits": list(limits.by_model.values()),
-        "general": limits.general,
-    }
-    return [OpenInvocations(**row) for row in _rows(connection, OPEN, values)]
-
-
-def _model_ids(connection: duckdb.DuckDBPyConnection, thresholds: Thresholds) -> frozenset[str]:
-    if not thresholds.models:
-        return frozenset()
-    return frozenset(name for (name,) in connection.sql(MODEL_IDS).fetchall())
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    result = connection.execute(query, values or {})
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[Row]:
+    result = connection.execute(query, values)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    [(value,)] = connection.sql(query).fetchall()
-    return value

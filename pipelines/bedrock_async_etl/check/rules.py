@@ -1,69 +1,298 @@
-"""The rules: facts and thresholds to findings. Nothing is read here."""
+"""The rules: one for each threshold of `CheckOptions`, with what it reads and what is a breach."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import Final
 
-from bedrock_async_etl.check.ages import lags, open_ages
-from bedrock_async_etl.check.facts import Facts
-from bedrock_async_etl.check.failure_rates import failure_rates
-from bedrock_async_etl.check.percentiles import percentiles
-from bedrock_async_etl.check.quantities import show_time
-from bedrock_async_etl.check.thresholds import Limits, Thresholds
-from bedrock_async_etl.check.verdict import ALL, Finding, Outcome, Rule, Verdict
+from bedrock_async_etl.check.facts import Facts, Row
+from bedrock_async_etl.check.thresholds import Thresholds
+from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
+from bedrock_async_etl.formatting import format_duration, format_time
+from bedrock_async_etl.models.statistics import statistic
+
+SUBMITTED: Final = """
+select
+    null as account_id,
+    null as region,
+    coalesce(model_id, model_arn) as model_id,
+    null as submit_hour,
+    null as submit_date,
+    true as is_recent,
+    status,
+    is_open,
+    cast(round(1000 * latency_seconds) as bigint) as latency_ms,
+    cast(round(1000 * age_seconds) as bigint) as age_ms
+from bedrock_analytics.invocations
+where submit_time >= $since and submit_time < $until
+"""
+"""The invocations of the window as the model `lifetimes` has them."""
+
+FAILURE_RATES: Final = """
+select
+    model_id,
+    completed + failed as terminal,
+    failed,
+    failure_rate as rate,
+    failure_rate_low as low,
+    failure_rate_high as high
+from ({failure_rates})
+where cohort = 'recent model'
+order by model_id
+"""
+OTHERS: Final = """
+union all
+select * replace (null as model_id) from submitted where not list_contains($named, model_id)
+"""
+
+SURVIVALS: Final = """
+select model_id, ended, still_open, p95, longest
+from ({survivals})
+where cohort = 'recent model'
+order by model_id
+"""
+
+OPEN: Final = """
+with limits as (
+    select unnest($models) as model_id, unnest($limits) as max_age
+),
+
+still_open as (
+    select coalesce(model_id, model_arn) as model_id, invocation_arn, age_seconds,
+    from bedrock_analytics.invocations
+    where is_open and not is_vanished and age_seconds is not null
+)
+
+select
+    model_id,
+    count(*) as still_open,
+    count(*) filter (where age_seconds > coalesce(max_age, $general)) as too_old,
+    max(age_seconds) as oldest_age,
+    min_by(invocation_arn, (-age_seconds, invocation_arn)) as oldest_arn,
+from still_open
+left join limits using (model_id)
+group by all
+order by model_id
+"""
 
 
-def judge(facts: Facts, thresholds: Thresholds, now: datetime) -> Verdict:
-    """Hold the facts against the thresholds; `now` is by this machine's clock."""
-    limits = thresholds.failure_rate
-    rates = list(failure_rates(facts.outcomes, limits, is_strict=thresholds.is_strict))
-    p95s = list(percentiles(facts.survivals, thresholds.p95))
-    findings = [
-        *_no_data(facts, thresholds),
-        *_unknown_models(facts, thresholds),
-        *rates,
-        *_absent("failure_rate", thresholds.failure_rate, facts, rates),
-        *p95s,
-        *_absent("p95", thresholds.p95, facts, p95s),
-        *open_ages(facts.still_open, thresholds.open_age),
-    ]
-    if thresholds.lag is not None:
-        findings += lags(facts, thresholds.lag, now.timestamp())
-    return Verdict(findings, facts.since, facts.until)
+@dataclass(frozen=True)
+class Rule:
+    """A threshold's rule, which has the threshold's name."""
+
+    find: Callable[[Facts, Thresholds], Iterator[Finding]]
+    is_of_window: bool = False
+    """It is about what was submitted in the window, so nothing there is a finding, too."""
+
+    @property
+    def name(self) -> str:
+        return self.find.__name__
+
+
+def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
+    """Compare the facts with each threshold that there is."""
+    rules = [rule for rule in RULES if rule.name in thresholds.limits]
+    findings = [*_unknown_models(facts, thresholds)]
+    if any(rule.is_of_window for rule in rules):
+        findings = [*_no_data(facts, thresholds), *findings]
+    for rule in rules:
+        found = list(rule.find(facts, thresholds))
+        findings += found
+        if rule.is_of_window:
+            findings += _absent_models(rule, facts, thresholds, found)
+    return findings
+
+
+def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    """Of each model, and once more of all under the general threshold.
+
+    Many small samples together can be proof where none of them is.
+    """
+    limits, rates = thresholds.limits["failure_rate"], _rates(facts, thresholds)
+    of_models = [rate for rate in rates if rate["model_id"] is not None]
+    for rate in of_models:
+        if (limit := limits.of(rate["model_id"])) is not None:
+            yield _failure_rate(rate["model_id"], rate, limit, thresholds.is_strict)
+    others = [rate for rate in of_models if rate["model_id"] not in limits.by_model]
+    if limits.general is not None and len(others) > 1:
+        subject = ALL if len(others) == len(of_models) else ALL_OTHERS
+        yield _failure_rate(subject, rates[-1], limits.general, thresholds.is_strict)
+
+
+def _rates(facts: Facts, thresholds: Thresholds) -> list[Row]:
+    """The rate of each model, and last, without a model, that of all without their own limit."""
+    submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
+    return facts.rows(
+        FAILURE_RATES.format(failure_rates=statistic("failure_rates", lifetimes=submitted)),
+        since=facts.since,
+        until=facts.until,
+        named=list(thresholds.limits["failure_rate"].by_model),
+    )
+
+
+def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
+    failed, terminal, value, low = (rate[name] for name in ("failed", "terminal", "rate", "low"))
+    if not terminal:
+        return Finding("failure_rate", subject, "inconclusive", "none has ended", None, limit, 0)
+    text = (
+        f"{_share(value)} ({_share(low)} to {_share(rate['high'])}), "
+        f"{failed:,} of {terminal:,} failed; at most {_share(limit)}"
+    )
+    outcome: Outcome = "ok"
+    if low > limit or (is_strict and value > limit):
+        outcome = "breach"
+    elif value > limit:
+        outcome = "inconclusive"
+        text += f": above the threshold, but {failed:,} of {terminal:,} is too small a sample"
+    evidence = {name: rate[name] for name in ("low", "high", "failed", "terminal")}
+    return Finding("failure_rate", subject, outcome, text, value, limit, terminal, evidence)
+
+
+def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    """Of each model's invocations in the window; those that are still open count, too."""
+    query = SURVIVALS.format(survivals=statistic("survivals", lifetimes=SUBMITTED))
+    for survival in facts.rows(query, since=facts.since, until=facts.until):
+        limit = thresholds.limits["p95"].of(survival["model_id"])
+        if limit is not None:
+            yield _p95(survival, limit)
+
+
+def _p95(survival: Row, limit: float) -> Finding:
+    """A curve that does not come down to 5 % has its p95 beyond the longest duration there is."""
+    value, ended, still_open = survival["p95"], survival["ended"], survival["still_open"]
+    least = value if value is not None else survival["longest"]
+    text = _seconds(least) if value is not None else f"at least {_seconds(least)}"
+    outcome: Outcome = "breach" if least > limit else "ok"
+    if value is None and outcome == "ok":
+        outcome, text = "inconclusive", f"not known yet, {text}"
+    text += f", {ended:,} ended, {still_open:,} open; at most {_seconds(limit)}"
+    evidence = {name: survival[name] for name in ("ended", "still_open", "longest")}
+    model_id, size = survival["model_id"], ended + still_open
+    return Finding("p95", model_id, outcome, text, value, limit, size, evidence)
+
+
+def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    """Of each model that has open invocations, whenever they were submitted."""
+    limits = thresholds.limits["open_age"]
+    models, values = list(limits.by_model), list(limits.by_model.values())
+    found = facts.rows(OPEN, models=models, limits=values, general=limits.general)
+    checked = [each for each in found if limits.of(each["model_id"]) is not None]
+    for each in checked:
+        yield _open_age(each, limits.by_model.get(each["model_id"], limits.general or 0))
+    if not checked:
+        yield Finding("open_age", ALL, "ok", "none is open", None, limits.general, 0)
+
+
+def _open_age(found: Row, limit: float) -> Finding:
+    oldest, most = format_duration(found["oldest_age"]), format_duration(limit)
+    count = f"{found['still_open']:,}"
+    text = f"{count} open, the oldest for {oldest}; at most {most}"
+    if found["too_old"]:
+        text = (
+            f"{found['too_old']:,} of {count} open for longer than {most}, "
+            f"the oldest for {oldest}: {found['oldest_arn']}"
+        )
+    return Finding(
+        "open_age",
+        found["model_id"],
+        "breach" if found["too_old"] else "ok",
+        text,
+        found["oldest_age"],
+        limit,
+        found["still_open"],
+        {name: found[name] for name in ("too_old", "oldest_arn")},
+    )
+
+
+def lag(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    """Of each scope, and of the models: the other rules see no further than these do."""
+    limit = thresholds.limits["lag"].general or 0
+    for run in facts.runs:
+        yield _lag(run, limit, facts.now)
+    if facts.modelled_at is not None:
+        modelled_at = datetime.fromtimestamp(facts.modelled_at, UTC)
+        outcome, age, ago = _compared(modelled_at, limit, facts.now)
+        remedy = ": rebuild them with `models`" if outcome == "breach" else ""
+        text = f"they were built from what was loaded {ago}{remedy}"
+        yield Finding("lag", "the models", outcome, text, age, limit)
+
+
+def _lag(run: Row, limit: float, now: datetime) -> Finding:
+    scope = f"{run['account_id']}/{run['region']}"
+    is_failing = run["last_outcome"] != "ok"
+    error = " ".join((run["last_error"] or "").split()) if is_failing else None
+    evidence = {"last_success_at": run["last_success_at"], "last_error": error}
+    failure = f"; the last run failed: {error}" if is_failing else ""
+    if run["last_success_loaded_at"] is None:
+        text = f"never succeeded{failure}"
+        return Finding("lag", scope, "breach", text, None, limit, None, evidence)
+    outcome, age, ago = _compared(run["last_success_loaded_at"], limit, now)
+    text = f"the last successful run was {ago}{failure}"
+    return Finding("lag", scope, outcome, text, age, limit, None, evidence)
+
+
+def _compared(loaded_at: datetime, limit: float, now: datetime) -> tuple[Outcome, float, str]:
+    age = max((now - loaded_at).total_seconds(), 0)
+    ago = f"{format_duration(age)} ago; at most {format_duration(limit)}"
+    return "breach" if age > limit else "ok", age, ago
+
+
+RULES: Final = (
+    Rule(failure_rate, is_of_window=True),
+    Rule(p95, is_of_window=True),
+    Rule(open_age),
+    Rule(lag),
+)
 
 
 def _no_data(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Where nothing has ended, nothing was good."""
-    if not thresholds.need_data or any(each.terminal for each in facts.outcomes):
+    """A breach where nothing has ended: nothing there can be said to be good."""
+    if facts.ended:
         return
-    text = "no scope was ever read whole, and there are no rows"
+    text = "no run has succeeded yet, and there are no rows"
     if facts.since and facts.until:
-        newest = show_time(facts.newest) if facts.newest else "no time that is known"
+        newest = _utc(facts.newest) if facts.newest else "an unknown time"
         text = (
-            f"none that was submitted from {show_time(facts.since)} to the last good run, "
-            f"{show_time(facts.until)}, has ended; the newest was submitted at {newest}"
+            f"none that was submitted from {_utc(facts.since)} to the last successful run, "
+            f"{_utc(facts.until)}, has ended; the newest was submitted at {newest}"
         )
-    yield Finding("data", ALL, _emptiness(thresholds), text, sample_size=0)
+    yield Finding(DATA, ALL, _emptiness(thresholds), text, sample_size=0)
 
 
 def _unknown_models(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """A model that is named and was never called is a slip of the pen most likely."""
-    for model in sorted(thresholds.models - facts.model_ids):
+    """A model that has a threshold and was never called is most likely misspelled."""
+    for model in sorted(thresholds.models.difference(facts.model_ids)):
         close = get_close_matches(model, facts.model_ids, 1)
         hint = f": is it {close[0]}?" if close else ""
         text = f"it has a threshold, but no invocation was ever of this model{hint}"
-        yield Finding("data", model, _emptiness(thresholds), text, sample_size=0)
+        yield Finding(DATA, model, _emptiness(thresholds), text, sample_size=0)
 
 
 def _emptiness(thresholds: Thresholds) -> Outcome:
-    return "untold" if thresholds.allows_empty else "breach"
+    return "inconclusive" if thresholds.allows_empty else "breach"
 
 
-def _absent(
-    rule: Rule, limits: Limits, facts: Facts, findings: Sequence[Finding]
+def _absent_models(
+    rule: Rule, facts: Facts, thresholds: Thresholds, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
-    """Models that are named, and known, but have nothing in the window."""
-    judged = {finding.subject for finding in findings}
-    for model in sorted(limits.by_model.keys() & facts.model_ids - judged):
+    """Models that are known and have a threshold, but nothing in the window."""
+    by_model, found = thresholds.limits[rule.name].by_model, {each.subject for each in findings}
+    for model in sorted(by_model.keys() & set(facts.model_ids) - found):
         text = "none was submitted in the window"
-        yield Finding(rule, model, "untold", text, None, limits.by_model[model], 0)
+        yield Finding(rule.name, model, "inconclusive", text, None, by_model[model], 0)
+
+
+def _share(share: float) -> str:
+    """In per cent, to the hundredth."""
+    return f"{round(100 * share, 2):g} %"
+
+
+def _seconds(seconds: float) -> str:
+    """To the tenth, as the models are shown."""
+    return f"{round(seconds, 1):,.15g} s"
+
+
+def _utc(time: datetime) -> str:
+    """To the second; the database's times are in UTC."""
+    return f"{format_time(time)} UTC"

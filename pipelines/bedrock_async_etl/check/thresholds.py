@@ -1,32 +1,38 @@
-"""What is asked of a copy: thresholds from flags, else from dlt's configuration."""
+"""The thresholds of a check: from flags, else from dlt's configuration."""
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 
-from bedrock_async_etl.check.quantities import parse_duration, parse_share
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.options import CHECK_SECTION, CheckOptions
+from bedrock_async_invokes.options import Option, options_of
 
 if TYPE_CHECKING:
     from bedrock_async_etl.check.webhook import Webhook
 
-SECTION: Final = "bedrock_async_etl.check"
-DEFAULT_WINDOW: Final = "24h"
-PER_MODEL: Final[Mapping[str, Callable[[str, Any], float]]] = {
-    "max_failure_rate": parse_share,
-    "max_p95": parse_duration,
-    "max_open_age": parse_duration,
-}
-"""The thresholds that a model can have of its own, and what reads them."""
+OPTIONS: Final = {option.name: option for option in options_of(CheckOptions)}
+PREFIX: Final = "max_"
+"""Names of thresholds begin with it."""
+PER_MODEL: Final = "[MODEL=]"
+"""Metavars begin with it where single models can have a threshold of their own."""
+
+DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+SHARE: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(%?)")
+SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+CENTURY: Final = 36_525 * 86_400
+"""Longer durations are mistakes, and reach further back than a database's times."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """A threshold for models that have none of their own, and those of single models."""
+    """One threshold: its value in general, and those of single models; shares, or seconds."""
 
     general: float | None = None
     by_model: Mapping[str, float] = field(default_factory=dict)
@@ -40,82 +46,56 @@ class Limits:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is asked of a copy, and how carefully it is judged."""
+    """Everything that a check asks of the data."""
 
-    failure_rate: Limits = Limits()
-    p95: Limits = Limits()
-    """Seconds."""
-    open_age: Limits = Limits()
-    """Seconds."""
-    lag: float | None = None
-    """Seconds."""
+    limits: Mapping[str, Limits]
+    """By the names of their rules: `failure_rate` is set by `max_failure_rate`."""
     window: timedelta = timedelta(hours=24)
-    """Rates and percentiles are of what was submitted in the last good run's last so many hours."""
+    """Rates and percentiles are of what was submitted so long before the last successful run."""
     is_strict: bool = False
-    """Whether a rate above its threshold counts where so few are no proof."""
+    """A rate above its threshold is a breach even if the sample is small."""
     allows_empty: bool = False
-    """Whether it is good that there is nothing to judge."""
+    """Nothing to check is no breach."""
 
     @property
-    def per_model(self) -> tuple[Limits, Limits, Limits]:
-        return self.failure_rate, self.p95, self.open_age
-
-    @property
-    def models(self) -> set[str]:
-        """Those that are named."""
-        return {model for limits in self.per_model for model in limits.by_model}
+    def models(self) -> frozenset[str]:
+        """The models that have a threshold of their own."""
+        return frozenset().union(*(limits.by_model for limits in self.limits.values()))
 
     @property
     def need_models(self) -> bool:
-        return any(self.per_model)
-
-    @property
-    def need_data(self) -> bool:
-        return bool(self.failure_rate or self.p95)
+        """A lag is known from the runs; everything else is read from the models."""
+        return bool(self.limits.keys() - {"lag"})
 
 
-def find_thresholds(
-    *,
-    max_failure_rate: Iterable[str] = (),
-    max_p95: Iterable[str] = (),
-    max_open_age: Iterable[str] = (),
-    max_lag: str | None = None,
-    window: str | None = None,
-    strict: bool = False,
-    allow_empty: bool = False,
-) -> Thresholds:
-    """The thresholds given, each else the one that dlt's configuration has.
+def find_thresholds(**flags: Any) -> Thresholds:
+    """The thresholds of `CheckOptions` by name, each else as dlt's configuration has it.
 
-    Those of the models are `VALUE`, for all that have none of their own, or `MODEL=VALUE`. Raises
-    `UsageError` for what cannot be read, and where there is no threshold at all.
+    Values are text: `VALUE`, or also `MODEL=VALUE` where the option says so. Raises `UsageError`
+    for a value that cannot be read, and where there is no threshold at all.
     """
     per_model = _configured_per_model()
-    lag = max_lag or configured(SECTION, "max_lag", str)
-    seconds = parse_duration(
-        "--window", window or configured(SECTION, "window", str) or DEFAULT_WINDOW
-    )
-    thresholds = Thresholds(
-        failure_rate=_limits("max_failure_rate", max_failure_rate, per_model),
-        p95=_limits("max_p95", max_p95, per_model),
-        open_age=_limits("max_open_age", max_open_age, per_model),
-        lag=parse_duration("--max-lag", lag) if lag else None,
-        window=timedelta(seconds=seconds),
-        is_strict=strict or bool(configured(SECTION, "strict", bool)),
-        allows_empty=allow_empty or bool(configured(SECTION, "allow_empty", bool)),
-    )
-    if not thresholds.need_models and thresholds.lag is None:
+    thresholds = {
+        option.name.removeprefix(PREFIX): _limits(option, flags.get(option.name), per_model)
+        for option in _thresholds()
+    }
+    thresholds = {rule: limits for rule, limits in thresholds.items() if limits}
+    window = parse_duration("--window", _setting("window", flags))
+    if not thresholds:
+        *others, last = (option.flag for option in _thresholds())
         raise UsageError(
-            "There is nothing to check: give --max-failure-rate, --max-p95, --max-open-age or "
-            f"--max-lag, or set them in [{SECTION}] of .dlt/config.toml."
+            f"There is nothing to check: give {', '.join(others)} or {last}, or set them in "
+            f"[{CHECK_SECTION}] of .dlt/config.toml."
         )
-    if not seconds:
+    if not window:
         raise UsageError("--window must be longer than 0 seconds.")
-    return thresholds
+    strict, allow_empty = (_setting(name, flags) for name in ("strict", "allow_empty"))
+    return Thresholds(thresholds, timedelta(seconds=window), strict, allow_empty)
 
 
 def find_webhook(url: str | None = None) -> "Webhook | None":
-    """The webhook given, else the one among dlt's secrets; raises `UsageError` for a wrong one."""
-    url = url or dlt.secrets.get(f"{SECTION}.notify", str)
+    """The webhook at the URL, else the one among dlt's secrets; raises `UsageError`."""
+    url = url or dlt.secrets.get(f"{CHECK_SECTION}.notify", str)
     if not url:
         return None
     from bedrock_async_etl.check.webhook import Webhook
@@ -123,33 +103,77 @@ def find_webhook(url: str | None = None) -> "Webhook | None":
     return Webhook(url)
 
 
-def _configured_per_model() -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = configured(SECTION, "models", dict) or {}
+def parse_share(option: str, value: Any) -> float:
+    """Read `0.05` or `5%`; raises `UsageError` for what is not between 0 and 1."""
+    match = SHARE.fullmatch(str(value).strip())
+    share = float(match[1]) / (100 if match[2] else 1) if match else None
+    if share is None or share > 1:
+        raise UsageError(f"{option} {value!r} is not a share. It looks like 0.05 or 5%.")
+    return share
+
+
+def parse_duration(option: str, value: Any) -> float:
+    """Read `90`, `90s`, `30m`, `24h` or `7d` as seconds; raises `UsageError` for anything else."""
+    match = DURATION.fullmatch(str(value).strip())
+    seconds = float(match[1]) * SECONDS[match[2]] if match else None
+    if seconds is None or seconds > CENTURY:
+        raise UsageError(
+            f"{option} {value!r} is not a duration. It looks like 90s, 30m, 24h or 7d; "
+            "a number alone is seconds."
+        )
+    return seconds
+
+
+PARSERS: Final[Mapping[str, Callable[[str, Any], float]]] = {
+    "SHARE": parse_share,
+    "DURATION": parse_duration,
+}
+"""By the metavars of thresholds."""
+
+
+def _thresholds() -> list[Option]:
+    return [option for option in OPTIONS.values() if option.name.startswith(PREFIX)]
+
+
+def _is_per_model(option: Option) -> bool:
+    return bool(option.metavar and option.metavar.startswith(PER_MODEL))
+
+
+def _setting(name: str, flags: Mapping[str, Any]) -> Any:
+    option = OPTIONS[name]
+    expected = bool if option.type is bool else str
+    return flags.get(name) or configured(CHECK_SECTION, name, expected) or option.default
+
+
+def _configured_per_model() -> Mapping[str, Mapping[str, Any]]:
+    names = [option.name for option in _thresholds() if _is_per_model(option)]
+    found: dict[str, Mapping[str, Any]] = configured(CHECK_SECTION, "models", dict) or {}
     for model, limits in found.items():
-        if not isinstance(limits, Mapping) or limits.keys() - PER_MODEL.keys():
+        if not isinstance(limits, Mapping) or limits.keys() - set(names):
             raise UsageError(
-                f'{SECTION}.models."{model}" cannot be read: it has thresholds by name, which '
-                f"are {', '.join(PER_MODEL)}."
+                f'{CHECK_SECTION}.models."{model}" cannot be read: it has thresholds by name, '
+                f"which are {', '.join(names)}."
             )
     return found
 
 
-def _limits(name: str, flags: Iterable[str], per_model: Mapping[str, Mapping[str, Any]]) -> Limits:
-    """One threshold's values: a flag wins over the configuration, model by model."""
-    option, read = f"--{name.replace('_', '-')}", PER_MODEL[name]
+def _limits(option: Option, flags: Any, per_model: Mapping[str, Mapping[str, Any]]) -> Limits:
+    """The values of one threshold: a flag wins over the configuration, model by model."""
+    parse = partial(PARSERS[(option.metavar or "").removeprefix(PER_MODEL)], option.flag)
+    name = option.name
+    given = _by_model(option.flag, flags) if _is_per_model(option) else {"": flags}
+    general = given.pop("", None) or configured(CHECK_SECTION, name, str)
     by_model = {model: limits[name] for model, limits in per_model.items() if name in limits}
-    given = _by_model(option, flags)
-    general = given.pop("", None) or configured(SECTION, name, str)
     return Limits(
-        read(option, general) if general else None,
-        {model: read(option, value) for model, value in (by_model | given).items()},
+        parse(general) if general else None,
+        {model: parse(value) for model, value in (by_model | given).items()},
     )
 
 
-def _by_model(option: str, flags: Iterable[str]) -> dict[str, str]:
+def _by_model(option: str, flags: Any) -> dict[str, Any]:
     """The flags' values by model, the general one under no name."""
-    values: dict[str, str] = {}
-    for flag in flags:
+    values: dict[str, Any] = {}
+    for flag in flags or ():
         model, _, value = flag.rpartition("=")
         if model in values:
             raise UsageError(f"{option} is given twice for {model or 'all models'}: give it once.")

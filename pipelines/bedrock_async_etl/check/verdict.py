@@ -1,47 +1,48 @@
-"""What was checked, and what is not as it should be."""
+"""The findings of a check, as JSON, as lines, and as one message."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-Rule = Literal["failure_rate", "p95", "open_age", "lag", "data"]
-Outcome = Literal["ok", "breach", "untold"]
+Outcome = Literal["ok", "breach", "inconclusive"]
 
-TITLES: Final[Mapping[Rule, str]] = {
-    "failure_rate": "failure rate",
-    "p95": "p95",
-    "open_age": "open age",
-    "lag": "lag",
-    "data": "no data",
-}
+DATA: Final = "data"
+"""The rule that there is anything to check."""
 ALL: Final = "all models together"
 ALL_OTHERS: Final = "all other models together"
 BREACHED: Final = 2
-"""The exit code of a breach, as that of wrong usage: whoever gates on it stops at both."""
+"""The exit code of a breach, and of wrong usage: whatever gates on it stops at both."""
+SHOWN: Final = 20
+"""Breaches in a message; there may be thousands of scopes."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that was checked."""
 
-    rule: Rule
+    rule: str
+    """The name of a threshold without `max_`, or DATA."""
     subject: str
     """A model's id, or a scope."""
     outcome: Outcome
-    """`untold` is no breach: too few to tell, or too many still open, or none at all."""
+    """`inconclusive` is no breach: the sample is too small, too many are open, or none is there."""
     text: str
-    """What was found, in one line that has the value, the threshold and the sample's size."""
+    """One line that has the value, the threshold and the sample's size."""
     value: float | None = None
     """A share, or seconds; None where it is not known."""
     threshold: float | None = None
     sample_size: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    """What it was found by: counts, bounds, an example."""
+    """Counts, bounds, an example."""
+
+    @property
+    def title(self) -> str:
+        return "no data" if self.rule == DATA else self.rule.replace("_", " ")
 
     @property
     def line(self) -> str:
-        return f"{TITLES[self.rule]} of {self.subject}: {self.text}"
+        return f"{self.title} of {self.subject}: {self.text}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -62,16 +63,16 @@ class Verdict:
 
     findings: Sequence[Finding]
     since: datetime | None = None
-    """The window that rates and percentiles are of: [since, until)."""
+    """The window of rates and percentiles: [since, until)."""
     until: datetime | None = None
+
+    def of(self, outcome: Outcome) -> list[Finding]:
+        """The findings with an outcome."""
+        return [finding for finding in self.findings if finding.outcome == outcome]
 
     @property
     def breaches(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.outcome == "breach"]
-
-    @property
-    def untold(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.outcome == "untold"]
+        return self.of("breach")
 
     @property
     def exit_code(self) -> int:
@@ -79,7 +80,7 @@ class Verdict:
         return BREACHED if self.breaches else 0
 
     def as_json(self) -> dict[str, Any]:
-        """What `check --json` prints of it."""
+        """The document of `check --json`."""
         return {
             "exit_code": self.exit_code,
             "since": self.since,
@@ -87,3 +88,16 @@ class Verdict:
             "breaches": [finding.as_json() for finding in self.breaches],
             "checked": [finding.as_json() for finding in self.findings],
         }
+
+    def message(self, destination: str) -> str:
+        """The breaches in a destination, as they are posted to a webhook."""
+        return "\n".join(self._message_lines(destination))
+
+    def _message_lines(self, destination: str) -> Iterator[str]:
+        number = len(self.breaches)
+        count = "1 breach" if number == 1 else f"{number:,} breaches"
+        yield f"bedrock-async-etl check: {count} in {destination}"
+        for finding in self.breaches[:SHOWN]:
+            yield f"- {finding.line}"
+        if number > SHOWN:
+            yield f"and {number - SHOWN:,} more"

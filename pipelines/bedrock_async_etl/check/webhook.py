@@ -1,4 +1,4 @@
-"""Tell a webhook, in the form that Slack's incoming webhooks take."""
+"""A webhook that takes messages in the form of Slack's incoming webhooks."""
 
 import logging
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where messages are posted to. Whoever knows its URL can post: it is shown nowhere."""
+    """The URL that messages are posted to. Anyone who knows it can post: it is shown nowhere."""
 
     url: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for a URL that would be read on its way, or is none."""
+        """Raise `UsageError` for a URL that others could read on its way, or that is none."""
         if not _is_private(self.url):
             raise UsageError(
                 "--notify takes an https:// URL, or an http:// one of this machine. The one given "
@@ -32,9 +32,9 @@ class Webhook:
             )
 
     def post(self, text: str, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:
-        """Post a message; None when it was taken, else why it was not, in one line.
+        """Post a message; returns None when it was taken, else the reason in one sentence.
 
-        The errors of `requests` have the URL in them, so only their class is told.
+        The errors of `requests` contain the URL, so only their class is named.
         """
         document = {"text": text.translate(ESCAPES)}
         try:
@@ -44,21 +44,18 @@ class Webhook:
                     self.url,
                     json=document,
                     timeout=timeout_seconds,
-                    allow_redirects=False,  # the message would go to whom nobody named
-                    stream=True,  # nothing is done with the body, however long it is
+                    allow_redirects=False,  # the message would go to a host that nobody named
+                    stream=True,  # the body is not read, however long it is
                 ) as response,
             ):
-                return None if response.ok and not response.is_redirect else _refusal(response)
+                is_taken = response.ok and not response.is_redirect
+                return None if is_taken else f"it answered with {response.status_code}."
         except (requests.RequestException, ValueError) as error:
             return f"{type(error).__name__}: is the URL right, and can it be reached from here?"
 
 
-def _refusal(response: requests.Response) -> str:
-    return f"it was answered with {response.status_code}"
-
-
 def _is_private(url: str) -> bool:
-    """Whether what is posted can be read by nobody on its way."""
+    """Whether nobody can read a request to the URL on its way."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -78,12 +75,12 @@ def _is_here(host: str | None) -> bool:
 def _unlogged() -> Iterator[None]:
     """urllib3 logs the path of each request, which is the secret part of the URL."""
     logger = logging.getLogger("urllib3.connectionpool")
-    logger.addFilter(_nothing)
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(refuse)
     try:
         yield
     finally:
-        logger.removeFilter(_nothing)
-
-
-def _nothing(record: logging.LogRecord) -> bool:
-    return False
+        logger.removeFilter(refuse)

@@ -20,8 +20,8 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     Exit codes: 0 all is well, 1 could not be checked, 2 wrong usage, or one line on stderr for each
     breach.
     """
-    from bedrock_async_etl.check.check import check
-    from bedrock_async_etl.check.printing import print_breaches, print_verdict, told
+    from bedrock_async_etl.check import check
+    from bedrock_async_etl.check.printing import post_breaches, print_breaches, print_verdict
     from bedrock_async_etl.check.thresholds import find_thresholds, find_webhook
 
     webhook_url = thresholds.pop("notify", None)
@@ -32,7 +32,7 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     if not as_json:
         print_verdict(verdict)
     print_breaches(verdict)
-    notified = told(webhook, verdict, str(target))
+    notified = post_breaches(webhook, verdict, str(target))
     if as_json:
         print_json(verdict.as_json() | {"notified": notified})
     return verdict.exit_code

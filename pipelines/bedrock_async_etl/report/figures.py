@@ -8,6 +8,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from bedrock_async_etl.models.statistics import statistic
 from bedrock_async_etl.report.keys import Keys, keys_of
 from bedrock_async_etl.report.periods import DAY_MS, Period, periods
 
@@ -104,7 +105,14 @@ def _keep(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> 
 
 
 def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns:
+    views = {
+        "latencies": statistic("latencies", measured=_query("measured")),
+        "survivals": statistic("survivals", subjects=_query("subjects")),
+    }
     connection.execute(f"create or replace temp view report_cohorts as {cohorts}")
+    connection.execute(f"create or replace temp table report_members as {_query('members')}")
+    for name, select in views.items():
+        connection.execute(f"create or replace temp view report_{name} as {select}")
     return _columns(connection, "percentiles")
 
 

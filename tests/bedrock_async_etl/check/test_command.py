@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from bedrock_async_etl.check.printing import message
 from bedrock_async_etl.check.verdict import Finding, Verdict
 from bedrock_async_etl.cli import app
 from tests.bedrock_async_etl.copies import REEL, invocation, modelled, report, store
@@ -89,12 +88,12 @@ def test_json_is_one_document(copy: Path) -> None:
     }
 
 
-def test_strict_counts_what_is_too_few_to_tell(copy: Path) -> None:
+def test_strict_counts_what_is_too_small_a_sample(copy: Path) -> None:
     doubtful = ("--max-failure-rate", "30%")
     careful = check(copy, *doubtful)
     assert careful.exit_code == 0
-    assert "20 of 60 is too few to tell" in careful.stdout
-    assert "1 checked, 1 of which cannot be told" in careful.stdout
+    assert "20 of 60 is too small a sample" in careful.stdout
+    assert "0 checked, 1 could not be checked" in careful.stdout
     assert check(copy, *doubtful, "--strict").exit_code == 2
 
 
@@ -111,7 +110,7 @@ def test_a_copy_that_is_not_loaded_any_more_is_exit_code_2(database: Path) -> No
     store(database, [], [report(ago=timedelta(days=3_650))])
     stale = check(database, "--max-lag", "30d")
     assert (stale.exit_code, len(stale.stderr.splitlines())) == (2, 1)
-    assert "Breach: lag of 111122223333/us-east-1: the last good run was " in stale.stderr
+    assert "Breach: lag of 111122223333/us-east-1: the last successful run was " in stale.stderr
     fresh = check(database, "--max-lag", "36500d")
     assert (fresh.exit_code, fresh.stderr) == (0, "")
     assert "All is well: 1 checked." in fresh.stdout
@@ -122,7 +121,7 @@ def test_a_scope_that_was_never_read_is_exit_code_2(database: Path) -> None:
     result = check(database, "--max-lag", "1d")
     assert (result.exit_code, result.stderr) == (
         2,
-        "Breach: lag of 111122223333/us-east-1: no run was ever good; the last run failed: "
+        "Breach: lag of 111122223333/us-east-1: never succeeded; the last run failed: "
         "AccessDeniedException: No.\n",
     )
 
@@ -145,7 +144,7 @@ def test_wrong_usage_is_exit_code_2_in_one_line(copy: Path, arguments: tuple[str
     assert PATH not in result.output
 
 
-def test_a_webhook_is_told_of_breaches(copy: Path) -> None:
+def test_a_webhook_gets_the_breaches(copy: Path) -> None:
     with Receiver() as receiver:
         document = check_json(copy, *FAILING, "--notify", receiver.url)
     assert (document["exit_code"], document["notified"]) == (2, True)
@@ -153,7 +152,7 @@ def test_a_webhook_is_told_of_breaches(copy: Path) -> None:
     assert receiver.posted == [{"text": text}]
 
 
-def test_a_webhook_is_not_told_that_all_is_well(copy: Path) -> None:
+def test_a_webhook_gets_nothing_when_all_is_well(copy: Path) -> None:
     with Receiver() as receiver:
         document = check_json(copy, "--max-p95", "1h", "--notify", receiver.url)
     assert (document["exit_code"], document["notified"], receiver.posted) == (0, None, [])
@@ -164,7 +163,7 @@ def test_a_webhook_that_fails_never_hides_the_result(copy: Path) -> None:
         result = check(copy, *FAILING, "--json", "--debug", "--notify", receiver.url)
     assert result.stderr.splitlines() == [
         f"Breach: {BREACH}",
-        "The webhook was not told: it was answered with 500.",
+        "The webhook did not take the message: it answered with 500.",
     ]
     document = json.loads(result.stdout)
     assert (result.exit_code, document["exit_code"], document["notified"]) == (2, 2, False)
@@ -184,7 +183,7 @@ def test_a_webhook_can_be_a_secret_of_the_environment(
 
 def test_a_message_of_many_breaches_is_cut_short() -> None:
     breaches = [Finding("lag", f"scope {number}", "breach", "late") for number in range(1_000)]
-    lines = message(Verdict(breaches), "lake").splitlines()
+    lines = Verdict(breaches).message("lake").splitlines()
     assert lines[:2] == [
         "bedrock-async-etl check: 1,000 breaches in lake",
         "- lag of scope 0: late",

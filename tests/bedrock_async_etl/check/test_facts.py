@@ -5,17 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bedrock_async_etl.check.check import check
-from bedrock_async_etl.check.facts import (
-    Facts,
-    OpenInvocations,
-    Outcomes,
-    ScopeRuns,
-    Survival,
-    read_facts,
-)
-from bedrock_async_etl.check.intervals import wilson
+from bedrock_async_etl.check import check
+from bedrock_async_etl.check.facts import Facts, read_facts
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
+from bedrock_async_etl.check.verdict import Finding
+from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.build import build_models
@@ -37,7 +31,15 @@ from tests.sql.given import store as store_tables
 from tests.timelines import timeline
 
 HOUR, DAY, MILLISECOND = timedelta(hours=1), timedelta(days=1), timedelta(milliseconds=1)
-EVERYTHING = Thresholds(Limits(0.1), Limits(600), Limits(3_600, {RAY: 60}), 3_600)
+EVERYTHING = Thresholds(
+    {
+        "failure_rate": Limits(0.1),
+        "p95": Limits(600),
+        "open_age": Limits(3_600, {RAY: 60}),
+        "lag": Limits(3_600),
+    }
+)
+LAG = Thresholds({"lag": Limits(3_600)})
 GIVEN = [
     invocation("at the beginning", DAY, 100),
     invocation("before the beginning", DAY + MILLISECOND, 100, "Failed"),
@@ -54,41 +56,79 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "copy.duckdb"
 
 
-def test_facts_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
+def facts_of(destination: Destination, thresholds: Thresholds) -> Facts:
+    with destination.connection() as connection:
+        return read_facts(connection, "copy", thresholds, AS_OF)
+
+
+def found(
+    destination: Destination, rule: str, thresholds: Thresholds = EVERYTHING
+) -> list[Finding]:
+    loaded_at = datetime.fromtimestamp(LOADED_AT, UTC)
+    findings = check(destination, thresholds, loaded_at).findings
+    return [finding for finding in findings if finding.rule == rule]
+
+
+def test_findings_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
     copy = modelled(path, GIVEN, vanished=["vanished"])
-    scope = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke"
-    assert read_facts(copy, EVERYTHING) == Facts(
-        since=AS_OF - DAY,
-        until=AS_OF,
-        newest=AS_OF - timedelta(minutes=2),
-        outcomes=[Outcomes(REEL, 2, 1), Outcomes(RAY, 0, 0)],
-        survivals=[Survival(REEL, 2, 1, None, 7_200), Survival(RAY, 0, 1, None, 120)],
-        still_open=[
-            OpenInvocations(REEL, 2, 2, 2_592_000, f"{scope}/old"),
-            OpenInvocations(RAY, 1, 1, 120, f"{scope}/short"),
-        ],
-        runs=[ScopeRuns(f"{ACCOUNT}/{REGION}", LOADED_AT, AS_OF, "ok", "")],
-        modelled_at=LOADED_AT,
-        model_ids=frozenset({REEL, RAY}),
+    facts = facts_of(copy, EVERYTHING)
+    assert (facts.since, facts.until, facts.newest, facts.ended, facts.modelled_at) == (
+        AS_OF - DAY,
+        AS_OF,
+        AS_OF - timedelta(minutes=2),
+        2,
+        LOADED_AT,
     )
+    assert set(facts.model_ids) == {REEL, RAY}
+    assert [
+        (each.subject, each.value, each.evidence.get("failed"), each.evidence.get("terminal"))
+        for each in found(copy, "failure_rate")
+    ] == [
+        (REEL, 0.5, 1, 2),
+        (RAY, None, None, None),
+        ("all models together", 0.5, 1, 2),
+    ]
+    assert [(each.subject, each.value, each.evidence) for each in found(copy, "p95")] == [
+        (REEL, None, {"ended": 2, "still_open": 1, "longest": 7_200}),
+        (RAY, None, {"ended": 0, "still_open": 1, "longest": 120}),
+    ]
+    scope = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke"
+    assert [
+        (each.subject, each.sample_size, each.value, each.evidence)
+        for each in found(copy, "open_age")
+    ] == [
+        (REEL, 2, 2_592_000, {"too_old": 2, "oldest_arn": f"{scope}/old"}),
+        (RAY, 1, 120, {"too_old": 1, "oldest_arn": f"{scope}/short"}),
+    ]
+    assert [(each.subject, each.value) for each in found(copy, "lag")] == [
+        (f"{ACCOUNT}/{REGION}", 0),
+        ("the models", 0),
+    ]
 
 
 def test_what_was_submitted_at_the_windows_end_is_not_in_it(path: Path) -> None:
     copy = modelled(path, [invocation("now", timedelta(0)), invocation("then", MILLISECOND)])
-    assert read_facts(copy, EVERYTHING).outcomes == [Outcomes(REEL, 1, 0)]
+    assert [each.sample_size for each in found(copy, "failure_rate")] == [1]
+    assert facts_of(copy, EVERYTHING).ended == 1
 
 
-def test_runs_are_told_by_the_clock_of_the_machine_that_loads(path: Path) -> None:
+def test_runs_are_dated_by_the_clock_of_the_machine_that_loads(path: Path) -> None:
     runs = [
         report(ago=2 * HOUR),
         report("failed", HOUR, error="Denied: No."),
         report("failed", region="eu-west-1", error="Denied: Never."),
     ]
     copy = store(path, [], runs)
-    assert read_facts(copy, Thresholds(lag=3_600)).runs == [
-        ScopeRuns(f"{ACCOUNT}/eu-west-1", None, None, "failed", "Denied: Never."),
-        ScopeRuns(
-            f"{ACCOUNT}/{REGION}", LOADED_AT - 7_200, AS_OF - 2 * HOUR, "failed", "Denied: No."
+    assert [(each.subject, each.value, each.evidence) for each in found(copy, "lag", LAG)] == [
+        (
+            f"{ACCOUNT}/eu-west-1",
+            None,
+            {"last_success_at": None, "last_error": "Denied: Never."},
+        ),
+        (
+            f"{ACCOUNT}/{REGION}",
+            7_200,
+            {"last_success_at": AS_OF - 2 * HOUR, "last_error": "Denied: No."},
         ),
     ]
 
@@ -97,7 +137,7 @@ def test_a_lag_is_by_this_machines_clock_whatever_the_service_says(path: Path) -
     copy = store(path, [])
     loaded_at = datetime.fromtimestamp(LOADED_AT, UTC)
     ages = [
-        check(copy, Thresholds(lag=3_600), loaded_at + age).findings[0].value
+        check(copy, LAG, loaded_at + age).findings[0].value
         for age in (timedelta(seconds=5), 2 * HOUR)
     ]
     assert ages == [5, 7_200]
@@ -112,8 +152,9 @@ def test_models_know_no_run_after_they_were_built(path: Path) -> None:
             "from bedrock.extract_runs",
             [str(LOADED_AT)],
         )
-    facts = read_facts(copy, EVERYTHING)
-    assert (facts.modelled_at, facts.runs[0].loaded_at) == (LOADED_AT - 10_800, LOADED_AT)
+    facts = facts_of(copy, EVERYTHING)
+    loaded_at = facts.runs[0]["last_success_loaded_at"].timestamp()
+    assert (facts.modelled_at, loaded_at) == (LOADED_AT - 10_800, LOADED_AT)
     assert facts.until == AS_OF - 3 * HOUR
 
 
@@ -121,49 +162,50 @@ def test_a_lake_says_what_its_database_says(path: Path, tmp_path: Path) -> None:
     copy = modelled(path, GIVEN)
     lake = lake_of(path, tmp_path / "lake", "parquet")
     build_models(lake)
-    assert read_facts(lake, EVERYTHING) == read_facts(copy, EVERYTHING)
+    assert check(lake, EVERYTHING, AS_OF) == check(copy, EVERYTHING, AS_OF)
 
 
 def test_percentiles_and_intervals_are_those_of_the_models(path: Path) -> None:
     [tables] = timeline(8_000, 30 * DAY, AS_OF)
     copy = DuckDBDestination(store_tables(path, **tables))
     build_models(copy)
-    facts = read_facts(copy, Thresholds(Limits(0.1), Limits(600), window=30 * DAY))
-    by_model = {each.model_id: each for each in facts.survivals}
+    limits = {"failure_rate": Limits(0.1), "p95": Limits(600)}
+    thresholds = Thresholds(limits, window=30 * DAY)
+    of_rates = {each.subject: each for each in found(copy, "failure_rate", thresholds)}
+    del of_rates["all models together"]
+    of_p95s = {each.subject: each for each in found(copy, "p95", thresholds)}
     summary = query(
         path,
-        "select model_id, completed + failed, failed, failure_rate_low, failure_rate_high, "
-        "survival_p95, still_open from bedrock_analytics.model_summary order by model_id",
+        "select model_id, completed + failed, failed, failure_rate, failure_rate_low, "
+        "failure_rate_high, survival_p95, measured, still_open "
+        "from bedrock_analytics.model_summary order by model_id",
     )
     assert len(summary) > 5
     assert sum(row[-1] for row in summary) > 0
     assert summary == [
         (
-            each.model_id,
-            each.terminal,
-            each.failed,
-            *(pytest.approx(bound, abs=1e-12) for bound in wilson(each.failed, each.terminal)),
-            by_model[each.model_id].p95,
-            by_model[each.model_id].still_open,
+            model,
+            rate.sample_size,
+            rate.evidence["failed"],
+            rate.value,
+            rate.evidence["low"],
+            rate.evidence["high"],
+            of_p95s[model].value,
+            of_p95s[model].evidence["ended"],
+            of_p95s[model].evidence["still_open"],
         )
-        for each in facts.outcomes
+        for model, rate in of_rates.items()
     ]
-
-
-def test_an_interval_is_exact_at_none_and_at_all() -> None:
-    none, all_of_them = wilson(0, 10), wilson(10, 10)
-    assert (none[0], all_of_them[1]) == (0, 1)
-    assert (none[1], all_of_them[0]) == pytest.approx((0.2775327998628892, 0.7224672001371107))
 
 
 def test_nothing_loaded_says_what_to_do(path: Path) -> None:
     copy = store(path, [], [])
     with pytest.raises(CommandError, match="has no runs yet: load it first with `run`"):
-        read_facts(copy, EVERYTHING)
+        check(copy, EVERYTHING)
 
 
 def test_no_models_say_what_to_do_unless_they_are_not_needed(path: Path) -> None:
     copy = store(path, GIVEN)
     with pytest.raises(CommandError, match="has no models yet: build them with `models`"):
-        read_facts(copy, EVERYTHING)
-    assert read_facts(copy, Thresholds(lag=60)).modelled_at is None
+        check(copy, EVERYTHING)
+    assert facts_of(copy, LAG).modelled_at is None

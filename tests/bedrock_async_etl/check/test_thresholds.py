@@ -10,7 +10,14 @@ import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
-from bedrock_async_etl.check.thresholds import Limits, Thresholds, find_thresholds, find_webhook
+from bedrock_async_etl.check.thresholds import (
+    Limits,
+    Thresholds,
+    find_thresholds,
+    find_webhook,
+    parse_duration,
+    parse_share,
+)
 from bedrock_async_etl.errors import UsageError
 
 REEL, RAY = "amazon.nova-reel-v1:1", "luma.ray-v2:0"
@@ -71,10 +78,12 @@ def test_thresholds_come_from_flags() -> None:
         strict=True,
         allow_empty=True,
     ) == Thresholds(
-        Limits(0.05, {REEL: 0.1}),
-        Limits(None, {REEL: 900}),
-        Limits(86_400),
-        90,
+        {
+            "failure_rate": Limits(0.05, {REEL: 0.1}),
+            "p95": Limits(None, {REEL: 900}),
+            "open_age": Limits(86_400),
+            "lag": Limits(90),
+        },
         timedelta(hours=12),
         is_strict=True,
         allows_empty=True,
@@ -82,16 +91,19 @@ def test_thresholds_come_from_flags() -> None:
 
 
 def test_the_window_is_a_day_where_nothing_is_said() -> None:
-    assert find_thresholds(max_lag="1h") == Thresholds(lag=3_600, window=timedelta(days=1))
+    hour = Thresholds({"lag": Limits(3_600)}, window=timedelta(days=1))
+    assert find_thresholds(max_lag="1h") == hour
 
 
 @pytest.mark.usefixtures("configured")
 def test_thresholds_come_from_the_file() -> None:
     assert find_thresholds() == Thresholds(
-        Limits(0.05, {REEL: 0.1}),
-        Limits(600, {REEL: 900}),
-        Limits(None, {RAY: 86_400}),
-        3_600,
+        {
+            "failure_rate": Limits(0.05, {REEL: 0.1}),
+            "p95": Limits(600, {REEL: 900}),
+            "open_age": Limits(None, {RAY: 86_400}),
+            "lag": Limits(3_600),
+        },
         timedelta(days=7),
         is_strict=True,
         allows_empty=True,
@@ -109,10 +121,11 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(
     env("MAX_P95", "700")
     env("MODELS", json.dumps({REEL: {"max_failure_rate": 0.2, "max_p95": 1_000}}))
     thresholds = find_thresholds(max_failure_rate=["7%"], max_p95=[f"{REEL}=20m"])
-    assert thresholds.failure_rate == Limits(0.07, {REEL: 0.2})
-    assert thresholds.p95 == Limits(700, {REEL: 1_200})
-    assert thresholds.open_age == Limits()
-    assert thresholds.lag == 3_600
+    assert thresholds.limits == {
+        "failure_rate": Limits(0.07, {REEL: 0.2}),
+        "p95": Limits(700, {REEL: 1_200}),
+        "lag": Limits(3_600),
+    }
 
 
 def test_other_programs_variables_are_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,3 +175,31 @@ def test_a_wrong_setting_is_told(
 
 def test_no_webhook_is_none() -> None:
     assert find_webhook() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("0.05", 0.05), ("5%", 0.05), ("5 %", 0.05), (".5", 0.5), ("0", 0), ("1", 1), ("100%", 1)],
+)
+def test_a_share_is_a_number_or_per_cent(text: str, share: float) -> None:
+    assert parse_share("--max-failure-rate", text) == share
+
+
+@pytest.mark.parametrize("text", ["5", "101%", "-0.1", "five", "", "nan", "1e-3", "5%%"])
+def test_what_is_no_share_is_told_with_one_that_is(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--max-failure-rate .* It looks like 0.05 or 5%\."):
+        parse_share("--max-failure-rate", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5m", 90), ("24h", 86_400), ("7d", 604_800), ("0", 0), (600, 600)],
+)
+def test_a_duration_is_seconds_or_has_a_unit(text: str | int, seconds: float) -> None:
+    assert parse_duration("--max-lag", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "1w", "1h30m", "", "inf", "99999999d"])
+def test_what_is_no_duration_is_told_with_one_that_is(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--max-lag .* It looks like 90s, 30m, 24h or 7d"):
+        parse_duration("--max-lag", text)

@@ -26,13 +26,13 @@ def test_a_message_is_posted_as_slack_takes_it() -> None:
 @pytest.mark.parametrize("status", [400, 404, 500])
 def test_a_refusal_is_told_by_its_status(status: int, caplog: pytest.LogCaptureFixture) -> None:
     with Receiver(status) as receiver:
-        assert Webhook(receiver.url).post("hello") == f"it was answered with {status}"
+        assert Webhook(receiver.url).post("hello") == f"it answered with {status}."
     assert PATH not in caplog.text
 
 
 def test_a_message_goes_nowhere_else() -> None:
     with Receiver() as elsewhere, Receiver(307, elsewhere.url) as receiver:
-        assert Webhook(receiver.url).post("hello") == "it was answered with 307"
+        assert Webhook(receiver.url).post("hello") == "it answered with 307."
     assert elsewhere.posted == []
 
 
