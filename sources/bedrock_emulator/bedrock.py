@@ -1,10 +1,8 @@
 """The Bedrock Runtime operations: ListAsyncInvokes, GetAsyncInvoke, StartAsyncInvoke."""
 
-import hashlib
 import time
 import uuid
 from collections.abc import Callable
-from math import log
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -16,7 +14,6 @@ from .listing import View, list_async_invokes
 from .messages import Request, Response, ServiceError, validation_error
 from .models import MODELS, Model, model_arn
 from .state import Scope, State
-from .timestamps import SECOND
 
 _PATH = "/async-invoke"
 
@@ -66,26 +63,23 @@ def start_async_invoke(state: State, scope: Scope, request: Request) -> str:
     except msgspec.MsgspecError as error:
         raise validation_error(f"1 validation error detected: {error}") from None
     token = start.client_request_token
-    digest = hashlib.sha256(msgspec.json.encode(start, order="sorted")).hexdigest()
-    first_digest, arn = scope.started.get(token or "", (digest, ""))
-    if digest != first_digest:
+    content = msgspec.json.encode(start, order="sorted")
+    first_content, arn = scope.started.get(token or "", (content, ""))
+    if content != first_content:
         message = "The clientRequestToken was used with other parameters."
         raise ServiceError("ConflictException", message)
     arn = arn or _submit(scope, state.now, start)
     if token is not None:
-        scope.started[token] = digest, arn
+        scope.started[token] = content, arn
     return to_json({"invocationArn": arn})
 
 
 def _submit(scope: Scope, now: int, start: StartRequest) -> str:
-    model, rng = _find_model(scope, start.model_id), scope.rng
-    latency = rng.lognormvariate(log(model.median_seconds * SECOND), model.sigma)
-    failure = None
-    if rng.random() < model.failure_rate:
-        failure = rng.choices(model.failures, [one.weight for one in model.failures])[0]
+    model = _find_model(scope, start.model_id)
+    latency, failure = model.draw(scope.rng)
     return scope.invocations.add(
         now,
-        now + int(latency * (failure.pace if failure else 1)) + 1,
+        now + int(latency) + 1,
         model_arn(model.model_id, scope.account, scope.region),
         msgspec.to_builtins(start.output_data_config.s3_output_data_config),
         start.client_request_token,

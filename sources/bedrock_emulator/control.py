@@ -1,7 +1,7 @@
 """The control API under /_emulator, and its client: clock, invocations, faults, counters, roles.
 
 ``POST /_emulator/METHOD`` calls a method of `ControlMethods`; the body is a JSON object of its
-arguments by name. ``GET /_emulator/listing`` streams a scope's listing.
+arguments by name.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -139,6 +139,23 @@ class ControlMethods:
         scopes = self._state.scopes.items()
         return {key: len(scope.invocations) for key, scope in scopes if len(scope.invocations)}
 
+    def read_listing(self, account: Account, region: Region) -> Iterator[bytes]:
+        """Stream all that is listed at this time of the clock: one summary per line, ascending."""
+        scope = self._state.scope(account, region)
+        view = View(scope.invocations, self._state.now, scope.injector.faults)
+        return self._read_blocks(view)
+
+    def _read_blocks(self, view: View) -> Iterator[bytes]:
+        query, position, has_more = ListRequest(sort_order="Ascending"), None, True
+        while has_more:
+            # The stream outlives its call, and with it the lock that the call holds.
+            with self._state.lock:
+                rows, has_more = view.page(query, position, BLOCK_ROWS)
+                lines = view.summaries(rows)
+                position = view.invocations.key_at(rows[-1]) if rows else None
+            if lines:
+                yield ("\n".join(lines) + "\n").encode()
+
     def set_faults(
         self, faults: dict[str, Any], account: AnyAccount = ANY, region: AnyRegion = ANY
     ) -> None:
@@ -207,21 +224,6 @@ class ControlMethods:
         self._state.roles = Roles(sessions=self._state.roles.sessions)
 
 
-def listing(state: State, account: Account, region: Region) -> Iterator[bytes]:
-    """Read all that is listed at this time of the clock: one summary per line, ascending."""
-    with state.lock:
-        scope = state.scope(account, region)
-        view = View(scope.invocations, state.now, scope.injector.faults)
-    position, has_more = None, True
-    while has_more:
-        with state.lock:
-            rows, has_more = view.page(ListRequest(sort_order="Ascending"), position, BLOCK_ROWS)
-            lines = view.summaries(rows)
-            position = view.invocations.key_at(rows[-1]) if rows else None
-        if lines:
-            yield ("\n".join(lines) + "\n").encode()
-
-
 def _argument_type(function: Callable[..., Any]) -> type[Struct]:
     """The arguments of a function as one type: the client writes it, the server checks it."""
     hints = get_type_hints(function, include_extras=True)
@@ -233,7 +235,6 @@ def _argument_type(function: Callable[..., Any]) -> type[Struct]:
     return msgspec.defstruct(function.__name__, fields, forbid_unknown_fields=True)
 
 
-LISTING = _argument_type(listing)
 METHODS = {
     name: _argument_type(method)
     for name, method in vars(ControlMethods).items()
@@ -243,12 +244,19 @@ METHODS = {
 
 def respond(state: State, request: Request) -> Response:
     """Serve one control request; what is wrong with it comes as a 400 with one message."""
+    name = request.path.removeprefix(PREFIX)
     try:
-        if (request.method, request.path) == ("GET", f"{PREFIX}listing"):
-            scope = _check(dict(parse_qsl(request.query, keep_blank_values=True)), LISTING)
-            headers = {"Content-Type": "application/x-ndjson"}
-            return Response(listing(state, **scope), headers=headers)
-        return Response(_call(state, request))
+        if request.method != "POST" or name not in METHODS:
+            call, methods = f"{request.method} {request.path}", ", ".join(METHODS)
+            raise ValueError(f"there is no {call}; there are POST {PREFIX}METHOD for {methods}")
+        arguments = _check(msgspec.json.decode(request.body or b"{}"), METHODS[name])
+        with state.lock:
+            result = getattr(ControlMethods(state), name)(**arguments)
+            if isinstance(result, Iterator):
+                return Response(result, headers={"Content-Type": "application/x-ndjson"})
+            # No scope can be a key in JSON: dicts travel as their items.
+            items = list(result.items()) if isinstance(result, dict) else result
+            return Response(msgspec.json.encode(items))
     except (ValueError, msgspec.MsgspecError) as error:
         return Response(msgspec.json.encode({"message": str(error)}), 400)
 
@@ -259,20 +267,6 @@ def _check(values: Any, arguments: type[Struct]) -> dict[str, Any]:
     except msgspec.ValidationError as error:
         usage = f"{arguments.__name__}({', '.join(arguments.__struct_fields__)})"
         raise ValueError(f"{usage}: {error}") from None
-
-
-def _call(state: State, request: Request) -> bytes:
-    name = request.path.removeprefix(PREFIX)
-    if request.method != "POST" or name not in METHODS:
-        raise ValueError(
-            f"there is no {request.method} {request.path}; there are GET {PREFIX}listing and POST "
-            f"{PREFIX}METHOD, where METHOD is one of {', '.join(METHODS)}"
-        )
-    arguments = _check(msgspec.json.decode(request.body or b"{}"), METHODS[name])
-    with state.lock:
-        result = getattr(ControlMethods(state), name)(**arguments)
-        # No scope can be a key in JSON: dicts travel as their items.
-        return msgspec.json.encode(list(result.items()) if isinstance(result, dict) else result)
 
 
 class ControlError(ValueError):
@@ -305,8 +299,7 @@ class Control(_Methods):
 
     def iter_listing(self, account: str, region: str) -> Iterator[Summary]:
         """`listing`, one summary at a time."""
-        query = urlencode({"account": account, "region": region})
-        with self._send("GET", f"listing?{query}") as response:
+        with self._send("read_listing", account, region) as response:
             yield from map(msgspec.json.decode, response)
 
     if not TYPE_CHECKING:
@@ -317,8 +310,7 @@ class Control(_Methods):
             return partial(self._call, name)
 
     def _call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        body = msgspec.json.encode(METHODS[name](*args, **kwargs))
-        with self._send("POST", name, body) as response:
+        with self._send(name, *args, **kwargs) as response:
             result = msgspec.json.decode(response.read())
         result_type: Any = get_type_hints(getattr(ControlMethods, name))["return"]
         if get_origin(result_type) is dict:
@@ -326,10 +318,11 @@ class Control(_Methods):
         return msgspec.convert(result, result_type)
 
     @contextmanager
-    def _send(self, method: str, path: str, body: bytes | None = None) -> Iterator[HTTPResponse]:
+    def _send(self, name: str, /, *args: Any, **kwargs: Any) -> Iterator[HTTPResponse]:
+        body = msgspec.json.encode(METHODS[name](*args, **kwargs))
         address = urlsplit(self.url).netloc
         with closing(HTTPConnection(address, timeout=TIMEOUT_SECONDS)) as connection:
-            connection.request(method, PREFIX + path, body)
+            connection.request("POST", PREFIX + name, body)
             with connection.getresponse() as response:
                 if response.status != 200:
                     raise ControlError(msgspec.json.decode(response.read())["message"])

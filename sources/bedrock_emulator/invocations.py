@@ -50,6 +50,7 @@ class Invocations:
         self.texts = ["", ""]
         self._places: dict[str, int] = {}
         self._arn_prefix = f"arn:{partition_of(region)}:bedrock:{region}:{account}:async-invoke/"
+        # From the invocationArn of each raw summary to the id that it is sorted by.
         self._raw_ids: dict[str, str] = {}
         # Equal submissions in equal order get equal ARNs.
         self._id_rng = Random(f"{account}/{region}/ids")
@@ -75,14 +76,14 @@ class Invocations:
 
     def find(self, arn: str) -> int | None:
         """The row of an ARN, or None."""
-        is_raw = arn in self._raw_ids
-        wanted = (self._raw_ids[arn] if is_raw else arn.removeprefix(self._arn_prefix)).encode()
-        at = self.ids.find(wanted)
+        invocation_id = self._raw_ids.get(arn, "")
+        if not invocation_id and arn.startswith(self._arn_prefix):
+            invocation_id = arn.removeprefix(self._arn_prefix)
+        wanted = invocation_id.encode()
+        at = self.ids.find(wanted) if len(wanted) == ID_LENGTH else -1
         while at >= 0 and at % ID_LENGTH:
             at = self.ids.find(wanted, at + 1)
-        row = at // ID_LENGTH
-        is_row = at >= 0 and len(wanted) == ID_LENGTH and is_raw == (self.outcome[row] == RAW)
-        return row if is_row and (is_raw or arn.startswith(self._arn_prefix)) else None
+        return at // ID_LENGTH if at >= 0 else None
 
     def intern_template(self, model_arn: str, output: dict[str, Any], token: str | None) -> int:
         """The place of a template; the output is its ``s3OutputDataConfig``."""

@@ -1,8 +1,11 @@
 """The models of the timeline: their share of the calls, their latencies and their failures."""
 
 from dataclasses import dataclass
+from math import log
+from random import Random
 
 from .invocations import partition_of
+from .timestamps import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,15 @@ class Model:
     failure_rate: float
     failures: tuple[Failure, ...]
     purpose: str = "video"
+
+    def draw(self, rng: Random, *, on_bad_day: bool = False) -> tuple[float, Failure | None]:
+        """The latency in milliseconds of one invocation, and its failure or None."""
+        latency = rng.lognormvariate(log(self.median_seconds * SECOND), self.sigma)
+        if rng.random() >= (BAD_DAY_FAILURE_RATE if on_bad_day else self.failure_rate):
+            return latency, None
+        failures = BAD_DAY_FAILURES if on_bad_day else self.failures
+        [failure] = rng.choices(failures, [one.weight for one in failures])
+        return latency * failure.pace, failure
 
 
 def model_arn(model_id: str, account: str, region: str) -> str:
@@ -86,5 +98,6 @@ MODELS = (
     Model("provisioned-model/k3v8qmx20t7a", 4, 140, 0.35, 0.008, (INTERNAL, OUTPUT_BLOCKED)),
 )
 
-# The failures of the burst on the bad day.
+# The burst of failures on the bad day.
+BAD_DAY_FAILURE_RATE = 0.75
 BAD_DAY_FAILURES = (CAPACITY, INTERNAL, TIMED_OUT)

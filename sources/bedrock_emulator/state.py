@@ -26,8 +26,8 @@ class Scope:
         self.counters = Counter[str]()
         # All list calls ever: unlike the counters it is never reset, since tokens expire by it.
         self.list_calls = 0
-        # From a clientRequestToken to the digest of what it started, and the ARN.
-        self.started: dict[str, tuple[str, str]] = {}
+        # From a clientRequestToken to the request that it started, and the ARN.
+        self.started: dict[str, tuple[bytes, str]] = {}
         self.rng = Random(self.name)
         self.inject(faults)
 

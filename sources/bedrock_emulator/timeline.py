@@ -7,8 +7,8 @@ from random import Random
 from typing import Any, NamedTuple
 
 from .invocations import ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations, partition_of
-from .models import BAD_DAY_FAILURES, MODELS, Failure, Model, model_arn
-from .timestamps import DAY, HOUR, SECOND, milliseconds
+from .models import MODELS, Model, model_arn
+from .timestamps import DAY, HOUR, milliseconds
 
 # Submissions per hour of the day (UTC), relative to each other.
 DAILY_RHYTHM = (3, 2, 2, 2, 3, 5, 9, 15, 24, 30, 32, 31, 27, 30, 33, 32, 28, 22, 15, 11, 9, 7, 5, 4)
@@ -16,7 +16,6 @@ WEEKEND = 0.35
 BATCH_RATE, LARGEST_BATCH = 0.04, 12
 STRAGGLER_RATE = 0.005
 NEVER_ENDING_RATE = 0.00005
-BAD_DAY_FAILURE_RATE = 0.75
 BAD_DAY_HOURS = 6
 
 
@@ -137,28 +136,17 @@ def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadD
     """Decide for each row its model, output, outcome and end."""
     numbers = range(len(MODELS))
     weights = list(accumulate(model.weight for model in MODELS))
-    scales = [log(model.median_seconds * SECOND) for model in MODELS]
     previous = None
     for submit in rows.submit:
         if submit != previous:
             [number] = rng.choices(numbers, cum_weights=weights)
             model, template = MODELS[number], rng.choice(choices[number])
             previous = submit
-        latency = rng.lognormvariate(scales[number], model.sigma)
         on_bad_day = model is bad_day.model and bad_day.start <= submit < bad_day.end
-        failure = _failure(rng, model, on_bad_day)
-        if failure:
-            latency *= failure.pace
+        latency, failure = model.draw(rng, on_bad_day=on_bad_day)
         rows.template.append(template)
         rows.outcome.append(rows.intern_outcome(failure.message if failure else None))
         rows.end.append(submit + max(int(latency), 1))
-
-
-def _failure(rng: Random, model: Model, on_bad_day: bool) -> Failure | None:
-    if rng.random() >= (BAD_DAY_FAILURE_RATE if on_bad_day else model.failure_rate):
-        return None
-    failures = BAD_DAY_FAILURES if on_bad_day else model.failures
-    return rng.choices(failures, [failure.weight for failure in failures])[0]
 
 
 def _delay_a_few(rng: Random, rows: Invocations, never_ending_rate: float) -> None:

@@ -126,8 +126,8 @@ def test_sessions_can_be_made_short(control: Control, connect: Connect) -> None:
         connect(**keys).list_async_invokes()
 
 
-def test_the_expiration_is_told_in_real_time(connect: Connect) -> None:
-    """SDKs hold it against the machine's clock, so that a virtual one would confuse them."""
+def test_the_expiration_is_in_real_time(connect: Connect) -> None:
+    """SDKs compare it with the machine's clock: a virtual one would confuse them."""
     answer = connect("sts").assume_role(RoleArn=ROLE, RoleSessionName="etl", DurationSeconds=900)
 
     remaining = answer["Credentials"]["Expiration"] - datetime.now(UTC)

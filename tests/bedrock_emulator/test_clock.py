@@ -10,7 +10,7 @@ from .wire import ACCOUNT, HOUR, MINUTE, NOW, REGION, arns
 
 
 def test_the_clock_stands_still_until_it_is_moved(control: Control) -> None:
-    """It starts where it was told to, and moves by what it is told."""
+    """It starts at the time of its creation, and moves by each step."""
     assert control.now() == control.now() == NOW
     assert control.advance(90 * MINUTE) == control.now() == NOW + 90 * MINUTE
     assert control.set_clock(NOW) == control.now() == NOW

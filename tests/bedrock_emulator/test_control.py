@@ -25,7 +25,7 @@ from .wire import (
     raw_rows,
 )
 
-LISTING = "listing(account, region): "
+LISTING = "read_listing(account, region): "
 README = Path(__file__).parents[2] / "sources" / "bedrock_emulator" / "README.md"
 COMMAND = re.compile(
     r"^curl (-X POST )?\"?\$URL/_emulator/(\S+?)\"?(?: -d '(.*?)')?$", re.MULTILINE | re.DOTALL
@@ -42,9 +42,9 @@ def test_every_command_of_the_readme_works(emulator: Emulator) -> None:
             emulator.url, f"/_emulator/{path}", method=method, body=body.encode() or None
         )
         assert (status, path) == (200, path), answer
-        used.add(path.partition("?")[0])
+        used.add(path)
 
-    assert used == {"listing", *METHODS}
+    assert used == set(METHODS)
 
 
 def test_the_truth_equals_what_the_api_lists(emulator: Emulator, control: Control) -> None:
@@ -83,7 +83,12 @@ def test_populating_adds_to_what_is_there(control: Control) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "message"),
     [
-        ("GET", "nowhere", "", "there is no GET /_emulator/nowhere; there are GET /_emulator/lis"),
+        (
+            "GET",
+            "nowhere",
+            "",
+            "there is no GET /_emulator/nowhere; there are POST /_em",
+        ),
         ("POST", "nowhere", "", "there is no POST /_emulator/nowhere; there are"),
         ("POST", "__init__", "", "there is no POST /_emulator/__init__; there are"),
         ("GET", "now", "", "there is no GET /_emulator/now; there are"),
@@ -96,9 +101,9 @@ def test_populating_adds_to_what_is_there(control: Control) -> None:
         ("POST", "advance", '{"step": true}', "advance(step): Expected `duration`, got `bool`"),
         ("POST", "advance", '{"step": "P4000000D"}', "a step of 4000000 days, 0:00:00 leads out"),
         ("POST", "advance", '{"step": "PT1S", "x": 1}', "advance(step): Object contains unknown"),
-        ("GET", "listing?account=12&region=x", "", f"{LISTING}Expected `str` matching regex"),
-        ("GET", f"listing?account={ACCOUNT}&region=Ohio", "", f"{LISTING}Expected `str` matching"),
-        ("GET", f"listing?account={ACCOUNT}", "", f"{LISTING}Object missing required field `reg"),
+        ("POST", "read_listing", '{"account": "12", "region": "x"}', f"{LISTING}Expected `str` ma"),
+        ("POST", "read_listing", f'{{"account": "{ACCOUNT}", "region": "Ohio"}}', f"{LISTING}Exp"),
+        ("POST", "read_listing", f'{{"account": "{ACCOUNT}"}}', f"{LISTING}Object missing requir"),
         ("POST", "set_faults", '{"faults": {"gremlins": 1}}', "unknown fault 'gremlins'"),
         ("POST", "set_faults", '{"faults": {}, "account": "?"}', "set_faults(faults, account, re"),
     ],

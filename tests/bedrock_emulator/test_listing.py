@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+import orjson
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,9 +20,11 @@ from .wire import (
     OTHER_REGION,
     REGION,
     arns,
+    fetch,
     list_raw,
     raw_pages,
     raw_rows,
+    signed,
 )
 
 
@@ -260,3 +263,5 @@ def test_a_raw_summary_is_listed_exactly_as_it_is(emulator: Emulator, control: C
     assert (arns([rows[0], rows[2]]), rows[1]) == ([before, after], odd)
     assert control.listing(ACCOUNT, REGION)[3] == {}
     assert raw_rows(emulator.url, statusEquals="Failed") == []
+    _, _, answer = fetch(emulator.url, "/async-invoke/no%20arn", authorization=signed())
+    assert orjson.loads(answer) == odd

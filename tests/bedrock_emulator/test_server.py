@@ -20,8 +20,6 @@ from .wire import (
     signed,
 )
 
-LISTING = f"/_emulator/listing?account={ACCOUNT}&region={REGION}"
-
 
 def test_a_connection_serves_many_requests(emulator: Emulator, control: Control) -> None:
     """HTTP/1.1 keep-alive, errors included; a cut body alone ends it."""
@@ -30,9 +28,12 @@ def test_a_connection_serves_many_requests(emulator: Emulator, control: Control)
     with closing(HTTPConnection(urlsplit(emulator.url).netloc, timeout=5)) as connection:
         connection.connect()
         local = connection.sock.getsockname()
-        for path in ("/async-invoke", "/async-invoke?maxResults=0", LISTING, "/_emulator/nowhere"):
+        for path in ("/async-invoke", "/async-invoke?maxResults=0", "/_emulator/nowhere"):
             connection.request("GET", path, headers=headers)
             connection.getresponse().read()
+        scope = f'{{"account": "{ACCOUNT}", "region": "{REGION}"}}'
+        connection.request("POST", "/_emulator/read_listing", scope)
+        assert b"invocationArn" in connection.getresponse().read()
         assert connection.sock.getsockname() == local
 
 

@@ -107,6 +107,18 @@ def test_every_model_has_its_own_latency_and_failures(listed: list[dict[str, Any
     assert len({row["modelArn"] for row in listed}) == 7
 
 
+def test_some_failures_are_quicker_than_a_success(listed: list[dict[str, Any]]) -> None:
+    """A rejected input fails in a small part of the time that the model takes."""
+    [model] = [model for model in MODELS if model.model_id == "luma.ray-v2:0"]
+    of_model = [row for row in listed if row["modelArn"].endswith(model.model_id)]
+    rejected = [
+        _seconds(row) for row in of_model if "input prompt" in row.get("failureMessage", "")
+    ]
+
+    assert len(rejected) > 20
+    assert median(rejected) == pytest.approx(0.08 * model.median_seconds, rel=0.3)
+
+
 def _seconds(row: dict[str, Any]) -> float:
     end, submit = (datetime.fromisoformat(row[name]) for name in ("endTime", "submitTime"))
     return (end - submit).total_seconds()
