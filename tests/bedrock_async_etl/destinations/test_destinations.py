@@ -12,7 +12,6 @@ from filelock import FileLock
 
 from bedrock_async_etl import destinations
 from bedrock_async_etl.destinations import (
-    DESTINATIONS,
     Destination,
     existing_destination,
     find_destination,
@@ -23,6 +22,7 @@ from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.models.refresh import refresh
+from bedrock_async_etl.options import DESTINATIONS
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import extraction_source, new_extraction
 from bedrock_emulator import Control
