@@ -213,15 +213,15 @@ def configured_shard(shard: str | None = None) -> str | None:
 
 def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:
     """The configured kind if it goes with the place; else DuckDB, or a lake of any format."""
-    from bedrock_async_etl.destinations.lake import LakeDestination
-
     place, kind = _place(options), options.destination
-    if not kind or place != find_kind(kind).PLACE:
-        if place == "lake":
-            return LakeDestination(options.lake or "", shard=shard)
+    if not kind or find_kind(kind).PLACE != place:
+        if options.lake:
+            from bedrock_async_etl.destinations.lake import LakeDestination
+
+            return LakeDestination(options.lake, shard=shard)
         kind = "duckdb"
-    made: Destination = find_kind(kind).at(getattr(options, place), shard)
-    return made
+    found: Destination = find_kind(kind).at(getattr(options, place), shard)
+    return found
 
 
 def _place(options: DestinationOptions) -> str:
