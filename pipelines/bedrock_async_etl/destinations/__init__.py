@@ -214,7 +214,7 @@ def configured_shard(shard: str | None = None) -> str | None:
 def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:
     """The configured kind if it goes with the place; else DuckDB, or a lake of any format."""
     place, kind = _place(options), options.destination
-    if not kind or find_kind(kind).PLACE != place:
+    if not kind or place != find_kind(kind).PLACE:
         if options.lake:
             from bedrock_async_etl.destinations.lake import LakeDestination
 
