@@ -67,15 +67,27 @@ def _data_folder(name: str) -> Path:
     return Path(dlt.current.run_context().get_data_entity(name))
 
 
-@dataclass(frozen=True)
+@dataclass
 class SettledPipeline:
     """A pipeline whose working directory agrees with the destination."""
 
     pipeline: dlt.Pipeline
     version: str | None
     """Version of the destination's state."""
-    rows_recovered: int
+    rows_recovered: int = 0
     """Invocations in the package of a killed run, which was loaded first."""
+
+    def run(self, source: DltSource, can_go_on: Callable[[BaseException], bool]) -> None:
+        """Load one package; once more after an error of which `can_go_on` says so."""
+        self.pipeline.set_local_state_val(BUILDS_ON, self.version)
+        try:
+            info: LoadInfo = self.pipeline.run(source)
+        except PipelineStepFailed as error:
+            if not can_go_on(innermost(error)):
+                raise
+            info = self.pipeline.run()  # The package is complete, and is pending now.
+        info.raise_on_failed_jobs()
+        self.version = self.pipeline.state["_version_hash"]
 
 
 def settle(new_pipeline: Callable[[], dlt.Pipeline], working_directory: Path) -> SettledPipeline:
@@ -118,27 +130,6 @@ def _loaded_rows(info: LoadInfo | None) -> int:
         if job.job_file_info.table_name == "async_invokes"
         and job.job_file_info.file_format == "parquet"
     )
-
-
-def run_package(
-    pipeline: dlt.Pipeline,
-    source: DltSource,
-    base: str | None,
-    can_go_on: Callable[[BaseException], bool],
-) -> str | None:
-    """Load one package that builds on the state version `base`; returns the version it leaves.
-
-    A load that failed is tried once more if `can_go_on` says so of its error.
-    """
-    pipeline.set_local_state_val(BUILDS_ON, base)
-    try:
-        info: LoadInfo = pipeline.run(source)
-    except PipelineStepFailed as error:
-        if not can_go_on(innermost(error)):
-            raise
-        info = pipeline.run()  # The package is complete, and is pending now.
-    info.raise_on_failed_jobs()
-    return pipeline.state["_version_hash"]
 
 
 def innermost(error: BaseException) -> BaseException:

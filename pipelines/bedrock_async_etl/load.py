@@ -14,7 +14,7 @@ from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.configuration import with_configuration
 from bedrock_async_etl.destinations import Destination, LoadSession
-from bedrock_async_etl.dlt_state import innermost, link_for_dlt, run_package, settle
+from bedrock_async_etl.dlt_state import innermost, link_for_dlt, settle
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
@@ -109,11 +109,10 @@ def load(
         _extraction(session, observer, options or {}) as extraction,
     ):
         settled = settle(session.pipeline, session.working_directory)
-        version = settled.version
         link_for_dlt(settled.pipeline)
         while not extraction.is_finished:
             source = session.with_write_hints(extraction_source(extraction, slice_rows))
-            version = run_package(settled.pipeline, source, version, session.can_go_on)
+            settled.run(source, session.can_go_on)
             if observer:
                 observer.slice_loaded(is_last=extraction.is_finished)
     return RunResult(

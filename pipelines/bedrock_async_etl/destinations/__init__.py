@@ -5,8 +5,8 @@ Such a module has `PLACE`, the option that says where the destination is (`datab
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -15,11 +15,11 @@ import dlt
 import duckdb
 import pyarrow as pa
 from dlt.sources import DltSource
+from filelock import FileLock, Timeout
 
 from bedrock_async_etl.configuration import with_configuration
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
-from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.files.locks import locked
+from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import parse_shard
@@ -110,9 +110,27 @@ class Destination(ABC):
     def lock_path(self) -> Path:
         """The lock file, in a folder that exists; raises `CommandError`."""
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Hold the destination; raises `BusyError` if another process does."""
-        return locked(self.lock_path(), self.location)
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the destination, once or several times; raises `BusyError` if another process does.
+
+        Raises `CommandError` where the lock file cannot be written.
+        """
+        # A singleton, so that a command and the steps in it may each hold it.
+        lock = FileLock(self.lock_path(), is_singleton=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BusyError(f"Another run, or another command, holds {self.location}.") from None
+        except OSError as error:
+            raise CommandError(
+                f"Cannot write beside {self.location}: {error.strerror}. Choose a folder that "
+                "exists and can be written to."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     @abstractmethod
     def load_session(self) -> AbstractContextManager[LoadSession]:
@@ -154,10 +172,15 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     Each shard has a pipeline of its own in a lake. Raises `UsageError` for options that do not go
     together.
     """
-    options = configured_options(**given)
-    if options.destination and _place(options) != find_kind(options.destination).PLACE:
-        raise UsageError(_misplaced(options))
-    shard = configured_shard(shard)
+    options, shard = configured_options(**given), configured_shard(shard)
+    kind, place = options.destination, _place(options)
+    if kind and place != find_kind(kind).PLACE:
+        lakes = " or ".join(name for name in DESTINATIONS if find_kind(name).PLACE == "lake")
+        raise UsageError(
+            f"--lake goes with --destination {lakes}."
+            if place == "lake"
+            else f"--destination {kind} needs --lake: a folder or s3://BUCKET/PATH."
+        )
     try:
         _ = shard and parse_shard(shard)
     except OptionError as error:
@@ -190,23 +213,16 @@ def configured_shard(shard: str | None = None) -> str | None:
 
 def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:
     """The configured kind if it goes with the place; else DuckDB, or a lake of any format."""
-    from bedrock_async_etl.destinations.lake import LakeDestination
-
     place, kind = _place(options), options.destination
     if not kind or place != find_kind(kind).PLACE:
-        if place == "lake":
-            return LakeDestination(options.lake or "", shard=shard)
+        if options.lake:
+            from bedrock_async_etl.destinations.lake import LakeDestination
+
+            return LakeDestination(options.lake, shard=shard)
         kind = "duckdb"
-    made: Destination = find_kind(kind).at(getattr(options, place), shard)
-    return made
+    found: Destination = find_kind(kind).at(getattr(options, place), shard)
+    return found
 
 
 def _place(options: DestinationOptions) -> str:
     return "lake" if options.lake else "database"
-
-
-def _misplaced(options: DestinationOptions) -> str:
-    if not options.lake:
-        return f"--destination {options.destination} needs --lake: a folder or s3://BUCKET/PATH."
-    lakes = [name for name in DESTINATIONS if find_kind(name).PLACE == "lake"]
-    return f"--lake goes with --destination {' or '.join(lakes)}."

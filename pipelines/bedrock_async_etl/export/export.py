@@ -65,17 +65,15 @@ class TableExport:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What an export did; in a dry run what it would do, and nothing that is `written` has files.
-
-    `manifest` is that of the export as it is then.
-    """
+    """The result of an export, or the plan of a dry run, in which nothing `written` has files."""
 
     url: str
     dry_run: bool
     tables: Sequence[TableExport]
     manifest: Manifest
+    """Of the export as it is then."""
     is_first: bool
-    """Whether nothing had been exported to the URL before."""
+    """True if nothing had been exported to the URL before."""
     seconds: float
 
     @property

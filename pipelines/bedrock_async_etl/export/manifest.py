@@ -1,4 +1,4 @@
-"""What an export consists of: `_manifest.json` beside the tables."""
+"""The manifest of an export: `_manifest.json` beside the tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

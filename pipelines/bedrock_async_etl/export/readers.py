@@ -1,4 +1,4 @@
-"""Statements that make other engines read an export."""
+"""Statements with which other engines read an export."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,9 +14,9 @@ ATHENA_TYPES: Final = {
     "BLOB": "binary",
     "TIMESTAMP WITH TIME ZONE": "timestamp",
 }
-"""Those that are not called as in DuckDB."""
+"""Types whose names differ from DuckDB's."""
 PLACE_ON_S3: Final = "s3://BUCKET/PATH"
-"""What stands for where a local export is copied to, as Athena reads from S3 alone."""
+"""Stands for the copy of a local export, as Athena reads from S3 alone."""
 
 
 def statements(manifest: Manifest, url: str, only: str | None = None) -> str:

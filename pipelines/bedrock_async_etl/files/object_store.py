@@ -53,7 +53,7 @@ class LakeFiles:
     url: str
     """`file:///…` or `s3://…`, without a slash at its end."""
     root: str
-    """The same as its file system calls it."""
+    """The same, as the file system has it."""
     filesystem: AbstractFileSystem
     credentials: BucketCredentials | None = None
     """None where it is local."""
@@ -78,7 +78,7 @@ class LakeFiles:
 
     @cached_property
     def arrow_filesystem(self) -> fs.FileSystem:
-        """Arrow's own, for reading: one in Python can wait for the lock that its reader holds."""
+        """Arrow's own file system, for reading: one in Python may wait for a lock of its reader."""
         if self.credentials is None:
             return fs.LocalFileSystem()
         keys = _keys()
@@ -94,7 +94,7 @@ class LakeFiles:
 
     @property
     def object_store_options(self) -> dict[str, str]:
-        """What delta-rs takes to reach the same files."""
+        """The options with which delta-rs reaches the same files."""
         if self.credentials is None:
             return {}
         keys = _keys()
@@ -109,7 +109,7 @@ class LakeFiles:
         return {name: value for name, value in options.items() if value}
 
     def path(self, name: str) -> str:
-        """What the file system calls a file."""
+        """A file's path, as the file system has it."""
         return f"{self.root}/{name}"
 
     def read_text(self, name: str) -> str | None:
@@ -125,11 +125,11 @@ class LakeFiles:
         self.filesystem.write_text(self.path(name), text, encoding="utf-8")
 
     def glob(self, pattern: str) -> Sequence[str]:
-        """Paths, as the file system calls them, in order; only the pattern is one, not the root."""
+        """Sorted paths that match a pattern under the root, as the file system has them."""
         return sorted(self.filesystem.glob(f"{glob.escape(self.root)}/{pattern}"))
 
     def has(self, name: str) -> bool:
-        """Whether there is a file or a folder that is not empty."""
+        """True for a file, and for a folder that is not empty."""
         return bool(self.filesystem.exists(self.path(name)))
 
     def remove_folder(self, name: str) -> None:
@@ -154,7 +154,7 @@ def _keys() -> Any:
 
 @lru_cache
 def _credentials(bucket: str) -> BucketCredentials:
-    """Those for a bucket; asking for it tells what is wrong with it before anything is done."""
+    """The credentials for a bucket, which is asked for so that errors come before any work."""
     try:
         client = boto3.client("s3")
         answer = client.head_bucket(Bucket=bucket)

@@ -228,7 +228,7 @@ def _fingerprint(source: Source) -> str:
     else:
         hashed, newest = list(source.exported_columns), ""
     texts = ", ".join(_text(source.value(name), source.exported_columns[name]) for name in hashed)
-    # Null is told from empty text, and two columns' texts from one another.
+    # Null differs from empty text, and the texts of two columns are kept apart.
     row = f"concat_ws(chr(31), {texts})"
     return f"concat_ws('-', count(*), {newest}sum(md5_number_lower({row})))"
 

@@ -1,9 +1,9 @@
-"""Put a set of files in their places: no reader sees half a file, nor for long half a set.
+"""Publication of a set of files: no reader sees half a file, nor for long half a set.
 
-Everything is staged first, under names that no reader takes for data, then an intent is written,
-then all is moved to its fixed name, what is no longer current is removed, and the manifest comes
-last. A run that dies before its intent has changed nothing; what one has left to do after it, the
-next publication does.
+Everything is staged first, under names that no reader takes for data. Then an intent is written,
+the files are moved to their final names, those replaced are removed, and the manifest comes last.
+A process that dies before its intent has changed nothing; after it, the next publication does the
+rest.
 """
 
 import re
@@ -29,7 +29,7 @@ STAGED_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Intent:
-    """What is left to do once all is staged; names are relative, for a root may be moved."""
+    """The work that is left once all is staged; names are relative, as a root may be moved."""
 
     moves: Mapping[str, str]
     """Final names by staged ones."""
@@ -41,28 +41,22 @@ class Publication:
 
     def __init__(self, fs: AbstractFileSystem, root: str) -> None:
         self.is_decided = False
-        """Whether the intent may be there: from then on the set has to be finished."""
+        """True once the intent may be there: from then on the set has to be finished."""
         self._fs, self._root = fs, root
         self._folder = f"{root}/{STAGING}/{uuid4().hex}"
         self._moves: dict[str, str] = {}
 
-    def stage(self, file: Path, name: str) -> None:
-        """Upload a local file that is to become `name` under the root."""
+    def stage(self, file: Path | str, name: str) -> None:
+        """Stage a file as `name` under the root: upload a path, move a name on the filesystem."""
         staged = str(len(self._moves))
         _make_folder(self._fs, self._folder)
-        self._fs.put_file(str(file), f"{self._folder}/{staged}")
-        self._moves[staged] = name
-
-    def stage_there(self, path: str, name: str) -> None:
-        """Take a file of the same filesystem, which is to become `name` under the root."""
-        staged = str(len(self._moves))
-        _make_folder(self._fs, self._folder)
-        self._fs.mv(path, f"{self._folder}/{staged}")
+        put = self._fs.put_file if isinstance(file, Path) else self._fs.mv
+        put(str(file), f"{self._folder}/{staged}")
         self._moves[staged] = name
 
     @property
     def names(self) -> Sequence[str]:
-        """What the staged files are to become."""
+        """The final names of the staged files."""
         return list(self._moves.values())
 
     def publish(self, manifest: bytes, removed: Sequence[str] = ()) -> None:
@@ -80,8 +74,11 @@ class Publication:
         _finish(self._fs, self._root, self._folder, intent)
 
     def discard(self) -> None:
-        """Remove what is staged."""
-        _discard(self._fs, self._folder)
+        """Remove the staged files, unless they have to be published; errors are left alone."""
+        if not self.is_decided:
+            # A full disk must not stay full. Files that cannot go now, the next one removes.
+            with suppress(OSError):
+                _discard(self._fs, self._folder)
 
 
 @contextmanager
@@ -92,18 +89,15 @@ def publication(fs: AbstractFileSystem, root: str) -> Iterator[Publication]:
     try:
         yield staging
     except BaseException:
-        if not staging.is_decided:
-            # A full disk must not stay full. What cannot be removed now, the next one removes.
-            with suppress(OSError):
-                staging.discard()
+        staging.discard()
         raise
 
 
 def recover(fs: AbstractFileSystem, root: str) -> None:
     """Finish the publication that died after its intent; remove what others had staged."""
     for folder in _staged_folders(fs, root):
-        intent = _read_intent(fs, folder)
-        if intent:
+        if INTENT in _names(fs, folder):
+            intent = msgspec.json.decode(fs.cat_file(f"{folder}/{INTENT}"), type=Intent)
             _finish(fs, root, folder, intent)
         else:
             _discard(fs, folder)
@@ -171,12 +165,6 @@ def _write_intent(fs: AbstractFileSystem, folder: str, intent: Intent) -> None:
     _move(fs, {written: f"{folder}/{INTENT}"})
 
 
-def _read_intent(fs: AbstractFileSystem, folder: str) -> Intent | None:
-    if INTENT not in _names(fs, folder):
-        return None
-    return msgspec.json.decode(fs.cat_file(f"{folder}/{INTENT}"), type=Intent)
-
-
 def _staged_folders(fs: AbstractFileSystem, root: str) -> list[str]:
     """The staging folders that are ours by their names; the filesystem may have cached older."""
     fs.invalidate_cache()
@@ -185,7 +173,7 @@ def _staged_folders(fs: AbstractFileSystem, root: str) -> list[str]:
 
 
 def _names(fs: AbstractFileSystem, folder: str) -> set[str]:
-    """What is in a folder. Unlike `exists`, an error is never taken for a no."""
+    """The names in a folder. Unlike `exists`, an error is never taken for a no."""
     try:
         paths = fs.ls(folder, detail=False, refresh=True)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Open the folder that a URL names, and tell in one line why it cannot be read or written."""
+"""Folders by their URLs, and the reasons why they cannot be read or written, with remedies."""
 
 import errno
 import re
@@ -21,7 +21,7 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_s3(url: str) -> bool:
-    """Whether a URL names a place on S3."""
+    """True for a URL of S3."""
     return url.startswith("s3://")
 
 
@@ -46,7 +46,7 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 @contextmanager
 def one_line_errors(url: str) -> Iterator[None]:
-    """Raise `CommandError` with the remedy for what goes wrong while a URL is written to."""
+    """Raise `CommandError` with the remedy for errors of an export to a URL."""
     try:
         yield
     except (OSError, BotoCoreError, ClientError) as error:
@@ -59,7 +59,7 @@ def one_line_errors(url: str) -> Iterator[None]:
 
 
 def remedy(url: str, error: Exception) -> str:
-    """What is wrong with a place that cannot be read or written, and what to do."""
+    """The reason why a URL cannot be read or written, and what to do."""
     if isinstance(error, OSError) and error.errno in FULL:
         return "no space is left. Free some and try again: what was there is as it was."
     if isinstance(error, NoCredentialsError):
@@ -76,7 +76,7 @@ def remedy(url: str, error: Exception) -> str:
 
 
 def permissions(url: str) -> str:
-    """What has to be allowed."""
+    """The permissions that a URL needs, as a remedy."""
     if not is_s3(url):
         return "Give a folder that can be written to."
     bucket, _, prefix = url.removeprefix("s3://").rstrip("/").partition("/")

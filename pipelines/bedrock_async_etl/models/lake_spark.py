@@ -75,5 +75,5 @@ def _publish(files: LakeFiles, folder: str, names: Sequence[str]) -> None:
     with publication(files.filesystem, files.path(ANALYTICS_NAME)) as staging:
         for name in names:
             for number, path in enumerate(files.glob(f"{folder}/{name}/*.parquet")):
-                staging.stage_there(path, f"{name}/part-{number}.parquet")
+                staging.stage(path, f"{name}/part-{number}.parquet")
         publish_models(files, staging)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import duckdb
-import pyarrow as pa
 
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.errors import CommandError
@@ -16,9 +15,6 @@ select column_name, data_type from duckdb_columns()
 where database_name = current_database() and schema_name = ? and table_name = ?
 """
 
-Columns = Mapping[str, str]
-"""Types by name."""
-
 
 def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the columns that an earlier version did not have; they are null in its rows.
@@ -28,27 +24,18 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for name, table in TABLES.items():
         stored = dict(connection.execute(STORED, [DATASET_NAME, name]).fetchall())
-        if stored:
-            _upgrade(connection, name, stored, _declared(connection, table.stored_schema))
+        rows = connection.from_arrow(table.stored_schema.empty_table())
+        declared = dict(zip(rows.columns, map(str, rows.types), strict=True))
+        _refuse_others(name, stored, declared)
+        for column in declared if stored else ():
+            if column not in stored:
+                connection.execute(
+                    f"alter table {DATASET_NAME}.{name} add {identifier(column)} {declared[column]}"
+                )
 
 
-def _upgrade(
-    connection: duckdb.DuckDBPyConnection, table: str, stored: Columns, declared: Columns
-) -> None:
-    _refuse_others(table, stored, declared)
-    for column, data_type in declared.items():
-        if column not in stored:
-            connection.execute(
-                f"alter table {DATASET_NAME}.{table} add {identifier(column)} {data_type}"
-            )
-
-
-def _declared(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> Columns:
-    relation = connection.from_arrow(schema.empty_table())
-    return dict(zip(relation.columns, map(str, relation.types), strict=True))
-
-
-def _refuse_others(table: str, stored: Columns, declared: Columns) -> None:
+def _refuse_others(table: str, stored: Mapping[str, str], declared: Mapping[str, str]) -> None:
+    """Raise `CommandError` for columns, by name and type, that are not declared."""
     unknown = sorted(stored.keys() - declared.keys())
     if unknown:
         raise CommandError(

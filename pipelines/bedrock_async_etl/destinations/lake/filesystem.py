@@ -7,7 +7,7 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, Refere
 
 from bedrock_async_etl.destinations.lake.formats import find_format
 from bedrock_async_etl.dlt_state import FixedCapabilities
-from bedrock_async_etl.files.object_store import LakeFiles, LocalFiles
+from bedrock_async_etl.files.object_store import LocalFiles
 
 
 class LakeClient(FilesystemClient):
@@ -35,8 +35,3 @@ class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names des
 
 
 lake.register()
-
-
-def lake_of(files: LakeFiles) -> lake:
-    """The destination of dlt for a lake's files."""
-    return lake(files.url, credentials=files.credentials, preferred_loader_file_format="parquet")

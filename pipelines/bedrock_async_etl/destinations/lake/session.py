@@ -11,7 +11,7 @@ from dlt.sources import DltSource
 
 from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
 from bedrock_async_etl.destinations.duckdb import stored_digests
-from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake, lake_of
+from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import connected, folder_of
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, stored_progress
@@ -40,7 +40,8 @@ class LakeSession(LoadSession):
         self._stack.close()
 
     def dlt_destination(self) -> lake:
-        return lake_of(self._files)
+        files = self._files
+        return lake(files.url, files.credentials, preferred_loader_file_format="parquet")
 
     def with_write_hints(self, source: DltSource) -> DltSource:
         """All tables are logs, whose readers find the newest versions; the format may differ."""
