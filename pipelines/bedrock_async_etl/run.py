@@ -56,14 +56,14 @@ class Run:
 def run_once(
     destination: Destination,
     options: Mapping[str, Any],
-    own: Path | None,
+    user_models: Path | None,
     *,
     builds_models: bool,
     log_format: LogFormat,
     metrics: RunMetrics,
     on_loaded: Callable[[RunResult], None],
 ) -> Run:
-    """Run with the `options` of `load` and the models in the folder `own`.
+    """Run with the `options` of `load` and the models in the folder `user_models`.
 
     A shard leaves the models alone. `on_loaded` is called before they are rebuilt. Raises what
     `load` raises.
@@ -75,7 +75,7 @@ def run_once(
         refreshed = None
         if builds_models and not loaded.is_part:
             with models_progress(log_format) as on_built:
-                refreshed = metrics.refreshed = refresh(destination, own, on_built)
+                refreshed = metrics.refreshed = refresh(destination, user_models, on_built)
         exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
     run = Run(loaded, refreshed, exit_code)
     run.log(log_format)

@@ -87,7 +87,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
     }
 
 
-def test_run_tells_people_what_it_did(listed: Control, database: Path) -> None:
+def test_run_prints_for_people_what_it_did(listed: Control, database: Path) -> None:
     result = invoke("run", "--database", str(database), "--region", REGION)
     assert result.exit_code == 0
     assert f"Loaded 400 rows into duckdb:{database}" in result.stdout
@@ -171,12 +171,12 @@ def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
     [broken] = [check for check in document["checks"] if check["violations"]]
     assert (broken["name"], broken["violations"]) == ("terminal_invocations_have_ended", 4)
     assert len(broken["examples"]) == 3
-    told = invoke("run", "--database", str(database)).stderr
-    assert "Check terminal_invocations_have_ended: 4 rows break the rule: An invocation" in told
-    assert told.count("async-invoke/endless00") == 3
+    logged = invoke("run", "--database", str(database)).stderr
+    assert "Check terminal_invocations_have_ended: 4 rows break the rule: An invocation" in logged
+    assert logged.count("async-invoke/endless00") == 3
 
 
-def test_what_a_check_finds_is_told_as_json_whatever_it_is(
+def test_what_a_check_finds_is_logged_as_json_whatever_it_is(
     listed: Control, database: Path, tmp_path: Path
 ) -> None:
     checks = tmp_path / "own" / "checks"
@@ -199,8 +199,8 @@ def test_a_model_that_cannot_be_built_is_exit_code_1_after_the_load(
     document, result = run_json("--database", str(database), "--models", str(tmp_path / "own"))
     assert (document["rows_loaded"], document["exit_code"], result.exit_code) == (400, 1, 1)
     assert "mine.sql reads nowhere, which is not there." in document["models_error"]
-    told = invoke("models", "--database", str(database), "--models", str(tmp_path / "own"))
-    assert (told.exit_code, told.stderr.count("Error: ")) == (1, 1)
+    logged = invoke("models", "--database", str(database), "--models", str(tmp_path / "own"))
+    assert (logged.exit_code, logged.stderr.count("Error: ")) == (1, 1)
 
 
 def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:
@@ -264,7 +264,7 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
         ("DLT_DATA_DIR", "/proc/nothing"),
     ],
 )
-def test_a_bad_environment_is_told_in_one_line(
+def test_a_bad_environment_is_logged_in_one_line(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)

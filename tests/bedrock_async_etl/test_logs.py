@@ -35,11 +35,11 @@ def events(lines: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def test_a_run_tells_each_event_as_a_json_object(listed: Control, database: Path) -> None:
+def test_a_run_logs_each_event_as_a_json_object(listed: Control, database: Path) -> None:
     result = run(database)
     assert (result.exit_code, result.stdout) == (0, "")
-    told = events(result.stderr)
-    names = [event["event"] for event in told]
+    logged = events(result.stderr)
+    names = [event["event"] for event in logged]
     models, checks = names.count("model_built"), names.count("check")
     assert names == [
         "run_started",
@@ -50,8 +50,8 @@ def test_a_run_tells_each_event_as_a_json_object(listed: Control, database: Path
         "run_finished",
     ]
     assert (models, checks) == (21, 6)
-    assert {event["level"] for event in told} == {"info"}
-    scope, finished = told[1], told[-1]
+    assert {event["level"] for event in logged} == {"info"}
+    scope, finished = logged[1], logged[-1]
     assert (scope["account_id"], scope["region"], scope["rows_new"]) == (ACCOUNT, REGION, 400)
     assert (finished["exit_code"], finished["rows_loaded"], finished["scopes"]) == (0, 400, 1)
 
@@ -91,7 +91,7 @@ def test_what_fails_and_what_breaks_a_rule_are_above_info(
     assert raised == {("scope_finished", "warning"), ("check", "error")}
 
 
-def test_neither_failure_messages_nor_credentials_are_told(
+def test_neither_failure_messages_nor_credentials_are_logged(
     listed: Control, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own" / "checks").mkdir(parents=True)
@@ -99,10 +99,10 @@ def test_neither_failure_messages_nor_credentials_are_told(
         "select failure_message from bedrock.async_invokes where failure_message is not null"
     )
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-very-secret-key")
-    told = run(database, "--models", str(tmp_path / "own"), "--debug").stderr
+    logged = run(database, "--models", str(tmp_path / "own"), "--debug").stderr
     messages = query(database, "select distinct failure_message from bedrock.async_invokes")
-    assert [text for (text,) in messages if text and text in told] == []
-    assert "a-very-secret-key" not in told
+    assert [text for (text,) in messages if text and text in logged] == []
+    assert "a-very-secret-key" not in logged
 
 
 def test_records_of_dlt_and_others_and_warnings_are_json(
@@ -123,17 +123,17 @@ def test_records_of_dlt_and_others_and_warnings_are_json(
             warnings.warn("from anywhere", UserWarning, stacklevel=1)
     assert logging.getLogger("dlt").handlers == [*before, own]
     logging.getLogger("dlt").removeHandler(own)
-    told = events(capsys.readouterr().err)
-    assert [(event["logger"], event["level"]) for event in told] == [
+    logged = events(capsys.readouterr().err)
+    assert [(event["logger"], event["level"]) for event in logged] == [
         ("dlt", "warning"),
         ("botocore.retries", "error"),
         ("py.warnings", "warning"),
     ]
-    assert [event["message"] for event in told[:2]] == ["from dlt", "from botocore"]
-    assert "from anywhere" in told[2]["message"]
+    assert [event["message"] for event in logged[:2]] == ["from dlt", "from botocore"]
+    assert "from anywhere" in logged[2]["message"]
 
 
-def test_the_format_can_be_configured_and_a_wrong_one_is_told(
+def test_the_format_can_be_configured_and_a_wrong_one_is_logged(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = ["run", f"--database={database}", "--no-models"]
@@ -154,7 +154,7 @@ def test_a_variable_that_other_programs_use_is_not_taken_for_ours(
     assert result.exit_code == 0, result.stderr
 
 
-def test_a_whole_process_tells_nothing_but_json(listed: Control, database: Path) -> None:
+def test_a_whole_process_logs_nothing_but_json(listed: Control, database: Path) -> None:
     """Warnings of imports and of the way out are among what a process may print."""
     command = [
         sys.executable,

@@ -88,7 +88,7 @@ def report(number: int, **counts: int) -> ScopeReport:
     return scope
 
 
-def test_a_long_scope_is_told_of_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_scope_is_logged_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
     with Logs():
         lines = LogObserver("text", clock=lambda: now)
@@ -104,9 +104,9 @@ def test_a_long_scope_is_told_of_now_and_then(capsys: pytest.CaptureFixture[str]
     assert SECONDS_BETWEEN_LINES == 30
 
 
-@pytest.mark.parametrize(("log_format", "told"), [("text", 1), ("json", 100)])
-def test_among_many_scopes_people_are_told_of_those_with_news(
-    capsys: pytest.CaptureFixture[str], log_format: LogFormat, told: int
+@pytest.mark.parametrize(("log_format", "logged"), [("text", 1), ("json", 100)])
+def test_among_many_scopes_people_are_logged_of_those_with_news(
+    capsys: pytest.CaptureFixture[str], log_format: LogFormat, logged: int
 ) -> None:
     with Logs() as logs:
         logs.use(log_format)
@@ -117,4 +117,4 @@ def test_among_many_scopes_people_are_told_of_those_with_news(
             scope.outcome = "ok"
             lines.scope_read(scope, 1.0)
     assert FEW_SCOPES < 100
-    assert len(capsys.readouterr().err.splitlines()) == 1 + told
+    assert len(capsys.readouterr().err.splitlines()) == 1 + logged

@@ -26,7 +26,7 @@ def command(
     copy: Copy,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print what would be written and removed; change nothing."),
+        typer.Option("--dry-run", help="Print what would be written and removed; touch nothing."),
     ] = False,
     readers: Annotated[
         bool,
@@ -89,6 +89,6 @@ def _totals(result: "ExportResult") -> str:
     counts = f"{partitions} with {format_count(rows, 'row')} to {result.url}"
     others = f"{removed:,} removed, {left:,} left as they are"
     if result.dry_run:
-        return f"Would write {counts}: {others}. Nothing was changed."
+        return f"Would write {counts}: {others}. Nothing was touched."
     megabytes = sum(partition.bytes for partition in written) / 1e6
     return f"Wrote {counts}, {megabytes:,.1f} MB, in {result.seconds:.1f} s; {others}."

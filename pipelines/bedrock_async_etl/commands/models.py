@@ -43,10 +43,10 @@ def command(
     from bedrock_async_etl.progress import models_progress
 
     target = existing_copy(copy)
-    own = find_models(**models)
+    user_models = find_models(**models)
     builder = find_builder(engine, target, master, remote)
     with models_progress() as on_built:
-        refreshed = refresh(target, own, on_built, builder)
+        refreshed = refresh(target, user_models, on_built, builder)
     refreshed.log()
     if as_json:
         print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})

@@ -93,40 +93,40 @@ def find_builder(
 
 def refresh(
     destination: Destination,
-    own: Path | None = None,
+    user_models: Path | None = None,
     on_built: OnBuilt | None = None,
     build: Build = build_models,
 ) -> Refresh:
-    """Rebuild the models and check them, with those in the folder `own`.
+    """Rebuild the models and check them, with those in the folder `user_models`.
 
     An error is in the result.
     """
     with destination.locked():
-        result = rebuilt(destination, own, on_built, build)
-        return result if result.error else checked(destination, own, result)
+        result = rebuilt(destination, user_models, on_built, build)
+        return result if result.error else checked(destination, user_models, result)
 
 
 def rebuilt(
     destination: Destination,
-    own: Path | None = None,
+    user_models: Path | None = None,
     on_built: OnBuilt | None = None,
     build: Build = build_models,
 ) -> Refresh:
     """The first half of `refresh`: the models alone."""
     started, result = time.monotonic(), Refresh()
     with destination.locked(), _errors_kept(result, destination):
-        result.models = build(destination, own, on_built)
+        result.models = build(destination, user_models, on_built)
         result.models_seconds = time.monotonic() - started
     return result
 
 
 def checked(
-    destination: Destination, own: Path | None = None, result: Refresh | None = None
+    destination: Destination, user_models: Path | None = None, result: Refresh | None = None
 ) -> Refresh:
     """The second half of `refresh`: the checks alone, added to a result."""
     started, result = time.monotonic(), result or Refresh()
     with destination.locked(), _errors_kept(result, destination):
-        result.checks = run_checks(destination, own)
+        result.checks = run_checks(destination, user_models)
         result.checks_seconds = time.monotonic() - started
     return result
 
