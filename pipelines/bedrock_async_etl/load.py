@@ -20,9 +20,10 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.working_directories import show_to_dlt
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
-from bedrock_async_invokes.errors import OptionError, ScopeError
-from bedrock_async_invokes.reports import Observer, ScopeReport, describe
-from bedrock_async_invokes.shards import Shard
+from bedrock_async_invokes.columns import ScopeReport
+from bedrock_async_invokes.errors import OptionError, ScopeError, describe
+from bedrock_async_invokes.options import LoadOptions, parse_shard, signature_of
+from bedrock_async_invokes.run import Observer
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
@@ -64,8 +65,15 @@ TOTALLED: Final = (
 DestinationKind = Literal["duckdb", "parquet", "delta"]
 
 SOURCE_SECTIONS: Final = ("sources", "bedrock_async_invokes")
-configured_extraction = with_config(new_extraction, sections=SOURCE_SECTIONS)
-"""`new_extraction` with what is not given taken from dlt's configuration."""
+
+
+def _load_options(**options: Any) -> LoadOptions:
+    return LoadOptions(**options)
+
+
+_load_options.__signature__ = signature_of(LoadOptions, dlt.TSecretStrValue)  # type: ignore[attr-defined]
+configured_options = with_config(_load_options, sections=SOURCE_SECTIONS)
+"""`LoadOptions` with missing values taken from dlt's configuration."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ def find_destination(
         raise UsageError("--lake goes with --destination parquet or delta.")
     shard = configured_shard(shard)
     try:
-        return LakeDestination(lake, destination, Shard.parse(shard) if shard else None)
+        return LakeDestination(lake, destination, parse_shard(shard) if shard else None)
     except OptionError as error:
         raise UsageError(str(error)) from error
 
@@ -219,11 +227,11 @@ def _extraction(
 ) -> Extraction:
     try:
         stored = session.stored if session.has_rows() else None
-        return configured_extraction(
+        return new_extraction(
+            configured_options(**options),
             stored=stored,
             elsewhere=session.progress_elsewhere(),
             observer=observer,
-            **options,
         )
     except OptionError as error:
         raise UsageError(str(error)) from error

@@ -42,7 +42,7 @@ def traceback_of(record: logging.LogRecord) -> str:
 def without_credentials(value: Any) -> Any:
     """A text, credentials in it being masked; any other value as it is."""
     # The source brings dlt along, and `--help` needs neither.
-    from bedrock_async_invokes.masking import masked
+    from bedrock_async_invokes.errors import masked
 
     return masked(value) if isinstance(value, str) else value
 

@@ -18,7 +18,7 @@ from bedrock_async_etl.models.build import BuiltModel, OnBuilt
 from bedrock_async_etl.models.checks import CheckResult
 from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_etl.terminal import Terminal
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 
 if TYPE_CHECKING:
     from bedrock_async_etl.run import Run

@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from bedrock_async_etl.formatting import counted
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 
 LINES: Final = 10
 """Scopes that are drawn; a thousand may be under way."""

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.logs import LogFormat, Logs
 from bedrock_async_etl.progress import FEW_SCOPES, SECONDS_BETWEEN_LINES, Lines
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 
 from bedrock_async_etl.terminal import LINES, Terminal
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 
 
 def drawn(terminal: Terminal, width: int = 80) -> list[str]:

@@ -8,7 +8,6 @@ import pytest
 
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.load import load
-from bedrock_async_invokes.shards import Shard
 from bedrock_emulator import Control
 from tests.conftest import NOW
 from tests.copies import assert_exact_copy
@@ -40,7 +39,7 @@ def lake(request: pytest.FixtureRequest, fleet: Control, lake_url: str) -> LakeD
 
 def rows_loaded(lake: LakeDestination, number: int, of: int) -> int:
     """What one of `of` workers loads."""
-    share = LakeDestination(lake.url, lake.table_format, Shard(number, of))
+    share = LakeDestination(lake.url, lake.table_format, (number, of))
     options = {"regions": REGIONS, "role_arns": ROLES, "shard": f"{number}/{of}"}
     result = load(share, options)
     assert result.exit_code == 0

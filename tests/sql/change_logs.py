@@ -5,8 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bedrock_async_invokes.records import SCHEMA
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, VANISHED_INVOKES
 
 LOADED = pa.field("_dlt_load_id", pa.string())
 
@@ -67,9 +66,9 @@ def table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 LOGS = {
-    "async_invokes": table(VERSIONS, SCHEMA),
-    "extract_runs": table(REPORTS, RUNS_SCHEMA),
-    "vanished_invokes": table(FINDINGS, VANISHED_SCHEMA),
+    "async_invokes": table(VERSIONS, ASYNC_INVOKES.schema),
+    "extract_runs": table(REPORTS, EXTRACT_RUNS.schema),
+    "vanished_invokes": table(FINDINGS, VANISHED_INVOKES.schema),
 }
 CURRENT = {
     "async_invokes": LOGS["async_invokes"].take([0, 5, 4]),

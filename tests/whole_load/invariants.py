@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bedrock_async_etl.commands.demo import COMPARED
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from tests.copies import Row, rows_so_far
 
 SUBMITTED: Final = COMPARED.index("submit_time")

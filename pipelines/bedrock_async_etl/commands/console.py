@@ -12,7 +12,7 @@ from bedrock_async_etl.formatting import counted, quarantine_told, show_time, vi
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.models.build import BuiltModel
 from bedrock_async_etl.models.refresh import Refresh
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.compaction import Compaction

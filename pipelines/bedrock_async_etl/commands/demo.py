@@ -20,7 +20,7 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.progress import watched
-from bedrock_async_invokes.records import SCHEMA
+from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control
 
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -33,7 +33,9 @@ INVOCATIONS: Final = (40_000, 4_000, 4_000, 4_000, 4_000, 4_000)
 """Per scope; the first is the busy one."""
 FIRST_SEED: Final = 10
 EXPORT: Final = re.compile(r"export (\w+)=(\S+)")
-COMPARED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
+COMPARED: Final = [
+    name for name in ASYNC_INVOKES.schema.names if name not in ("observed_at", "submit_date")
+]
 
 
 def run_demo(database: Path) -> int:

@@ -19,7 +19,8 @@ from bedrock_async_etl.destinations.duckdb_merge import merging_duckdb
 from bedrock_async_etl.destinations.schema import bring_up_to_date
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.working_directories import PIPELINE_NAME, working_directory
-from bedrock_async_invokes.records import SCHEMA, digests
+from bedrock_async_invokes.columns import ASYNC_INVOKES
+from bedrock_async_invokes.records import digests
 
 RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
 STORED: Final = """
@@ -214,5 +215,5 @@ def stored_digests(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> di
     connection.register("listed", table.select(["invocation_arn"]))
     rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
     connection.unregister("listed")
-    stored = rows.select(SCHEMA.names).cast(SCHEMA)
+    stored = rows.select(ASYNC_INVOKES.schema.names).cast(ASYNC_INVOKES.schema)
     return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))

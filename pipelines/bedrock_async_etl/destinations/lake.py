@@ -19,7 +19,6 @@ from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.urls import remedy
 from bedrock_async_etl.working_directories import PIPELINE_NAME, working_directory
-from bedrock_async_invokes.shards import Shard
 
 MARKER: Final = "bedrock_async_etl.json"
 """Tells that a folder is a lake, of which kind, and written by which version."""
@@ -33,7 +32,7 @@ class LakeDestination:
     url: str
     table_format: TableFormat | None = None
     """None takes what is there."""
-    shard: Shard | None = None
+    shard: tuple[int, int] | None = None
     """The worker's, each of which has a pipeline of its own."""
 
     def __str__(self) -> str:
@@ -48,7 +47,8 @@ class LakeDestination:
     def pipeline_name(self) -> str:
         if self.shard is None:
             return PIPELINE_NAME
-        return f"{PIPELINE_NAME}_{self.shard.index}_of_{self.shard.count}"
+        index, count = self.shard
+        return f"{PIPELINE_NAME}_{index}_of_{count}"
 
     @property
     def working_directory(self) -> Path:

@@ -9,14 +9,13 @@ import pyarrow as pa
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.sql_files import identifier
-from bedrock_async_invokes.records import SCHEMA
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
+from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, VANISHED_INVOKES
 
 LOAD_ID: Final = pa.field("_dlt_load_id", pa.string())
 SCHEMAS: Final = {
-    "async_invokes": SCHEMA.append(LOAD_ID),
-    "extract_runs": RUNS_SCHEMA.append(LOAD_ID),
-    "vanished_invokes": VANISHED_SCHEMA.append(LOAD_ID),
+    "async_invokes": ASYNC_INVOKES.schema.append(LOAD_ID),
+    "extract_runs": EXTRACT_RUNS.schema.append(LOAD_ID),
+    "vanished_invokes": VANISHED_INVOKES.schema.append(LOAD_ID),
 }
 STORED: Final = """
 select column_name, data_type from duckdb_columns()

@@ -13,7 +13,7 @@ from bedrock_async_etl.commands.console import (
 )
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import Logs, tell
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from tests.conftest import NOW, REGION
 
 

@@ -13,6 +13,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, stored_rows
@@ -83,7 +84,10 @@ def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
 
 def leave_a_package(database: Path) -> None:
     """What a run leaves that is killed just before it writes to the database."""
-    with DuckDBDestination(database).opened() as session, new_extraction() as extraction:
+    with (
+        DuckDBDestination(database).opened() as session,
+        new_extraction(LoadOptions()) as extraction,
+    ):
         settled = settled_pipeline(session)
         pipeline = settled.pipeline
         pipeline.set_local_state_val(BUILDS_ON, settled.version)

@@ -19,7 +19,7 @@ from bedrock_async_etl.load import find_destination, load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import extraction_source, new_extraction
-from bedrock_async_invokes.shards import Shard
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
@@ -118,8 +118,8 @@ def test_one_run_at_a_time_holds_a_lake(lake: LakeDestination) -> None:
         with pytest.raises(BusyError):
             other_process_locks(lake)
         with pytest.raises(BusyError):
-            other_process_locks(LakeDestination(lake.url, "parquet", Shard(1, 2)))
-        other_process_locks(LakeDestination(lake.url, "parquet", Shard(2, 2)))
+            other_process_locks(LakeDestination(lake.url, "parquet", (1, 2)))
+        other_process_locks(LakeDestination(lake.url, "parquet", (2, 2)))
 
 
 def other_process_locks(lake: LakeDestination) -> None:
@@ -204,7 +204,7 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
 ) -> None:
     load(lake)
     listed.advance(timedelta(hours=9))
-    with lake.opened() as session, new_extraction() as extraction:
+    with lake.opened() as session, new_extraction(LoadOptions()) as extraction:
         settled = settled_pipeline(session)
         settled.pipeline.set_local_state_val(BUILDS_ON, settled.version)
         settled.pipeline.extract(session.shaped(extraction_source(extraction)))
