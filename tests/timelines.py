@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from bedrock_emulator import Control, Emulator
 from tests.conftest import NOW
 from tests.sql.given import good_run, store
@@ -43,6 +43,6 @@ def _tables(bedrock: Control, moment: datetime) -> dict[str, pa.Table]:
     runs = [good_run(*scope, moment) for scope in SCOPES]
     return {
         "async_invokes": pa.concat_tables(listed),
-        "extract_runs": pa.Table.from_pylist(runs, RUNS_SCHEMA),
-        "vanished_invokes": VANISHED_SCHEMA.empty_table(),
+        "extract_runs": pa.Table.from_pylist(runs, EXTRACT_RUNS.schema),
+        "vanished_invokes": VANISHED_INVOKES.schema.empty_table(),
     }

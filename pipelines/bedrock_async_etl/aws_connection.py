@@ -67,7 +67,7 @@ def role_environment(connection: Connection) -> Environment:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from bedrock_async_invokes.reports import describe
+    from bedrock_async_invokes.errors import describe
 
     asked = {"RoleSessionName": "airflow"} | dict(extra.get("assume_role_kwargs") or {})
     try:

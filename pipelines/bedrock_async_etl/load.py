@@ -18,10 +18,10 @@ from bedrock_async_etl.dlt_state import innermost, link_for_dlt, settle
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
-from bedrock_async_invokes.columns import ADDED_UP
-from bedrock_async_invokes.errors import OptionError, ScopeError
+from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
+from bedrock_async_invokes.errors import OptionError, ScopeError, describe
 from bedrock_async_invokes.options import LoadOptions
-from bedrock_async_invokes.reports import Observer, ScopeReport, describe
+from bedrock_async_invokes.run import Observer
 
 SLICE_ROWS: Final = 245_000
 """Rows that one load package has at most, and so what a killed run reads again.
@@ -132,7 +132,7 @@ def _extraction(
         options = configured_options(**given)
         stored = session.stored if session.has_rows() else None
         return new_extraction(
-            **vars(options),
+            options,
             stored=stored,
             elsewhere=session.progress_elsewhere(),
             observer=observer,

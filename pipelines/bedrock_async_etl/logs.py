@@ -117,7 +117,7 @@ LOGS: Final = Logs()
 def mask_credentials(value: Any) -> Any:
     """A text with its credentials masked; any other value as it is."""
     # The source brings dlt along, and `--help` needs neither.
-    from bedrock_async_invokes.masking import masked
+    from bedrock_async_invokes.errors import masked
 
     return masked(value) if isinstance(value, str) else value
 

@@ -19,7 +19,7 @@ from bedrock_async_etl.formatting import format_count, quarantine_message
 from bedrock_async_etl.load import REPORTED
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.models.build import BuiltModel, OnBuilt
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 
 SECONDS_BETWEEN_LINES: Final = 30.0
 FEW_SCOPES: Final = 50

@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from .settings import FailureMessages
+from .options import FailureMessages
 
 CATEGORIES: Final = (
     (

@@ -16,6 +16,9 @@ from .errors import OptionError
 FailureMessages = Literal["keep", "redact", "drop"]
 """Treatments of `failureMessage`, which AWS marks as sensitive."""
 
+PLACEHOLDER: Final = "<configure me>"
+"""`dlt init` writes this for every secret, needed or not."""
+
 SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ROLE_NAME: Final = re.compile(r"(?:[^\s:*/]+/)*[\w+=,.@-]{1,64}", re.ASCII)
@@ -120,6 +123,11 @@ def _check_role_arns(role_arns: list[str]) -> None:
         role_parts(role_arn)
 
 
+def _check_hub_role(role_arn: str) -> None:
+    if role_arn:
+        role_parts(role_arn)
+
+
 def _check_role_name(name: str) -> None:
     if not ROLE_NAME.fullmatch(name):
         raise OptionError(
@@ -178,7 +186,7 @@ class LoadOptions:
         "Hub role: assumed first, then used to assume the others.",
         "--hub-role",
         "ARN",
-        check=lambda role_arn: role_parts(role_arn) and None,
+        check=_check_hub_role,
     )
     external_id: str | None = option(
         None,
@@ -227,6 +235,8 @@ class LoadOptions:
     )
 
     def __post_init__(self) -> None:
+        if self.external_id == PLACEHOLDER:
+            object.__setattr__(self, "external_id", None)
         check_options(self)
         if self.since and self.until and _utc(self.since) >= _utc(self.until):
             raise OptionError("The range is empty: --since must be before --until.")

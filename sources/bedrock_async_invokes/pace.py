@@ -1,14 +1,18 @@
-"""How fast one scope is asked: as fast as it answers, or as fast as it lets through."""
+"""The pace of one scope's calls: as fast as it answers, or as fast as it lets through."""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from botocore.client import BaseClient
 
-from .calls import OPERATION, is_throttled
-from .settings import THROTTLED_SECONDS
+OPERATION: Final = "bedrock-runtime.ListAsyncInvokes"
+THROTTLING_CODES: Final = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+)
+THROTTLED_SECONDS: Final = 120
+"""Time without one answer after which a throttled scope counts as failed."""
 
 FIRST_INTERVAL_SECONDS: Final = 0.01
 LONGEST_INTERVAL_SECONDS: Final = 5.0
@@ -17,21 +21,20 @@ SMALLEST_STEP: Final = 1.03
 LARGE_STEP: Final = 1.1
 ANSWERS_PER_LARGE_STEP: Final = 6
 ANSWERS_PER_STEP: Final = 40
-"""So many answers undo what one refusal did: about one call in 40 is refused for good."""
+"""Answers that undo one refusal: about one call in 40 is refused in the long run."""
 ANSWERS_NEAR: Final = 3
-"""Where at least so many answers came before a refusal, the interval was nearly right."""
+"""Answers before a refusal that show that the interval was nearly right."""
 ANSWERS_UNTIL_LARGER: Final = 60
 ANSWERS_BETWEEN_LARGER: Final = 20
-"""After so many answers in a row, and again each time that so many more came, steps grow."""
+"""Answers in a row after which steps grow, and further answers after which they grow again."""
 
 
 class Pace:
-    """Calls of one scope start at least an interval apart, which the service's refusals teach.
+    """Calls of one scope start at least an interval apart, learned from the service's refusals.
 
     The interval is 0 until the first refusal. A refusal lengthens it by a step, and answers shorten
-    it bit by bit. Steps shrink as it settles around what the service lets through, and grow where
-    that has moved. It holds for all threads that read the scope: however many there are, they do
-    not ask faster than one alone would.
+    it bit by bit. Steps shrink as it settles around what the service lets through, and grow when
+    that has moved. The interval holds for all threads that read the scope together.
     """
 
     def __init__(
@@ -54,8 +57,7 @@ class Pace:
     def watch(self, client: BaseClient) -> None:
         """Let a client's calls keep this pace, and repeat those that are throttled.
 
-        botocore's own waiting takes no notice of the other threads; its retries look after all
-        other faults.
+        botocore's own waiting knows nothing of the other threads; its retries handle other faults.
         """
         events = client.meta.events
         events.register(f"before-send.{OPERATION}", self._wait)
@@ -64,13 +66,13 @@ class Pace:
 
     @property
     def useful_calls(self) -> float:
-        """How many calls at once keep up this pace; more would only wait."""
+        """Calls in flight that keep up this pace; more would only wait."""
         with self._lock:
             return 1 + self._call_seconds / self._interval if self._interval else float("inf")
 
     @property
     def is_given_up(self) -> bool:
-        """Whether there were nothing but refusals for `THROTTLED_SECONDS`."""
+        """True after nothing but refusals for `THROTTLED_SECONDS`."""
         since = self._refused_since
         return since is not None and self._clock() - since > THROTTLED_SECONDS
 
@@ -85,7 +87,7 @@ class Pace:
             return 0.0
 
     def answered(self, sent_at: float) -> None:
-        """A call sent at that time (of the clock, in seconds) was let through."""
+        """Learn from an answer to a call sent at that time of the clock, in seconds."""
         with self._lock:
             self._refused_since = None
             self._call_seconds += 0.2 * (self._clock() - sent_at - self._call_seconds)
@@ -97,10 +99,10 @@ class Pace:
                 self._step = min(LARGEST_STEP, self._step**2)
 
     def refused(self, sent_at: float) -> None:
-        """A call sent at that time was throttled.
+        """Learn from a call sent at that time, which was throttled.
 
-        One that was sent before the last change of the interval tells nothing about it. The last
-        one came too early by what the interval lacked, and is repeated after that.
+        A call sent before the last change of the interval says nothing about it. The last call
+        came too early by as much as the interval grows, and is repeated after that.
         """
         now = self._clock()
         with self._lock:
@@ -129,6 +131,11 @@ class Pace:
             self.answered(self._sent.at)
 
     def _retry(self, response: Any, **_: Any) -> float | None:
-        """Repeat a refused call at once: it waits for its turn then."""
+        """Repeat a refused call at once: `_wait` then delays it."""
         is_refused = response is not None and is_throttled(response[1])
         return 0.0 if is_refused and not self._stopping.is_set() and not self.is_given_up else None
+
+
+def is_throttled(parsed_response: Mapping[str, Any] | None) -> bool:
+    """True if the service refused a call because there were too many."""
+    return (parsed_response or {}).get("Error", {}).get("Code") in THROTTLING_CODES

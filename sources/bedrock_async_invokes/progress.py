@@ -1,4 +1,4 @@
-"""What has been read of one scope: the watermark, and the invocations whose next reading matters.
+"""Progress of one scope: the watermark, and the invocations whose next reading matters.
 
 `dlt.sources.incremental` is not used for this. Its cursor would pass invocations that are still
 running and never see them end, its boundary de-duplication drops a re-read row whose key it has
@@ -7,18 +7,28 @@ seen, and it would run past a gap where a window failed.
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .instants import EARLIEST_US, LATEST_US
+from .columns import TEXT
 from .records import NO_ROWS, digests, is_open, submit_microseconds
-from .settings import MISSES_FORGIVEN
-from .windows import UNRANKED, OpenInvocation, Plan, Window, plan_increment
+from .windows import (
+    EARLIEST_US,
+    LATEST_US,
+    UNRANKED,
+    OpenInvocation,
+    Plan,
+    Window,
+    plan_increment,
+)
+
+MISSES_FORGIVEN: Final = 3
+"""Runs in a row that do not list an open invocation until it is no longer looked for."""
 
 Stored = Callable[[pa.Table], Mapping[str, str]]
-"""Digests by ARN of the rows that the destination holds, of those in the table given."""
+"""Digests by ARN of the table's rows that the destination holds."""
 
 
 class ClosedInvocation(NamedTuple):
@@ -29,7 +39,7 @@ class ClosedInvocation(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What of a table that was read is to be loaded."""
+    """The rows of a reading that are to be loaded."""
 
     table: pa.Table
     new: int
@@ -51,13 +61,13 @@ class Progress:
         self.recent: dict[str, ClosedInvocation] = {}
         """Ended ones submitted within the lag of the watermark, and those without submitTime."""
         self.recent_from: int | None = None
-        """From where on `recent` is complete."""
+        """Start of the time from which `recent` is complete."""
         self.has_islands = False
-        """Whether a range was loaded that the watermark has not reached yet."""
+        """True if a range was loaded that the watermark has not reached yet."""
         self.revision = 0
-        """Grows with each run that changes it, which tells the newer of two copies."""
+        """Grows with each run that changes it, so that the newer of two copies is known."""
         self.present_us = LATEST_US
-        """What was submitted after this cannot be: it is kept, but moves no watermark."""
+        """A later submission is not credible: it is kept, but moves no watermark."""
         self._restored: Mapping[str, Any] = {}
         self._ended = NO_ROWS
         self._ranked_after = LATEST_US
@@ -65,7 +75,7 @@ class Progress:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], lag_us: int) -> "Progress":
-        """Restore what `to_state` gave; an empty mapping is a scope never read."""
+        """Restore the result of `to_state`; an empty mapping is a scope never read."""
         progress = cls(lag_us)
         progress.submitted_through = state.get("submitted_through")
         progress.rows = state.get("rows", 0)
@@ -95,17 +105,17 @@ class Progress:
 
     @property
     def open_invocations(self) -> int:
-        """How many are open and listed."""
+        """Number of invocations that are open and listed."""
         return sum(not seen.misses for seen in self.open.values())
 
     @property
     def settled_before(self) -> int | None:
-        """What was submitted before this cannot become visible any more."""
+        """Invocations submitted before this cannot become visible any more."""
         return None if self.submitted_through is None else self.submitted_through - self.lag_us
 
     @property
     def is_patchy(self) -> bool:
-        """Whether rows may be loaded already that neither `open` nor `recent` remembers."""
+        """True if rows may be loaded that neither `open` nor `recent` has."""
         settled_before, recent_from = self.settled_before, self.recent_from
         is_lag_longer = (
             settled_before is not None and recent_from is not None and settled_before < recent_from
@@ -121,7 +131,7 @@ class Progress:
     def advance(self, table: pa.Table) -> None:
         """Move the watermark over rows before which nothing is left to read; never back.
 
-        One row of the year 9999 would else hide all that is submitted until then.
+        A row of the year 9999 does not count: it would hide all that is submitted until then.
         """
         submit = submit_microseconds(table)
         submit = submit.filter(pc.less_equal(submit, self.present_us))
@@ -140,15 +150,15 @@ class Progress:
         settled_before: int | None = None,
         stored: Stored | None = None,
     ) -> Changes:
-        """Take in the rows of a window that was read whole, ascending; give those to load.
+        """Add the rows of a window that was read whole, ascending; returns those to load.
 
         Rows submitted before `settled_before` count only if they are open, since the rest has
-        been loaded. `stored` tells what the destination holds, where progress, which remembers
-        open and recent invocations alone, cannot.
+        been loaded. `stored` is for rows that may be neither open nor recent, which are all that
+        progress has.
         """
-        vanished = self._miss(window, table)
+        vanished = self._mark_missing(window, table)
         if not table.num_rows:
-            # Most scopes of a large organization: all that follows would cost as much as for rows.
+            # Most scopes of a large organization; the rest would take as long as for rows.
             return Changes(table, 0, 0, vanished)
         is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
         ranks = self._ranks(table, is_tracked)
@@ -161,12 +171,12 @@ class Progress:
         return Changes(table, table.num_rows - changed, changed, vanished)
 
     def finish(self) -> None:
-        """An increment has been read to its end: all near the watermark is remembered."""
+        """End an increment that was read whole: all rows near the watermark are known."""
         self.has_islands = False
         self.recent_from = self.settled_before
 
-    def _miss(self, window: Window, table: pa.Table) -> tuple[str, ...]:
-        """Open invocations that their window does not list: told once, looked for a few times."""
+    def _mark_missing(self, window: Window, table: pa.Table) -> tuple[str, ...]:
+        """Open invocations that their window does not list: returned once, sought a few times."""
         expected = self._expected_in(window)
         listed = set(table["invocation_arn"].to_pylist()) if expected else set()
         vanished = []
@@ -184,7 +194,7 @@ class Progress:
         return tuple(vanished)
 
     def _expected_in(self, window: Window) -> list[str]:
-        """What was open when the run began: a run's windows have nothing in common."""
+        """Invocations of the window that were open at the start: a run's windows are disjoint."""
         if self._expected is None:
             self._expected = sorted((seen.submit_us, arn) for arn, seen in self.open.items())
         first = 0 if window.start is None else bisect_left(self._expected, (window.start, ""))
@@ -203,7 +213,7 @@ class Progress:
     def _ranks(self, table: pa.Table, is_tracked: pa.ChunkedArray) -> dict[str, int]:
         """Ranks of open invocations that the watermark has just passed.
 
-        The table's last row is the last of the rows so far. What is found elsewhere has no rank.
+        The table's last row is the last of the rows so far. Any found elsewhere have no rank.
         """
         is_passed = pc.greater(submit_microseconds(table), self._ranked_after)
         is_ranked = pc.and_(is_tracked, is_passed)
@@ -228,7 +238,7 @@ class Progress:
             self.recent.pop(arn, None)
 
     def _remember_ended(self, table: pa.Table, is_tracked: pa.ChunkedArray) -> None:
-        """Keep those near the watermark; hashing waits until it is known which these are."""
+        """Keep those near the watermark, and hash them when it has come to rest."""
         has_ended = pc.invert(is_tracked)
         was_open = pc.and_(has_ended, _is_among(table, self.open))
         for arn in table["invocation_arn"].filter(was_open).to_pylist():
@@ -279,11 +289,11 @@ def _identities(table: pa.Table) -> Iterator[tuple[str, int, str]]:
 def _is_among(table: pa.Table, arns: Collection[str]) -> pa.Array:
     if not arns:
         return pa.repeat(False, table.num_rows)
-    return pc.is_in(table["invocation_arn"], pa.array(list(arns), pa.string()))
+    return pc.is_in(table["invocation_arn"], pa.array(list(arns), TEXT))
 
 
 def _without_unchanged(table: pa.Table, known: Mapping[str, str]) -> tuple[pa.Table, int]:
-    """The rows that are new or changed, and how many of them changed."""
+    """The rows that are new or changed, and the number of those that changed."""
     listed = table.filter(_is_among(table, known))
     arns = listed["invocation_arn"].to_pylist()
     unchanged = {

@@ -1,4 +1,4 @@
-"""Listed summaries to Arrow: the schema of `async_invokes` and what is read from ARNs."""
+"""Rows of `async_invokes`: from a page's texts to Arrow, and a digest of each."""
 
 import hashlib
 import json
@@ -11,39 +11,16 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .columns import ASYNC_INVOKES, TEXT, TIMESTAMP, Column
 from .errors import UnreadableInvocation
 from .failure_messages import stored_messages
-from .instants import EARLIEST_US, LATEST_US
-from .pages import Page, invocation_name, parse_time
-from .settings import TERMINAL_STATUSES, FailureMessages
+from .options import FailureMessages
+from .pages import LISTED, Page, invocation_name, parse_time
+from .windows import EARLIEST_US, LATEST_US
 
-TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
-
-SCHEMA: Final = pa.schema(
-    [
-        pa.field("invocation_arn", pa.string(), nullable=False),
-        pa.field("account_id", pa.string()),
-        pa.field("region", pa.string()),
-        pa.field("invocation_id", pa.string()),
-        pa.field("model_arn", pa.string(), nullable=False),
-        pa.field("model_id", pa.string()),
-        pa.field("model_provider", pa.string()),
-        pa.field("client_request_token", pa.string()),
-        pa.field("status", pa.string()),
-        pa.field("failure_message", pa.string()),
-        pa.field("submit_time", TIMESTAMP),
-        pa.field("last_modified_time", TIMESTAMP),
-        pa.field("end_time", TIMESTAMP),
-        pa.field("submit_date", pa.date32()),
-        pa.field("output_s3_uri", pa.string()),
-        pa.field("output_kms_key_id", pa.string()),
-        pa.field("output_bucket_owner", pa.string()),
-        pa.field("extra", pa.string()),
-        pa.field("observed_at", TIMESTAMP),
-    ]
-)
-"""The columns of `async_invokes`; dlt's `_dlt_load_id` follows them."""
-NO_ROWS: Final = SCHEMA.empty_table()
+NO_ROWS: Final = ASYNC_INVOKES.schema.empty_table()
+TERMINAL_STATUSES: Final = ("Completed", "Failed")
+"""An invocation with one of these does not change any more."""
 
 ARN_HEAD: Final = (
     r"^arn:aws[^:]*:bedrock:(?P<region>[a-z0-9-]+):(?P<account_id>[0-9]{12}):async-invoke/"
@@ -55,43 +32,31 @@ MODEL_PROVIDER: Final = re.compile(r":foundation-model/([^./]+)\.")
 SEPARATOR: Final = "\x1f"
 NULL: Final = "\x00"
 
-_DIGESTED: Final = [name for name in SCHEMA.names if name not in ("observed_at", "submit_date")]
+_DIGESTED: Final = [
+    each for each in ASYNC_INVOKES.columns if each.name not in ("observed_at", "submit_date")
+]
 
 
 def to_table(
     page: Page, observed_at: datetime, failure_messages: FailureMessages = "keep"
 ) -> pa.Table:
-    """One row per summary, in the order given, as `SCHEMA` has it.
+    """One row of `async_invokes` per summary, in the listed order.
 
-    Raises `UnreadableInvocation` for one without an ARN, without a model, or with a time that is
-    none.
+    Raises `UnreadableInvocation` for one without an ARN, without a model, or with a malformed time.
     """
     if not len(page):
         return NO_ROWS
-    listed = dict(zip(page.summaries.type.names, page.summaries.flatten(), strict=True))
-    output = pc.struct_field(listed["outputDataConfig"], "s3OutputDataConfig")
-    arns = _required(listed, "invocationArn")
-    models = _required(listed, "modelArn")
-    submitted = _times(listed, "submitTime")
-    columns = {
-        "invocation_arn": arns,
-        **_arn_parts(arns),
-        "model_arn": models,
-        **_model_parts(models),
-        "client_request_token": listed["clientRequestToken"],
-        "status": listed["status"],
-        "failure_message": stored_messages(listed["failureMessage"], failure_messages),
-        "submit_time": submitted,
-        "last_modified_time": _times(listed, "lastModifiedTime"),
-        "end_time": _times(listed, "endTime"),
-        "submit_date": submitted.cast(pa.date32()),
-        "output_s3_uri": pc.struct_field(output, "s3Uri"),
-        "output_kms_key_id": pc.struct_field(output, "kmsKeyId"),
-        "output_bucket_owner": pc.struct_field(output, "bucketOwner"),
-        "extra": page.extra,
+    listed = dict(zip(page.listed.schema.names, page.listed.columns, strict=True))
+    columns = listed | {each.name: _values(listed, each) for each in LISTED}
+    columns |= {
+        **_arn_parts(columns["invocation_arn"]),
+        **_model_parts(columns["model_arn"]),
+        "failure_message": stored_messages(listed["failure_message"], failure_messages),
+        "submit_date": columns["submit_time"].cast(pa.date32()),
         "observed_at": pa.repeat(pa.scalar(observed_at, TIMESTAMP), len(page)),
     }
-    return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    schema = ASYNC_INVOKES.schema
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def is_open(table: pa.Table) -> pa.BooleanArray:
@@ -120,14 +85,12 @@ def submit_edges(table: pa.Table) -> tuple[int | None, int | None]:
 
 
 def digests(table: pa.Table) -> list[str]:
-    """A 64-bit hash per row of all that the listing told, so that a change shows."""
+    """A 64-bit hash per row of all listed values, so that a change shows."""
     if not table.num_rows:
         return []
     columns = [
-        table[name].cast(pa.int64()).cast(pa.string())
-        if pa.types.is_timestamp(table.schema.field(name).type)
-        else table[name]
-        for name in _DIGESTED
+        table[each.name].cast(pa.int64()).cast(TEXT) if each.type == TIMESTAMP else table[each.name]
+        for each in _DIGESTED
     ]
     texts = pc.binary_join_element_wise(
         *columns, SEPARATOR, null_handling="replace", null_replacement=NULL
@@ -140,7 +103,7 @@ def digests(table: pa.Table) -> list[str]:
 
 
 def _are_distinct(rows: Sequence[bytes], columns: Sequence[pa.ChunkedArray]) -> bool:
-    """Whether no value has what separates values, nor what stands for none."""
+    """True if no value contains the separator or the mark of a null."""
     whole = b"".join(rows)
     separators, nulls = whole.count(SEPARATOR.encode()), whole.count(NULL.encode())
     return separators == len(rows) * (len(columns) - 1) and nulls == sum(
@@ -149,7 +112,7 @@ def _are_distinct(rows: Sequence[bytes], columns: Sequence[pa.ChunkedArray]) -> 
 
 
 def _ambiguous(texts: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray]) -> list[int]:
-    """Rows that may look like another: a value has a separator, or is what stands for none."""
+    """Rows that may look like another: a value has a separator, or is the mark of a null."""
     is_odd = pc.not_equal(pc.count_substring(texts, SEPARATOR), len(columns) - 1)
     for column in columns:
         is_odd = pc.or_(is_odd, pc.fill_null(pc.equal(column, NULL), False))
@@ -157,67 +120,61 @@ def _ambiguous(texts: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray]) -> li
     return odd
 
 
-def _required(listed: Mapping[str, pa.StringArray], member: str) -> pa.StringArray:
-    values = listed[member]
-    if values.null_count or pc.any(pc.equal(values, "")).as_py():
+def _values(listed: Mapping[str, pa.StringArray], column: Column) -> pa.Array:
+    """The values of a listed column; raises `UnreadableInvocation`."""
+    values = listed[column.name]
+    if column.type == TIMESTAMP:
+        return _times(listed, column)
+    if column.is_required and (values.null_count or pc.any(pc.equal(values, "")).as_py()):
         is_missing = pc.fill_null(pc.equal(values, ""), True)
-        arn = listed["invocationArn"][pc.index(is_missing, True).as_py()].as_py()
-        raise UnreadableInvocation(f"{invocation_name(arn)}: listed without {member}.")
+        arn = listed["invocation_arn"][pc.index(is_missing, True).as_py()].as_py()
+        raise UnreadableInvocation(f"{invocation_name(arn)}: listed without {column.member}.")
     return values
 
 
-def _times(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArray:
-    """ISO 8601 is cast in one go; what else is a time is read as botocore does."""
+def _times(listed: Mapping[str, pa.StringArray], column: Column) -> pa.TimestampArray:
+    """ISO 8601 is cast in one go; any other time is read as botocore does."""
     try:
-        times = listed[member].cast(TIMESTAMP)
+        times = listed[column.name].cast(TIMESTAMP)
     except pa.ArrowInvalid:
-        return _each_time(listed, member)
+        return _each_time(listed, column)
     edges = pc.min_max(times.cast(pa.int64())).as_py()
     is_in_years_of_datetime = edges["min"] is None or (
         edges["min"] >= EARLIEST_US and edges["max"] <= LATEST_US
     )
-    return times if is_in_years_of_datetime else _each_time(listed, member)
+    return times if is_in_years_of_datetime else _each_time(listed, column)
 
 
-def _each_time(listed: Mapping[str, pa.StringArray], member: str) -> pa.TimestampArray:
-    pairs = zip(listed[member].to_pylist(), listed["invocationArn"].to_pylist(), strict=True)
+def _each_time(listed: Mapping[str, pa.StringArray], column: Column) -> pa.TimestampArray:
+    pairs = zip(listed[column.name].to_pylist(), listed["invocation_arn"].to_pylist(), strict=True)
     times = [
-        None if text is None else parse_time(text, invocation_name(arn), member)
+        None if text is None else parse_time(text, invocation_name(arn), str(column.member))
         for text, arn in pairs
     ]
     return pa.array(times, TIMESTAMP)
 
 
 def _arn_parts(arns: pa.StringArray) -> dict[str, pa.Array]:
-    """Account, region and id; where all ARNs begin alike, their beginning is looked at once."""
+    """Account, region and id; if all ARNs begin alike, their beginning is parsed once."""
     head = arns[0].as_py().rpartition("/")[0] + "/"
     parts = re.match(ARN_HEAD + "$", head)
-    if parts is None or not pc.all(pc.starts_with(arns, head)).as_py():
-        return _each_arns_parts(arns)
-    ids = pc.binary_replace_slice(arns, 0, len(head), "")
-    if _is_any(pc.match_substring(ids, ":"), pc.match_substring(ids, "/"), pc.equal(ids, "")):
-        return _each_arns_parts(arns)
-    common = {name: pa.repeat(part, len(arns)) for name, part in parts.groupdict().items()}
-    return common | {"invocation_id": ids}
-
-
-def _each_arns_parts(arns: pa.StringArray) -> dict[str, pa.Array]:
-    parts = pc.extract_regex(arns, pattern=ARN_PARTS)
-    return {name: pc.struct_field(parts, name) for name in parts.type.names}
-
-
-def _is_any(*conditions: pa.BooleanArray) -> bool:
-    return any(pc.any(condition).as_py() for condition in conditions)
+    if parts and pc.all(pc.starts_with(arns, head)).as_py():
+        ids = pc.binary_replace_slice(arns, 0, len(head), "")
+        odd_ids = (pc.match_substring(ids, ":"), pc.match_substring(ids, "/"), pc.equal(ids, ""))
+        if not any(pc.any(is_odd).as_py() for is_odd in odd_ids):
+            common = {name: pa.repeat(part, len(arns)) for name, part in parts.groupdict().items()}
+            return common | {"invocation_id": ids}
+    found = pc.extract_regex(arns, pattern=ARN_PARTS)
+    return {name: pc.struct_field(found, name) for name in found.type.names}
 
 
 def _model_parts(models: pa.StringArray) -> dict[str, pa.Array]:
-    """Id and provider, looked for once in each model."""
+    """Id and provider, parsed once for each model."""
     distinct = models.dictionary_encode()
     parts = [_parts_of_model(model) for model in distinct.dictionary.to_pylist()]
-    names = ("model_id", "model_provider")
-    columns = [pa.array([part[at] for part in parts], pa.string()) for at in range(len(names))]
     return {
-        name: values.take(distinct.indices) for name, values in zip(names, columns, strict=True)
+        name: pa.array([part[at] for part in parts], TEXT).take(distinct.indices)
+        for at, name in enumerate(("model_id", "model_provider"))
     }
 
 

@@ -2,7 +2,7 @@
 
 import re
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
@@ -18,59 +18,11 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.hooks import HierarchicalEmitter
 
-from .errors import OptionError, ScopeError
-from .reports import describe
+from .errors import ScopeError, describe
+from .options import LoadOptions, role_parts
 
-ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
-ROLE_SESSION_NAME: Final = "bedrock-async-etl"
-SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
-"""What AssumeRole takes: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html."""
 EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
-
-
-def role_parts(role_arn: str) -> tuple[str, str]:
-    """Partition and account of a role's ARN."""
-    match = ROLE_ARN.match(role_arn)
-    if match is None:
-        raise OptionError(
-            f"Not a role's ARN: {role_arn!r}. It looks like arn:aws:iam::111122223333:role/NAME."
-        )
-    return match[1], match[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Assuming:
-    """How roles are assumed, which is the same for all of them.
-
-    Raises `OptionError` for what AssumeRole would not take.
-    """
-
-    hub_role_arn: str | None = None
-    """The role that the caller assumes first, and that assumes the others."""
-    external_id: str | None = field(default=None, repr=False)
-    session_name: str = ROLE_SESSION_NAME
-    """What CloudTrail shows of who called."""
-
-    def __post_init__(self) -> None:
-        if self.hub_role_arn is not None:
-            role_parts(self.hub_role_arn)
-        if not SESSION_NAME.fullmatch(self.session_name):
-            raise OptionError(
-                f"Not a role's session name: {self.session_name!r}. It has 2 to 64 letters, digits "
-                "and _+=,.@-."
-            )
-        if self.external_id is not None and not EXTERNAL_ID.fullmatch(self.external_id):
-            raise OptionError(
-                "The external id given is none: it has 2 to 1,224 letters, digits and _+=,.@:/-."
-            )
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        """Those of AssumeRole, but for the role."""
-        external_id = {"ExternalId": self.external_id} if self.external_id else {}
-        return {"RoleSessionName": self.session_name, **external_id}
 
 
 def role_session(role: "RoleProvider", loader: Any) -> boto3.Session:
@@ -85,16 +37,16 @@ def role_session(role: "RoleProvider", loader: Any) -> boto3.Session:
 
 @cache
 def _builtin_handlers() -> HierarchicalEmitter:
-    """What botocore registers for each session, which is most of what a session costs."""
+    """The handlers that botocore registers for each session: most of the cost of a session."""
     handlers = HierarchicalEmitter()
     botocore.session.Session(event_hooks=handlers)
     return handlers
 
 
 def use_regional_sts(core: botocore.session.Session) -> None:
-    """What the global endpoint issues is not good in regions that an account has to opt in to.
+    """Credentials of the global endpoint are not valid in regions that an account opts in to.
 
-    An older boto3 would ask it unless it is told, and an environment may tell it to.
+    An older boto3, or a setting of the environment, would use that endpoint.
     """
     core.set_config_variable("sts_regional_endpoints", "regional")
 
@@ -102,7 +54,7 @@ def use_regional_sts(core: botocore.session.Session) -> None:
 class RoleCredentials(DeferredRefreshableCredentials):  # type: ignore[misc]
     """Credentials that are renewed before they expire, and when a service says that they have.
 
-    The latter is where this machine's clock is slow, or a session was ended early.
+    It says so if this machine's clock is slow, or if a session was ended early.
     """
 
     def __init__(self, role: "RoleProvider") -> None:
@@ -111,16 +63,15 @@ class RoleCredentials(DeferredRefreshableCredentials):  # type: ignore[misc]
         self._are_refused = False
 
     def refresh_needed(self, refresh_in: int | None = None) -> bool:
-        """Whether they have to be renewed; with 0 seconds, whether their time is over.
+        """True if they have to be renewed; with 0 seconds, if they have expired.
 
-        The latter is asked of new ones, and another call may have been refused with the old ones
-        meanwhile.
+        botocore asks the latter of new ones, while a call with the old ones may be refused.
         """
         is_refused = self._are_refused and refresh_in != 0
         return is_refused or bool(super().refresh_needed(refresh_in))
 
     def renew_for(self, client: BaseClient) -> None:
-        """Let a call of the client that is refused since they expired be tried once more."""
+        """Let the client repeat a call once that is refused because they expired."""
         client.meta.events.register_first(
             f"needs-retry.{client.meta.service_model.service_id.hyphenize()}", self._renew
         )
@@ -143,19 +94,23 @@ class RoleCredentials(DeferredRefreshableCredentials):  # type: ignore[misc]
 
 @dataclass
 class RoleProvider(CredentialProvider):  # type: ignore[misc]
-    """Credentials of an assumed role: asked for by the first call, renewed when they expire."""
+    """Credentials of an assumed role: requested by the first call, renewed when they expire."""
 
     METHOD = "assume-role"
     sts: BaseClient
     role_arn: str
-    assuming: Assuming = Assuming()
+    options: LoadOptions
 
     def load(self) -> RoleCredentials:
         return RoleCredentials(self)
 
     def assume(self) -> dict[str, Any]:
         try:
-            answer = self.sts.assume_role(RoleArn=self.role_arn, **self.assuming.parameters)
+            answer = self.sts.assume_role(
+                RoleArn=self.role_arn,
+                RoleSessionName=self.options.role_session_name,
+                **({"ExternalId": self.options.external_id} if self.options.external_id else {}),
+            )
         except (BotoCoreError, ClientError) as error:
             raise ScopeError(f"Cannot assume {self.role_arn}: {describe(error)}") from error
         self._check_account(answer["AssumedRoleUser"]["Arn"])
@@ -163,7 +118,7 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]
         if credentials["Expiration"] <= datetime.now(UTC):
             raise ScopeError(
                 f"New credentials of {self.role_arn} have expired by this machine's clock: "
-                f"they are good until {credentials['Expiration']}. Set the clock right."
+                f"they are valid until {credentials['Expiration']}. Set the clock right."
             )
         return {
             "access_key": credentials["AccessKeyId"],

@@ -1,13 +1,30 @@
-"""Pure planning: from what has been read to the windows to read next."""
+"""Pure planning: from the progress of a scope to the windows to read next."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from .settings import PAGE_SIZE
+PAGE_SIZE: Final = 1_000
+"""The largest `maxResults` of ListAsyncInvokes."""
 
 UNRANKED: Final = -1
-"""The rank of an invocation that was found out of order, which tells no distance."""
+"""Rank of an invocation that was found out of order: its distance to others is unknown."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+LATEST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+
+
+def to_time(microseconds: int) -> datetime:
+    """The UTC time of microseconds since the epoch."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_microseconds(time: datetime) -> int:
+    """Microseconds since the epoch; a time without a zone counts as UTC."""
+    aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return (aware - EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +33,14 @@ class Window:
 
     start: int | None = None
     end: int | None = None
+
+    @classmethod
+    def between(cls, since: datetime | None, until: datetime | None) -> "Window":
+        """The window of two times."""
+        return cls(
+            None if since is None else to_microseconds(since),
+            None if until is None else to_microseconds(until),
+        )
 
     def __contains__(self, submit_us: int) -> bool:
         return (self.start is None or self.start <= submit_us) and (
@@ -32,11 +57,11 @@ class Window:
 
 
 class OpenInvocation(NamedTuple):
-    """An invocation that was still running when it was read last."""
+    """An invocation that was still running when it was last read."""
 
     submit_us: int
     rank: int
-    """How many rows had been read when it was first seen: ranks tell the rows between two."""
+    """Rows read before it was first seen: the difference of two ranks is the rows between them."""
     digest: str
     misses: int = 0
     """Readings in a row that did not list it."""
@@ -44,7 +69,7 @@ class OpenInvocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run of one scope reads: `refresh` ascending, then `forward`; all disjoint."""
+    """The windows of one run of one scope: `refresh` ascending, then `forward`; all disjoint."""
 
     refresh: tuple[Window, ...]
     forward: Window
@@ -59,7 +84,7 @@ def plan_increment(
     lag_us: int,
     end: int | None = None,
 ) -> Plan:
-    """The windows that bring a scope up to date, `rows` being the rows read so far.
+    """The windows that bring a scope up to date after `rows` rows read so far.
 
     Open invocations join their younger neighbour, or the forward window, where at most half a page
     of rows lies between: two of them then cost one call.
@@ -85,7 +110,7 @@ def plan_increment(
     return Plan(tuple(reversed(refresh)), forward, settled_before)
 
 
-def next_piece(unread: Window, rows_per_us: float, piece_rows: int) -> tuple[Window, Window | None]:
+def cut_piece(unread: Window, rows_per_us: float, piece_rows: int) -> tuple[Window, Window | None]:
     """Cut the first piece of about `piece_rows` rows off a bounded window.
 
     A remainder of less than half a piece is not worth a call of its own and stays with it.

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 
 AS_OF = datetime(2026, 3, 31, 18, tzinfo=UTC)
 """When the last good run was, by the service's clock."""
@@ -81,9 +81,9 @@ def store(
     tables = {
         "async_invokes": rows.append_column(loaded, pa.repeat("1", rows.num_rows)),
         "extract_runs": pa.Table.from_pylist(
-            [report()] if runs is None else list(runs), RUNS_SCHEMA.append(loaded)
+            [report()] if runs is None else list(runs), EXTRACT_RUNS.schema.append(loaded)
         ),
-        "vanished_invokes": pa.Table.from_pylist(found, VANISHED_SCHEMA.append(loaded)),
+        "vanished_invokes": pa.Table.from_pylist(found, VANISHED_INVOKES.schema.append(loaded)),
     }
     with duckdb.connect(path) as connection:
         connection.execute("create schema bedrock")

@@ -299,7 +299,7 @@ def test_an_endpoint_that_does_not_answer_fails_the_scope(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:9")
-    monkeypatch.setattr("bedrock_async_invokes.scopes.ATTEMPTS_PER_CALL", 1)
+    monkeypatch.setattr("bedrock_async_invokes.accounts.ATTEMPTS_PER_CALL", 1)
     document, result = run_json("--database", str(database))
     assert result.exit_code == 1
     assert document["scopes"][0]["error"].startswith("EndpointConnectionError: ")

@@ -14,7 +14,7 @@ from bedrock_async_etl.progress import (
     LogObserver,
     TerminalObserver,
 )
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from tests.conftest import NOW, REGION
 
 

@@ -1,11 +1,11 @@
 """No row is loaded under a scope that its ARN contradicts, and people are told of each."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -14,7 +14,7 @@ from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.load import RunResult, load
-from bedrock_async_invokes.reports import RUNS_SCHEMA
+from bedrock_async_invokes.columns import EXTRACT_RUNS
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, DELTA, NOW, REGION
 from tests.copies import query
@@ -192,9 +192,11 @@ def test_a_copy_that_an_older_version_made_is_read_and_gets_the_columns(
 
 
 def run_older(destination: Destination) -> None:
-    """A run of the version that had no quarantine."""
-    older = pa.schema([field for field in RUNS_SCHEMA if "quarantine" not in field.name])
+    """A run of the version that had neither a quarantine nor its version."""
+    newer = ("quarantined", "quarantine_reason", "version")
+    columns = tuple(each for each in EXTRACT_RUNS.columns if each.name not in newer)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bedrock_async_invokes.RUNS_SCHEMA", older)
-        patch.setattr("bedrock_async_invokes.extraction.RUNS_SCHEMA", older)
+        patch.setattr(
+            "bedrock_async_invokes.run.EXTRACT_RUNS", replace(EXTRACT_RUNS, columns=columns)
+        )
         run(destination)

@@ -2,27 +2,26 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
-from bedrock_async_invokes.calls import Tally
+from bedrock_async_invokes.client import Client, http_session
+from bedrock_async_invokes.columns import ScopeReport
 from bedrock_async_invokes.errors import BrokenPage, ListingError
-from bedrock_async_invokes.instants import to_microseconds
-from bedrock_async_invokes.listing import Listing
-from bedrock_async_invokes.pace import Pace
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.listing import Listing, Reading
 from bedrock_async_invokes.scopes import Scope
-from bedrock_async_invokes.service_clock import ServiceClock
-from bedrock_async_invokes.windows import Window
+from bedrock_async_invokes.windows import Window, to_microseconds
 from bedrock_emulator import Control
+from tests.bedrock_async_invokes.test_client import read
 from tests.conftest import ACCOUNT, NOW, REGION
+from tests.hostile import answer
+from tests.hostile import page as hostile_page
 
 START = NOW - timedelta(hours=1)
 
@@ -31,16 +30,11 @@ def report() -> ScopeReport:
     return ScopeReport("run", ACCOUNT, REGION, started_at=NOW)
 
 
-def listing_of(client: Any, tally: Tally | None = None, account: str = ACCOUNT) -> Listing:
-    return Listing(
-        client,
-        Scope(account, REGION),
-        tally or Tally(report()),
-        ServiceClock(),
-        Pace(threading.Event()),
-        "keep",
-        threading.Event(),
-    )
+def listing_of(client: Any, counted: ScopeReport | None = None, account: str = ACCOUNT) -> Listing:
+    stopping = threading.Event()
+    http = http_session(client, botocore.session.get_session())
+    own = Client(client, http, counted or report(), stopping)
+    return Listing(own, Scope(account, REGION), "keep", stopping)
 
 
 @pytest.fixture
@@ -132,14 +126,16 @@ def test_a_broken_chain_is_taken_up_where_it_got_to(
     bedrock: Control, client: Any, faults: dict[str, Any]
 ) -> None:
     bedrock.populate(ACCOUNT, REGION, 5_000, START, NOW, 1)
-    whole = listing_of(client).read(Window())
+    listing = listing_of(client)
+    whole = listing.read(Window())
     bedrock.faults(**faults)
-    assert arns(listing_of(client).read(Window())) == arns(whole)
+    assert arns(listing.read(Window())) == arns(whole)
 
 
 def test_a_token_that_expired_is_replaced(bedrock: Control, client: Any) -> None:
     bedrock.populate(ACCOUNT, REGION, 5_000, START, NOW, 1)
-    whole = listing_of(client).read(Window())
+    listing = listing_of(client)
+    whole = listing.read(Window())
     bedrock.faults(token_ttl_calls=1)
     other, calls = boto3.Session().client("bedrock-runtime"), count()
 
@@ -148,7 +144,7 @@ def test_a_token_that_expired_is_replaced(bedrock: Control, client: Any) -> None
             other.list_async_invokes(maxResults=1)
 
     client.meta.events.register("before-send.bedrock-runtime.ListAsyncInvokes", come_between)
-    assert arns(listing_of(client).read(Window())) == arns(whole)
+    assert arns(listing.read(Window())) == arns(whole)
     assert bedrock.calls()[ACCOUNT, REGION]["expired_token"] > 0
 
 
@@ -158,9 +154,7 @@ def test_calls_pages_and_rows_are_counted_as_the_service_counts_them(
     bedrock.populate(ACCOUNT, REGION, 2_500, START, NOW, 1)
     bedrock.faults(throttle_per_second=1.0, throttle_burst=1)
     counted = report()
-    tally = Tally(counted)
-    tally.watch(client)
-    listing_of(client, tally).read(Window())
+    listing_of(client, counted).read(Window())
     counters = bedrock.calls()[ACCOUNT, REGION]
     assert (counted.pages, counted.rows_read) == (3, 2_500)
     assert (counted.calls, counted.throttled) == (counters["list_calls"], counters["throttled"])
@@ -170,10 +164,9 @@ def test_calls_pages_and_rows_are_counted_as_the_service_counts_them(
 def test_a_report_that_is_final_counts_no_more(bedrock: Control, client: Any) -> None:
     submit(bedrock, 1)
     counted = report()
-    tally = Tally(counted)
-    tally.watch(client)
-    tally.close()
-    listing_of(client, tally).read(Window())
+    listing = listing_of(client, counted)
+    listing.client.finish_counting()
+    listing.read(Window())
     assert counted == report()
 
 
@@ -200,19 +193,6 @@ def test_a_body_that_is_never_whole_fails_in_the_end(
         listing_of(client).read(Window())
 
 
-def test_a_token_that_comes_twice_ends_the_chain() -> None:
-    page = {"asyncInvokeSummaries": [], "nextToken": "again"}
-    with pytest.raises(ListingError, match="nextToken came twice"):
-        listing_of(client_that_answers(page for _ in range(3))).read(Window())
-
-
-def test_pages_without_rows_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bedrock_async_invokes.listing.EMPTY_PAGES", 3)
-    pages = ({"asyncInvokeSummaries": [], "nextToken": f"token-{number}"} for number in count())
-    with pytest.raises(ListingError, match="3 pages without a row"):
-        listing_of(client_that_answers(pages)).read(Window())
-
-
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_a_page_in_the_wrong_order_is_refused(newest_first: bool) -> None:
     """What is unread could not be told."""
@@ -225,9 +205,8 @@ def test_a_page_in_the_wrong_order_is_refused(newest_first: bool) -> None:
         }
         for number, day in enumerate(days)
     ]
-    listing = listing_of(client_that_answers(iter([{"asyncInvokeSummaries": page}])))
-    with pytest.raises(ListingError, match="order of submitTime"):
-        listing.read(Window(), newest_first=newest_first)
+    line, _ = read(answer(hostile_page(*page)), newest_first=newest_first)
+    assert "order of submitTime" in str(line)
 
 
 def test_half_a_character_at_the_end_of_a_message_spoils_no_page() -> None:
@@ -237,21 +216,7 @@ def test_half_a_character_at_the_end_of_a_message_spoils_no_page() -> None:
         "failureMessage": "cut \ud83d",
         "submitTime": "2026-03-30T00:00:00Z",
     }
-    pages = iter([{"asyncInvokeSummaries": [summary]}])
-    reading = listing_of(client_that_answers(pages)).read(Window())
+    body = json.dumps({"asyncInvokeSummaries": [summary]}).encode()
+    reading, _ = read(answer(body))
+    assert isinstance(reading, Reading)
     assert reading.table["failure_message"].to_pylist() == ["cut \ufffd"]
-
-
-def client_that_answers(pages: Iterator[dict[str, Any]]) -> Any:
-    """A client whose requests never leave: the SDK takes each page for what came back."""
-    client = boto3.Session(region_name=REGION).client(
-        "bedrock-runtime", aws_access_key_id="key", aws_secret_access_key="secret"
-    )
-
-    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        response = AWSResponse(request.url, 200, {}, None)
-        response._content = json.dumps(next(pages)).encode()
-        return response
-
-    client.meta.events.register("before-send.bedrock-runtime.ListAsyncInvokes", answer)
-    return client

@@ -8,8 +8,7 @@ from itertools import count
 
 import pytest
 
-from bedrock_async_invokes.pace import Pace
-from bedrock_async_invokes.settings import THROTTLED_SECONDS
+from bedrock_async_invokes.pace import THROTTLED_SECONDS, Pace
 
 
 @dataclass

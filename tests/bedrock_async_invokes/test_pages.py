@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from bedrock_async_invokes.errors import BrokenPage, UnreadableInvocation
-from bedrock_async_invokes.pages import SUMMARY, page_of, read_page
+from bedrock_async_invokes.pages import PAGE_SCHEMA, page_of, read_page
 
 ARN = "arn:aws:bedrock:us-east-1:111122223333:async-invoke/abcdefghijkl"
 LISTED = {"invocationArn": ARN, "status": "Completed"}
@@ -21,14 +21,13 @@ def body_of(*listed: Any, **members: Any) -> bytes:
 def test_members_that_are_new_are_kept_as_json() -> None:
     output = {"s3OutputDataConfig": {"s3Uri": "s3://b", "new": 1}, "newer": [2]}
     page = read_page(body_of(LISTED, LISTED | {"newest": 1e3, "outputDataConfig": output}))
-    assert page.extra.to_pylist() == [
+    assert page.listed["extra"].to_pylist() == [
         None,
         '{"newest":1000.0,"outputDataConfig":{"newer":[2],"s3OutputDataConfig":{"new":1}}}',
     ]
-    assert page.summaries.type == SUMMARY
-    assert read_page(body_of(LISTED, new={"of": "the page"})).summaries.to_pylist()[0][
-        "invocationArn"
-    ] == (ARN)
+    assert page.listed.schema == PAGE_SCHEMA
+    listed = read_page(body_of(LISTED, new={"of": "the page"})).listed
+    assert listed["invocation_arn"].to_pylist() == [ARN]
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"asyncInvokeSummaries": []}', b'{"nextToken": null}'])
@@ -79,17 +78,17 @@ def test_an_invocation_that_cannot_be_read_is_named(
 def test_the_last_of_a_members_values_counts() -> None:
     """As JSON readers have it."""
     body = b'{"asyncInvokeSummaries": [{"status": "InProgress", "status": "Failed"}]}'
-    assert read_page(body).summaries.field("status").to_pylist() == ["Failed"]
+    assert read_page(body).listed["status"].to_pylist() == ["Failed"]
 
 
 def test_half_a_surrogate_pair_is_replaced() -> None:
     body = json.dumps({"asyncInvokeSummaries": [{"failureMessage": "cut \ud83d"}]}).encode()
-    [message] = read_page(body).summaries.field("failureMessage").to_pylist()
+    [message] = read_page(body).listed["failure_message"].to_pylist()
     assert message == "cut \ufffd"
 
 
 def test_a_number_is_a_time_as_botocore_reads_it() -> None:
-    [time] = read_page(body_of({"endTime": 0})).summaries.field("endTime").to_pylist()
+    [time] = read_page(body_of({"endTime": 0})).listed["end_time"].to_pylist()
     assert time == "1970-01-01T00:00:00+00:00"
 
 
@@ -97,7 +96,7 @@ def test_a_large_page_is_read_whole() -> None:
     message = "x" * 3_000_000
     page = read_page(body_of(LISTED, {"failureMessage": message}, LISTED, nextToken="t"))
     assert (len(page), page.next_token) == (3, "t")
-    assert pa.compute.binary_length(page.summaries.field("failureMessage")).to_pylist() == [
+    assert pa.compute.binary_length(page.listed["failure_message"]).to_pylist() == [
         None,
         3_000_000,
         None,

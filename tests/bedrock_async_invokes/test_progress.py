@@ -7,12 +7,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedrock_async_invokes.instants import to_microseconds, to_time
 from bedrock_async_invokes.pages import page_of
-from bedrock_async_invokes.progress import Changes, Progress
+from bedrock_async_invokes.progress import MISSES_FORGIVEN, Changes, Progress
 from bedrock_async_invokes.records import digests, to_table
-from bedrock_async_invokes.settings import MISSES_FORGIVEN
-from bedrock_async_invokes.windows import UNRANKED, Window
+from bedrock_async_invokes.windows import UNRANKED, Window, to_microseconds, to_time
 
 OBSERVED = datetime(2026, 3, 31, tzinfo=UTC)
 EPOCH_US = to_microseconds(datetime(2026, 3, 1, tzinfo=UTC))

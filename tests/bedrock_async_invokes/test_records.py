@@ -6,11 +6,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_async_invokes.errors import UnreadableInvocation
 from bedrock_async_invokes.failure_messages import stored_messages
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import (
-    SCHEMA,
     digests,
     is_open,
     submit_edges,
@@ -79,7 +79,7 @@ def test_a_failed_invocation_fills_all_columns() -> None:
 
 
 def test_no_summaries_are_an_empty_table() -> None:
-    assert to_table(page_of([]), OBSERVED) == SCHEMA.empty_table()
+    assert to_table(page_of([]), OBSERVED) == ASYNC_INVOKES.schema.empty_table()
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_edges_are_those_of_the_rows_that_have_a_time() -> None:
 def test_tables_have_the_schema_whatever_is_missing() -> None:
     bare = {"invocationArn": ARN, "modelArn": NOVA}
     table = to_table(page_of([bare, summary()]), OBSERVED)
-    assert table.schema == SCHEMA
+    assert table.schema == ASYNC_INVOKES.schema
     assert isinstance(table, pa.Table)
 
 

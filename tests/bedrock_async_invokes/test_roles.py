@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bedrock_async_invokes.accounts import find_accounts
 from bedrock_async_invokes.errors import OptionError, ScopeError
-from bedrock_async_invokes.roles import Assuming
-from bedrock_async_invokes.scopes import find_accounts, find_regions
+from bedrock_async_invokes.options import LoadOptions
+from bedrock_async_invokes.scopes import find_regions
 from bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.organizations import Organization
@@ -36,7 +37,7 @@ def test_a_hub_is_assumed_first_and_assumes_the_others(bedrock: Control) -> None
     bedrock.trust(HUB, principal=f"arn:aws:iam::{ACCOUNT}:user/emulator")
     bedrock.trust(SPOKE, principal=HUB)
     arn = bedrock.submit("444455556666", REGION, submit_time=NOW)
-    caller, spoke = find_accounts([SPOKE], 1, assuming=Assuming(HUB))
+    caller, spoke = find_accounts(LoadOptions(role_arns=[SPOKE], hub_role_arn=HUB))
     assert (caller.account_id, spoke.account_id) == (ACCOUNT, "444455556666")
     assert listed(spoke) == [arn]
     assert sessions(bedrock) == ["hub/bedrock-async-etl", "reader/bedrock-async-etl"]
@@ -44,7 +45,7 @@ def test_a_hub_is_assumed_first_and_assumes_the_others(bedrock: Control) -> None
 
 def test_what_one_roles_session_is_told_to_do_no_other_does(bedrock: Control) -> None:
     """What botocore registers for each is copied, not shared."""
-    _, hub, spoke = find_accounts([HUB, SPOKE], 1)
+    _, hub, spoke = find_accounts(LoadOptions(role_arns=[HUB, SPOKE]))
     told: list[str] = []
     hub.session.events.register(
         "provide-client-params.bedrock-runtime.ListAsyncInvokes",
@@ -58,21 +59,21 @@ def test_what_one_roles_session_is_told_to_do_no_other_does(bedrock: Control) ->
 
 def test_without_the_hub_the_spoke_is_refused(bedrock: Control) -> None:
     bedrock.trust(SPOKE, principal=HUB)
-    _, spoke = find_accounts([SPOKE], 1)
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE]))
     with pytest.raises(ScopeError, match=f"Cannot assume {SPOKE}: AccessDenied: "):
         listed(spoke)
 
 
 def test_a_hub_that_is_refused_names_itself(bedrock: Control) -> None:
     bedrock.refuse_role(HUB)
-    _, spoke = find_accounts([SPOKE], 1, assuming=Assuming(HUB))
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE], hub_role_arn=HUB))
     with pytest.raises(ScopeError, match=f"^Cannot assume {HUB}: "):
         listed(spoke)
 
 
 def test_a_hub_that_leads_elsewhere_assumes_nothing(bedrock: Control) -> None:
     bedrock.misdirect_role(HUB, "999988887777")
-    _, spoke = find_accounts([SPOKE], 1, assuming=Assuming(HUB))
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE], hub_role_arn=HUB))
     with pytest.raises(ScopeError, match=f"^{HUB} led to another account"):
         listed(spoke)
 
@@ -81,7 +82,7 @@ def test_the_hub_is_read_itself_where_it_is_named(bedrock: Control) -> None:
     """It need not trust itself for that."""
     bedrock.trust(HUB, principal=f"arn:aws:iam::{ACCOUNT}:user/emulator")
     arn = bedrock.submit("222233334444", REGION, submit_time=NOW)
-    accounts = find_accounts([SPOKE, HUB], 1, assuming=Assuming(HUB))
+    accounts = find_accounts(LoadOptions(role_arns=[SPOKE, HUB], hub_role_arn=HUB))
     assert [each.role_arn for each in accounts] == [None, HUB, SPOKE]
     assert listed(accounts[1]) == [arn]
 
@@ -89,7 +90,14 @@ def test_the_hub_is_read_itself_where_it_is_named(bedrock: Control) -> None:
 def test_external_id_and_session_name_go_with_every_role(bedrock: Control) -> None:
     for role in (HUB, SPOKE):
         bedrock.trust(role, external_id=EXTERNAL_ID)
-    _, spoke = find_accounts([SPOKE], 1, assuming=Assuming(HUB, EXTERNAL_ID, "audit@example"))
+    _, spoke = find_accounts(
+        LoadOptions(
+            role_arns=[SPOKE],
+            hub_role_arn=HUB,
+            external_id=EXTERNAL_ID,
+            role_session_name="audit@example",
+        )
+    )
     assert listed(spoke) == []
     assert sessions(bedrock) == ["hub/audit@example", "reader/audit@example"]
 
@@ -99,22 +107,22 @@ def test_a_wrong_external_id_is_refused_and_not_told(
     bedrock: Control, external_id: str | None
 ) -> None:
     bedrock.trust(SPOKE, external_id=EXTERNAL_ID)
-    assuming = Assuming(external_id=external_id)
-    _, spoke = find_accounts([SPOKE], 1, assuming=assuming)
+    options = LoadOptions(role_arns=[SPOKE], external_id=external_id)
+    _, spoke = find_accounts(options)
     with pytest.raises(ScopeError, match=f"Cannot assume {SPOKE}") as caught:
         listed(spoke)
-    assert "another" not in f"{caught.value} {assuming!r}"
+    assert "another" not in f"{caught.value} {options!r}"
 
 
-@pytest.mark.parametrize("given", [{"session_name": "white space"}, {"hub_role_arn": "hub"}])
-def test_what_assume_role_would_not_take_is_refused_before_any_call(given: dict[str, str]) -> None:
-    with pytest.raises(OptionError, match=r"white space|Not a role's ARN: 'hub'"):
-        Assuming(**given)
+@pytest.mark.parametrize("given", [{"role_session_name": "a b"}, {"hub_role_arn": "hub"}])
+def test_what_assume_role_would_not_take_is_refused_before_any_call(given: Any) -> None:
+    with pytest.raises(OptionError, match=r"'a b'|Not a role's ARN: 'hub'"):
+        LoadOptions(**given)
 
 
 def test_what_is_no_external_id_is_refused_without_being_told() -> None:
-    with pytest.raises(OptionError, match="The external id given is none") as caught:
-        Assuming(external_id="no id")
+    with pytest.raises(OptionError, match="The external id is not valid") as caught:
+        LoadOptions(external_id="no id")
     assert "no id" not in str(caught.value)
 
 
@@ -124,7 +132,7 @@ def test_the_hub_lists_the_organization_and_is_read_with_its_own_credentials(
     for account in (ACCOUNT, "222233334444", "444455556666"):
         organization.has(account)
     bedrock.trust(SPOKE, principal=HUB)
-    accounts = find_accounts([], 1, "reader", Assuming(HUB))
+    accounts = find_accounts(LoadOptions(organization_role="reader", hub_role_arn=HUB))
     assert [each.role_arn for each in accounts] == [None, HUB, SPOKE]
     assert [listed(each) for each in accounts] == [[], [], []]
     assert sessions(bedrock) == ["hub/bedrock-async-etl", "reader/bedrock-async-etl"]
@@ -134,7 +142,7 @@ def test_the_hub_lists_the_organization_and_is_read_with_its_own_credentials(
 def test_a_session_that_expires_is_renewed_at_once(bedrock: Control, hub: str | None) -> None:
     """Also where this machine's clock says that it is good: the hub's and the role's."""
     bedrock.limit_sessions(timedelta(minutes=15))
-    _, spoke = find_accounts([SPOKE], 1, assuming=Assuming(hub))
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE], hub_role_arn=hub))
     client = spoke.client(REGION)
     client.list_async_invokes()
     before = len(bedrock.sessions())
@@ -144,7 +152,7 @@ def test_a_session_that_expires_is_renewed_at_once(bedrock: Control, hub: str | 
 
 
 def test_a_session_is_renewed_before_it_expires(bedrock: Control) -> None:
-    _, spoke = find_accounts([SPOKE], 1)
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE]))
     credentials = spoke.session.get_credentials()
     first = credentials.get_frozen_credentials()
     assert credentials.get_frozen_credentials() == first
@@ -154,7 +162,7 @@ def test_a_session_is_renewed_before_it_expires(bedrock: Control) -> None:
 
 def test_a_session_that_cannot_be_renewed_is_told_as_refused(bedrock: Control) -> None:
     bedrock.limit_sessions(timedelta(minutes=15))
-    _, spoke = find_accounts([SPOKE], 1)
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE]))
     client = spoke.client(REGION)
     client.list_async_invokes()
     bedrock.advance(timedelta(minutes=16))
@@ -167,7 +175,7 @@ def test_credentials_that_are_never_good_are_asked_for_twice_and_no_more(
     bedrock: Control,
 ) -> None:
     bedrock.limit_sessions(timedelta(seconds=-1))
-    _, spoke = find_accounts([SPOKE], 1)
+    _, spoke = find_accounts(LoadOptions(role_arns=[SPOKE]))
     with pytest.raises(ClientError, match="ExpiredTokenException"):
         listed(spoke)
     assert len(bedrock.sessions()) == 2
@@ -216,7 +224,9 @@ def test_sts_is_asked_in_a_region_of_the_right_part_of_aws(
         monkeypatch.setenv("AWS_REGION", default)
     if endpoints:
         monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", endpoints)
-    caller, *roles = find_accounts([role_in(role)] if role else [], 1, regions=regions)
+    caller, *roles = find_accounts(
+        LoadOptions(role_arns=[role_in(role)] if role else [], regions=regions)
+    )
     assert {each.sts().meta.endpoint_url for each in (caller, *roles)} == {f"https://{host}"}
 
 
@@ -224,30 +234,30 @@ def test_an_endpoint_of_sts_is_honoured(
     real_sts: None, bedrock: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", bedrock.url)
-    for account in find_accounts([role_in("aws-cn")], 1):
+    for account in find_accounts(LoadOptions(role_arns=[role_in("aws-cn")])):
         assert account.sts().meta.endpoint_url == bedrock.url
 
 
 @pytest.mark.parametrize("partition", ["aws-us-gov", "aws-cn"])
 def test_roles_of_two_parts_of_aws_are_refused(bedrock: Control, partition: str) -> None:
     with pytest.raises(OptionError, match=rf"several partitions of AWS \(aws, {partition}\)"):
-        find_accounts([SPOKE, role_in(partition)], 1)
+        find_accounts(LoadOptions(role_arns=[SPOKE, role_in(partition)]))
     with pytest.raises(OptionError, match=rf"several partitions of AWS \(aws, {partition}\)"):
-        find_accounts([role_in(partition)], 1, assuming=Assuming(HUB))
+        find_accounts(LoadOptions(role_arns=[role_in(partition)], hub_role_arn=HUB))
 
 
 def test_a_region_of_another_part_of_aws_is_refused(bedrock: Control) -> None:
-    _, role = find_accounts([role_in("aws-us-gov")], 1)
+    _, role = find_accounts(LoadOptions(role_arns=[role_in("aws-us-gov")]))
     told = f"^us-east-1 is in the partition aws of AWS, but {role.role_arn} is in aws-us-gov"
     with pytest.raises(OptionError, match=told):
-        find_regions(role, ())
+        find_regions(role, [])
     assert find_regions(role, ["us-gov-east-1"]) == ["us-gov-east-1"]
     assert find_regions(role, ["all"]) == ["us-gov-east-1", "us-gov-west-1"]
 
 
 def test_a_part_of_aws_that_nobody_knows_is_refused(real_sts: None) -> None:
     with pytest.raises(OptionError, match="Unknown partition of AWS: aws-moon"):
-        find_accounts([role_in("aws-moon")], 1)
+        find_accounts(LoadOptions(role_arns=[role_in("aws-moon")]))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +269,7 @@ def test_a_role_of_another_part_of_aws_is_read(
     monkeypatch.setenv("AWS_REGION", region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     arn = bedrock.submit("444455556666", region, submit_time=NOW)
-    _, role = find_accounts([role_in(partition)], 1)
+    _, role = find_accounts(LoadOptions(role_arns=[role_in(partition)]))
     assert (role.partition, listed(role, region)) == (partition, [arn])
     assert arn.startswith(f"arn:{partition}:bedrock:{region}:444455556666:")
 
@@ -286,7 +296,7 @@ def test_an_api_key_is_sent_neither_for_a_role_nor_where_there_are_keys(
 ) -> None:
     if preference:
         monkeypatch.setenv("AWS_AUTH_SCHEME_PREFERENCE", preference)
-    accounts = find_accounts([SPOKE], 1, assuming=Assuming(HUB))
+    accounts = find_accounts(LoadOptions(role_arns=[SPOKE], hub_role_arn=HUB))
     owners = [listed(account)[0].split(":")[4] for account in accounts]
     assert owners == [account.account_id for account in accounts] == [ACCOUNT, "444455556666"]
 
@@ -302,7 +312,7 @@ def test_an_api_key_is_sent_where_there_is_nothing_else(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://127.0.0.1:1")
-    [caller] = find_accounts([], 1)
+    [caller] = find_accounts(LoadOptions())
     client = caller.client(REGION)
     client.meta.events.register_first("before-send.bedrock-runtime", stop)
     with pytest.raises(SentError, match=r"^Bearer bedrock-api-key$"):
@@ -317,7 +327,7 @@ def test_a_hub_needs_keys(others_key: Control, monkeypatch: pytest.MonkeyPatch) 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(ScopeError, match="No AWS credentials found"):
-        find_accounts([], 1, assuming=Assuming(HUB))
+        find_accounts(LoadOptions(hub_role_arn=HUB))
 
 
 def test_a_profile_may_be_a_chain_of_its_own(
@@ -343,7 +353,7 @@ def test_a_profile_may_be_a_chain_of_its_own(
         monkeypatch.delenv(name)
     bedrock.trust(HUB, external_id=EXTERNAL_ID)
     bedrock.trust(SPOKE, principal=HUB)
-    accounts = find_accounts([SPOKE], 1)
+    accounts = find_accounts(LoadOptions(role_arns=[SPOKE]))
     assert [account.account_id for account in accounts] == ["222233334444", "444455556666"]
     assert [listed(account) for account in accounts] == [[], []]
     assert sessions(bedrock) == ["hub/from-a-profile", "reader/bedrock-async-etl"]

@@ -78,7 +78,7 @@ def test_an_empty_listing_makes_all_tables(bedrock: Control, database: Path) -> 
 def test_a_limited_run_loses_nothing(
     pipeline: dlt.Pipeline, bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bedrock_async_invokes.extraction.BATCH_ROWS", 500)
+    monkeypatch.setattr("bedrock_async_invokes.run.BATCH_ROWS", 500)
     pipeline.run(bedrock_async_invokes().add_limit(2))
     [(rows,)] = query(database, "select count(*) from bedrock.async_invokes")
     assert 0 < rows < len(bedrock.listing(ACCOUNT, REGION))

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bedrock_async_invokes.settings import PAGE_SIZE
 from bedrock_async_invokes.windows import (
+    PAGE_SIZE,
     UNRANKED,
     OpenInvocation,
     Plan,
     Window,
-    next_piece,
+    cut_piece,
     plan_increment,
 )
 
@@ -155,7 +155,7 @@ def test_pieces_of_a_window_are_the_window(
     start: int, length: int, rows_per_us: float, piece_rows: int
 ) -> None:
     whole = Window(start, start + length)
-    first, rest = next_piece(whole, rows_per_us, piece_rows)
+    first, rest = cut_piece(whole, rows_per_us, piece_rows)
     assert first.start == whole.start
     assert not first.is_empty
     if rest is None:
@@ -167,15 +167,15 @@ def test_pieces_of_a_window_are_the_window(
 
 def test_a_piece_has_about_as_many_rows_as_asked_for() -> None:
     """Less than half a piece stays with it; a microsecond cannot be cut."""
-    assert next_piece(Window(0, 1_000_000), 0.01, 1_000) == (
+    assert cut_piece(Window(0, 1_000_000), 0.01, 1_000) == (
         Window(0, 100_000),
         Window(100_000, 1_000_000),
     )
-    assert next_piece(Window(0, 150_000), 0.01, 1_000) == (Window(0, 150_000), None)
-    assert next_piece(Window(0, 150_001), 0.01, 1_000)[0] == Window(0, 100_000)
-    assert next_piece(Window(0, 10), 1e3, 1) == (Window(0, 1), Window(1, 10))
+    assert cut_piece(Window(0, 150_000), 0.01, 1_000) == (Window(0, 150_000), None)
+    assert cut_piece(Window(0, 150_001), 0.01, 1_000)[0] == Window(0, 100_000)
+    assert cut_piece(Window(0, 10), 1e3, 1) == (Window(0, 1), Window(1, 10))
 
 
 def test_an_unbounded_window_is_not_cut() -> None:
     with pytest.raises(ValueError, match="bounded"):
-        next_piece(Window(None, 5), 1.0, 1_000)
+        cut_piece(Window(None, 5), 1.0, 1_000)

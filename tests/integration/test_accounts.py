@@ -14,7 +14,7 @@ from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.progress import LogObserver
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query
@@ -47,7 +47,7 @@ class Meanwhile(LogObserver):
 @pytest.fixture
 def no_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is taken in has been read just before."""
-    monkeypatch.setattr("bedrock_async_invokes.pool.READ_AHEAD_BYTES", 0)
+    monkeypatch.setattr("bedrock_async_invokes.read_ahead.READ_AHEAD_BYTES", 0)
 
 
 def populate(bedrock: Control, *accounts: str, count: int = 300) -> None:

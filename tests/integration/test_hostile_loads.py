@@ -18,11 +18,11 @@ from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import RunResult, load
-from bedrock_async_invokes.reports import describe
-from bedrock_async_invokes.scope_run import SCOPE_ERRORS
+from bedrock_async_invokes.errors import describe
+from bedrock_async_invokes.run import SCOPE_ERRORS
 from bedrock_async_invokes.windows import Window
 from tests import oracle
-from tests.bedrock_async_invokes.test_hostile_answers import is_one_harmless_line, listing_of
+from tests.bedrock_async_invokes.test_client import is_one_harmless_line, listing_of
 from tests.bedrock_async_invokes.test_hostile_pages import (
     bodies,
     expected_rows,
@@ -122,7 +122,7 @@ def test_over_http_each_value_is_right_or_the_listing_fails_in_a_line(body: byte
                 once(expected), key=repr
             )
         finally:
-            listing.close()
+            listing.client.close()
         assert service.calls[REGION] <= 7
 
 

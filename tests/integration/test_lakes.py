@@ -18,7 +18,7 @@ from bedrock_async_etl.destinations.delta import newest_versions, upsert
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
-from bedrock_async_invokes.records import SCHEMA
+from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
@@ -134,8 +134,8 @@ def invocations(first: int, last: int, status: str) -> pa.Table:
         "submit_date": pc.cast(days, pa.date32()),
         "observed_at": pa.repeat(pa.scalar(NOW, pa.timestamp("us", "UTC")), len(numbers)),
     }
-    nothing = {field.name: pa.nulls(len(numbers), field.type) for field in SCHEMA}
-    return pa.table(nothing | columns, SCHEMA)
+    nothing = {field.name: pa.nulls(len(numbers), field.type) for field in ASYNC_INVOKES.schema}
+    return pa.table(nothing | columns, ASYNC_INVOKES.schema)
 
 
 def test_an_upsert_of_ten_thousand_rows_into_a_million_touches_their_dates_alone(
@@ -158,8 +158,8 @@ def test_an_upsert_of_older_versions_changes_nothing(tmp_path: Path) -> None:
     newest = invocations(0, 4, "Completed")
     write_deltalake(tmp_path, newest, partition_by=["submit_date"])
     older = invocations(0, 4, "InProgress").set_column(
-        SCHEMA.get_field_index("observed_at"),
-        SCHEMA.field("observed_at"),
+        ASYNC_INVOKES.schema.get_field_index("observed_at"),
+        ASYNC_INVOKES.schema.field("observed_at"),
         pa.repeat(pa.scalar(NOW - timedelta(seconds=1), pa.timestamp("us", "UTC")), 4),
     )
     upsert(DeltaTable(tmp_path), older)

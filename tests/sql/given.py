@@ -9,9 +9,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 
 HERE = Path(__file__).parent
 AS_OF = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -55,8 +55,8 @@ def make_tables(scenario: str) -> dict[str, pa.Table]:
     observed_at = VANISHED_AT if any("vanished" in arn for arn in arns) else AS_OF
     return {
         "async_invokes": to_table(page_of(summaries), observed_at),
-        "extract_runs": pa.Table.from_pylist(runs, RUNS_SCHEMA),
-        "vanished_invokes": pa.Table.from_pylist(vanished, VANISHED_SCHEMA),
+        "extract_runs": pa.Table.from_pylist(runs, EXTRACT_RUNS.schema),
+        "vanished_invokes": pa.Table.from_pylist(vanished, VANISHED_INVOKES.schema),
     }
 
 

@@ -8,10 +8,10 @@ from sqlglot import exp
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.failure_messages import CATEGORIES, category_of
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
-from bedrock_async_invokes.reports import RUNS_SCHEMA, VANISHED_SCHEMA
 from tests.copies import query
 from tests.sql.given import AS_OF, HERE, read_csv, store
 
@@ -48,8 +48,8 @@ def failed(tmp_path: Path) -> DuckDBDestination:
     database = store(
         tmp_path / "failed.duckdb",
         async_invokes=to_table(page_of(summaries), AS_OF),
-        extract_runs=RUNS_SCHEMA.empty_table(),
-        vanished_invokes=VANISHED_SCHEMA.empty_table(),
+        extract_runs=EXTRACT_RUNS.schema.empty_table(),
+        vanished_invokes=VANISHED_INVOKES.schema.empty_table(),
     )
     return DuckDBDestination(database)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from tests.copies import Row, rows_so_far
 from tests.plain_rows import COMPARED
 

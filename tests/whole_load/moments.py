@@ -12,8 +12,8 @@ from dlt.extract.storage import ExtractStorage
 from dlt.load.load import Load
 from dlt.normalize.normalize import Normalize
 
-from bedrock_async_invokes import calls
-from bedrock_async_invokes.extraction import Extraction
+from bedrock_async_invokes import client
+from bedrock_async_invokes.run import Extraction
 
 CONNECTION: Final = duckdb.DuckDBPyConnection
 
@@ -29,7 +29,7 @@ class Moment(NamedTuple):
 
 
 MOMENTS: Final = {
-    "a page is parsed": Moment(calls, "parse_page", 8),
+    "a page is parsed": Moment(client, "parse_page", 8),
     "progress is put into the state": Moment(Extraction, "_save_progress", 3),
     "a package is extracted": Moment(ExtractStorage, "commit_new_load_package", 3),
     "a package is normalized": Moment(Normalize, "run", 3),

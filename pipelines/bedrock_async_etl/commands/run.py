@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bedrock_async_etl.load import RunResult
-    from bedrock_async_invokes.reports import ScopeReport
+    from bedrock_async_invokes.columns import ScopeReport
 
 EXAMPLES: Final = """\
 # The caller's account and region, into bedrock_async.duckdb

@@ -12,7 +12,7 @@ import fsspec
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_invokes.reports import describe
+from bedrock_async_invokes.errors import describe
 
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Longer than a letter, which would be a drive of Windows."""

@@ -8,7 +8,7 @@ from bedrock_async_etl.commands.run import print_result
 from bedrock_async_etl.console import MAX_ROWS, error_console, output_console, plain_table
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import Logs, log_event
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.columns import ScopeReport
 from tests.conftest import NOW, REGION
 
 

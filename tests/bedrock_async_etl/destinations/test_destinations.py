@@ -25,6 +25,7 @@ from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.options import DESTINATIONS
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, stored_rows
@@ -95,7 +96,10 @@ def test_a_merge_that_fails_halfway_leaves_the_rows_as_they_were(
 
 def leave_a_package(database: Path) -> None:
     """What a run leaves that is killed just before it writes to the database."""
-    with DuckDBDestination(database).load_session() as session, new_extraction() as extraction:
+    with (
+        DuckDBDestination(database).load_session() as session,
+        new_extraction(LoadOptions()) as extraction,
+    ):
         settled = settle(session.pipeline, session.working_directory)
         pipeline = settled.pipeline
         pipeline.set_local_state_val(BUILDS_ON, settled.version)

@@ -20,6 +20,7 @@ from bedrock_async_etl.load import load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
@@ -208,7 +209,7 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
 ) -> None:
     load(lake)
     listed.advance(timedelta(hours=9))
-    with lake.load_session() as session, new_extraction() as extraction:
+    with lake.load_session() as session, new_extraction(LoadOptions()) as extraction:
         settled = settle(session.pipeline, session.working_directory)
         settled.pipeline.set_local_state_val(BUILDS_ON, settled.version)
         settled.pipeline.extract(session.with_write_hints(extraction_source(extraction)))

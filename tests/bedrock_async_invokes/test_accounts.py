@@ -7,8 +7,9 @@ import dlt
 import pytest
 
 from bedrock_async_invokes import bedrock_async_invokes, new_extraction
+from bedrock_async_invokes.accounts import find_accounts
 from bedrock_async_invokes.errors import OptionError, ScopeError
-from bedrock_async_invokes.scopes import find_accounts
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
@@ -18,7 +19,10 @@ MEMBER, OTHER, SUSPENDED = "222233334444", "444455556666", "777788889999"
 
 
 def roles_found(name: str = "reader", role_arns: tuple[str, ...] = ()) -> list[str | None]:
-    return [account.role_arn for account in find_accounts(role_arns, 1, name)]
+    return [
+        account.role_arn
+        for account in find_accounts(LoadOptions(role_arns=list(role_arns), organization_role=name))
+    ]
 
 
 def role_in(account: str, name: str = "reader", partition: str = "aws") -> str:
@@ -85,7 +89,7 @@ def test_a_role_s_own_arn_wins_in_the_caller_s_account(
     for account in (ACCOUNT, MEMBER):
         organization.has(account)
     bedrock.refuse_role(mine := role_in(ACCOUNT, "mine"))
-    with new_extraction(role_arns=[mine], organization_role="reader") as extraction:
+    with new_extraction(LoadOptions(role_arns=[mine], organization_role="reader")) as extraction:
         list(extraction.batches({}))
     assert [(report.account_id, report.outcome) for report in extraction.reports] == [
         (ACCOUNT, "failed"),
@@ -134,7 +138,7 @@ def test_an_organization_that_does_not_answer_is_told_in_one_line(
     bedrock: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", "http://127.0.0.1:9")
-    monkeypatch.setattr("bedrock_async_invokes.scopes.ATTEMPTS_PER_CALL", 1)
+    monkeypatch.setattr("bedrock_async_invokes.accounts.ATTEMPTS_PER_CALL", 1)
     with pytest.raises(ScopeError, match="accounts: EndpointConnectionError: "):
         roles_found()
 
@@ -144,7 +148,7 @@ def test_what_is_not_a_role_s_name_is_refused_before_any_call(
     organization: Organization, name: str
 ) -> None:
     with pytest.raises(OptionError, match=f"Not a role's name: '{name}'"):
-        new_extraction(organization_role=name)
+        new_extraction(LoadOptions(organization_role=name))
     assert organization.tokens == []
 
 

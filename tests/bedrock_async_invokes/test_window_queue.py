@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedrock_async_invokes.chain import Reading
-from bedrock_async_invokes.reader import Piece, ScopeReader
-from bedrock_async_invokes.records import TIMESTAMP
+from bedrock_async_invokes.columns import TIMESTAMP
+from bedrock_async_invokes.listing import Reading
+from bedrock_async_invokes.window_queue import Piece, WindowQueue
 from bedrock_async_invokes.windows import Plan, Window
 
 PAGE = 3
@@ -50,25 +50,25 @@ def read(piece: Piece, submitted: list[int]) -> Reading:
 @contextmanager
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bedrock_async_invokes.reader.PAGE_SIZE", PAGE)
+        patch.setattr("bedrock_async_invokes.window_queue.PAGE_SIZE", PAGE)
         yield
 
 
-def picked(reader: ScopeReader, *, has_room: bool = True) -> list[Piece]:
+def picked(queue: WindowQueue, *, has_room: bool = True) -> list[Piece]:
     pieces = []
-    while piece := reader.pick(has_room=has_room):
+    while piece := queue.next_piece(has_room=has_room):
         pieces.append(piece)
     return pieces
 
 
-def past_the_head(submitted: list[int]) -> ScopeReader:
-    """A reader that knows the newest page, and has given out the oldest one."""
-    reader = ScopeReader(FIRST_LOAD, 4)
+def past_the_head(submitted: list[int]) -> WindowQueue:
+    """A queue that knows the newest page, and has given out the oldest one."""
+    queue = WindowQueue(FIRST_LOAD, 4)
     for _ in range(2):
-        [piece] = picked(reader)
-        reader.take(piece, read(piece, submitted))
-    reader.give()
-    return reader
+        [piece] = picked(queue)
+        queue.add_result(piece, read(piece, submitted))
+    queue.next_reading()
+    return queue
 
 
 def rows_of(readings: list[Reading]) -> list[int]:
@@ -85,70 +85,70 @@ def test_every_row_is_given_out_once_and_in_order(
 ) -> None:
     """In whatever order the pieces come back, and however many are under way."""
     with small_pages():
-        reader = ScopeReader(FIRST_LOAD, threads)
+        queue = WindowQueue(FIRST_LOAD, threads)
         under_way: list[Piece] = []
         given_out: list[Reading] = []
         while True:
-            while len(under_way) < threads and (piece := reader.pick(has_room=True)):
+            while len(under_way) < threads and (piece := queue.next_piece(has_room=True)):
                 under_way.append(piece)
-            assert reader.under_way == len(under_way)
-            if reader.is_ready:
-                if (reading := reader.give()) is None:
+            assert queue.under_way == len(under_way)
+            if queue.is_ready:
+                if (reading := queue.next_reading()) is None:
                     break
                 given_out.append(reading)
                 continue
             piece = under_way.pop(data.draw(st.integers(0, len(under_way) - 1)))
-            reader.take(piece, read(piece, submitted))
+            queue.add_result(piece, read(piece, submitted))
     assert rows_of(given_out) == submitted
     edges = [edge for each in given_out for edge in (each.window.start, each.window.end)]
     assert edges[0] is None
     assert edges[-1] is None
     assert edges[1:-1:2] == edges[2:-1:2]
-    assert reader.bytes_held == 0
+    assert queue.bytes_held == 0
 
 
 def test_the_newest_page_is_asked_for_first_and_alone() -> None:
-    reader = ScopeReader(FIRST_LOAD, 8)
-    [newest] = picked(reader)
+    queue = WindowQueue(FIRST_LOAD, 8)
+    [newest] = picked(queue)
     assert (newest.newest_first, newest.max_pages) == (True, 1)
-    assert not reader.is_ready
+    assert not queue.is_ready
 
 
 def test_without_room_only_what_is_given_out_next_is_read() -> None:
     submitted = list(range(1_000))
     with small_pages():
-        reader = past_the_head(submitted)
-        [first] = picked(reader, has_room=False)
+        queue = past_the_head(submitted)
+        [first] = picked(queue, has_room=False)
         assert first.window.start == PAGE - 1
-        assert len(picked(reader)) > 3
+        assert len(picked(queue)) > 3
 
 
 def test_what_was_read_and_not_given_out_is_counted() -> None:
     with small_pages():
-        reader = ScopeReader(FIRST_LOAD, 4)
-        [newest] = picked(reader)
-        reader.take(newest, read(newest, [1, 2]))
-        assert reader.bytes_held == 2 * 8
-        reader.give()
-        assert reader.bytes_held == 0
+        queue = WindowQueue(FIRST_LOAD, 4)
+        [newest] = picked(queue)
+        queue.add_result(newest, read(newest, [1, 2]))
+        assert queue.bytes_held == 2 * 8
+        queue.next_reading()
+        assert queue.bytes_held == 0
 
 
 def test_behind_a_failure_nothing_is_read_or_given_out() -> None:
     submitted = list(range(1_000))
     with small_pages():
-        reader = past_the_head(submitted)
-        first, failed, *others = picked(reader)[:4]
-        reader.take(failed, ValueError("broken"))
+        queue = past_the_head(submitted)
+        first, failed, *others = picked(queue)[:4]
+        queue.add_result(failed, ValueError("broken"))
         for piece in (first, *others):
-            reader.take(piece, read(piece, submitted))
+            queue.add_result(piece, read(piece, submitted))
         given_out: list[Reading] = []
         while first.window.end not in (each.window.end for each in given_out):
-            given_out += [reading] if (reading := reader.give()) else []
-            for piece in picked(reader):
-                reader.take(piece, read(piece, submitted))
+            given_out += [reading] if (reading := queue.next_reading()) else []
+            for piece in picked(queue):
+                queue.add_result(piece, read(piece, submitted))
         with pytest.raises(ValueError, match="broken"):
-            reader.give()
-        assert picked(reader) == []
+            queue.next_reading()
+        assert picked(queue) == []
     assert rows_of(given_out) == [row for row in submitted if row in first.window]
 
 
@@ -157,24 +157,24 @@ def test_an_empty_stretch_is_crossed_in_few_calls() -> None:
     submitted = [*range(100), *range(1_000_000, 1_000_100)]
     threads = 8
     with small_pages():
-        reader = ScopeReader(FIRST_LOAD, threads)
+        queue = WindowQueue(FIRST_LOAD, threads)
         under_way = deque[Piece]()
         calls_in_between = 0
         while True:
-            while len(under_way) < threads and (piece := reader.pick(has_room=True)):
+            while len(under_way) < threads and (piece := queue.next_piece(has_room=True)):
                 under_way.append(piece)
-            if reader.is_ready:
-                if reader.give() is None:
+            if queue.is_ready:
+                if queue.next_reading() is None:
                     break
                 continue
             piece = under_way.popleft()
             calls_in_between += not rows_of([reading := read(piece, submitted)])
-            reader.take(piece, reading)
+            queue.add_result(piece, reading)
     assert calls_in_between <= 3 * threads
 
 
 def test_an_empty_window_asks_for_nothing() -> None:
-    reader = ScopeReader(Plan((), Window(5, 5), None), 4)
-    assert reader.pick(has_room=True) is None
-    assert reader.is_ready
-    assert reader.give() is None
+    queue = WindowQueue(Plan((), Window(5, 5), None), 4)
+    assert queue.next_piece(has_room=True) is None
+    assert queue.is_ready
+    assert queue.next_reading() is None

@@ -1,12 +1,30 @@
-"""What an observer is told of a run."""
+"""One run of each scope: what becomes of its progress, and what an observer sees of it."""
 
 from datetime import timedelta
 from typing import Any
 
 from bedrock_async_invokes import new_extraction
-from bedrock_async_invokes.reports import ScopeReport
+from bedrock_async_invokes.accounts import find_accounts
+from bedrock_async_invokes.columns import ScopeReport
+from bedrock_async_invokes.options import LoadOptions
+from bedrock_async_invokes.read_ahead import ReadAhead
+from bedrock_async_invokes.run import RunContext, ScopeRun
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
+
+OPTIONS = LoadOptions(role_arns=["arn:aws:iam::444455556666:role/reader"])
+
+
+def test_a_scope_that_cannot_be_entered_keeps_its_progress(bedrock: Control) -> None:
+    _, role = find_accounts(OPTIONS)
+    state: dict[str, Any] = {}
+    run = ScopeRun(role, "no region at all", RunContext(OPTIONS), lambda scope: state[scope])
+    state |= {str(run.scope): {"submitted_through": 1}}
+    assert list(run.tables(ReadAhead(1, [run]))) == []
+    run.save_progress(state)
+    assert state == {str(run.scope): {"submitted_through": 1}}
+    assert run.report.outcome == "failed"
+    assert str(run.report.error).startswith("ScopeError: The endpoint cannot be used")
 
 
 class Recorder:
@@ -33,7 +51,8 @@ def test_an_observer_is_told_of_each_scope_and_slice(bedrock: Control) -> None:
     bedrock.populate(ACCOUNT, REGION, 700, NOW - timedelta(days=1), NOW)
     bedrock.populate(ACCOUNT, "eu-west-1", 300, NOW - timedelta(days=1), NOW)
     recorder = Recorder()
-    with new_extraction([REGION, "eu-west-1"], concurrency=1, observer=recorder) as extraction:
+    options = LoadOptions(regions=[REGION, "eu-west-1"], concurrency=1)
+    with new_extraction(options, observer=recorder) as extraction:
         while not extraction.is_finished:
             list(extraction.batches({}, 600))
     assert [told for told in recorder.told if told[0] != "scope started"] == [

@@ -3,8 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from bedrock_async_invokes.masking import masked
-from bedrock_async_invokes.reports import describe
+from bedrock_async_invokes.errors import describe, masked
 
 TOKEN = "IQoJb3JpZ2luX2VjEA/" + "aB3+/" * 60 + "=="
 

@@ -8,31 +8,39 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+import time_machine
 from botocore.config import Config
 
-from bedrock_async_invokes.calls import Tally
-from bedrock_async_invokes.chain import Reading
-from bedrock_async_invokes.listing import Listing
-from bedrock_async_invokes.pace import Pace
-from bedrock_async_invokes.reports import ScopeReport, describe
-from bedrock_async_invokes.scope_run import SCOPE_ERRORS
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.load import load
+from bedrock_async_invokes.client import Client, ServiceClock, http_session
+from bedrock_async_invokes.columns import ScopeReport
+from bedrock_async_invokes.errors import describe
+from bedrock_async_invokes.listing import Listing, Reading
+from bedrock_async_invokes.run import SCOPE_ERRORS
 from bedrock_async_invokes.scopes import Scope
-from bedrock_async_invokes.service_clock import ServiceClock
 from bedrock_async_invokes.windows import Window
+from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import query
 from tests.hostile import Answer, HostileBedrock, answer, page, summary
 
 GOOD = page(summary(1))
 TRIES = 7
 """A first one, and those that take a broken chain up again."""
-SESSION = boto3.Session()
+CORE = botocore.session.Session()
+SESSION = boto3.Session(botocore_session=CORE)
 """One for all: reading the service's model is most of the price of a client."""
 MODULES = "bedrock_async_invokes"
+MINUTE = timedelta(minutes=1)
 
 
 class Impatient(threading.Event):
@@ -52,11 +60,9 @@ def listing_of(service: HostileBedrock, read_timeout: float = 5) -> Listing:
         config=Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout),
     )
     stopping = Impatient()
-    tally = Tally(ScopeReport("run", ACCOUNT, REGION, started_at=NOW))
-    clock = ServiceClock()
-    clock.watch(client)
-    scope = Scope(ACCOUNT, REGION)
-    return Listing(client, scope, tally, clock, Pace(stopping), "keep", stopping)
+    report = ScopeReport("run", ACCOUNT, REGION, started_at=NOW)
+    own = Client(client, http_session(client, CORE), report, stopping)
+    return Listing(own, Scope(ACCOUNT, REGION), "keep", stopping)
 
 
 @contextmanager
@@ -78,7 +84,7 @@ def read(given: Answer | Callable[[int], Answer], **options: Any) -> tuple[Readi
         except SCOPE_ERRORS as error:
             outcome = describe(error)
         finally:
-            listing.close()
+            listing.client.close()
         return outcome, service.calls[REGION]
 
 
@@ -218,7 +224,7 @@ def drip(service: HostileBedrock, head: bytes, again: bytes) -> Iterator[bytes]:
 def test_an_answer_that_trickles_in_is_given_up(
     monkeypatch: pytest.MonkeyPatch, head: bytes, again: bytes
 ) -> None:
-    monkeypatch.setattr(f"{MODULES}.answers.CALL_SECONDS", 0.5)
+    monkeypatch.setattr(f"{MODULES}.client.CALL_SECONDS", 0.5)
     with answering(lambda *_: drip(service, head, again)) as service:
         listing = listing_of(service)
         with pytest.raises(SCOPE_ERRORS) as raised:
@@ -237,7 +243,7 @@ def test_an_answer_that_stops_in_the_middle_is_asked_for_again() -> None:
 
     with answering(lambda _, number: stall(number)) as service:
         listing = listing_of(service, read_timeout=2)
-        listing.tally.add(pages=1)  # Not silent from the beginning.
+        listing.client.count(pages=1)  # Not silent from the beginning.
         assert listing.read(Window()).table.num_rows == 1
         assert service.calls == {REGION: 2}
 
@@ -275,7 +281,7 @@ def test_ever_new_tokens_without_headway_end(
 def test_rows_that_no_window_can_be_cut_between_end(
     monkeypatch: pytest.MonkeyPatch, time: str | None
 ) -> None:
-    monkeypatch.setattr(f"{MODULES}.chain.TIED_BYTES", 10_000)
+    monkeypatch.setattr(f"{MODULES}.listing.TIED_BYTES", 10_000)
     line, calls = read(
         lambda number: answer(page(summary(number, submitTime=time), token=f"t{number}")),
         max_pages=1,
@@ -316,7 +322,7 @@ def test_rows_in_disorder_are_read_to_the_end_before_a_window_is_cut() -> None:
 HUGE = """
 import resource, sys
 sys.path.insert(0, {root!r})
-from tests.bedrock_async_invokes.test_hostile_answers import listing_of, describe, SCOPE_ERRORS
+from tests.bedrock_async_invokes.test_client import listing_of, describe, SCOPE_ERRORS
 from bedrock_async_invokes.windows import Window
 from tests.hostile import HostileBedrock
 service = HostileBedrock(lambda *_: b"")
@@ -363,3 +369,55 @@ def test_memory_does_not_grow_with_a_page(given: bytes, line: str | None) -> Non
     *told, megabytes = result.stdout.splitlines()
     assert told == ([line] if line else [])
     assert float(megabytes) < 150
+
+
+def test_a_run_is_dated_by_the_service_where_this_machines_clock_is_off(
+    bedrock: Control, database: Path
+) -> None:
+    """The local Bedrock's clock stands months before this machine's."""
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW - MINUTE)
+    load(DuckDBDestination(database))
+    times = "started_at, finished_at from bedrock.extract_runs"
+    observed = query(database, "select observed_at from bedrock.async_invokes")
+    assert all(
+        abs(time - NOW) < MINUTE for row in query(database, f"select {times}") for time in row
+    )
+    assert all(abs(time - NOW) < MINUTE for (time,) in observed)
+
+
+def clock_after(date: str | None) -> ServiceClock:
+    clock = ServiceClock()
+    clock.compare({"headers": {"Date": date} if date else {}})
+    return clock
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", "Mon, 99 Foo 2026 25:61:61 GMT"])
+def test_an_answer_without_a_time_leaves_the_local_clock(date: str | None) -> None:
+    local = datetime(2026, 1, 1, tzinfo=UTC)
+    assert clock_after(date).at(local) == local
+
+
+@pytest.mark.parametrize(("seconds_off", "is_taken"), [(0, False), (-3, False), (-7, True)])
+def test_a_difference_that_headers_cannot_tell_is_none(seconds_off: int, is_taken: bool) -> None:
+    date = datetime.now(UTC) + timedelta(seconds=seconds_off)
+    clock = clock_after(f"{date:%a, %d %b %Y %H:%M:%S} GMT")
+    local = datetime(2026, 1, 1, tzinfo=UTC)
+    assert (clock.at(local) != local) == is_taken
+
+
+def test_what_is_read_later_is_not_put_before_what_was_read_earlier() -> None:
+    """Both are answered in one second of the service, the later one sooner read."""
+    date = "Tue, 31 Mar 2026 12:00:00 GMT"
+    with time_machine.travel(NOW - MINUTE, tick=False) as local:
+        earlier = clock_after(date)
+        local.shift(0.9)
+        read_earlier = earlier.now()
+        later = clock_after(date)
+        local.shift(0.1)
+        assert read_earlier <= later.now()
+
+
+def test_a_clock_beyond_the_last_year_is_none() -> None:
+    """The answer came in the last second that can be told; now it is an hour later."""
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert clock_after("Fri, 31 Dec 9999 23:59:59 GMT").at(later) == later

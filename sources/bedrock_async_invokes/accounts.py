@@ -1,0 +1,286 @@
+"""Accounts to read: the caller's, those of roles and of an organization, with their clients."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final
+
+import boto3
+import botocore.session
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import OptionError, ScopeError, describe
+from .options import LoadOptions, role_parts
+from .roles import RoleCredentials, RoleProvider, role_session, use_regional_sts
+
+ALL_REGIONS: Final = "all"
+UNKNOWN_ACCOUNT: Final = "unknown"
+MAKING_CLIENTS: Final = threading.Lock()
+BEARER_TOKEN: Final = "AWS_BEARER_TOKEN_BEDROCK"
+
+CONNECT_TIMEOUT_SECONDS: Final = 5
+READ_TIMEOUT_SECONDS: Final = 15
+"""A page of 1,000 invocations takes well under a second; a call that hangs is repeated."""
+ATTEMPTS_PER_CALL: Final = 5
+"""Attempts of botocore at one call."""
+
+REFUSALS: Final = {
+    "AccessDeniedException": "organizations:ListAccounts is denied. Allow it, and call it from the "
+    "organization's management account or from a delegated administrator.",
+    "AWSOrganizationsNotInUseException": "the caller's account is not in an organization. Name "
+    "each role by its ARN instead, with role_arns.",
+}
+"""Reason and remedy by error code."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account to read: the caller's own, or that of a role."""
+
+    make_session: Callable[[], boto3.Session]
+    """A thousand sessions take seconds, so each is made when it is needed."""
+    core: botocore.session.Session
+    """The caller's configuration of connections."""
+    connections: int
+    home_region: str
+    """Region of the endpoints of STS and AWS Organizations."""
+    role_arn: str | None = None
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """The session of all clients of the account."""
+        return self.make_session()
+
+    @property
+    def partition(self) -> str:
+        """Partition of AWS: `aws`, `aws-us-gov`, `aws-cn` or another."""
+        if self.role_arn:
+            return role_parts(self.role_arn)[0]
+        return str(self.session.get_partition_for_region(self.home_region))
+
+    @property
+    def default_region(self) -> str | None:
+        """The region of the session."""
+        return _default_region(self.session)
+
+    def client(self, region: str) -> BaseClient:
+        """A Bedrock Runtime client, with SigV4 wherever there are credentials.
+
+        An API key in the environment would otherwise win over a role's credentials, and load the
+        rows of one account under another.
+        """
+        signature = {"signature_version": "v4"} if self.session.get_credentials() else {}
+        client = self._make_client(
+            "bedrock-runtime", region, max_pool_connections=self.connections, **signature
+        )
+        with MAKING_CLIENTS:
+            client.can_paginate("list_async_invokes")  # Else each thread would load the paginators.
+        return client
+
+    @property
+    def claimed_id(self) -> str:
+        """The account in the role's ARN, or `unknown`; makes no call."""
+        return role_parts(self.role_arn)[1] if self.role_arn else UNKNOWN_ACCOUNT
+
+    @cached_property
+    def account_id(self) -> str:
+        """The 12 digits, or `unknown` if STS cannot be reached.
+
+        From the role's ARN, the credentials, or GetCallerIdentity, which needs no permission.
+        Invalid credentials show in the first call that needs them.
+        """
+        credentials = None if self.role_arn else self.session.get_credentials()
+        if credentials is None:
+            return self.claimed_id
+        try:
+            return str(credentials.account_id or self._caller_account())
+        except (BotoCoreError, ClientError):
+            return UNKNOWN_ACCOUNT
+
+    @property
+    def known_id(self) -> str:
+        """The 12 digits; raises `ScopeError` if the account is unknown."""
+        if self.account_id == UNKNOWN_ACCOUNT:
+            raise ScopeError(
+                "The caller's account is unknown, but a shard or an organization's roles depend on "
+                "it. Use credentials for which `aws sts get-caller-identity` works."
+            )
+        return self.account_id
+
+    def active_members(self) -> list[str]:
+        """Ids of the active accounts of the account's organization; raises `ScopeError`."""
+        try:
+            organizations = self._make_client("organizations", self.home_region)
+            pages = organizations.get_paginator("list_accounts").paginate()
+            return [each["Id"] for page in pages for each in page["Accounts"] if _is_active(each)]
+        except ClientError as error:
+            reason = REFUSALS.get(error.response["Error"]["Code"]) or describe(error)
+        except BotoCoreError as error:
+            reason = describe(error)
+        raise ScopeError(f"Cannot list the organization's accounts: {reason}")
+
+    def sts(self) -> BaseClient:
+        """A client of STS, in the account's partition of AWS and home region."""
+        return self._new_client("sts", self.home_region, None)
+
+    def _caller_account(self) -> str:
+        quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
+        sts = self._new_client("sts", self.home_region, quick)
+        return str(sts.get_caller_identity()["Account"])
+
+    def _make_client(self, service: str, region: str, **config: Any) -> BaseClient:
+        bounded = Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS_PER_CALL},
+            **config,
+        )
+        return self._new_client(service, region, bounded)
+
+    def _new_client(self, service: str, region: str, config: Config | None) -> BaseClient:
+        """Sessions are not safe for threads, and those of roles share a loader."""
+        with MAKING_CLIENTS:
+            client: BaseClient = self.session.client(service, region_name=region, config=config)
+        credentials = self.session.get_credentials()
+        if isinstance(credentials, RoleCredentials):
+            credentials.renew_for(client)
+        return client
+
+
+def find_accounts(options: LoadOptions) -> list[Account]:
+    """The caller's account, one more for each role, and those of an organization.
+
+    Raises `OptionError` for roles that no caller can assume together, `ScopeError` if there are no
+    credentials at all, or the organization cannot be read.
+    """
+    role_arns = list(dict.fromkeys(options.role_arns or ()))
+    hub_arns = [options.hub_role_arn] if options.hub_role_arn else []
+    partition = _only_partition([*hub_arns, *role_arns])
+    core = botocore.session.get_session()
+    use_regional_sts(core)
+    needs_keys = bool(hub_arns or role_arns) or options.organization_role is not None
+    session = _caller_session(core, needs_keys=needs_keys)
+    home = _home_region(core, (_default_region(session), *(options.regions or ())), partition)
+    caller = Account(lambda: session, core, options.concurrency, home)
+    hub = next(iter(_accounts_of_roles(hub_arns, caller, options)), caller)
+    roles = [*role_arns, *_organization_roles(caller, hub, options)]
+    others = [role_arn for role_arn in roles if role_arn != hub.role_arn]
+    found = [caller, hub] if hub.role_arn in roles else [caller]
+    return [*found, *_accounts_of_roles(others, hub, options)]
+
+
+def _only_partition(role_arns: Sequence[str]) -> str | None:
+    """The partition of AWS of the roles; None without roles."""
+    partitions = list(dict.fromkeys(role_parts(role_arn)[0] for role_arn in role_arns))
+    if len(partitions) > 1:
+        raise OptionError(
+            f"There are roles of several partitions of AWS ({', '.join(partitions)}), and no "
+            "caller's credentials are valid in two of them: run once for each."
+        )
+    return partitions[0] if partitions else None
+
+
+def _home_region(
+    core: botocore.session.Session, regions: Sequence[str | None], partition: str | None
+) -> str:
+    """The first of the regions that is in the partition of the roles.
+
+    Without roles, the last region has the partition: the session's own comes before the others.
+    """
+    named = [region for region in regions if region not in (None, ALL_REGIONS)]
+    known = region_partitions(core)
+    partition = partition or (known.get(named[-1]) if named else None)
+    fitting = [region for region in named if region in known and known[region] == partition]
+    return fitting[0] if fitting else _first_region(core, partition or "aws")
+
+
+def _caller_session(core: botocore.session.Session, *, needs_keys: bool) -> boto3.Session:
+    """A session with the caller's credentials; an API key is enough if no role is assumed."""
+    try:
+        session = boto3.Session(botocore_session=core)
+        credentials = session.get_credentials()
+    except BotoCoreError as error:
+        raise ScopeError(f"The AWS credentials cannot be read: {error}") from error
+    if credentials is None and (needs_keys or BEARER_TOKEN not in os.environ):
+        raise ScopeError(
+            "No AWS credentials found. Set AWS_PROFILE, log in with `aws sso login`, export "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is attached."
+        )
+    return session
+
+
+def _organization_roles(caller: Account, hub: Account, options: LoadOptions) -> list[str]:
+    """ARNs of roles in the accounts that nothing else leads to; the hub's own is read by itself.
+
+    An organization's management account usually lacks the role that all others have.
+    """
+    if options.organization_role is None:
+        return []
+    reached = {caller.known_id, *(role_parts(each)[1] for each in options.role_arns or ())}
+    return [
+        hub.role_arn
+        if hub.role_arn and account_id == hub.claimed_id
+        else f"arn:{hub.partition}:iam::{account_id}:role/{options.organization_role}"
+        for account_id in hub.active_members()
+        if account_id not in reached
+    ]
+
+
+def _is_active(account: Mapping[str, Any]) -> bool:
+    """AWS replaces `Status` by `State`, which an older boto3 does not pass on."""
+    state = account.get("State") or account.get("Status")
+    if state is None:
+        raise ScopeError(
+            f"AWS Organizations did not return the state of account {account['Id']}: this boto3 is "
+            "too old for it, see `pip install --upgrade boto3`."
+        )
+    return bool(state == "ACTIVE")
+
+
+def _accounts_of_roles(
+    role_arns: Sequence[str], assumer: Account, options: LoadOptions
+) -> list[Account]:
+    """One STS client and one loader serve all of them."""
+    if not role_arns:
+        return []
+    sts, loader = assumer.sts(), assumer.core.get_component("data_loader")
+    return [
+        Account(
+            partial(role_session, RoleProvider(sts, role_arn, options), loader),
+            assumer.core,
+            assumer.connections,
+            assumer.home_region,
+            role_arn,
+        )
+        for role_arn in role_arns
+    ]
+
+
+def _default_region(session: boto3.Session) -> str | None:
+    return session.region_name or os.environ.get("AWS_REGION")
+
+
+def region_partitions(session: boto3.Session | botocore.session.Session) -> dict[str, str]:
+    """The partition of each region.
+
+    STS is in every region, and its model is small; Bedrock's list lags behind the service.
+    """
+    return {
+        region: partition
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("sts", partition)
+    }
+
+
+def _first_region(core: botocore.session.Session, partition: str) -> str:
+    """The region of a partition's global services."""
+    described = core.get_component("data_loader").load_data("partitions")["partitions"]
+    regions = {each["id"]: each["outputs"]["implicitGlobalRegion"] for each in described}
+    if partition not in regions:
+        choices = ", ".join(regions)
+        raise OptionError(f"Unknown partition of AWS: {partition}. It is one of {choices}.")
+    return str(regions[partition])

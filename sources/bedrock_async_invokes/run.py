@@ -1,0 +1,545 @@
+"""One run: the dlt source, the extraction of all scopes, and the run of each scope."""
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from importlib import metadata
+from itertools import islice
+from typing import Any, Final, Literal, Protocol, Self
+
+import dlt
+import pyarrow as pa
+from botocore.exceptions import BotoCoreError, ClientError
+from dlt.sources import DltResource
+
+from .accounts import Account
+from .client import COMPUTING, Client, ServiceClock, http_session
+from .columns import ASYNC_INVOKES, EXTRACT_RUNS, LOAD_ID, VANISHED_INVOKES, ScopeReport, Table
+from .errors import ForeignPage, ListingError, ScopeError, UnreadableInvocation, describe
+from .listing import Listing, Reading
+from .options import LoadOptions, options_of, signature_of
+from .progress import Progress, Stored
+from .read_ahead import Call, ReadAhead
+from .scopes import Quarantine, Scope, find_scopes, separate
+from .window_queue import Piece, WindowQueue
+from .windows import Plan, Window, to_microseconds, to_time
+
+NAME: Final = "bedrock_async_invokes"
+"""Name of the source, and its section in dlt's configuration."""
+
+SCOPE_ERRORS: Final = (
+    BotoCoreError,
+    ClientError,
+    ListingError,
+    ScopeError,
+    UnreadableInvocation,
+)
+"""Errors that fail one scope and leave the others alone."""
+
+CLOCKS_APART_US: Final = 24 * 3600 * 1_000_000
+"""Largest credible lead of a submitTime over the service's clock."""
+
+BATCH_ROWS: Final = 50_000
+BATCH_BYTES: Final = 50_000_000
+"""A table that dlt gets has one or the other, since each of them costs it some milliseconds."""
+SLICE_BYTES: Final = 150_000_000
+"""Limit of one load package, which wide rows reach before their number does."""
+
+MERGE: Final[dict[str, Any]] = {
+    "write_disposition": {"disposition": "merge", "strategy": "delete-insert"}
+}
+"""An upsert would leave duplicates behind when it is killed between its two statements."""
+
+CONTRACT: Final[Any] = {"tables": "evolve", "columns": "evolve", "data_type": "freeze"}
+"""New members of Bedrock's are in `extra`: a new table or column can only come from a newer version
+of this source. A value of another type is refused, since a destination would cast it."""
+
+
+class Observer(Protocol):
+    """Follows a run, for a progress bar or a log."""
+
+    def run_started(self, scopes: int) -> None:
+        """The number of scopes that will be read."""
+
+    def scope_started(self, report: ScopeReport) -> None:
+        """A scope is being read: its report counts up from now on. Called by any thread."""
+
+    def scope_read(self, report: ScopeReport, share: float) -> None:
+        """A `share` of a scope, in 0..1, was processed; an outcome makes its report final."""
+
+    def slice_read(self, rows: int) -> None:
+        """New and changed rows are handed over, and loaded before there are more."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """The facts that all scopes of a run share."""
+
+    options: LoadOptions
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    stored: Stored | None = None
+    observer: Observer | None = None
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def window(self) -> Window:
+        """The requested range; without a start, everything new or open before its end is read."""
+        return Window.between(self.options.since, self.options.until)
+
+    @property
+    def lag_us(self) -> int:
+        return self.options.lag_seconds * 1_000_000
+
+
+class ScopeRun:
+    """Reads one scope in threads of the read-ahead; `tables` processes its readings in order."""
+
+    def __init__(
+        self,
+        account: Account,
+        region: str,
+        context: RunContext,
+        stored_progress: Callable[[str], Mapping[str, Any]],
+    ) -> None:
+        self.scope = Scope(account.claimed_id, region)
+        self.report = ScopeReport(
+            context.run_id,
+            self.scope.account_id,
+            region,
+            started_at=datetime.now(UTC),
+            version=_version(),
+        )
+        self.progress = Progress(context.lag_us)
+        self.vanished: list[tuple[str, datetime]] = []
+        """ARN and time of open invocations that are listed no more, until progress is saved."""
+        self._account = account
+        self._context = context
+        self._stored_progress = stored_progress
+        self._clock = ServiceClock()
+        self._plan = Plan((), Window(), None)
+        self._moves_watermark = False
+        self._stored: Stored | None = None
+        self._is_started = False
+        self._is_entered = False
+        self._client: Client | None = None
+        self._listing: Listing | None = None
+        self._queue: WindowQueue | None = None
+        self._failure: Exception | None = None
+
+    @property
+    def bytes_held(self) -> int:
+        return self._queue.bytes_held if self._queue else 0
+
+    @property
+    def is_ready(self) -> bool:
+        return bool(self._failure) or bool(self._queue and self._queue.is_ready)
+
+    def next_call(self, *, has_room: bool) -> Call | None:
+        """The next call: first that which finds the scope's account, then those of its windows."""
+        if not self._is_started:
+            self._is_started = True
+            if self._context.observer:
+                self._context.observer.scope_started(self.report)
+            return self._open
+        if self._queue is None or self._listing is None:
+            return None
+        if self._queue.under_way >= self._listing.client.pace.useful_calls:
+            return None
+        piece = self._queue.next_piece(has_room=has_room)
+        return partial(self._read, self._listing, self._queue, piece) if piece else None
+
+    def next_reading(self) -> Reading | None:
+        """The next window that was read; raises the error with which the scope failed."""
+        if self._failure:
+            raise self._failure
+        assert self._queue is not None
+        return self._queue.next_reading()
+
+    def _open(self) -> Callable[[], None]:
+        try:
+            return partial(self._start_reading, self._find_listing())
+        except Exception as error:
+            return partial(setattr, self, "_failure", error)
+
+    def _find_listing(self) -> Listing:
+        """The scope's listing; if nothing else has the account, its newest page does."""
+        context, region = self._context, self.scope.region
+        try:
+            client = self._account.client(region)
+        except ValueError as error:
+            raise ScopeError(f"The endpoint cannot be used: {error}") from error
+        http = http_session(client, self._account.core)
+        self._client = Client(client, http, self.report, context.stopping)
+        self._clock = self._client.clock
+        self.scope = Scope(self._account.account_id, region)
+        messages = context.options.failure_message
+        listing = Listing(self._client, self.scope, messages, context.stopping)
+        if self.scope.is_known:
+            return listing
+        newest = listing.read(Window(), newest_first=True, max_pages=1)
+        self.scope = Scope(_only_account(newest.table, self.scope), region)
+        return Listing(self._client, self.scope, messages, context.stopping)
+
+    def _start_reading(self, listing: Listing) -> None:
+        context, window = self._context, self._context.window
+        self.report.account_id = self.scope.account_id
+        self.progress = Progress.from_state(self._stored_progress(str(self.scope)), context.lag_us)
+        self._plan = (
+            self.progress.plan(window.end) if window.start is None else Plan((), window, None)
+        )
+        self._listing = listing
+        self._queue = WindowQueue(self._plan, context.options.concurrency)
+        self._is_entered = True
+        self._moves_watermark = self._is_without_gap()
+        # Progress knows the rows of an ordinary increment, the destination any others.
+        is_increment = self._plan.settled_before is not None and self._moves_watermark
+        if not is_increment or self.progress.is_patchy:
+            self._stored = context.stored
+
+    def _is_without_gap(self) -> bool:
+        """A range moves the watermark if it leaves out nothing that may still become visible."""
+        start, settled_before = self._plan.forward.start, self.progress.settled_before
+        return start is None or (settled_before is not None and start <= settled_before)
+
+    def _read(self, listing: Listing, queue: WindowQueue, piece: Piece) -> Callable[[], None]:
+        try:
+            result: Reading | Exception = listing.read(
+                piece.window, newest_first=piece.newest_first, max_pages=piece.max_pages
+            )
+        except Exception as error:
+            result = error
+        return partial(queue.add_result, piece, result)
+
+    def tables(self, read_ahead: ReadAhead) -> Iterator[pa.Table]:
+        """New and changed rows, in order; a failure ends them and is in the report.
+
+        The watermark then stays at the end of the part that was read without a gap.
+        """
+        try:
+            while (reading := read_ahead.next_reading()) is not None:
+                with COMPUTING:
+                    table = self._changes(reading)
+                yield table
+                self._observe()
+            if self._moves_watermark and self._plan.forward.end is None:
+                self.progress.finish()
+        except SCOPE_ERRORS as error:
+            if isinstance(error, ForeignPage):
+                self._quarantine(Quarantine(error.rows, error.reason))
+            self._end("failed", describe(error))
+        else:
+            self._end("ok")
+        self._release()
+
+    def save_progress(self, state: MutableMapping[str, Any]) -> None:
+        """Bring `state` up to date; a scope that was not entered keeps its entry."""
+        if self._is_entered and self.scope.is_known:
+            state[str(self.scope)] = self.progress.to_state()
+
+    def _changes(self, reading: Reading) -> pa.Table:
+        """New and changed rows of a reading, without those of other scopes."""
+        self.progress.present_us = to_microseconds(self._clock.now()) + CLOCKS_APART_US
+        table, foreign = separate(reading.table, self.scope)
+        self._quarantine(foreign)
+        if self._moves_watermark:
+            self.progress.advance(table)
+        else:
+            self.progress.has_islands = True
+        changes = self.progress.changes(
+            reading.window, table, self._plan.settled_before, self._stored
+        )
+        self.report.rows_new += changes.new
+        self.report.rows_changed += changes.changed
+        self.report.vanished += len(changes.vanished)
+        self.vanished += [(arn, self._clock.now()) for arn in changes.vanished]
+        return changes.table
+
+    def _quarantine(self, foreign: Quarantine) -> None:
+        self.report.quarantined += foreign.rows
+        self.report.quarantine_reason = self.report.quarantine_reason or foreign.reason
+
+    def _observe(self) -> None:
+        report, through = self.report, self.progress.submitted_through
+        report.open_invocations = self.progress.open_invocations
+        report.submitted_through = None if through is None else to_time(through)
+        if self._context.observer:
+            share = 1.0 if report.outcome or not self._queue else self._queue.share_read
+            self._context.observer.scope_read(report, share)
+
+    def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
+        if self._client:
+            self._client.finish_counting()
+        report = self.report
+        report.outcome, report.error = outcome, error
+        if report.started_at:
+            report.started_at = self._clock.at(report.started_at)
+        report.finished_at = self._clock.now()
+        self._observe()
+
+    def _release(self) -> None:
+        """A thousand scopes are a thousand clients: their connections close with each scope."""
+        if self._client:
+            self._client.close()
+        self._client = self._listing = self._queue = None
+
+
+def _version() -> str | None:
+    try:
+        return metadata.version("bedrock-async-etl")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _only_account(table: pa.Table, scope: Scope) -> str:
+    """The account of a region's rows, if nothing else has it."""
+    own, _ = separate(table, scope)
+    accounts = own["account_id"].drop_null().unique().to_pylist()
+    if len(accounts) > 1:
+        raise ScopeError(
+            f"The listing of {scope} has invocations of several accounts ({', '.join(accounts)}), "
+            "and the credentials do not show which is theirs. Use credentials for which "
+            "`aws sts get-caller-identity` works."
+        )
+    return accounts[0] if accounts else scope.account_id
+
+
+class Extraction:
+    """Reads every scope once, some of them ahead, and yields the new and changed rows."""
+
+    def __init__(
+        self,
+        scopes: Sequence[tuple[Account, str]],
+        context: RunContext,
+        elsewhere: Mapping[str, Any],
+    ) -> None:
+        self.run_id = context.run_id
+        self.shard = context.options.shard
+        """Share of the scopes that this is; None if these are all."""
+        self.is_finished = False
+        self.reports: list[ScopeReport] = []
+        """Reports of the scopes that have been read, or have failed."""
+        self._reported = 0
+        self._state: MutableMapping[str, Any] = {}
+        self._elsewhere = elsewhere
+        self._context = context
+        self._runs = deque(
+            ScopeRun(account, region, context, self._stored_progress) for account, region in scopes
+        )
+        self._vanished: list[tuple[str, datetime]] = []
+        self._unsaved: list[ScopeRun] = []
+        """Runs that have ended, but whose progress is not in the state yet."""
+        self._read_ahead = ReadAhead(context.options.concurrency, self._runs)
+        self._tables = self._read_scopes()
+        if context.observer:
+            context.observer.run_started(len(scopes))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading, without waiting for calls under way."""
+        self._context.stopping.set()
+        self._read_ahead.close()
+
+    def batches(
+        self, state: MutableMapping[str, Any], max_rows: int | None = None
+    ) -> Iterator[pa.Table]:
+        """Tables of new and changed rows, until the end or a slice of about `max_rows`.
+
+        `state` has each scope's progress under its name. It covers a table's rows once the next
+        table is requested, so that it is never ahead of the rows. A further call continues after
+        the last slice.
+        """
+        if self._context.stopping.is_set():
+            raise RuntimeError("This extraction was stopped: make a new one, or a new source.")
+        self._state = state
+        rows = size = 0
+        waiting = _Batch()
+        for table in self._tables:
+            waiting.add(table)
+            is_slice_full = max_rows is not None and (
+                rows + waiting.rows >= max_rows or size + waiting.size >= SLICE_BYTES
+            )
+            if waiting.is_full or is_slice_full:
+                rows, size = rows + waiting.rows, size + waiting.size
+                yield waiting.concatenated()
+                self._save_progress()
+                waiting = _Batch()
+            if is_slice_full:
+                self._end_slice(rows)
+                return
+        if waiting.rows:
+            yield waiting.concatenated()
+        self._save_progress()
+        self.is_finished = True
+        self.close()
+        self._end_slice(rows + waiting.rows)
+
+    def new_runs(self) -> pa.Table:
+        """Rows of `extract_runs`: the scopes that ended since the last call."""
+        ended = self.reports[self._reported :]
+        self._reported = len(self.reports)
+        return pa.Table.from_pylist([vars(report) for report in ended], EXTRACT_RUNS.schema)
+
+    def new_vanished(self) -> pa.Table:
+        """Rows of `vanished_invokes`: those found since the last call."""
+        found, self._vanished = self._vanished, []
+        rows = [{"invocation_arn": arn, "vanished_at": at} for arn, at in found]
+        return pa.Table.from_pylist(rows, VANISHED_INVOKES.schema)
+
+    def _read_scopes(self) -> Iterator[pa.Table]:
+        while self._runs:
+            run = self._runs[0]
+            yield from run.tables(self._read_ahead)
+            self._read_ahead.close_scope()
+            self._unsaved.append(self._runs.popleft())
+            self.reports.append(run.report)
+
+    def _save_progress(self) -> None:
+        for run in (*self._unsaved, *islice(self._runs, 1)):
+            run.save_progress(self._state)
+            self._vanished += run.vanished
+            run.vanished.clear()
+        self._unsaved.clear()
+
+    def _stored_progress(self, scope: str) -> Mapping[str, Any]:
+        """The newest known progress: another worker may have had the scope since."""
+        known: list[Mapping[str, Any]] = [
+            progress[scope] for progress in (self._state, self._elsewhere) if scope in progress
+        ]
+        return max(known, key=lambda progress: progress.get("revision", 0), default={})
+
+    def _end_slice(self, rows: int) -> None:
+        if self._context.observer:
+            self._context.observer.slice_read(rows)
+
+
+class _Batch:
+    """Tables that wait until they are worth a hand-over."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.size = 0
+        """In bytes."""
+        self._tables: list[pa.Table] = []
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= BATCH_ROWS or self.size >= BATCH_BYTES
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self.rows += table.num_rows
+        self.size += table.nbytes
+
+    def concatenated(self) -> pa.Table:
+        return pa.concat_tables(self._tables)
+
+
+def new_extraction(
+    options: LoadOptions,
+    *,
+    stored: Stored | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
+    observer: Observer | None = None,
+) -> Extraction:
+    """A run over the caller's account and one more for each role, in each region.
+
+    `stored` returns digests of the destination's rows, `elsewhere` is the progress by scope that
+    other pipelines left in it. Raises `OptionError` for options that do not fit together,
+    `ScopeError` if there are no credentials, or the organization's accounts cannot be listed.
+    """
+    context = RunContext(options, stored=stored, observer=observer)
+    return Extraction(find_scopes(options), context, elsewhere or {})
+
+
+def _with_load_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function of `**options` the parameters of `LoadOptions`, which dlt then configures."""
+    options = (f"    {each.name}: {each.help}" for each in options_of(LoadOptions))
+    function.__doc__ = "\n".join([str(function.__doc__), "Args:", *options])
+    function.__signature__ = signature_of(LoadOptions, dlt.TSecretStrValue)  # type: ignore[attr-defined]
+    return function
+
+
+@dlt.source(name=NAME, section=NAME, schema_contract=CONTRACT)
+@_with_load_options
+def bedrock_async_invokes(**options: Any) -> Sequence[DltResource]:
+    """The resources `async_invokes`, `extract_runs` and `vanished_invokes` of a new extraction."""
+    return _resources(new_extraction(LoadOptions(**options)))
+
+
+@dlt.source(name=NAME, section=NAME, schema_contract=CONTRACT)
+def extraction_source(
+    # Any, since dlt's configuration has no place for an object of ours.
+    extraction: Any,
+    slice_rows: int | None = None,
+) -> Sequence[DltResource]:
+    """The same resources of a given `Extraction`, with about `slice_rows` rows each time.
+
+    A further run continues after the last slice, until `extraction.is_finished`.
+    """
+    return _resources(extraction, slice_rows)
+
+
+def _resources(extraction: Extraction, slice_rows: int | None = None) -> Sequence[DltResource]:
+    is_read = threading.Event()
+
+    def async_invokes() -> Iterator[pa.Table]:
+        is_whole = False
+        try:
+            yield from _new_table(ASYNC_INVOKES)
+            for table in extraction.batches(dlt.current.resource_state(), slice_rows):
+                yield _with_load_id(table)
+            is_whole = True
+        finally:
+            if not is_whole:
+                extraction.close()
+            is_read.set()
+
+    def found_meanwhile(table: Table, rows: Callable[[], pa.Table]) -> Iterator[pa.Table | None]:
+        yield from _new_table(table)
+        while (
+            not is_read.is_set() and ASYNC_INVOKES.name in dlt.current.source().selected_resources
+        ):
+            yield None  # dlt takes the other resources' items.
+        if (found := rows()).num_rows:
+            yield _with_load_id(found)
+
+    return (
+        _resource(
+            ASYNC_INVOKES,
+            async_invokes,
+            columns={ASYNC_INVOKES.newest_by: {"dedup_sort": "desc"}},
+        ),
+        _resource(EXTRACT_RUNS, lambda: found_meanwhile(EXTRACT_RUNS, extraction.new_runs)),
+        _resource(
+            VANISHED_INVOKES, lambda: found_meanwhile(VANISHED_INVOKES, extraction.new_vanished)
+        ),
+    )
+
+
+def _resource(table: Table, rows: Callable[[], Iterator[Any]], **hints: Any) -> DltResource:
+    resource: DltResource = dlt.resource(
+        rows, name=table.name, section=NAME, primary_key=table.key, **MERGE, **hints
+    )
+    return resource
+
+
+def _new_table(table: Table) -> Iterator[pa.Table]:
+    """A table without rows on the first load, so that queries find all tables from then on."""
+    if table.name not in dlt.current.source_schema().tables:
+        yield _with_load_id(table.schema.empty_table())
+
+
+def _with_load_id(table: pa.Table) -> pa.Table:
+    """dlt adds this column to Arrow tables only if its configuration asks for it."""
+    load_id = dlt.current.load_package_state()["load_id"]
+    column = pa.field(LOAD_ID, pa.string(), nullable=False)
+    return table.append_column(column, pa.repeat(load_id, table.num_rows))
