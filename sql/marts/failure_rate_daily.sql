@@ -1,12 +1,6 @@
 -- One row per account, region, model and date of submission (UTC): what became of the invocations.
 --
 -- invocations: all that were submitted on the date, whatever their status
-with
-
-failure_rates as (
-    select * from bedrock_analytics.failure_rates
-)
-
 select
     account_id,
     region,
@@ -20,6 +14,6 @@ select
     failure_rate_low,
     failure_rate_high,
     is_settled
-from failure_rates
+from bedrock_analytics.failure_rates
 where cohort = 'date'
 order by account_id, region, model_id, submit_date

@@ -12,10 +12,6 @@
 --   least 3
 with
 
-failure_rate_hourly as (
-    select * from bedrock_analytics.failure_rate_hourly
-),
-
 counted as (
     select
         account_id,
@@ -27,7 +23,7 @@ counted as (
         invocations,
         cast(sum(failed) over week_before as double) as baseline_failed,
         cast(sum(completed + failed) over week_before as double) as baseline_terminal
-    from failure_rate_hourly
+    from bedrock_analytics.failure_rate_hourly
     window week_before as (
         partition by account_id, region, model_id
         order by submit_hour

@@ -19,14 +19,6 @@ lifetimes as (
     where submitted_ms is not null
 ),
 
-scopes as (
-    select * from bedrock_analytics.scopes
-),
-
-hours as (
-    select * from bedrock_analytics.hours
-),
-
 flights as (
     select
         account_id,
@@ -86,7 +78,7 @@ events as (
         0 as submitted,
         0 as ended
     from spans
-    inner join hours
+    inner join bedrock_analytics.hours
         on hours.hour_number between spans.first_hour and spans.last_hour
 ),
 
@@ -153,9 +145,9 @@ observed as (
             )
         ) as length_ms
     from carried
-    inner join hours
+    inner join bedrock_analytics.hours
         on carried.hour_number = hours.hour_number
-    left join scopes
+    left join bedrock_analytics.scopes
         on carried.account_id is not distinct from scopes.account_id
         and carried.region is not distinct from scopes.region
 )

@@ -3,12 +3,6 @@
 -- latency_survival_daily.
 --
 -- status: Completed or Failed
-with
-
-latencies as (
-    select * from bedrock_analytics.latencies
-)
-
 select
     account_id,
     region,
@@ -22,6 +16,6 @@ select
     latency_p95,
     latency_p99,
     latency_max
-from latencies
+from bedrock_analytics.latencies
 where cohort = 'status and hour'
 order by account_id, region, model_id, status, submit_hour

@@ -7,18 +7,10 @@
 -- still_open: open invocations
 with
 
-latencies as (
-    select * from bedrock_analytics.latencies
-),
-
-survivals as (
-    select * from bedrock_analytics.survivals
-),
-
 settled as (
     select latencies.*
-    from latencies
-    left join survivals
+    from bedrock_analytics.latencies
+    left join bedrock_analytics.survivals
         on survivals.cohort = 'date'
         and latencies.account_id is not distinct from survivals.account_id
         and latencies.region is not distinct from survivals.region
@@ -53,6 +45,6 @@ select
     p90,
     p95,
     p99
-from survivals
+from bedrock_analytics.survivals
 where cohort = 'date'
 order by account_id, region, model_id, submit_date

@@ -1,12 +1,6 @@
 -- One row per account and region: how fresh the copy is.
 --
 -- lag_seconds: how far the newest submission that was read lies behind last_success_at
-with
-
-scopes as (
-    select * from bedrock_analytics.scopes
-)
-
 select
     account_id,
     region,
@@ -21,5 +15,5 @@ select
     end as lag_seconds,
     last_outcome,
     last_error
-from scopes
+from bedrock_analytics.scopes
 order by account_id, region

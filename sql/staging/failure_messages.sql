@@ -4,13 +4,9 @@
 -- words: the message in lower case, its words between single blanks, nothing else left
 with
 
-async_invokes as (
-    select * from bedrock.async_invokes
-),
-
 messages as (
     select distinct failure_message
-    from async_invokes
+    from bedrock.async_invokes
     where failure_message is not null
 )
 

@@ -5,14 +5,6 @@
 -- hour: start of the hour
 with
 
-scopes as (
-    select * from bedrock_analytics.scopes
-),
-
-lifetimes as (
-    select * from bedrock_analytics.lifetimes
-),
-
 digits as (
     select digit
     from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
@@ -37,7 +29,7 @@ submissions as (
     select
         cast(floor(min(submitted_ms) / 3.6e6) as bigint) as first_number,
         cast(floor(max(submitted_ms) / 3.6e6) as bigint) as last_number
-    from lifetimes
+    from bedrock_analytics.lifetimes
 ),
 
 runs as (
@@ -48,7 +40,7 @@ runs as (
                 / 3.6e6
             ) as bigint
         ) as last_number
-    from scopes
+    from bedrock_analytics.scopes
     cross join epoch
     group by epoch.start
 ),

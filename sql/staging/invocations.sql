@@ -32,22 +32,6 @@
 --   the listing; null unless open
 with
 
-async_invokes as (
-    select * from bedrock.async_invokes
-),
-
-vanished_invokes as (
-    select * from bedrock.vanished_invokes
-),
-
-scopes as (
-    select * from bedrock_analytics.scopes
-),
-
-failure_categories as (
-    select * from bedrock_analytics.failure_categories
-),
-
 judged as (
     select
         *,
@@ -57,7 +41,7 @@ judged as (
             when status = 'InProgress' then true
             else end_time is null
         end as is_open
-    from async_invokes
+    from bedrock.async_invokes
 )
 
 select
@@ -110,13 +94,13 @@ select
             ) / 1000
     end as age_seconds
 from judged
-left join scopes
+left join bedrock_analytics.scopes
     on judged.account_id is not distinct from scopes.account_id
     and judged.region is not distinct from scopes.region
-left join failure_categories
+left join bedrock_analytics.failure_categories
     on judged.status = 'Failed'
     and judged.failure_message = failure_categories.failure_message
-left join vanished_invokes
+left join bedrock.vanished_invokes
     on judged.invocation_arn = vanished_invokes.invocation_arn
     and (
         judged.observed_at < vanished_invokes.vanished_at

@@ -7,17 +7,9 @@
 -- is_recent: submitted within the 30 days before the newest good run of any scope
 with
 
-invocations as (
-    select * from bedrock_analytics.invocations
-),
-
-scopes as (
-    select * from bedrock_analytics.scopes
-),
-
 newest as (
     select max(as_of) as as_of
-    from scopes
+    from bedrock_analytics.scopes
 ),
 
 timed as (
@@ -28,7 +20,7 @@ timed as (
         ) as submitted_ms,
         cast(round(latency_seconds * 1000) as bigint) as latency_ms,
         cast(round(age_seconds * 1000) as bigint) as age_ms
-    from invocations
+    from bedrock_analytics.invocations
 )
 
 select

@@ -5,14 +5,8 @@
 -- to them.
 --
 -- failure_category: a category of your own, or one of those that there are
-with
-
-failure_messages as (
-    select * from bedrock_analytics.failure_messages
-)
-
 select
     failure_message,
     cast(null as varchar) as failure_category
-from failure_messages
+from bedrock_analytics.failure_messages
 where false

@@ -10,14 +10,6 @@
 -- as_of: last_success_at, or else when the newest row was read: open invocations were open then
 with
 
-extract_runs as (
-    select * from bedrock.extract_runs
-),
-
-async_invokes as (
-    select * from bedrock.async_invokes
-),
-
 runs as (
     select
         account_id,
@@ -30,7 +22,7 @@ runs as (
             partition by account_id, region
             order by finished_at desc, _dlt_load_id desc, run_id desc
         ) as recency,
-    from extract_runs
+    from bedrock.extract_runs
 ),
 
 run_scopes as (
@@ -50,7 +42,7 @@ row_scopes as (
         account_id,
         region,
         max(observed_at) as last_observed_at,
-    from async_invokes
+    from bedrock.async_invokes
     group by account_id, region
 )
 
