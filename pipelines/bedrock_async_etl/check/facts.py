@@ -19,7 +19,7 @@ from bedrock_async_etl.check.queries import (
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.scope_status import Row, read_scopes
+from bedrock_async_etl.status import Row, read_scopes
 
 MODELS: Final = "bedrock_analytics.invocations"
 

@@ -6,8 +6,7 @@ from rich.table import Table
 
 from bedrock_async_etl.commands.console import FAILURES, ROWS, output_console, plain_table
 from bedrock_async_etl.formatting import counted, quarantine_told, show_age, show_time
-from bedrock_async_etl.scope_status import Row
-from bedrock_async_etl.status import Status
+from bedrock_async_etl.status import Row, Status
 
 
 def print_status(status: Status, *, all_scopes: bool) -> None:
