@@ -277,7 +277,8 @@ class RunMetrics:
             own = {(report.account_id, report.region) for report in loaded}
             return [scope for scope in scopes if (scope["account_id"], scope["region"]) in own]
         ends = [scope["last_run_at"] for scope in scopes]
-        return [scope for scope in scopes if scope["last_run_at"] >= max(ends) - FORGOTTEN_AFTER]
+        first = max(ends) - FORGOTTEN_AFTER if ends else None
+        return [scope for scope, end in zip(scopes, ends, strict=True) if end >= first]
 
 
 def find_metrics(
