@@ -49,7 +49,6 @@ from bedrock_async_etl.commands.options import (
     UntilOption,
     WindowOption,
     given,
-    parse_quotas,
     parse_time,
     place,
 )
@@ -278,7 +277,7 @@ def report(
         from bedrock_async_etl.report.report import find_options, write_report
 
         target = existing_destination(**place(database, lake))
-        options = find_options(period=period, is_redacted=redact, quotas=parse_quotas(quota))
+        options = find_options(period=period, quotas=quota, redact=redact)
         written = write_report(target, file, options)
         if as_json:
             print_json(written.as_json() | {"exit_code": 0})

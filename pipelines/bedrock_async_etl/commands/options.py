@@ -204,11 +204,3 @@ def parse_time(option: str, text: str | None) -> datetime | None:
         tell("time_without_zone", f"--{option} {text} has no time zone: taken as UTC.")
         return time.replace(tzinfo=UTC)
     return time
-
-
-def parse_quotas(texts: list[str] | None) -> dict[str, str]:
-    """Limits by model, from texts such as `amazon.nova-reel-v1:1=10`."""
-    for text in texts or ():
-        if "=" not in text:
-            raise UsageError(f"--quota {text!r} is not MODEL=N, such as amazon.nova-reel-v1:1=10.")
-    return dict(text.split("=", 1) for text in texts or ())
