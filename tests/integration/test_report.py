@@ -282,8 +282,8 @@ def test_a_single_open_invocation_has_no_rate_and_no_latency(
     with browser.new_context(viewport=DESKTOP) as context:
         opened = Opened(context, tmp_path / "report.html")
         assert opened.figures() == [1, None, None, None, 1, 0]
-        expect(opened.page.locator("#failure-rate")).to_contain_text("None in this selection.")
-        expect(opened.page.locator("#latency")).to_contain_text("None in this selection.")
+        expect(opened.page.locator("#failure-rate")).to_contain_text("No data in this selection.")
+        expect(opened.page.locator("#latency")).to_contain_text("No data in this selection.")
         expect(opened.page.locator("#volume > svg")).to_be_visible()
         expect(opened.page.locator("#open")).to_contain_text("only")
         assert opened.trouble == []
