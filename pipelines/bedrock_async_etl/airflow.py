@@ -190,14 +190,17 @@ def _failed_scopes(loaded: Summary) -> str:
 
 @contextmanager
 def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings]":
-    """The settings, while the environment is set by them; `options` are those of one task."""
+    """The settings, while the environment is set by them; `options` are those of one task.
+
+    Wrong usage is not retried, since it would fail again; all else is, a held destination too.
+    """
     from bedrock_async_etl.environment import environment, set_defaults
 
     set_defaults()
     from bedrock_async_etl.airflow_settings import EXAMPLE, AirflowSettings, task_environment
     from bedrock_async_etl.files.modes import private_files
 
-    with _airflow_errors():
+    try:
         text = Variable.get(variable, default=None)
         if text is None:
             raise UsageError(
@@ -211,13 +214,6 @@ def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings
             aws_connection(settings.aws_conn_id),
         ):
             yield settings
-
-
-@contextmanager
-def _airflow_errors() -> Iterator[None]:
-    """Do not retry wrong usage, which would fail again; retry all else, a held destination too."""
-    try:
-        yield
     except UsageError as error:
         raise AirflowFailException(str(error)) from error
     except CommandError as error:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from typing import Any, Final
 
@@ -25,21 +24,11 @@ Keyed = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Dimension:
-    """Labels, the one with most invocations first; a label's place is its key."""
+    """Labels, the one with most invocations first, and the key of each: its place among them."""
 
     labels: Sequence[str | None]
-    is_folded: bool
-    """True where the last label stands for all that have none of their own."""
-
-    @cached_property
-    def _keys(self) -> dict[str | None, int]:
-        return {label: key for key, label in enumerate(self.labels)}
-
-    def key(self, label: str | None) -> int:
-        """The key of a label, in 0..len(labels)."""
-        if self.is_folded:
-            return self._keys.get(label, len(self.labels) - 1)
-        return self._keys[label]
+    keys: Mapping[str | None, int]
+    """Of the labels, and of those that have become one, the last label."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,7 @@ class Keys:
 
     def keyed(self, leaf: Leaf) -> Keyed:
         """Account, region and model of a leaf by their keys."""
-        return tuple(each.key(label) for each, label in zip(self.dimensions, leaf, strict=True))
+        return tuple(each.keys[label] for each, label in zip(self.dimensions, leaf, strict=True))
 
     def leaf_table(self) -> pa.Table:
         """The leaves beside their keys."""
@@ -114,9 +103,8 @@ def _dimension(invocations: Mapping[Leaf, int], at: int, limit: int) -> Dimensio
     for leaf, count in invocations.items():
         counts[leaf[at]] += count
     ranked = sorted(counts, key=lambda label: (-counts[label], label or ""))
-    if len(ranked) <= limit:
-        return Dimension(ranked, is_folded=False)
-    return Dimension([*ranked[:limit], OTHERS], is_folded=True)
+    labels = ranked if len(ranked) <= limit else [*ranked[:limit], OTHERS]
+    return Dimension(labels, {label: min(at, limit) for at, label in enumerate(ranked)})
 
 
 def _table(columns: Mapping[str, pa.DataType], rows: Sequence[Sequence[Any]]) -> pa.Table:
