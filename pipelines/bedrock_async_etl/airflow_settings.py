@@ -1,55 +1,32 @@
-"""What a DAG's Airflow Variable says: a JSON object, read when a task runs."""
+"""The settings of a DAG: a JSON object in an Airflow Variable, read when a task runs.
+
+Most settings are options of the commands by their names, and become dlt's configuration.
+"""
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, get_args, get_origin
 
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.options import (
+    CHECK_SECTION,
+    SECTION,
+    CheckOptions,
+    DestinationOptions,
+    ModelOptions,
+)
+from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.options import LoadOptions, Option, option, options_of
 
 EXAMPLE: Final = '{"database": "/data/bedrock_async.duckdb"}'
-SOURCE: Final = "SOURCES__BEDROCK_ASYNC_INVOKES"
-CHECK: Final = "BEDROCK_ASYNC_ETL__CHECK"
-
-Kinds = Mapping[str, tuple[type, ...]]
-"""By name, the types that a value may have."""
-
+SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
+PER_TASK: Final = ("shard", "since", "until")
+"""Options of a load that belong to a task or to a run of the DAG."""
 PLACES: Final = ("database", "lake", "export", "models")
 """Settings that name a folder or a file."""
-SOURCE_SETTINGS: Final[Kinds] = {
-    "regions": (list,),
-    "role_arns": (list,),
-    "organization_role": (str,),
-    "hub_role_arn": (str,),
-    "external_id": (str,),
-    "role_session_name": (str,),
-    "lag_seconds": (int,),
-    "concurrency": (int,),
-    "failure_message": (str,),
-}
-"""Settings that the source's configuration has by the same names."""
-SETTINGS: Final[Kinds] = {
-    **dict.fromkeys(PLACES, (str,)),
-    "destination": (str,),
-    **SOURCE_SETTINGS,
-    "shards": (int,),
-    "aws_conn_id": (str,),
-    "check": (dict,),
-}
-THRESHOLDS: Final[Kinds] = {
-    "max_failure_rate": (str, float),
-    "max_p95": (str, int, float),
-    "max_open_age": (str, int, float),
-    "max_lag": (str, int, float),
-    "window": (str, int, float),
-    "strict": (bool,),
-    "allow_empty": (bool,),
-    "models": (dict,),
-}
-SECRET: Final = "external_id"
-"""It is told to nobody, be it of the wrong kind."""
 NAMES: Final[Mapping[type, str]] = {
     str: "a text",
     int: "a whole number",
@@ -60,37 +37,37 @@ NAMES: Final[Mapping[type, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class AirflowSettings:
-    """Where to load to, what is read, and what becomes of it; None where nothing is said."""
+@dataclass(frozen=True, kw_only=True)
+class AirflowOptions:
+    """The settings that only a DAG has."""
 
-    database: str | None = None
-    lake: str | None = None
-    destination: str | None = None
-    """`parquet` or `delta`: what a new lake is made of."""
-    models: str | None = None
-    """A folder with SQL models and checks of one's own."""
-    regions: list[str] | None = None
-    role_arns: list[str] | None = None
-    organization_role: str | None = None
-    hub_role_arn: str | None = None
-    external_id: str | None = field(default=None, repr=False)
-    role_session_name: str | None = None
-    lag_seconds: int | None = None
-    concurrency: int | None = None
-    failure_message: str | None = None
-    shards: int = 1
-    """How many load tasks divide the scopes among them."""
-    export: str | None = None
-    """The URL to export to."""
-    aws_conn_id: str | None = None
-    """The Airflow connection that has the AWS credentials."""
-    check: Mapping[str, Any] = field(default_factory=dict)
-    """Thresholds, by the names that the configuration of `check` has for them."""
+    shards: int = option(1, "Load tasks that share the scopes of a lake.", "")
+    export: str | None = option(None, "URL to export to.", "")
+    aws_conn_id: str | None = option(None, "Airflow connection with the AWS credentials.", "")
+
+
+def _by_name(options: Iterable[Option], without: tuple[str, ...] = ()) -> dict[str, Option]:
+    return {each.name: each for each in options if each.name not in without}
+
+
+LOAD: Final = _by_name(options_of(LoadOptions), without=PER_TASK)
+PLACE: Final = _by_name((*options_of(DestinationOptions), *options_of(ModelOptions)))
+OWN: Final = _by_name(options_of(AirflowOptions))
+CHECK: Final = _by_name(options_of(CheckOptions), without=("notify",))
+"""Thresholds; Airflow has notifications of its own."""
+
+
+@dataclass(frozen=True)
+class AirflowSettings(AirflowOptions):
+    """The settings of a DAG's tasks."""
+
+    has_thresholds: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The other settings as dlt's configuration reads them from the environment."""
 
     @classmethod
     def parse(cls, variable: str, text: str) -> Self:
-        """What the Variable of that name has; raises `UsageError`, saying what is wrong with it."""
+        """The settings in the Variable of that name; raises `UsageError`, naming what is wrong."""
         where = f"The Variable {variable}"
         try:
             document = json.loads(text)
@@ -98,67 +75,88 @@ class AirflowSettings:
             raise UsageError(f"{where} is not JSON: {error}. It looks like {EXAMPLE}.") from None
         if not isinstance(document, dict):
             raise UsageError(f"{where} is not a JSON object. It looks like {EXAMPLE}.")
-        _check_each(where, document, SETTINGS)
-        _check_each(f'{where}, "check"', document.get("check", {}), THRESHOLDS)
-        settings = cls(**document)
-        settings._check_together(where)
-        return settings
-
-    @property
-    def place(self) -> dict[str, Any]:
-        """Where to load to, and what was loaded, as `find_destination` is told of it."""
-        if self.database:
-            return {"database": self.database, "lake": ""}
-        return {"lake": self.lake}
-
-    @property
-    def kind(self) -> dict[str, Any]:
-        """What a new destination is made of, as `find_destination` is told of it."""
-        kind = "duckdb" if self.database else self.destination
-        return {"destination": kind} if kind else {}
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What dlt's configuration is to have, as variables of the environment."""
-        given = {f"{SOURCE}__{name.upper()}": getattr(self, name) for name in SOURCE_SETTINGS}
-        given |= {f"{CHECK}__{name.upper()}": value for name, value in self.check.items()}
-        return {name: _as_text(value) for name, value in given.items() if value is not None}
-
-    def _check_together(self, where: str) -> None:
-        if bool(self.database) == bool(self.lake):
-            raise UsageError(f'{where} has either "database" or "lake", such as {EXAMPLE}.')
-        if self.destination and not self.lake:
-            raise UsageError(f'{where}: "destination" goes with "lake".')
-        if self.shards < 1:
-            raise UsageError(f'{where}: "shards" is 1 or more, not {self.shards}.')
-        if self.shards > 1 and not self.lake:
-            raise UsageError(
-                f'{where}: "shards" needs "lake", since one process at a time writes a DuckDB file.'
-            )
-        for name in PLACES:
-            _check_place(where, name, getattr(self, name))
+        kinds = {name: _kinds(each) for name, each in (PLACE | LOAD | OWN).items()}
+        _check_each(where, document, kinds | {"check": (dict,)})
+        thresholds = document.get("check", {})
+        # A threshold is a text such as "5%" or a number; `models` has those of single models.
+        limits = dict.fromkeys(CHECK, (str, int, float))
+        flags = {name: (bool,) for name, each in CHECK.items() if each.type is bool}
+        _check_each(f'{where}, "check"', thresholds, limits | flags | {"models": (dict,)})
+        _check_together(where, document)
+        load = {name: value for name, value in document.items() if name in LOAD}
+        try:
+            LoadOptions(**load)
+        except OptionError as error:
+            raise UsageError(f"{where}: {error}") from None
+        place = {name: value for name, value in document.items() if name in PLACE}
+        if document.get("database"):
+            place |= {"destination": "duckdb", "lake": ""}  # the worker may have a lake configured
+        return cls(
+            **{name: value for name, value in document.items() if name in OWN},
+            has_thresholds=bool(thresholds),
+            environment=_variables(SECTION, place)
+            | _variables(SOURCE_SECTION, load)
+            | _variables(CHECK_SECTION, thresholds),
+        )
 
 
-def _check_each(where: str, document: Mapping[str, Any], kinds: Kinds) -> None:
-    """Raise `UsageError` for a name that is none of these, and for a value of another kind."""
+def task_environment(**options: str | None) -> dict[str, str]:
+    """Variables of the environment for options of the load that only one task has."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return _variables(SOURCE_SECTION, given)
+
+
+def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as variables of the environment, by dlt's names for them."""
+    prefix = section.upper().replace(".", "__")
+    return {
+        f"{prefix}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
+
+
+def _kinds(declared: Option) -> tuple[Any, ...]:
+    """The types of an option's values, or its choices."""
+    kind = declared.type
+    if get_origin(kind) not in (None, list, Literal):
+        kind = get_args(kind)[0]  # the other is None
+    return get_args(kind) if get_origin(kind) is Literal else (get_origin(kind) or kind,)
+
+
+def _check_each(where: str, document: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for unknown names, and for values of another kind."""
     for name, value in document.items():
         if name not in kinds:
             near = difflib.get_close_matches(name, kinds, 1)
             hint = f'did you mean "{near[0]}"?' if near else f"it may have {', '.join(kinds)}."
             raise UsageError(f'{where} has "{name}", which is no setting: {hint}')
-        if type(value) not in kinds[name] or (
-            isinstance(value, list) and not all(isinstance(each, str) for each in value)
-        ):
-            expected = " or ".join(NAMES[kind] for kind in kinds[name])
-            found = NAMES.get(type(value), "null") if name == SECRET else json.dumps(value)
-            raise UsageError(f'{where}: "{name}" is {expected}, not {found}.')
+        is_kind = type(value) in kinds[name] or (isinstance(value, str) and value in kinds[name])
+        entries = value if isinstance(value, list) else ()
+        if is_kind and all(isinstance(each, str) for each in entries):
+            continue
+        expected = " or ".join(NAMES.get(kind, f'"{kind}"') for kind in kinds[name])
+        is_secret = name in LOAD and LOAD[name].is_secret
+        found = NAMES.get(type(value), "null") if is_secret else json.dumps(value)
+        raise UsageError(f'{where}: "{name}" must be {expected}, not {found}.')
 
 
-def _check_place(where: str, name: str, place: str | None) -> None:
-    """Raise `UsageError` for a path that depends on where the worker was started."""
-    if place and "://" not in place and not PurePath(place).is_absolute():
-        raise UsageError(f'{where}: "{name}" is a whole path, not {place!r}: it begins with /.')
-
-
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _check_together(where: str, document: Mapping[str, Any]) -> None:
+    database, lake = document.get("database"), document.get("lake")
+    if bool(database) == bool(lake):
+        raise UsageError(f'{where} needs either "database" or "lake", such as {EXAMPLE}.')
+    if "destination" in document and not lake:
+        raise UsageError(f'{where}: "destination" goes with "lake".')
+    shards = document.get("shards", 1)
+    if shards < 1:
+        raise UsageError(f'{where}: "shards" must be 1 or more, not {shards}.')
+    if shards > 1 and not lake:
+        raise UsageError(
+            f'{where}: "shards" needs "lake", since one process at a time writes a DuckDB file.'
+        )
+    for name in PLACES:
+        # A relative path would depend on where the worker was started.
+        place = document.get(name)
+        if place and "://" not in place and not PurePath(place).is_absolute():
+            raise UsageError(
+                f'{where}: "{name}" must be a whole path, not {place!r}: it begins with /.'
+            )

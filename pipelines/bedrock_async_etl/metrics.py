@@ -1,11 +1,17 @@
-"""Metrics of a run in a file, for node_exporter's textfile collector and others."""
+"""Metrics of a run in a file, for node_exporter's textfile collector and others.
+
+All are gauges, which all of Prometheus's formats write and read alike.
+"""
 
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 import duckdb
 
@@ -15,49 +21,188 @@ from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import tell_error
-from bedrock_async_etl.models.refresh import Refresh
-from bedrock_async_etl.scope_status import Row, read_model, read_scopes
+from bedrock_async_etl.status import Row, read_model, read_scopes
+from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
-MODELS: Final = """
-select
-    model_id,
-    completed,
-    failed,
-    open_invocations,
-    stuck,
-    survival_p50,
-    survival_p95,
-    survival_p99,
-from bedrock_analytics.model_summary
-order by model_id
-"""
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+PREFIX: Final = "bedrock_async_"
+MODELS: Final = "from bedrock_analytics.model_summary order by model_id"
 FORGOTTEN_AFTER: Final = timedelta(days=7)
-"""A scope that was not run for so long, while others were, is not read any more."""
+"""A scope that was not run for this long, while others were, is no longer read."""
 INTERRUPTED: Final = 130
 READABLE: Final = 0o644
-"""node_exporter is another user, and there are counts in it, but no row of the copy."""
+"""node_exporter is another user, and the file has counts, but no row of the copy."""
 MAX_SCOPES: Final = 500
 """Scopes that have series of their own, where the configuration says nothing else."""
 
+Subject = Literal["run", "scopes", "scope", "model"]
 
-def find_metrics(
-    destination: Destination, metrics: str | None = None, shard: str | None = None
-) -> "RunMetrics":
-    """Metrics in the file given, else in the one that dlt's configuration has, else nowhere.
 
-    Raises `UsageError` where the file cannot be written.
-    """
-    metrics = metrics or configured("bedrock_async_etl", "metrics", str)
-    max_scopes = configured("bedrock_async_etl", "metrics_max_scopes", int)
-    path = Path(metrics).resolve() if metrics else None
-    if path:
-        _probe(path)
-    return RunMetrics(
-        destination,
-        path,
-        MAX_SCOPES if max_scopes is None else max_scopes,
-        configured_shard(shard) or "",
-    )
+@dataclass(frozen=True)
+class Metric:
+    """A gauge: the one declaration of its name, its meaning, and the value that it shows."""
+
+    name: str
+    """Without the prefix."""
+    subject: Subject
+    value: str
+    """The name of the value among those of the subject; with `label`, the beginning of names."""
+    help: str
+    label: str | None = None
+    """A label whose values are the rest of those names."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of its series, apart from `destination` and a shard's `shard`."""
+        subjects = {"scope": ("account_id", "region"), "model": ("model_id",)}
+        return subjects.get(self.subject, ()) + ((self.label,) if self.label else ())
+
+    def samples(self, values: Row) -> Iterator[tuple[dict[str, str], float]]:
+        """The values that are known, each with the label of its own."""
+        for name, value in values.items():
+            is_shown = name.startswith(self.value) if self.label else name == self.value
+            if is_shown and value is not None:
+                number = value.timestamp() if isinstance(value, datetime) else float(value)
+                yield ({self.label: name.removeprefix(self.value)} if self.label else {}), number
+
+
+COUNT_NAMES: Final = {
+    "throttled": "throttled_calls",
+    "vanished": "vanished_invocations",
+    "quarantined": "quarantined_invocations",
+}
+"""Counts of `extract_runs` whose metric is not named like the column."""
+
+
+def _counts(prefix: str, subject: Subject, run: str) -> Iterator[Metric]:
+    """A metric for each count of `extract_runs`; those of rows are one, with the label `kind`."""
+    yield Metric(f"{prefix}_rows", subject, "rows_", f"Rows that {run} read, by kind.", "kind")
+    for column in EXTRACT_RUNS.columns:
+        if column.name in ADDED_UP and not column.name.startswith("rows_"):
+            name = f"{prefix}_{COUNT_NAMES.get(column.name, column.name)}"
+            yield Metric(name, subject, column.name, f"Of {run}: {column.meaning}")
+
+
+METRICS: Final = (
+    Metric("build_info", "run", "version_", "Version of bedrock-async-etl.", "version"),
+    Metric("last_run_exit_code", "run", "exit_code", "Exit code of the last run."),
+    Metric("last_run_finished_timestamp_seconds", "run", "finished_at", "End of the last run."),
+    Metric("last_run_duration_seconds", "run", "seconds_", "Duration of its steps.", "step"),
+    *_counts("last_run", "run", "the last run"),
+    Metric("failed_checks", "run", "failed_checks", "Checks that failed in the last run."),
+    Metric("scopes", "scopes", "scopes_", "Scopes by the outcome of their last run.", "outcome"),
+    Metric("scopes_never_read", "scopes", "never_read", "Scopes without a successful run."),
+    Metric("scopes_left_out", "scopes", "left_out", "Scopes without series in this file."),
+    Metric(
+        "oldest_success_timestamp_seconds",
+        "scopes",
+        "oldest_success_at",
+        "End of the last successful run of the scope where that is longest ago.",
+    ),
+    Metric("open_invocations", "scopes", "open", "Open invocations, over all scopes."),
+    Metric("scope_last_run_success", "scope", "is_good", "1 if its last run succeeded, else 0."),
+    Metric(
+        "scope_last_success_timestamp_seconds",
+        "scope",
+        "last_success_at",
+        "End of the scope's last successful run.",
+    ),
+    Metric(
+        "scope_submitted_through_timestamp_seconds",
+        "scope",
+        "submitted_through",
+        "Everything submitted until then was read.",
+    ),
+    Metric("scope_open_invocations", "scope", "open_invocations", "Its open invocations."),
+    *_counts("scope_last_run", "scope", "the scope's last run"),
+    Metric("model_completed_invocations", "model", "completed", "Completed in the last 30 days."),
+    Metric("model_failed_invocations", "model", "failed", "Failed in the last 30 days."),
+    Metric("model_open_invocations", "model", "open_invocations", "Open invocations of any age."),
+    Metric(
+        "model_stuck_invocations",
+        "model",
+        "stuck",
+        "Open invocations older than three times the model's typical p99.",
+    ),
+    Metric(
+        "model_survival_seconds",
+        "model",
+        "survival_p",
+        "Time within which this percentage of the last 30 days finishes (Kaplan-Meier).",
+        "percentile",
+    ),
+)
+"""All metrics; the documents list them from here."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The values of a run's end, a collector for `prometheus_client`; None has no sample."""
+
+    destination: str
+    shard: str
+    run: Row
+    scopes: Sequence[Row] = ()
+    models: Sequence[Row] = ()
+    max_scopes: int = MAX_SCOPES
+
+    def collect(self) -> "Iterable[GaugeMetricFamily]":
+        """Every metric that has a sample."""
+        # It brings a server along, and is imported where metrics are asked for.
+        from prometheus_client.metrics_core import GaugeMetricFamily
+
+        families: dict[str, GaugeMetricFamily] = {}
+        for subject, labels, values in self._subjects():
+            for metric in (each for each in METRICS if each.subject == subject):
+                for own, number in metric.samples(values):
+                    every = labels | own
+                    if metric.name not in families:
+                        unit = "seconds" if metric.name.endswith("_seconds") else ""
+                        families[metric.name] = GaugeMetricFamily(
+                            PREFIX + metric.name, metric.help, labels=list(every), unit=unit
+                        )
+                    families[metric.name].add_metric(list(every.values()), number)
+        return families.values()
+
+    def _subjects(self) -> Iterator[tuple[Subject, dict[str, str], Row]]:
+        """What has metrics: the labels of its series, and its values."""
+        destination = {"destination": self.destination}
+        own = destination | ({"shard": self.shard} if self.shard else {})
+        yield "run", own, self.run
+        if self.scopes:
+            yield "scopes", own, self._totals()
+        # Failed scopes first, then by name, so that series come and go as little as possible.
+        ranked = sorted(self.scopes, key=lambda scope: scope["last_outcome"] == "ok")
+        for scope in ranked[: self.max_scopes]:
+            names = {name: scope[name] for name in ("account_id", "region")}
+            yield "scope", destination | names, scope | {"is_good": scope["last_outcome"] == "ok"}
+        for model in self.models:
+            yield "model", destination | {"model_id": model["model_id"] or "unknown"}, model
+
+    def _totals(self) -> Row:
+        good = sum(scope["last_outcome"] == "ok" for scope in self.scopes)
+        ends = [scope["last_success_at"] for scope in self.scopes if scope["last_success_at"]]
+        return {
+            "scopes_ok": good,
+            "scopes_failed": len(self.scopes) - good,
+            "never_read": len(self.scopes) - len(ends),
+            "left_out": max(0, len(self.scopes) - self.max_scopes),
+            "oldest_success_at": min(ends, default=None),
+            "open": sum(scope["open_invocations"] for scope in self.scopes),
+        }
+
+
+class Refreshed(Protocol):
+    """The models and checks of a run."""
+
+    error: str | None
+    models_seconds: float
+    checks_seconds: float
+
+    @property
+    def broken(self) -> Sequence[Any]: ...
 
 
 class RunMetrics:
@@ -71,7 +216,7 @@ class RunMetrics:
         shard: str = "",
     ) -> None:
         self.loaded: RunResult | None = None
-        self.refreshed: Refresh | None = None
+        self.refreshed: Refreshed | None = None
         self._destination = destination
         self._path = path
         self._max_scopes = max_scopes
@@ -89,44 +234,33 @@ class RunMetrics:
             self.write(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
 
     def write(self, exit_code: int) -> int:
-        """Write the file; what cannot be written is told, and makes a good run's exit code 1."""
+        """Write the file; a failure to write is logged and makes a good run's exit code 1."""
         if self._path is None:
             return exit_code
+        from prometheus_client.openmetrics.exposition import generate_latest
+
+        scopes, models = self._stored()
+        run = self._run(exit_code)
+        name = str(self._destination)
+        facts = Facts(name, self._shard, run, scopes, models, self._max_scopes)
         try:
-            replace(self._path, self._text(exit_code), READABLE)
+            text: bytes = generate_latest(facts)  # type: ignore[no-untyped-call]
+            replace(self._path, text, READABLE)
         except OSError as error:
             tell_error(f"Cannot write {self._path}: {error.strerror}. It is as it was.")
             return exit_code or 1
         return exit_code
 
-    def _text(self, exit_code: int) -> bytes:
-        # It brings a server along, and is imported where metrics are asked for.
-        from prometheus_client import CollectorRegistry
-        from prometheus_client.openmetrics.exposition import generate_latest
-
-        from bedrock_async_etl.metric_families import Facts, Families
-
-        scopes, models = self._stored()
-        facts = Facts(
-            str(self._destination),
-            self._shard,
-            exit_code,
-            datetime.now(UTC),
-            scopes=scopes,
-            models=models,
-            max_scopes=self._max_scopes,
-        )
+    def _run(self, exit_code: int) -> Row:
+        run: Row = {"exit_code": exit_code, "finished_at": datetime.now(UTC)}
+        run[f"version_{version('bedrock-async-etl')}"] = 1
         if self.loaded:
-            facts.durations["load"] = self.loaded.seconds
-            facts.run = self.loaded.totals
+            run |= {"seconds_load": self.loaded.seconds, **self.loaded.totals}
         if self.refreshed and not self.refreshed.error:
-            facts.durations["models"] = self.refreshed.models_seconds
-            facts.durations["checks"] = self.refreshed.checks_seconds
-            facts.failed_checks = len(self.refreshed.broken)
-        registry = CollectorRegistry()
-        registry.register(Families(facts))
-        text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
-        return text
+            run["seconds_models"] = self.refreshed.models_seconds
+            run["seconds_checks"] = self.refreshed.checks_seconds
+            run["failed_checks"] = len(self.refreshed.broken)
+        return run
 
     def _stored(self) -> tuple[list[Row], list[Row]]:
         """Scopes and models as the destination has them; none where it cannot be read."""
@@ -135,15 +269,36 @@ class RunMetrics:
         return [], []
 
     def _own_scopes(self, scopes: list[Row]) -> list[Row]:
-        """Those that are still read; of a shard, its own, since others tell of the others."""
+        """The scopes that are still read; of a shard, its own, since the other shards have files of
+        their own.
+        """
         if self._shard:
             loaded = self.loaded.scopes if self.loaded else ()
             own = {(report.account_id, report.region) for report in loaded}
             return [scope for scope in scopes if (scope["account_id"], scope["region"]) in own]
-        if not scopes:
-            return []
-        newest = max(scope["last_run_at"] for scope in scopes)
-        return [scope for scope in scopes if scope["last_run_at"] >= newest - FORGOTTEN_AFTER]
+        ends = [scope["last_run_at"] for scope in scopes]
+        first = max(ends) - FORGOTTEN_AFTER if ends else None
+        return [scope for scope, end in zip(scopes, ends, strict=True) if end >= first]
+
+
+def find_metrics(
+    destination: Destination, metrics: str | None = None, shard: str | None = None
+) -> RunMetrics:
+    """Metrics in the file given, else in the one that dlt's configuration has, else nowhere.
+
+    Raises `UsageError` where the file cannot be written.
+    """
+    metrics = metrics or configured("bedrock_async_etl", "metrics", str)
+    max_scopes = configured("bedrock_async_etl", "metrics_max_scopes", int)
+    path = Path(metrics).resolve() if metrics else None
+    if path:
+        _probe(path)
+    return RunMetrics(
+        destination,
+        path,
+        MAX_SCOPES if max_scopes is None else max_scopes,
+        configured_shard(shard) or "",
+    )
 
 
 def _probe(path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Is the copy fresh, is it whole, what is stuck: what was loaded and modelled, at a glance."""
+"""The state of a copy: is it fresh, is it whole, what is stuck, and each scope's newest run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,8 +9,21 @@ import duckdb
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.scope_status import Row, read_model, read_scopes
+from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
 
+SCOPES: Final = """
+select
+    max(finished_at) filter (where outcome = 'ok') as last_success_at,
+    -- dlt names a load after this machine's clock; runs are dated by the service's.
+    max(to_timestamp(try_cast(_dlt_load_id as double)))
+        filter (where outcome = 'ok' and try_cast(_dlt_load_id as double) > 1e9)
+        as last_success_loaded_at,
+    max_by(runs, {'finished_at': finished_at, 'load_id': _dlt_load_id}) as newest,
+from (from bedrock.extract_runs union all by name from no_runs) as runs
+group by account_id, region
+order by account_id, region
+"""
+"""One row per scope that was ever run; `no_runs` has the columns that an older version lacks."""
 WORST: Final = """
 select
     invocation_arn,
@@ -28,7 +41,7 @@ where is_stuck or is_vanished or typical_p99 is null
 order by is_vanished, is_stuck desc, age_seconds / typical_p99 desc nulls last, age_seconds desc
 limit 5
 """
-"""Open invocations that take the longest beside what is usual; those that vanished come last."""
+"""Open invocations that take longest compared with their model; vanished ones come last."""
 COUNTS: Final = """
 select
     count(*) as open,
@@ -50,11 +63,16 @@ SCOPE_KEYS: Final = (
     "quarantined",
     "quarantine_reason",
 )
+DEFAULTS: Final = {each.name: each.default for each in fields(ScopeReport)}
+RENAMED: Final = {"finished_at": "last_run_at", "outcome": "last_outcome", "error": "last_error"}
+"""Columns of `extract_runs` that have another name in the row of a scope."""
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a destination stands."""
+    """The state of a destination."""
 
     destination: str
     working_directory: str
@@ -63,7 +81,7 @@ class Status:
     modelled_at: datetime | None
     """The newest good run that the models know of; None where they were not built."""
     counts: Row
-    """Open invocations, and of these stuck and vanished ones; None for what only models tell."""
+    """Open, stuck and vanished invocations; None for what only the models know."""
     worst: Sequence[Row]
 
     @property
@@ -73,27 +91,27 @@ class Status:
 
     @property
     def never_read(self) -> list[Row]:
-        """Scopes that no run has read whole."""
+        """Scopes without a successful run."""
         return [scope for scope in self.scopes if scope["last_success_at"] is None]
 
     @property
     def quarantined(self) -> list[Row]:
-        """Scopes whose newest run was given rows of another account or region."""
+        """Scopes whose newest run received rows of another account or region."""
         return [scope for scope in self.scopes if scope["quarantined"]]
 
     @property
     def newest_age(self) -> float | None:
-        """Seconds since the newest good run."""
+        """Seconds since the newest successful run."""
         return min(self._ages(), default=None)
 
     @property
     def oldest_age(self) -> float | None:
-        """Seconds since the last good run of the scope where that is longest ago."""
+        """Seconds since the last successful run of the scope where that is longest ago."""
         return max(self._ages(), default=None)
 
     @property
     def are_models_behind(self) -> bool:
-        """Whether a good run came after they were built."""
+        """True where a successful run is newer than the models."""
         good = (scope["last_success_at"] for scope in self.scopes)
         modelled_at = self.modelled_at
         return modelled_at is not None and any(at and at > modelled_at for at in good)
@@ -129,7 +147,7 @@ class Status:
 
 
 def read_status(destination: Destination, now: datetime) -> Status:
-    """How a destination stands; raises `CommandError` where it has no runs or cannot be read."""
+    """The state of a destination; raises `CommandError` where it has no runs or is unreadable."""
     try:
         with destination.connection() as connection:
             scopes = read_scopes(connection)
@@ -142,14 +160,42 @@ def read_status(destination: Destination, now: datetime) -> Status:
         raise CommandError(destination.explain(error)) from error
     for scope in scopes:
         scope["last_success_age_seconds"] = _age(scope, now)
+    number = sum(scope["open_invocations"] for scope in scopes)
     return Status(
         destination=str(destination),
         working_directory=str(destination.working_directory),
         scopes=scopes,
         modelled_at=modelled[0]["at"] if modelled and counts else None,
-        counts=counts[0] if counts else _counts(scopes),
+        counts=counts[0] if counts else {"open": number, "stuck": None, "vanished": None},
         worst=worst or [],
     )
+
+
+def read_scopes(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    """One row per scope: its newest run as `extract_runs` has it, and its last successful one.
+
+    Raises `duckdb.CatalogException` where there are no runs yet.
+    """
+    connection.register("no_runs", EXTRACT_RUNS.stored_schema.empty_table())
+    scopes = connection.sql(SCOPES).to_arrow_table().to_pylist()
+    return [scope | _newest(scope.pop("newest")) for scope in scopes]
+
+
+def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:
+    """The rows of a query over the models; None where they were not built, or are others."""
+    try:
+        rows: list[Row] = connection.sql(query).to_arrow_table().to_pylist()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return None
+    return rows
+
+
+def _newest(run: Row) -> Row:
+    """A run by the names of a scope's row; older versions had no value for some columns."""
+    return {
+        RENAMED.get(name, name): DEFAULTS.get(name) if value is None else value
+        for name, value in run.items()
+    }
 
 
 def _age(scope: Row, now: datetime) -> float | None:
@@ -160,9 +206,3 @@ def _age(scope: Row, now: datetime) -> float | None:
     """
     at = scope["last_success_loaded_at"] or scope["last_success_at"]
     return None if at is None else max(0.0, (now - at).total_seconds())
-
-
-def _counts(scopes: Sequence[Row]) -> Row:
-    """What is known without models."""
-    number = sum(scope["open_invocations"] for scope in scopes)
-    return {"open": number, "stuck": None, "vanished": None}

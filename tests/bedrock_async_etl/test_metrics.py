@@ -5,13 +5,13 @@ import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as open_metrics_families,
@@ -21,8 +21,8 @@ from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.metric_families import METRICS, PREFIX, Facts, Families
-from bedrock_async_etl.metrics import RunMetrics
+from bedrock_async_etl.metrics import METRICS, PREFIX, Facts, RunMetrics
+from bedrock_async_invokes.columns import ADDED_UP
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
@@ -76,10 +76,10 @@ def stored_scopes(database: Path) -> Samples:
     for account, region, ended, read, new, changed, *costs, left, through in query(
         database,
         "select account_id, region, finished_at, rows_read, rows_new, rows_changed, calls, "
-        "throttled, vanished, quarantined, open_invocations, submitted_through "
+        "throttled, pages, vanished, quarantined, open_invocations, submitted_through "
         "from bedrock.extract_runs",
     ):
-        calls, throttled, gone, foreign = costs
+        calls, throttled, pages, gone, foreign = costs
         scope = {"account_id": account, "region": region}
         expected |= of(database, "scope_last_run_success", 1, **scope)
         expected |= of(database, "scope_last_success_timestamp_seconds", ended, **scope)
@@ -89,6 +89,7 @@ def stored_scopes(database: Path) -> Samples:
             expected |= of(database, "scope_last_run_rows", rows, **scope, kind=kind)
         expected |= of(database, "scope_last_run_calls", calls, **scope)
         expected |= of(database, "scope_last_run_throttled_calls", throttled, **scope)
+        expected |= of(database, "scope_last_run_pages", pages, **scope)
         expected |= of(database, "scope_last_run_vanished_invocations", gone, **scope)
         expected |= of(database, "scope_last_run_quarantined_invocations", foreign, **scope)
     return expected
@@ -273,8 +274,6 @@ def test_a_shard_tells_of_its_own_scopes_under_its_name(
 
 
 def scope(number: int, outcome: str) -> dict[str, Any]:
-    rows = ("rows_read", "rows_new", "rows_changed", "vanished", "quarantined")
-    counts = (*rows, "calls", "throttled")
     return {
         "account_id": f"{number:012}",
         "region": REGION,
@@ -282,15 +281,13 @@ def scope(number: int, outcome: str) -> dict[str, Any]:
         "last_outcome": outcome,
         "submitted_through": None,
         "open_invocations": 1,
-    } | dict.fromkeys(counts, 0)
+    } | dict.fromkeys(ADDED_UP, 0)
 
 
 def test_of_very_many_scopes_those_that_failed_have_series_and_the_rest_is_counted() -> None:
     scopes = [scope(number, "failed" if number == 700 else "ok") for number in range(1_000)]
-    facts = Facts("lake", "", 3, datetime.now(UTC), scopes=scopes, max_scopes=2)
-    registry = CollectorRegistry()
-    registry.register(Families(facts))
-    read = samples(generate_latest(registry).decode())  # type: ignore[no-untyped-call]
+    facts = Facts("lake", "", {"exit_code": 3}, scopes, max_scopes=2)
+    read = samples(generate_latest(facts).decode())  # type: ignore[no-untyped-call]
     success = named(read, "scope_last_run_success")
     assert {dict(labels)["account_id"]: value for (_, labels), value in success.items()} == {
         "000000000700": 0.0,
@@ -303,14 +300,42 @@ def test_of_very_many_scopes_those_that_failed_have_series_and_the_rest_is_count
     assert [dict(labels)["account_id"] for _, labels in good] == ["000000000000"]
 
 
+def test_the_version_is_a_label(listed: Control, database: Path, file: Path) -> None:
+    run(database, "--no-models")
+    expected = of(database, "build_info", 1, version=version("bedrock-async-etl"))
+    assert named(samples(file.read_text()), "build_info") == expected
+
+
+def test_every_count_of_extract_runs_is_a_metric_of_runs_and_of_scopes() -> None:
+    counts = dict.fromkeys(ADDED_UP, 7)
+    facts = Facts("lake", "", counts, [scope(1, "ok") | counts])
+    read = samples(generate_latest(facts).decode())  # type: ignore[no-untyped-call]
+    for prefix in ("last_run_", "scope_last_run_"):
+        shown = [value for (name, _), value in read.items() if name.startswith(prefix)]
+        assert shown.count(7) == len(ADDED_UP)
+
+
+def test_a_metric_is_declared_once_with_the_labels_of_its_series() -> None:
+    names = [metric.name for metric in METRICS]
+    assert len(names) == len(set(names))
+    labels = {metric.name: metric.labels for metric in METRICS}
+    assert labels["scope_last_run_rows"] == ("account_id", "region", "kind")
+    assert labels["model_survival_seconds"] == ("model_id", "percentile")
+    assert labels["open_invocations"] == ()
+
+
+def documents() -> str:
+    return "\n".join(path.read_text() for path in (Path("README.md"), *Path("docs").glob("*.md")))
+
+
 def test_every_metric_is_documented() -> None:
-    rows = re.findall(r"^\| (`bedrock_async_.+?) \|", Path("README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`bedrock_async_.+?) \|", documents(), re.MULTILINE)
     documented = set(re.findall(r"`bedrock_async_(\w+)`", " ".join(rows)))
-    assert documented == set(METRICS)
+    assert documented == {metric.name for metric in METRICS}
 
 
 def test_the_alerts_ask_for_metrics_that_are_there() -> None:
-    rules = re.findall(r"^      +expr: (.+)$", Path("README.md").read_text(), re.MULTILINE)
+    rules = re.findall(r"^ +expr: (.+)$", documents(), re.MULTILINE)
     asked = {name for rule in rules for name in re.findall(r"bedrock_async_(\w+)", rule)}
     assert asked
-    assert asked <= set(METRICS)
+    assert asked <= {metric.name for metric in METRICS}

@@ -149,6 +149,17 @@ def test_freshness_is_by_this_machines_clock_though_runs_are_dated_by_the_servic
     assert 3 * 3600 <= status.newest_age <= 3 * 3600 + longest
 
 
+def test_a_database_of_an_older_version_lacks_columns(listed: Control, database: Path) -> None:
+    run(database, "--no-models")
+    with duckdb.connect(database) as connection:
+        for column in ("quarantined", "quarantine_reason", "open_invocations"):
+            connection.execute(f"alter table bedrock.extract_runs drop column {column}")
+    document = status_json(database)
+    assert document["whole"] == {"scopes": 2, "failed": 0, "quarantined": 0}
+    found = {(scope["quarantined"], scope["open_invocations"]) for scope in document["scopes"]}
+    assert found == {(0, 0)}
+
+
 def test_a_database_without_runs_is_told(database: Path) -> None:
     with duckdb.connect(database):
         pass

@@ -17,17 +17,21 @@ import requests
 
 from tests.integration.places import free_ports
 
-REPOSITORY = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DAG_ID = "copied"
 DAG_FILES = {
     "as_it_is.py": "from bedrock_async_etl.airflow import dag\n\n__all__ = ['dag']\n",
     "own.py": (
+        "import pipelines, sources, sql\n"
         "from datetime import timedelta\n"
         "from bedrock_async_etl.airflow import make_dag\n"
         f"own = make_dag({DAG_ID!r}, schedule=None, retry_delay=timedelta(seconds=1),"
         " is_paused_upon_creation=False)\n"
     ),
+    # What others call their folders, too.
+    "pipelines/__init__.py": "",
+    "sources/__init__.py": "",
+    "sql/__init__.py": "",
 }
 PATIENCE_SECONDS = 300
 T = TypeVar("T")
@@ -52,9 +56,10 @@ class AirflowHome:
     @classmethod
     def made(cls, path: Path) -> "AirflowHome":
         """A new one; its database has no runs."""
-        (path / "dags").mkdir(parents=True)
         for name, text in DAG_FILES.items():
-            (path / "dags" / name).write_text(text)
+            file = path / "dags" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
         home = cls(path)
         home.run("db", "migrate")
         return home
@@ -66,7 +71,6 @@ class AirflowHome:
         return {
             **{name: text for name, text in os.environ.items() if not name.startswith(others)},
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(REPOSITORY),
             "AIRFLOW_HOME": str(self.path),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.path / "dags"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
@@ -81,8 +85,12 @@ class AirflowHome:
 
     def run(self, *arguments: str, **variables: str) -> str:
         """What `airflow` prints."""
+        return self.execute(BIN / "airflow", *arguments, **variables)
+
+    def execute(self, *command: str | Path, **variables: str) -> str:
+        """What a command prints in this home."""
         done = subprocess.run(
-            [BIN / "airflow", *arguments],
+            command,
             cwd=self.path,
             env=self.environment | variables,
             stdout=subprocess.PIPE,

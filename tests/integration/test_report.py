@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, s
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
-from bedrock_async_etl.report.report import ReportOptions, write_report
+from bedrock_async_etl.options import ReportOptions
+from bedrock_async_etl.report.report import write_report
 from tests import timelines
 from tests.bedrock_async_etl.copies import REEL, invocation, modelled
 
@@ -69,7 +70,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> DuckDBDestination:
 @pytest.fixture(scope="module")
 def report(copy: DuckDBDestination, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(copy, path, ReportOptions(quotas={REEL: 12}))
+    write_report(copy, path, ReportOptions(quotas=[f"{REEL}=12"]))
     return path
 
 
@@ -253,7 +254,7 @@ def test_what_aws_says_is_shown_as_text(browser: Browser, tmp_path: Path) -> Non
             "update bedrock.extract_runs set outcome = 'failed', error = ?", [HOSTILE]
         )
     build_models(destination)
-    write_report(destination, tmp_path / "report.html", ReportOptions())
+    write_report(destination, tmp_path / "report.html")
     with browser.new_context(viewport=DESKTOP) as context:
         opened = Opened(context, tmp_path / "report.html")
         for section in ("reasons", "open", "freshness"):
@@ -264,7 +265,7 @@ def test_what_aws_says_is_shown_as_text(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_an_empty_copy_says_so(browser: Browser, tmp_path: Path) -> None:
-    write_report(modelled(tmp_path / "copy.duckdb", []), tmp_path / "report.html", ReportOptions())
+    write_report(modelled(tmp_path / "copy.duckdb", []), tmp_path / "report.html")
     with browser.new_context(viewport=PHONE) as context:
         opened = Opened(context, tmp_path / "report.html")
         expect(opened.page.get_by_text("No invocation has been listed yet")).to_be_visible()
@@ -277,12 +278,12 @@ def test_a_single_open_invocation_has_no_rate_and_no_latency(
     browser: Browser, tmp_path: Path
 ) -> None:
     destination = modelled(tmp_path / "copy.duckdb", [invocation("only", timedelta(hours=1), None)])
-    write_report(destination, tmp_path / "report.html", ReportOptions())
+    write_report(destination, tmp_path / "report.html")
     with browser.new_context(viewport=DESKTOP) as context:
         opened = Opened(context, tmp_path / "report.html")
         assert opened.figures() == [1, None, None, None, 1, 0]
-        expect(opened.page.locator("#failure-rate")).to_contain_text("None in this selection.")
-        expect(opened.page.locator("#latency")).to_contain_text("None in this selection.")
+        expect(opened.page.locator("#failure-rate")).to_contain_text("No data in this selection.")
+        expect(opened.page.locator("#latency")).to_contain_text("No data in this selection.")
         expect(opened.page.locator("#volume > svg")).to_be_visible()
         expect(opened.page.locator("#open")).to_contain_text("only")
         assert opened.trouble == []
@@ -292,7 +293,7 @@ def test_a_model_that_is_new_is_compared_with_none(browser: Browser, tmp_path: P
     old, new = timedelta(days=40), timedelta(hours=1)
     invocations = [invocation("old", old, model="luma.ray-v2:0"), invocation("new", new)]
     destination = modelled(tmp_path / "copy.duckdb", invocations)
-    write_report(destination, tmp_path / "report.html", ReportOptions(days=7))
+    write_report(destination, tmp_path / "report.html", ReportOptions(period="7d"))
     with browser.new_context(viewport=DESKTOP) as context:
         opened = Opened(context, tmp_path / "report.html", f"#model={REEL}")
         change = opened.page.locator("[data-change=invocations]")
@@ -307,7 +308,7 @@ def test_a_year_of_twenty_models_is_less_than_three_megabytes(
     with duckdb.connect(destination.database) as connection:
         connection.execute(TWENTY_MODELS)
     build_models(destination)
-    result = write_report(destination, tmp_path / "report.html", ReportOptions(days=365))
+    result = write_report(destination, tmp_path / "report.html", ReportOptions(period="365d"))
     assert result.bytes < 3_000_000
     with browser.new_context(viewport=DESKTOP) as context:
         opened = Opened(context, tmp_path / "report.html")

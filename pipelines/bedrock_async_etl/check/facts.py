@@ -9,7 +9,7 @@ import duckdb
 
 from bedrock_async_etl.check.thresholds import Thresholds
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.scope_status import read_scopes
+from bedrock_async_etl.status import read_scopes
 
 Row = Mapping[str, Any]
 

@@ -7,7 +7,6 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, Report, existing_copy
 from bedrock_async_etl.console import output_console, print_json
-from bedrock_async_etl.errors import UsageError
 
 EXAMPLES: Final = """\
 # The last 30 days, with a quota to compare with
@@ -28,12 +27,7 @@ def command(
     from bedrock_async_etl.report.report import find_options, write_report
 
     target = existing_copy(copy)
-    options = find_options(
-        period=contents.get("period"),
-        is_redacted=contents.get("redact", False),
-        quotas=parse_quotas(contents.get("quotas", [])),
-    )
-    written = write_report(target, file, options)
+    written = write_report(target, file, find_options(**contents))
     if as_json:
         print_json(written.as_json() | {"exit_code": 0})
         return
@@ -41,11 +35,3 @@ def command(
         f"Wrote {written.path}: {written.invocations:,} invocations, {written.bytes / 1e6:.1f} MB, "
         f"in {written.seconds:.1f} s. Open it in a browser."
     )
-
-
-def parse_quotas(texts: list[str]) -> dict[str, str]:
-    """Limits by model, from texts such as `amazon.nova-reel-v1:1=10`; raises `UsageError`."""
-    for text in texts:
-        if "=" not in text:
-            raise UsageError(f"--quota {text!r} is not MODEL=N, such as amazon.nova-reel-v1:1=10.")
-    return dict(text.split("=", 1) for text in texts)

@@ -18,8 +18,7 @@ from bedrock_async_etl.formatting import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bedrock_async_etl.scope_status import Row
-    from bedrock_async_etl.status import Status
+    from bedrock_async_etl.status import Row, Status
 
 EXAMPLES: Final = """\
 # Is the copy fresh, is it whole, what is stuck?

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -14,29 +13,22 @@ ALL: Final = -1
 OTHERS: Final = "others"
 CELLS: Final = 36_000
 """Selections times days that a page has at most, which keeps it below three megabytes."""
+LABELS: Final = ("account_id", "region_name", "model_id")
+KEYS: Final = ("account", "region", "model")
 
 Leaf = tuple[str | None, str | None, str | None]
 """Account, region and model of some invocation; null where its ARNs do not tell."""
-Keyed = tuple[int, int, int]
+Keyed = tuple[int, ...]
+"""The same three by their keys."""
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """Labels, the one with most invocations first; a label's place is its key."""
+    """Labels, the one with most invocations first, and the key of each: its place among them."""
 
     labels: Sequence[str | None]
-    is_folded: bool
-    """Whether the last label stands for all that have none of their own."""
-
-    @cached_property
-    def _keys(self) -> dict[str | None, int]:
-        return {label: key for key, label in enumerate(self.labels)}
-
-    def key(self, label: str | None) -> int:
-        """The key of a label, in 0..len(labels)."""
-        if self.is_folded:
-            return self._keys.get(label, len(self.labels) - 1)
-        return self._keys[label]
+    keys: Mapping[str | None, int]
+    """Of the labels, and of those that have become one, the last label."""
 
 
 @dataclass(frozen=True)
@@ -54,47 +46,41 @@ class Keys:
 
     def keyed(self, leaf: Leaf) -> Keyed:
         """Account, region and model of a leaf by their keys."""
-        account, region, model = leaf
-        return self.accounts.key(account), self.regions.key(region), self.models.key(model)
+        return tuple(each.keys[label] for each, label in zip(self.dimensions, leaf, strict=True))
 
     def leaf_table(self) -> pa.Table:
         """The leaves beside their keys."""
-        keyed = [self.keyed(leaf) for leaf in self.leaves]
-        names = ("account_id", "region_name", "model_id")
-        texts = {name: _column(self.leaves, at, pa.string()) for at, name in enumerate(names)}
-        return pa.table(texts | _key_columns(keyed, ("account", "region", "model")))
+        columns = dict.fromkeys(LABELS, pa.string()) | dict.fromkeys(KEYS, pa.int32())
+        return _table(columns, [(*leaf, *self.keyed(leaf)) for leaf in self.leaves])
 
     def selection_table(self) -> pa.Table:
         """Every leaf, by its keys, beside every selection that it belongs to."""
-        pairs = list(self._pairs())
-        inside = ("in_account", "in_region", "in_model")
-        return pa.table(
-            _key_columns([leaf for leaf, _ in pairs], ("account", "region", "model"))
-            | _key_columns([selection for _, selection in pairs], inside)
-        )
+        names = (*KEYS, *(f"in_{name}" for name in KEYS))
+        rows = [(*leaf, *selection) for leaf, selection in self._pairs()]
+        return _table(dict.fromkeys(names, pa.int32()), rows)
 
     def selections(self) -> int:
-        """How many selections have invocations."""
+        """The number of selections that have invocations."""
         return len({selection for _, selection in self._pairs()})
 
     def _pairs(self) -> set[tuple[Keyed, Keyed]]:
         leaves = {self.keyed(leaf) for leaf in self.leaves}
-        return {(leaf, selection) for leaf in leaves for selection in self._selections_of(*leaf)}
+        return {(leaf, selection) for leaf in leaves for selection in self._selections_of(leaf)}
 
-    def _selections_of(self, account: int, region: int, model: int) -> Iterator[Keyed]:
+    def _selections_of(self, leaf: Keyed) -> Iterator[Keyed]:
         """A dimension with one label has no selection but all of it."""
         choices = [
             (ALL, key) if len(dimension.labels) > 1 else (ALL,)
-            for dimension, key in zip(self.dimensions, (account, region, model), strict=True)
+            for dimension, key in zip(self.dimensions, leaf, strict=True)
         ]
-        return product(*choices)  # type: ignore[return-value]
+        return product(*choices)
 
 
 def keys_of(invocations: Mapping[Leaf, int], days: int) -> Keys:
-    """Keys for leaves, given with how many invocations each has, in a page of so many days.
+    """Keys for leaves, given with the number of their invocations, in a page of so many days.
 
     Where there would be too many selections, the rarest accounts (or regions, or models: whichever
-    are most) are put together as others.
+    are most) become "others".
     """
     limits = [len({leaf[at] for leaf in invocations}) for at in range(3)]
     while (keys := _limited(invocations, limits)).selections() * (days + 1) > CELLS:
@@ -117,14 +103,10 @@ def _dimension(invocations: Mapping[Leaf, int], at: int, limit: int) -> Dimensio
     for leaf, count in invocations.items():
         counts[leaf[at]] += count
     ranked = sorted(counts, key=lambda label: (-counts[label], label or ""))
-    if len(ranked) <= limit:
-        return Dimension(ranked, is_folded=False)
-    return Dimension([*ranked[:limit], OTHERS], is_folded=True)
+    labels = ranked if len(ranked) <= limit else [*ranked[:limit], OTHERS]
+    return Dimension(labels, {label: min(at, limit) for at, label in enumerate(ranked)})
 
 
-def _column(rows: Sequence[Leaf], at: int, kind: pa.DataType) -> pa.Array:
-    return pa.array([row[at] for row in rows], kind)
-
-
-def _key_columns(rows: Sequence[Keyed], names: Sequence[str]) -> dict[str, pa.Array]:
-    return {name: pa.array([row[at] for row in rows], pa.int32()) for at, name in enumerate(names)}
+def _table(columns: Mapping[str, pa.DataType], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(named, pa.schema(list(columns.items())))

@@ -1,4 +1,4 @@
-"""Which stretches of time a report tells of, each beside the one before it."""
+"""The periods of a report, each beside the one before it."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from bedrock_async_etl.errors import UsageError
 
 DAY_MS: Final = 86_400_000
 USUAL_DAYS: Final = (1, 7, 30, 90)
-"""What one may choose in the page, as far as it is shorter than all that the page has."""
+"""The choices in the page that are shorter than all that it has."""
 MAX_DAYS: Final = 3_660
 END_OF_TIME: Final = 2**62
 """The newest period has no end, as in `model_summary`: a scope may be read after the others."""
@@ -17,7 +17,7 @@ END_OF_TIME: Final = 2**62
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of `days` times 24 hours, in milliseconds since 1970: from `from_ms` on."""
+    """A period of `days` times 24 hours, in milliseconds since 1970."""
 
     cohort: int
     """Its number, which is odd for the one before a period."""
@@ -39,14 +39,10 @@ def parse_period(text: str) -> int:
 def periods(days: int, as_of_ms: int) -> Sequence[Period]:
     """The periods of a page of `days` days, the shortest first, each with the one before it."""
     lengths = [*(usual for usual in USUAL_DAYS if usual < days), days]
-    return [
-        period for index, length in enumerate(lengths) for period in _pair(index, length, as_of_ms)
-    ]
-
-
-def _pair(index: int, days: int, as_of_ms: int) -> tuple[Period, Period]:
-    begin = as_of_ms - days * DAY_MS
-    return (
-        Period(2 * index, days, begin, END_OF_TIME, is_previous=False),
-        Period(2 * index + 1, days, begin - days * DAY_MS, begin, is_previous=True),
-    )
+    found = []
+    for index, length in enumerate(lengths):
+        begin = as_of_ms - length * DAY_MS
+        before = begin - length * DAY_MS
+        found.append(Period(2 * index, length, begin, END_OF_TIME, is_previous=False))
+        found.append(Period(2 * index + 1, length, before, begin, is_previous=True))
+    return found

@@ -1,8 +1,8 @@
-"""Write a report: one HTML page of what the models say."""
+"""Write a report: one HTML page of the models' figures and charts."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -13,23 +13,17 @@ from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
+from bedrock_async_etl.options import REPORT_SECTION, ReportOptions
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.page import render
 from bedrock_async_etl.report.periods import parse_period
-from bedrock_async_etl.report.redaction import redacted
 
-SECTION: Final = "bedrock_async_etl.report"
-DEFAULT_PERIOD: Final = "30d"
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What a report shows."""
-
-    days: int = 30
-    is_redacted: bool = False
-    quotas: Mapping[str, int] = field(default_factory=dict)
-    """How many invocations of a model one account may have in flight in one region, by model id."""
+SENSITIVE: Final = {
+    "examples": ("invocation_arn", "failure_message"),
+    "open_invocations": ("invocation_arn", "output_s3_uri"),
+    "freshness": ("last_error",),
+}
+"""Columns of the figures that a redacted report leaves out."""
 
 
 @dataclass(frozen=True)
@@ -44,62 +38,50 @@ class ReportResult:
 
     def as_json(self) -> dict[str, Any]:
         """The document that `report --json` prints."""
-        return {
-            "path": str(self.path),
-            "bytes": self.bytes,
-            "invocations": self.invocations,
-            "seconds": round(self.seconds, 3),
-        }
+        return vars(self) | {"path": str(self.path), "seconds": round(self.seconds, 3)}
 
 
 def find_options(
-    *,
-    period: str | None = None,
-    is_redacted: bool = False,
-    quotas: Mapping[str, Any] | None = None,
+    *, period: str | None = None, quotas: Sequence[str] | None = None, redact: bool = False
 ) -> ReportOptions:
-    """The options given, else those that dlt's configuration has; raises `UsageError`."""
-    limits = (configured(SECTION, "quotas", dict) or {}) | dict(quotas or {})
-    try:
-        numbers = {model: int(limit) for model, limit in limits.items()}
-    except (TypeError, ValueError):
-        raise UsageError("A quota is a whole number of invocations, by model id.") from None
+    """The options given, else those that dlt's configuration has.
+
+    The configuration has quotas as a table; the ones given win model by model.
+    """
+    table = configured(REPORT_SECTION, "quotas", dict) or {}
     return ReportOptions(
-        parse_period(period or configured(SECTION, "period", str) or DEFAULT_PERIOD),
-        is_redacted or bool(configured(SECTION, "redact", bool)),
-        numbers,
+        period=period or configured(REPORT_SECTION, "period", str) or ReportOptions.period,
+        quotas=[*(f"{model}={limit}" for model, limit in table.items()), *(quotas or ())],
+        redact=redact or bool(configured(REPORT_SECTION, "redact", bool)),
     )
 
 
-def write_report(destination: Destination, path: Path, options: ReportOptions) -> ReportResult:
+def write_report(
+    destination: Destination, path: Path, options: ReportOptions | None = None
+) -> ReportResult:
     """Write the page to a file, which is replaced at once where there is one.
 
-    Raises `CommandError` where there are no models, or the file cannot be written.
+    Raises `UsageError` for options that cannot be read, and `CommandError` where there are no
+    models, or the file cannot be written.
     """
     started = time.monotonic()
-    figures = _figures(destination, options)
+    figures = _figures(destination, options or ReportOptions())
     page = render(figures).encode()
     try:
         replace(path, page)
     except OSError as error:
         raise CommandError(f"Cannot write {path}: {error.strerror}.") from error
-    return ReportResult(path, len(page), _invocations(figures), time.monotonic() - started)
-
-
-def _invocations(figures: Mapping[str, Any]) -> int:
-    longest = figures["periods"][-1]["cohort"]
-    totals = figures["totals"]
-    return sum(
-        invocations
-        for cohort, invocations in zip(totals["cohort"], totals["invocations"], strict=True)
-        if cohort == longest
-    )
+    totals, longest = figures["totals"], figures["periods"][-1]["cohort"]
+    counts = zip(totals["cohort"], totals["invocations"], strict=True)
+    invocations = sum(count for cohort, count in counts if cohort == longest)
+    return ReportResult(path, len(page), invocations, time.monotonic() - started)
 
 
 def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]:
+    days, quotas = parse_period(options.period), _parse_quotas(options.quotas or ())
     try:
         with destination.materialized() as connection:
-            figures = read_figures(connection, options.days)
+            figures = read_figures(connection, days)
     except duckdb.CatalogException:
         raise CommandError(
             f"{destination} has no models yet: build them with `models`, or load with `run`."
@@ -107,10 +89,36 @@ def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
     figures |= {
-        "quotas": [options.quotas.get(model) for model in figures["models"]],
+        "quotas": [quotas.get(model) for model in figures["models"]],
         "destination": str(destination),
         "made_ms": time.time_ns() // 1_000_000,
         "version": version("bedrock-async-etl"),
-        "is_redacted": options.is_redacted,
+        "is_redacted": options.redact,
     }
-    return redacted(figures) if options.is_redacted else figures
+    return _redacted(figures) if options.redact else figures
+
+
+def _parse_quotas(texts: Sequence[str]) -> dict[str, int]:
+    """Quotas by model, from texts such as `amazon.nova-reel-v1:1=10`; the last of a model wins."""
+    quotas = {}
+    for text in texts:
+        model, _, limit = text.rpartition("=")
+        if not model or not limit.isdecimal():
+            raise UsageError(
+                f"--quota {text!r} is not MODEL=N with a whole number of invocations, such as "
+                "amazon.nova-reel-v1:1=10."
+            )
+        quotas[model] = int(limit)
+    return quotas
+
+
+def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures without messages, errors, ARNs and outputs, and with numbers for accounts."""
+    tables = {
+        name: figures[name] | {column: [None] * len(figures[name][column]) for column in columns}
+        for name, columns in SENSITIVE.items()
+    }
+    accounts, fresh = figures["accounts"], figures["freshness"]["account_id"]
+    names = {each: f"account {at}" for at, each in enumerate(dict.fromkeys([*accounts, *fresh]), 1)}
+    tables["freshness"]["account_id"] = [names[account] for account in fresh]
+    return {**figures, **tables, "accounts": [names[account] for account in accounts]}

@@ -41,6 +41,6 @@ def test_the_rarest_accounts_of_many_are_put_together() -> None:
     assert last == OTHERS
     assert kept == accounts[: len(kept)]
     assert len(kept) > 5
-    assert keys.accounts.key(accounts[-1]) == len(kept)
+    assert keys.accounts.keys[accounts[-1]] == len(kept)
     assert len(keys.regions.labels) == len(keys.models.labels) == 2
     assert len(keys.leaves) == len(counts)

@@ -10,11 +10,9 @@ import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.report.report import ReportOptions, find_options, write_report
+from bedrock_async_etl.options import ReportOptions
+from bedrock_async_etl.report.report import find_options, write_report
 from tests.bedrock_async_etl.copies import ACCOUNT, REEL, invocation, modelled, report, store
-
-NO_OPTIONS = ReportOptions()
-
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 BUCKET = "s3://renders-of-a-customer/a"
@@ -49,7 +47,7 @@ def test_a_page_is_replaced_at_once_and_nothing_is_left(
     page = tmp_path / "pages" / "report.html"
     page.parent.mkdir()
     page.write_text("yesterday's")
-    result = write_report(copy, page, NO_OPTIONS)
+    result = write_report(copy, page)
     assert list(page.parent.iterdir()) == [page]
     assert page.stat().st_size == result.bytes
     assert data_of(page)["destination"] == str(copy)
@@ -59,53 +57,68 @@ def test_a_page_that_cannot_be_written_leaves_the_last_one(
     copy: DuckDBDestination, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError, match=r"Cannot write .*nowhere/report.html: No such file"):
-        write_report(copy, tmp_path / "nowhere" / "report.html", NO_OPTIONS)
+        write_report(copy, tmp_path / "nowhere" / "report.html")
     (tmp_path / "taken").mkdir()
     with pytest.raises(CommandError, match=r"Cannot write .*taken: Is a directory"):
-        write_report(copy, tmp_path / "taken", NO_OPTIONS)
+        write_report(copy, tmp_path / "taken")
     assert not list(tmp_path.glob(".taken*"))
 
 
 def test_a_copy_without_models_says_what_to_do(tmp_path: Path) -> None:
     destination = store(tmp_path / "copy.duckdb", [])
     with pytest.raises(CommandError, match="has no models yet: build them with `models`"):
-        write_report(destination, tmp_path / "report.html", NO_OPTIONS)
+        write_report(destination, tmp_path / "report.html")
 
 
 def test_what_is_redacted_is_nowhere_in_the_page(copy: DuckDBDestination, tmp_path: Path) -> None:
     sensitive = ("alert(1)", BUCKET, ACCOUNT, "failed-one", "open-one", "role/customer")
     kept, redacted = tmp_path / "kept.html", tmp_path / "redacted.html"
-    write_report(copy, kept, NO_OPTIONS)
-    write_report(copy, redacted, ReportOptions(is_redacted=True))
+    write_report(copy, kept)
+    write_report(copy, redacted, ReportOptions(redact=True))
     assert [text for text in sensitive if text in kept.read_text()] == list(sensitive)
     assert [text for text in sensitive if text in redacted.read_text()] == []
     assert data_of(redacted)["accounts"] == ["account 1"]
 
 
 def test_a_quota_is_that_of_its_model(copy: DuckDBDestination, tmp_path: Path) -> None:
-    options = ReportOptions(quotas={REEL: 7, "another": 9})
+    options = ReportOptions(quotas=[f"{REEL}=7", "another=9"])
     write_report(copy, tmp_path / "report.html", options)
     assert data_of(tmp_path / "report.html")["quotas"] == [7]
+
+
+def test_a_quota_that_is_given_wins_over_the_configured_one(
+    copy: DuckDBDestination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__REPORT__QUOTAS", f'{{"{REEL}": 10}}')
+    for given, quota in (([], 10), ([f"{REEL}=6"], 6)):
+        write_report(copy, tmp_path / "report.html", find_options(quotas=given))
+        assert data_of(tmp_path / "report.html")["quotas"] == [quota]
 
 
 def test_options_come_from_the_configuration_where_they_are_not_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert find_options() == ReportOptions(30, False, {})
+    assert find_options() == ReportOptions(quotas=[])
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__REPORT__PERIOD", "4w")
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__REPORT__REDACT", "true")
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__REPORT__QUOTAS", '{"reel": 10, "ray": 5}')
-    assert find_options() == ReportOptions(28, True, {"reel": 10, "ray": 5})
-    given = find_options(period="7d", quotas={"ray": "6"})
-    assert given == ReportOptions(7, True, {"reel": 10, "ray": 6})
+    quotas = ["reel=10", "ray=5"]
+    assert find_options() == ReportOptions(period="4w", quotas=quotas, redact=True)
+    given = find_options(period="7d", quotas=["ray=6"])
+    assert given == ReportOptions(period="7d", quotas=[*quotas, "ray=6"], redact=True)
 
 
 @pytest.mark.parametrize("period", ["30", "0d", "d", "-1d", "9999w", "1h"])
-def test_what_is_no_period_is_wrong_usage(period: str) -> None:
+def test_what_is_no_period_is_wrong_usage(
+    copy: DuckDBDestination, tmp_path: Path, period: str
+) -> None:
     with pytest.raises(UsageError, match=f"--period '{period}' is not a period"):
-        find_options(period=period)
+        write_report(copy, tmp_path / "report.html", ReportOptions(period=period))
 
 
-def test_what_is_no_quota_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="a whole number"):
-        find_options(quotas={"reel": "many"})
+@pytest.mark.parametrize("quota", ["reel=many", "reel", "=3", "reel=-1", "reel=1.5"])
+def test_what_is_no_quota_is_wrong_usage(
+    copy: DuckDBDestination, tmp_path: Path, quota: str
+) -> None:
+    with pytest.raises(UsageError, match=f"--quota '{quota}' is not MODEL=N with a whole number"):
+        write_report(copy, tmp_path / "report.html", ReportOptions(quotas=[quota]))

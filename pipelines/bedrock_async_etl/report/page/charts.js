@@ -2,6 +2,7 @@
 // The charts. Colours are CSS variables, so that themes and print change them without redrawing.
 
 const HEIGHT = 230;
+const OUTCOMES = ["completed", "failed", "open"];
 
 function plot(id, ariaLabel, options) {
   const width = document.getElementById(id).clientWidth - 34;
@@ -9,7 +10,8 @@ function plot(id, ariaLabel, options) {
     width: Math.max(width, 260), height: HEIGHT, marginLeft: 48, marginRight: 14, ariaLabel,
     style: { background: "none", fontSize: "11px", fontFamily: "inherit" },
     ...options,
-    x: { type: "utc", label: null, ...options.x },
+    x: { type: "utc", label: null },
+    y: { label: null, grid: true, ticks: 5, ...options.y },
   });
 }
 
@@ -25,80 +27,89 @@ function legend(...entries) {
   return element("div", { class: "legend" }, ...entries.map(line));
 }
 
-function tip(rows, y, title) {
+/** What is shown for the date that is pointed at: the lines that `lines` makes of its row. */
+function tip(rows, y, lines) {
   return Plot.tip(rows, Plot.pointerX({
-    x: "date", y, title, fill: "var(--card)", stroke: "var(--line)", textPadding: 8,
+    x: "date", y, title: (row) => lines(row).filter(Boolean).join("\n"),
+    fill: "var(--card)", stroke: "var(--line)", textPadding: 8,
   }));
+}
+
+function zeroLine() {
+  return Plot.ruleY([0], { stroke: "var(--line)" });
 }
 
 function drawFailureRate(rows, spiked) {
   const ended = rows.filter((row) => row.rate != null);
   const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.high)) * 1.1);
-  return plot("failure-rate", "Failure rate by date of submission, with its 95 % interval", {
-    y: { label: null, domain: [0, top], tickFormat: (share) => `${+(100 * share).toFixed(2)} %`, grid: true, ticks: 5 },
+  const defined = (row) => row.rate != null;
+  return plot("failure-rate", "Failure rate by submission date, with its 95 % interval", {
+    y: { domain: [0, top], tickFormat: (share) => `${+(100 * share).toFixed(2)} %` },
     marks: [
-      Plot.areaY(rows, { x: "date", y1: "low", y2: "high", fill: "var(--band)", defined: (row) => row.rate != null }),
-      Plot.line(rows, { x: "date", y: "rate", stroke: "var(--failed)", strokeWidth: 2, defined: (row) => row.rate != null }),
+      Plot.areaY(rows, { x: "date", y1: "low", y2: "high", fill: "var(--band)", defined }),
+      Plot.line(rows, { x: "date", y: "rate", stroke: "var(--failed)", strokeWidth: 2, defined }),
       Plot.dot(ended, { x: "date", y: "rate", r: 3, stroke: "var(--failed)", strokeWidth: 1.5,
         fill: (row) => (row.isSettled ? "var(--failed)" : "var(--card)") }),
       Plot.dot(spiked, { x: "date", y: top, r: 5, symbol: "triangle", rotate: 180, fill: "var(--p99)",
-        title: (row) => `${time(row.submitted_ms)}: ${percent(row.rate)}, usually ${percent(row.baseline_rate)}` }),
-      Plot.ruleY([0], { stroke: "var(--line)" }),
+        title: (row) => `${time(row.submitted_ms)}: ${percent(row.rate)}, baseline ${percent(row.baseline_rate)}` }),
+      zeroLine(),
       tip(ended, "rate", (row) => [
-        day(row.date), `${percent(row.rate)} failed (${percent(row.low)} to ${percent(row.high)})`,
-        `${count(row.failed)} of ${count(row.completed + row.failed)} that have ended`,
-        row.isSettled ? "" : `${count(row.open)} still open`].filter(Boolean).join("\n")),
+        day(row.date), `${percent(row.rate)} failed (${interval(row)})`,
+        `${count(row.failed)} of ${count(row.completed + row.failed)} finished`,
+        row.isSettled ? "" : `${count(row.open)} still open`]),
     ],
   });
 }
 
 function drawVolume(rows) {
-  const parts = rows.flatMap((row) => ["completed", "failed", "open"].map(
+  const parts = rows.flatMap((row) => OUTCOMES.map(
     (kind) => ({ date: row.date, kind, value: row[kind] })));
-  return plot("volume", "Invocations by date of submission: completed, failed, open", {
-    color: { domain: ["completed", "failed", "open"], range: ["var(--completed)", "var(--failed)", "var(--open)"] },
-    y: { label: null, grid: true, ticks: 5, tickFormat: "~s" },
+  return plot("volume", "Invocations by submission date: completed, failed, open", {
+    color: { domain: OUTCOMES, range: OUTCOMES.map((name) => `var(--${name})`) },
+    y: { tickFormat: "~s" },
     marks: [
       Plot.rectY(parts, { x: "date", y: "value", fill: "kind", interval: "day", insetLeft: .5, insetRight: .5 }),
-      Plot.ruleY([0], { stroke: "var(--line)" }),
+      zeroLine(),
       tip(rows, "invocations", (row) => [
-        day(row.date), `${count(row.completed)} completed`, `${count(row.failed)} failed`,
-        `${count(row.open)} open`].join("\n")),
+        day(row.date), ...OUTCOMES.map((name) => `${count(row[name])} ${name}`)]),
     ],
   });
 }
 
 function drawLatency(rows) {
-  const marks = ["p50", "p95", "p99"].flatMap((share) => [
-    Plot.line(rows, { x: "date", y: `latency_${share}`, stroke: `var(--${share})`, strokeWidth: 1.5, strokeDasharray: "3 3" }),
-    Plot.line(rows, { x: "date", y: `survival_${share}`, stroke: `var(--${share})`, strokeWidth: 2, marker: rows.length < 3 ? "dot" : null }),
-  ]);
-  const ended = rows.filter((row) => row.ended);
-  return plot("latency", "Latency percentiles by date of submission, in seconds", {
-    y: { type: "log", label: "seconds", grid: true, ticks: 5, tickFormat: (value) => count(value) },
+  const line = (name, share, options) => Plot.line(
+    rows, { x: "date", y: `${name}_${share}`, stroke: `var(--${share})`, ...options });
+  return plot("latency", "Latency percentiles by submission date, in seconds", {
+    y: { type: "log", label: "seconds", tickFormat: (value) => count(value) },
     marks: [
-      ...marks,
-      tip(ended, "latency_p95", (row) => [
-        day(row.date), `${count(row.ended)} ended, ${count(row.still_open)} open`,
-        ...["p50", "p95", "p99"].map((share) =>
-          `${share}: ${seconds(row[`survival_${share}`])} (ended alone: ${seconds(row[`latency_${share}`])})`),
-      ].join("\n")),
+      ...SHARES.flatMap((share) => [
+        line("latency", share, { strokeWidth: 1.5, strokeDasharray: "3 3" }),
+        line("survival", share, { strokeWidth: 2, marker: rows.length < 3 ? "dot" : null }),
+      ]),
+      tip(rows.filter((row) => row.ended), "latency_p95", (row) => [
+        day(row.date), `${count(row.ended)} finished, ${count(row.still_open)} open`,
+        ...SHARES.map((share) =>
+          `${share}: ${seconds(row[`survival_${share}`])} (finished only: ${seconds(row[`latency_${share}`])})`)]),
     ],
   });
 }
 
 function drawInFlight(rows, quota) {
+  const top = Math.max(quota ?? 0, 1, ...rows.map((row) => Math.max(row.peak, row.average)));
+  const fill = "var(--quota)";
+  const limit = quota == null ? [] : [
+    Plot.ruleY([quota], { stroke: fill, strokeWidth: 2, strokeDasharray: "6 4" }),
+    Plot.text([quota], { y: (value) => value, text: () => `quota ${count(quota)}`, frameAnchor: "right", dy: -8, fill, fontWeight: 600 }),
+  ];
   return plot("in-flight", "Invocations in flight over time", {
-    y: { label: null, grid: true, ticks: 5, domain: [0, Math.max(quota ?? 0, 1, ...rows.map((row) => Math.max(row.peak, row.average))) * 1.08] },
+    y: { domain: [0, top * 1.08] },
     marks: [
       Plot.areaY(rows, { x: "date", y: "average", fill: "var(--completed)", fillOpacity: .3, curve: "step-after" }),
       Plot.line(rows, { x: "date", y: "peak", stroke: "var(--completed)", strokeWidth: 1.2, curve: "step-after" }),
-      quota == null ? null : Plot.ruleY([quota], { stroke: "var(--quota)", strokeWidth: 2, strokeDasharray: "6 4" }),
-      quota == null ? null : Plot.text([quota], { y: (value) => value, text: () => `quota ${count(quota)}`, frameAnchor: "right", dy: -8, fill: "var(--quota)", fontWeight: 600 }),
-      Plot.ruleY([0], { stroke: "var(--line)" }),
+      ...limit,
+      zeroLine(),
       tip(rows, "peak", (row) => [
-        time(row.date.getTime()), `most at once: ${count(row.peak)}`,
-        `on average: ${row.average.toFixed(1)}`].join("\n")),
+        time(row.date.getTime()), `peak in flight: ${count(row.peak)}`, `average: ${row.average.toFixed(1)}`]),
     ],
   });
 }

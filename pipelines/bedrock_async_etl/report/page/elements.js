@@ -35,7 +35,7 @@ function show(id, heading, note, ...children) {
   if (wasOpen) section.querySelector("details")?.setAttribute("open", "");
 }
 
-/** The numbers behind a chart, for whoever cannot see or point at it; made when it is opened. */
+/** The numbers behind a chart, as a table that is made when it is opened. */
 function numbers(caption, columns, rows) {
   const details = element("details", {}, element("summary", {}, "Show the numbers"));
   details.addEventListener("toggle", () => {

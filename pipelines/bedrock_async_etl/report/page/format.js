@@ -1,5 +1,5 @@
 "use strict";
-// How numbers and times are told; null is told as a dash. A unit stays on the line of its number.
+// Numbers and times as text; null is a dash. A unit stays on the line of its number.
 
 const NONE = "–";
 

@@ -3,13 +3,14 @@
 
 (() => {
   const data = readData(document.getElementById("data").textContent);
-  const dimensions = { account: data.accounts, region: data.regions, model: data.models };
-  const selection = { account: ALL, region: ALL, model: ALL, period: data.periods.at(-1).cohort };
+  const dimensions = DIMENSIONS.map((name) => [name, data[`${name}s`]]);
+  const wholePeriod = data.periods.at(-1).cohort;
+  const selection = { account: ALL, region: ALL, model: ALL, period: wholePeriod };
 
-  /** Options are named by what they are, so that a link means the same in tomorrow's page. */
+  /** A link names options by their labels, so that it means the same in tomorrow's page. */
   function readHash() {
     const chosen = new URLSearchParams(location.hash.slice(1));
-    for (const [name, labels] of Object.entries(dimensions)) {
+    for (const [name, labels] of dimensions) {
       selection[name] = labels.findIndex((each) => label(each) === chosen.get(name));
     }
     const period = data.periods.find((each) => `${each.days}d` === chosen.get("period"));
@@ -18,10 +19,10 @@
 
   function writeHash() {
     const chosen = new URLSearchParams();
-    for (const [name, labels] of Object.entries(dimensions)) {
+    for (const [name, labels] of dimensions) {
       if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
     }
-    if (selection.period !== data.periods.at(-1).cohort) chosen.set("period", `${periodOf(data, selection).days}d`);
+    if (selection.period !== wholePeriod) chosen.set("period", `${periodOf(data, selection).days}d`);
     history.replaceState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
   }
 
@@ -32,7 +33,7 @@
   }
 
   function fillControls() {
-    for (const [name, labels] of Object.entries(dimensions)) {
+    for (const [name, labels] of dimensions) {
       const select = document.getElementById(name);
       const every = labels.length === 1 ? [] : [element("option", { value: ALL }, `All ${count(labels.length)} ${name}s`)];
       select.append(...every, ...labels.map((each, key) => element("option", { value: key }, label(each))));
@@ -47,35 +48,28 @@
   }
 
   function showControls() {
-    for (const [name, labels] of Object.entries(dimensions)) {
-      const select = document.getElementById(name);
-      select.value = labels.length === 1 ? 0 : selection[name];
+    for (const [name, labels] of dimensions) {
+      document.getElementById(name).value = labels.length === 1 ? 0 : selection[name];
     }
     document.querySelector(`#period input[value="${selection.period}"]`).checked = true;
   }
 
   function describe() {
-    const told = Object.entries(dimensions).map(([name, labels]) => {
+    const chosen = dimensions.map(([name, labels]) => {
       if (labels.length === 1) return label(labels[0]);
       return selection[name] === ALL ? `all ${name}s` : label(labels[selection[name]]);
     });
     const { days, has_previous } = periodOf(data, selection);
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
-    return `${told.join(" · ")} · ${until}${has_previous ? ", compared with those before" : "; nothing older to compare with"}`;
+    return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; no earlier data to compare with"}`;
   }
 
   function draw() {
     showControls();
     document.getElementById("selection").textContent = describe();
-    drawHeadline(data, selection);
-    drawFailures(data, selection);
-    drawLatencies(data, selection);
-    drawFlights(data, selection);
-    drawModels(data, selection, choose);
-    drawReasons(data, selection);
-    drawSpikes(data, selection);
-    drawOpen(data, selection);
-    drawFreshness(data);
+    const sections = [drawHeadline, drawFailures, drawLatencies, drawFlights, drawModels,
+      drawReasons, drawSpikes, drawOpen, drawFreshness];
+    for (const section of sections) section(data, selection, choose);
   }
 
   function setTheme(theme) {
@@ -103,8 +97,8 @@
   function showNothing() {
     const notice = document.getElementById("nothing");
     notice.hidden = false;
-    notice.textContent = "No invocation has been listed yet: there is nothing to draw. "
-      + "Load again when some were submitted.";
+    notice.textContent = "No invocation has been listed yet. Run `bedrock-async-etl run` again "
+      + "when some have been submitted.";
     for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #spikes, #open")) {
       section.hidden = true;
     }

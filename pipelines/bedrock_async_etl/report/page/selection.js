@@ -2,6 +2,7 @@
 // What a selection of the page's data shows: numbers alone, nothing of the page itself.
 
 const ALL = -1;
+const DIMENSIONS = ["account", "region", "model"];
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const Z = 1.959963984540054; // the normal distribution's 97.5 % quantile
@@ -17,10 +18,10 @@ function rowsOf(columns) {
 /** The page's data, its tables as rows. */
 function readData(text) {
   const data = JSON.parse(text);
-  const tables = ["days", "totals", "day_latencies", "period_latencies", "reasons", "examples",
-    "spikes", "open_counts", "open_before", "open_invocations", "freshness"];
-  for (const name of tables) data[name] = rowsOf(data[name]);
-  data.in_flight = { hours: data.in_flight.hours, rows: rowsOf(data.in_flight) };
+  data.flight_hours = data.in_flight.hours;
+  for (const [name, value] of Object.entries(data)) {
+    if (value?.constructor === Object) data[name] = rowsOf(value);
+  }
   return data;
 }
 
@@ -31,19 +32,13 @@ function periodOf(data, selection) {
 
 /** Whether what is of one account, region and model belongs to a selection. */
 function isIn(row, selection) {
-  return (selection.account === ALL || selection.account === row.account)
-    && (selection.region === ALL || selection.region === row.region)
-    && (selection.model === ALL || selection.model === row.model);
+  return DIMENSIONS.every((name) => selection[name] === ALL || selection[name] === row[name]);
 }
 
 /** The rows that tell of a selection as a whole: percentiles cannot be added up. */
 function ofSelection(data, rows, selection) {
-  const key = (name, labels) => (labels.length === 1 ? ALL : selection[name]);
-  const account = key("account", data.accounts);
-  const region = key("region", data.regions);
-  const model = key("model", data.models);
-  return rows.filter((row) =>
-    row.account === account && row.region === region && row.model === model);
+  const keys = DIMENSIONS.map((name) => (data[`${name}s`].length === 1 ? ALL : selection[name]));
+  return rows.filter((row) => DIMENSIONS.every((name, at) => row[name] === keys[at]));
 }
 
 /** The failure rate and its Wilson 95 % interval; nulls where none has ended. */
@@ -58,6 +53,10 @@ function failureRate(completed, failed) {
 
 function sum(rows, name) {
   return rows.reduce((total, row) => total + row[name], 0);
+}
+
+function peakOf(rows) {
+  return rows.reduce((most, row) => Math.max(most, row.peak), 0);
 }
 
 function counted(rows) {
@@ -131,11 +130,11 @@ function dailyLatencies(data, selection) {
   }));
 }
 
-/** The most at once in any one account, region and model, and the average of all together. */
+/** The peak of any one account, region and model, and the average of all together. */
 function inFlight(data, selection) {
-  const { hours, rows } = data.in_flight;
+  const hours = data.flight_hours;
   const period = periodOf(data, selection);
-  const chosen = rows.filter((row) =>
+  const chosen = data.in_flight.filter((row) =>
     isIn(row, selection) && (row.hour + hours) * HOUR_MS > period.from_ms);
   const byHour = grouped(chosen, (row) => row.hour);
   if (!byHour.size) return [];
@@ -143,12 +142,8 @@ function inFlight(data, selection) {
   const [first, last] = [Math.min(...known), Math.max(...known)];
   return Array.from({ length: (last - first) / hours + 1 }, (_, at) => {
     const hour = first + at * hours;
-    const at_hour = byHour.get(hour) ?? [];
-    return {
-      date: new Date(hour * HOUR_MS),
-      peak: at_hour.reduce((most, row) => Math.max(most, row.peak), 0),
-      average: sum(at_hour, "average"),
-    };
+    const rowsThen = byHour.get(hour) ?? [];
+    return { date: new Date(hour * HOUR_MS), peak: peakOf(rowsThen), average: sum(rowsThen, "average") };
   });
 }
 
@@ -169,10 +164,10 @@ function reasons(data, selection) {
 function models(data, selection) {
   const period = periodOf(data, selection);
   return data.models.map((_, model) => {
-    const flights = data.in_flight.rows.filter((row) => isIn(row, { ...selection, model }));
-    const peak = flights.reduce((most, row) =>
-      (row.hour * HOUR_MS >= period.from_ms ? Math.max(most, row.peak) : most), 0);
-    return { model, peak, ...headline(data, { ...selection, model }) };
+    const own = { ...selection, model };
+    const flights = data.in_flight.filter(
+      (row) => isIn(row, own) && row.hour * HOUR_MS >= period.from_ms);
+    return { model, peak: peakOf(flights), ...headline(data, own) };
   }).filter((row) => row.invocations || row.open);
 }
 
