@@ -1,6 +1,6 @@
 """The reference of every option, column and metric, written from their declarations.
 
-`python -m tests.reference` writes `docs/configuration.md`; a test compares it with the declarations.
+`python -m tests.reference` writes `docs/configuration.md`; a test compares the two.
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,14 +45,14 @@ INTRODUCTION: Final = """\
 
 <!-- Written by `python -m tests.reference` from the declarations in the code: do not edit it. -->
 
-Every option of a load can be set in three ways. A flag wins over the environment, and the environment
-wins over a file:
+Every option of a load can be set in three ways. A flag wins over the environment, and the
+environment wins over a file:
 
 1. a flag of the command, such as `--region us-east-1`;
 2. an environment variable, such as `SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS='["us-east-1"]'`. Lists
    and tables are JSON;
-3. `.dlt/secrets.toml` and `.dlt/config.toml`, in the folder in which the command runs or in `~`. The
-   repository has a [commented `config.toml`](../.dlt/config.toml).
+3. `.dlt/secrets.toml` and `.dlt/config.toml`, in the folder in which the command runs or in `~`.
+   The repository has a [commented `config.toml`](../.dlt/config.toml).
 
 ```toml
 [bedrock_async_etl]
@@ -77,8 +77,8 @@ quotas = {"amazon.nova-reel-v1:1" = 20}
 ```
 
 A *secret* belongs into the environment or into `.dlt/secrets.toml`, not into `config.toml`. AWS
-credentials come from the standard AWS chain and are never configured here. In Airflow, the keys below
-are the keys of the [Variable](airflow.md#settings).
+credentials come from the standard AWS chain and are never configured here. In Airflow, the keys
+below are the keys of the [Variable](airflow.md#settings).
 """
 CONFIGURED_ALONE: Final = """\
 ### Without a flag
@@ -86,13 +86,14 @@ CONFIGURED_ALONE: Final = """\
 Two keys of `[bedrock_async_etl]` have no flag:
 
 | key | environment variable | default | meaning |
-|---|---|---|---|
-| `metrics_max_scopes` | `BEDROCK_ASYNC_ETL__METRICS_MAX_SCOPES` | 500 | Scopes with metrics of their own. |
+| --- | --- | --- | --- |
+| `metrics_max_scopes` | `BEDROCK_ASYNC_ETL__METRICS_MAX_SCOPES` | `500` | Scopes with metrics of \
+their own. |
 | `umask` | `BEDROCK_ASYNC_ETL__UMASK` | `077` | Mode of new files and folders: `077` makes them \
 600 and 700, `027` 640 and 750. Existing ones keep their mode, metrics are always 644. |
 
-`[bedrock_async_etl.check.models."MODEL"]` has `max_failure_rate`, `max_p95` and `max_open_age` of one
-model. As one environment variable:
+`[bedrock_async_etl.check.models."MODEL"]` has `max_failure_rate`, `max_p95` and `max_open_age` of
+one model. As one environment variable:
 `BEDROCK_ASYNC_ETL__CHECK__MODELS='{"luma.ray-v2:0": {"max_p95": "15m"}}'`.
 """
 FLAGS_ALONE: Final = """\
@@ -108,7 +109,8 @@ columns. The models, in `bedrock_analytics`, are described in [sql/README.md](..
 METRICS_INTRODUCTION: Final = """\
 ## Metrics
 
-`run --metrics FILE` writes these gauges. [Monitoring](monitoring.md#metrics) has their labels and alerts.
+`run --metrics FILE` writes these gauges. [Monitoring](monitoring.md#metrics) has their labels, and
+alerts on them.
 """
 
 
@@ -173,8 +175,8 @@ def _parameters(command: Any) -> Iterator[Any]:
 
 
 def _name(parameter: Any) -> str:
-    flags = (each for each in parameter.opts if each.startswith("--"))
-    return next(flags, parameter.name.upper())
+    flags = [str(each) for each in parameter.opts if each.startswith("--")]
+    return flags[0] if flags else str(parameter.name).upper()
 
 
 def _columns(table: Table) -> str:
@@ -185,7 +187,7 @@ def _columns(table: Table) -> str:
     ]
     rows.append((f"`{LOAD_ID}`", "text", "dlt's load.", ""))
     key = ", ".join(f"`{name}`" for name in table.key)
-    return f"### {table.name}\n\n{table.meaning} Primary key: {key}.\n\n{_table(heading, rows)}"
+    return f"### {table.name}\n\n{table.meaning}\nPrimary key: {key}.\n\n{_table(heading, rows)}"
 
 
 def _type(column: Any) -> str:

@@ -304,13 +304,15 @@ def test_of_very_many_scopes_those_that_failed_have_series_and_the_rest_is_count
 
 
 def test_every_metric_is_documented() -> None:
-    rows = re.findall(r"^\| (`bedrock_async_.+?) \|", Path("README.md").read_text(), re.MULTILINE)
+    text = Path("docs/configuration.md").read_text()
+    rows = re.findall(r"^\| (`bedrock_async_.+?) \|", text, re.MULTILINE)
     documented = set(re.findall(r"`bedrock_async_(\w+)`", " ".join(rows)))
     assert documented == set(METRICS)
 
 
 def test_the_alerts_ask_for_metrics_that_are_there() -> None:
-    rules = re.findall(r"^      +expr: (.+)$", Path("README.md").read_text(), re.MULTILINE)
+    text = Path("docs/monitoring.md").read_text()
+    rules = re.findall(r"^      +expr: (.+)$", text, re.MULTILINE)
     asked = {name for rule in rules for name in re.findall(r"bedrock_async_(\w+)", rule)}
     assert asked
     assert asked <= set(METRICS)
