@@ -17,6 +17,7 @@ CHROMIUM: Final = "/usr/bin/chromium"
 COLUMNS: Final = 104
 SHOWN: Final = ("First load", "Second load", "Models", "Proof")
 """Parts of the demo's output that fit into a picture."""
+CLONE: Final = "/opt/bedrock-async-etl"
 DATABASE: Final = "bedrock_demo.duckdb"
 QUOTA: Final = "amazon.nova-reel-v1:1=20"
 
@@ -33,7 +34,7 @@ def _run(folder: Path, *arguments: str) -> str:
         text=True,
         check=True,
     )
-    return done.stdout.replace(str(folder), "/opt/bedrock-async-etl")
+    return done.stdout.replace(str(folder), CLONE)
 
 
 def _abridged(output: str) -> list[str]:
@@ -55,7 +56,7 @@ def _draw_terminal(output: str, path: Path) -> None:
 def _photograph(page_file: Path, path: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 1050})
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.goto(page_file.as_uri())
         page.screenshot(path=path)
         browser.close()
@@ -66,7 +67,9 @@ def draw(folder: Path) -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     _draw_terminal(_run(folder, "demo"), IMAGES / "terminal.svg")
     _run(folder, "report", "report.html", "--database", DATABASE, "--quota", QUOTA)
-    _photograph(folder / "report.html", IMAGES / "report.png")
+    page = folder / "report.html"
+    page.write_text(page.read_text().replace(str(folder), CLONE))
+    _photograph(page, IMAGES / "report.png")
 
 
 if __name__ == "__main__":

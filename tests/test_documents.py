@@ -133,6 +133,7 @@ def test_a_block_knows_the_lines_of_its_output() -> None:
     ("output", "shown", "expected"),
     [
         ("built in 2 s\n", "built in 3 s\n", "built in 3 s\n"),
+        ("14s ago, at most 1h\n", "1m 2s ago, at most 1h\n", "1m 2s ago, at most 1h\n"),
         ("a\nb\nc\nd\n", "a\n...\nd\n", "a\n...\nd\n"),
         ("20 rows\nb\nc\n", "10 rows\n...\n", "20 rows\n...\n"),
         ("a\nb\nc\n", "", "a\nb\nc\n"),

@@ -36,7 +36,7 @@ DOCUMENTS: Final = (
 TYPED: Final = ("bash", "console", "cron", "ini", "python", "sh", "sql")
 MASKS: Final = {
     r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
-    r"\b\d[\d,.]* (?:MB|ms|s|min|h|d)\b(?: \d+ (?:h|min|s)\b)?": "SIZE",
+    r"\b\d[\d,.]* ?(?:MB|ms|s|m|min|h|d)\b(?: \d+ ?(?:h|m|min|s)\b)?": "SIZE",
     r"─+|[ \t]+": " ",
 }
 """Ports, sizes, durations; and the space that is left beside them."""
