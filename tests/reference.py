@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 import pyarrow as pa
 import typer
@@ -134,12 +134,18 @@ def _option_table(section: str, options: Iterable[Option]) -> str:
 
 
 def _option_row(section: str, option: Option) -> Iterator[str]:
-    value = "\\|".join(option.choices) or option.metavar or ""
     yield f"`{option.name}`"
-    yield f"`{option.flag} {value}".rstrip() + "`"
+    yield f"`{option.flag} {_value(option)}".rstrip() + "`"
     yield f"`{section.replace('.', '__').upper()}__{option.name.upper()}`"
     yield _default(option.default)
     yield option.help + (" *Secret.*" if option.is_secret else "")
+
+
+def _value(option: Option) -> str:
+    """The values that are accepted, or the word that stands for them."""
+    types = (option.type, *get_args(option.type))
+    choices = next((get_args(each) for each in types if get_origin(each) is Literal), ())
+    return "\\|".join(choices) or option.metavar or ""
 
 
 def _default(value: Any) -> str:
