@@ -51,8 +51,9 @@ environment wins over a file:
 1. a flag of the command, such as `--region us-east-1`;
 2. an environment variable, such as `SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS='["us-east-1"]'`. Lists
    and tables are JSON;
-3. `.dlt/secrets.toml` and `.dlt/config.toml`, in the folder in which the command runs or in `~`.
-   The repository has a [commented `config.toml`](../.dlt/config.toml).
+3. `secrets.toml` and `config.toml`, in `.dlt` in the folder in which the command runs, or in
+   `~/.dlt` (`/var/dlt` for root). The repository has a
+   [commented `config.toml`](../.dlt/config.toml).
 
 ```toml
 [bedrock_async_etl]

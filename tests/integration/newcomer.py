@@ -185,6 +185,7 @@ def _environment(home: Path, aws: dict[str, str]) -> dict[str, str]:
         "AIRFLOW_HOME": f"{home}/airflow",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "DLT_DATA_DIR": f"{home}/dlt",
+        "PIP_NO_COMPILE": "1",
         "UV_NO_SYNC": "1",
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
         "BENCHMARKS_SHARE": "0.001",
