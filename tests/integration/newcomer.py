@@ -1,4 +1,4 @@
-"""Someone with a clone of this repository, a fresh machine, and an AWS of their own."""
+"""Somebody with a clone of this repository, a fresh machine, and an AWS of their own."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,11 +18,10 @@ import duckdb
 
 from bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.integration.documents import Block, Command
+from tests.integration.documents import ROOT, Block, Command
 from tests.integration.places import served_s3
 from tests.organizations import Organization
 
-ROOT = Path(__file__).parents[2]
 LEFT_OUT = (".git", ".venv", "__pycache__", ".*_cache", "*.duckdb*")
 OTHER_ACCOUNT, FOREIGN_ROLE = "444455556666", "arn:aws:iam::777788889999:role/bedrock-async-etl"
 SOURCE = "sources/bedrock_async_invokes/README.md"
@@ -30,12 +29,12 @@ TIMEOUT_SECONDS = 900
 MARK = "printf '\\036%d\\036' $code"
 END_OF_ONE = f"code=$?; {MARK}; {MARK} >&2; (exit $code)"
 ANSWERS = "y\n" * 20
-"""To what asks whether to go on."""
+"""Answers to questions whether to go on."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a command printed on stdout, or else on stderr, and its exit code."""
+    """A command's stdout, or else its stderr, and its exit code."""
 
     output: str
     exit_code: int
@@ -43,7 +42,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Does what the documents say, in a clone."""
+    """Types the commands of the documents, in a clone."""
 
     home: Path
     environment: dict[str, str]
@@ -54,12 +53,12 @@ class Newcomer:
 
     @property
     def tools(self) -> Path:
-        """What is installed for the user alone."""
+        """Programs that are installed for the user alone."""
         return self.home / ".local" / "bin"
 
     @property
     def places(self) -> dict[str, Path]:
-        """By the names that the documents have for them."""
+        """Folders and programs by the names that the documents have for them."""
         return {
             "/opt/bedrock-async-etl": self.clone,
             "/data": self.home / "data",
@@ -70,10 +69,10 @@ class Newcomer:
         }
 
     def does(self, block: Block) -> list[Done]:
-        """Each command of a block."""
+        """Run each command of a block."""
         if block.language == "sql":
             return [Done(self._asks(block.text), 0)]
-        # Who initialises the source has a project of their own.
+        # A user of the source has a project of their own.
         return self._types(block.commands, "project" if block.document == SOURCE else "")
 
     def _asks(self, sql: str) -> str:
@@ -85,7 +84,7 @@ class Newcomer:
             return str(last)
 
     def _types(self, commands: list[Command], folder: str) -> list[Done]:
-        """Run commands in one shell, and end what they leave running."""
+        """Run commands in one shell, and end the processes that they leave."""
         script = "".join(f"{command.text}\n{END_OF_ONE}\n" for command in commands)
         with self._output("stdout") as stdout, self._output("stderr") as stderr:
             process = subprocess.Popen(
@@ -98,16 +97,16 @@ class Newcomer:
                 text=True,
                 start_new_session=True,
             )
-            # What did not end in time is missing from what is given.
+            # A command that did not end in time has no output here, and neither have the next ones.
             with suppress(subprocess.TimeoutExpired):
                 process.communicate(ANSWERS, timeout=TIMEOUT_SECONDS)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            told, errors = self._parts(stdout), self._parts(stderr)
+            outputs, errors = self._parts(stdout), self._parts(stderr)
         return [
             Done(text or error, int(code))
-            for text, error, code in zip(told[::2], errors[::2], told[1::2], strict=False)
+            for text, error, code in zip(outputs[::2], errors[::2], outputs[1::2], strict=False)
         ]
 
     def _output(self, name: str) -> IO[str]:
@@ -129,8 +128,11 @@ class Newcomer:
 
 
 @contextmanager
-def newcomer(home: Path) -> Iterator[Newcomer]:
-    """One whose AWS has an organization of two accounts, a bucket, and a role that is refused."""
+def newcomer(home: Path, blocks: Iterable[Block]) -> Iterator[Newcomer]:
+    """Somebody whose AWS has an organization of two accounts, a bucket, and a role that is refused.
+
+    Programs that take long to install are there if the blocks use them.
+    """
     with ExitStack() as stack:
         emulator = stack.enter_context(Emulator(NOW))
         organization = stack.enter_context(Organization())
@@ -144,6 +146,11 @@ def newcomer(home: Path) -> Iterator[Newcomer]:
         }
         somebody = Newcomer(home, environment)
         _furnish(somebody)
+        used = "\n".join(block.text for block in blocks)
+        if "airflow " in used:
+            _install_airflow(somebody)
+        if "aws " in used:
+            _install_aws(somebody)
         yield somebody
 
 
@@ -163,7 +170,7 @@ def _fill(bedrock: Control, organization: Organization, s3: str) -> None:
 
 
 def _environment(home: Path, aws: dict[str, str]) -> dict[str, str]:
-    """Nothing is installed but what this test runs in, which `uv run` leaves as it is."""
+    """Variables for a machine with the environment of this process, which `uv run` leaves alone."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     kept.pop("VIRTUAL_ENV", None)
     here = Path(sys.executable).parent
@@ -178,6 +185,7 @@ def _environment(home: Path, aws: dict[str, str]) -> dict[str, str]:
         "AIRFLOW_HOME": f"{home}/airflow",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "DLT_DATA_DIR": f"{home}/dlt",
+        "PIP_NO_COMPILE": "1",
         "UV_NO_SYNC": "1",
         "UV_PROJECT_ENVIRONMENT": sys.prefix,
         "BENCHMARKS_SHARE": "0.001",
@@ -196,12 +204,18 @@ def _furnish(somebody: Newcomer) -> None:
         (somebody.home / folder).mkdir()
     (somebody.home / ".curlrc").write_text("fail\nsilent\nshow-error\n")
     somebody.tools.mkdir(parents=True)
+    venv.create(somebody.home / "python", with_pip=True)
+
+
+def _install_airflow(somebody: Newcomer) -> None:
     (somebody.home / "airflow" / "dags").mkdir(parents=True)
     (somebody.tools / "airflow").symlink_to(Path(sys.executable).with_name("airflow"))
     _run(somebody, "airflow", "db", "migrate")
-    for name in ("python", "aws"):
-        venv.create(somebody.home / name, with_pip=True)
-    # It asks for one botocore, and would not let another be installed beside it.
+
+
+def _install_aws(somebody: Newcomer) -> None:
+    """In an environment of its own: it asks for one botocore, and lets no other be beside it."""
+    venv.create(somebody.home / "aws", with_pip=True)
     _run(somebody, f"{somebody.home}/aws/bin/pip", "install", "--quiet", "awscli")
     (somebody.tools / "aws").symlink_to(somebody.home / "aws" / "bin" / "aws")
 

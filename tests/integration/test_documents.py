@@ -1,4 +1,4 @@
-"""What the documents show is done as it stands there, and must come out as they tell it."""
+"""Commands of the documents are run as they stand there, and have the output that is shown."""
 
 import json
 import re
@@ -10,42 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from bedrock_async_etl.cli import COMMANDS
-from tests.integration.documents import Block, abridged, masked, read_blocks
-from tests.integration.newcomer import ROOT, Done, Newcomer, newcomer
+from tests.integration.documents import ROOT, TYPED, Block, abridged, masked
+from tests.integration.newcomer import Done, Newcomer, newcomer
+from tests.integration.sequence import BLOCKS, TESTS, sequence
 
 pytestmark = pytest.mark.integration
 
-DOCUMENTS = (
-    "README.md",
-    "sql/README.md",
-    "sources/bedrock_async_invokes/README.md",
-    "sources/bedrock_emulator/README.md",
-)
-TYPED = ("bash", "console", "cron", "ini", "python", "sh", "sql")
 DATA = {"json": json.loads, "toml": tomllib.loads, "yaml": yaml.safe_load}
-BLOCKS = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
-HELP = [Block(f"{name} --help", 1, "bash", module.EXAMPLES) for name, module in COMMANDS.items()]
-COMPLETION = """\
-$ source ~/.bash_completions/bedrock-async-etl.sh
-$ COMP_WORDS=(bedrock-async-etl sta) COMP_CWORD=1
-$ _bedrock_async_etl_completion bedrock-async-etl && echo ${COMPREPLY[@]}
-status
-$ COMP_WORDS=(bedrock-async-etl run --dest) COMP_CWORD=2
-$ _bedrock_async_etl_completion bedrock-async-etl && echo ${COMPREPLY[@]}
---destination
-"""
-"""What bash does when the tabulator is pressed, once the README's installation was followed."""
-TESTS = [block for block in BLOCKS if "pytest" in block.text]
-SEQUENCE = [
-    *(block for block in BLOCKS if block.language in TYPED and block not in TESTS),
-    *HELP,
-    Block("completion", 1, "console", COMPLETION),
-]
+SEQUENCE = sequence()
 
 
 class Reading:
-    """The blocks in their order, each done once those before it are done."""
+    """The blocks in their order, each run once those before it have run."""
 
     def __init__(self, somebody: Newcomer) -> None:
         self._somebody = somebody
@@ -60,21 +36,22 @@ class Reading:
 
 @pytest.fixture(scope="module")
 def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reading]:
-    with newcomer(tmp_path_factory.mktemp("newcomer")) as somebody:
+    with newcomer(tmp_path_factory.mktemp("newcomer"), SEQUENCE) as somebody:
         yield Reading(somebody)
 
 
 @pytest.mark.parametrize("block", SEQUENCE, ids=str)
-def test_what_is_shown_is_what_comes(block: Block, reading: Reading) -> None:
+def test_a_command_has_the_output_that_is_shown(block: Block, reading: Reading) -> None:
+    """`python -m tests.integration.rewrite` rewrites the outputs."""
     done = reading.of(block)
     for command, did in zip(block.commands, done, strict=True):
-        if command.told is not None:
-            told = masked(command.told)
-            assert abridged(masked(did.output), told) == told, command.text
+        if command.output is not None:
+            shown = masked(command.output)
+            assert abridged(masked(did.output), shown) == shown, command.text
 
 
 @pytest.mark.parametrize("block", SEQUENCE, ids=str)
-def test_a_command_succeeds_unless_its_exit_code_is_told(block: Block, reading: Reading) -> None:
+def test_a_command_succeeds_unless_its_exit_code_is_shown(block: Block, reading: Reading) -> None:
     commands, done = block.commands, reading.of(block)
     following = [command.text.strip() for command in commands[1:]]
     failed = [
@@ -92,7 +69,7 @@ def test_the_tests_are_run_for_every_change_as_they_are_shown(block: Block) -> N
     assert [command for command in shown if command not in run.splitlines()] == []
 
 
-def test_nothing_is_shown_that_is_not_tried() -> None:
+def test_every_block_is_run_or_read() -> None:
     assert {block.language for block in BLOCKS} <= {*TYPED, *DATA, "text"}
 
 
@@ -102,7 +79,7 @@ def test_data_is_well_formed(block: Block) -> None:
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.language == "toml"], ids=str)
-def test_what_is_configured_is_in_the_commented_configuration(block: Block) -> None:
+def test_a_setting_that_is_shown_is_in_the_commented_configuration(block: Block) -> None:
     text = (ROOT / ".dlt" / "config.toml").read_text()
     known = tomllib.loads(re.sub(r"^# (?=[\[a-z])", "", text, flags=re.MULTILINE))
     assert keys(tomllib.loads(block.text)) <= keys(known)

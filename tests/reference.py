@@ -1,0 +1,216 @@
+"""The reference of every option, column and metric, written from their declarations.
+
+`python -m tests.reference` writes `docs/configuration.md`; a test compares the two.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
+
+import pyarrow as pa
+import typer
+
+from bedrock_async_etl.cli import app
+from bedrock_async_etl.metrics import METRICS, PREFIX
+from bedrock_async_etl.options import (
+    CHECK_SECTION,
+    REPORT_SECTION,
+    SECTION,
+    CheckOptions,
+    DestinationOptions,
+    ModelOptions,
+    ReportOptions,
+    RunOptions,
+)
+from bedrock_async_invokes.columns import LOAD_ID, TABLES, Table
+from bedrock_async_invokes.options import LoadOptions, Option, options_of
+
+DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "configuration.md"
+SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
+SECTIONS: Final = (
+    ("What is read", SOURCE_SECTION, (LoadOptions,)),
+    ("Destination, models and output", SECTION, (DestinationOptions, ModelOptions, RunOptions)),
+    ("Thresholds of `check`", CHECK_SECTION, (CheckOptions,)),
+    ("Contents of a report", REPORT_SECTION, (ReportOptions,)),
+)
+"""Title, section of the configuration, and the classes that declare its options."""
+SQL_TYPES: Final = {
+    pa.string(): "text",
+    pa.date32(): "date",
+    pa.int64(): "bigint",
+    pa.timestamp("us", tz="UTC"): "timestamptz",
+}
+INTRODUCTION: Final = """\
+# Configuration
+
+<!-- Written by `python -m tests.reference` from the declarations in the code: do not edit it. -->
+
+Every option of a load can be set in three ways. A flag wins over the environment, and the
+environment wins over a file:
+
+1. a flag of the command, such as `--region us-east-1`;
+2. an environment variable, such as `SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS='["us-east-1"]'`. Lists
+   and tables are JSON;
+3. `secrets.toml` and `config.toml`, in `.dlt` in the folder in which the command runs, or in
+   `~/.dlt` (`/var/dlt` for root). The repository has a
+   [commented `config.toml`](../.dlt/config.toml).
+
+```toml
+[bedrock_async_etl]
+database = "/data/bedrock_async.duckdb"     # or lake = "s3://my-bucket/bedrock"
+models = "/opt/our_models"
+metrics = "/var/lib/prometheus/node-exporter/bedrock.prom"
+log_format = "json"
+
+[sources.bedrock_async_invokes]
+regions = ["us-east-1", "us-west-2"]
+failure_message = "redact"
+
+[bedrock_async_etl.check]
+max_failure_rate = "5%"
+max_lag = "1h"
+
+[bedrock_async_etl.check.models."amazon.nova-reel-v1:1"]
+max_p95 = "15m"
+
+[bedrock_async_etl.report]
+quotas = {"amazon.nova-reel-v1:1" = 20}
+```
+
+A *secret* belongs into the environment or into `.dlt/secrets.toml`, not into `config.toml`. AWS
+credentials come from the standard AWS chain and are never configured here. In Airflow, the keys
+below are the keys of the [Variable](airflow.md#settings).
+"""
+CONFIGURED_ALONE: Final = """\
+### Without a flag
+
+Two keys of `[bedrock_async_etl]` have no flag:
+
+| key | environment variable | default | meaning |
+| --- | --- | --- | --- |
+| `metrics_max_scopes` | `BEDROCK_ASYNC_ETL__METRICS_MAX_SCOPES` | `500` | Scopes with metrics of \
+their own. |
+| `umask` | `BEDROCK_ASYNC_ETL__UMASK` | `077` | Mode of new files and folders: `077` makes them \
+600 and 700, `027` 640 and 750. Existing ones keep their mode, metrics are always 644. |
+
+`[bedrock_async_etl.check.models."MODEL"]` has `max_failure_rate`, `max_p95` and `max_open_age` of
+one model. As one environment variable:
+`BEDROCK_ASYNC_ETL__CHECK__MODELS='{"luma.ray-v2:0": {"max_p95": "15m"}}'`.
+"""
+FLAGS_ALONE: Final = """\
+These have no key in the configuration:
+
+"""
+TABLES_INTRODUCTION: Final = """\
+## Tables
+
+The dataset (DuckDB schema) is `bedrock`. Times are instants with microseconds. A lake has the same
+columns. The models, in `bedrock_analytics`, are described in [sql/README.md](../sql/README.md).
+"""
+METRICS_INTRODUCTION: Final = """\
+## Metrics
+
+`run --metrics FILE` writes these gauges. [Monitoring](monitoring.md#metrics) has their labels, and
+alerts on them.
+"""
+
+
+def reference() -> str:
+    """The whole document."""
+    parts = [INTRODUCTION, "## Options\n"]
+    for title, section, declared in SECTIONS:
+        options = [option for each in declared for option in options_of(each)]
+        parts.append(f"### {title}\n\nSection `[{section}]`.\n\n{_option_table(section, options)}")
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    parts += [CONFIGURED_ALONE, f"## Commands\n\n{_command_table(commands)}"]
+    parts += [FLAGS_ALONE + _single_flag_table(commands)]
+    parts += [TABLES_INTRODUCTION, *(_columns(table) for table in TABLES.values())]
+    parts += [METRICS_INTRODUCTION + "\n" + _metric_table()]
+    return "\n".join(parts)
+
+
+def _option_table(section: str, options: Iterable[Option]) -> str:
+    heading = ("key", "flag", "environment variable", "default", "meaning")
+    return _table(heading, (_option_row(section, option) for option in options))
+
+
+def _option_row(section: str, option: Option) -> Iterator[str]:
+    yield f"`{option.name}`"
+    yield f"`{option.flag} {_value(option)}".rstrip() + "`"
+    yield f"`{section.replace('.', '__').upper()}__{option.name.upper()}`"
+    yield _default(option.default)
+    yield option.help + (" *Secret.*" if option.is_secret else "")
+
+
+def _value(option: Option) -> str:
+    """The values that are accepted, or the word that stands for them."""
+    types = (option.type, *get_args(option.type))
+    choices = next((get_args(each) for each in types if get_origin(each) is Literal), ())
+    return "\\|".join(choices) or option.metavar or ""
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _command_table(commands: dict[str, Any]) -> str:
+    rows = (
+        (f"`{name}`", ", ".join(f"`{_name(each)}`" for each in _parameters(command)))
+        for name, command in commands.items()
+    )
+    return _table(("command", "arguments and flags"), rows)
+
+
+def _single_flag_table(commands: dict[str, Any]) -> str:
+    """Arguments and flags that are no options of the configuration."""
+    declared = {option.flag for *_, each in SECTIONS for one in each for option in options_of(one)}
+    rows: dict[tuple[str, str], list[str]] = {}
+    for name, command in commands.items():
+        for each in _parameters(command):
+            if _name(each) not in declared:
+                rows.setdefault((_name(each), each.help), []).append(f"`{name}`")
+    return _table(
+        ("argument or flag", "of", "meaning"),
+        ((f"`{name}`", ", ".join(of), meaning) for (name, meaning), of in rows.items()),
+    )
+
+
+def _parameters(command: Any) -> Iterator[Any]:
+    return (each for each in command.params if each.name not in ("help", "version"))
+
+
+def _name(parameter: Any) -> str:
+    flags = [str(each) for each in parameter.opts if each.startswith("--")]
+    return flags[0] if flags else str(parameter.name).upper()
+
+
+def _columns(table: Table) -> str:
+    heading = ("column", "type", "meaning", "member of the API")
+    rows = [
+        (f"`{each.name}`", _type(each), each.meaning, f"`{each.member}`" if each.member else "")
+        for each in table.columns
+    ]
+    rows.append((f"`{LOAD_ID}`", "text", "dlt's load.", ""))
+    key = ", ".join(f"`{name}`" for name in table.key)
+    return f"### {table.name}\n\n{table.meaning}\nPrimary key: {key}.\n\n{_table(heading, rows)}"
+
+
+def _type(column: Any) -> str:
+    return SQL_TYPES[column.type] + (", not null" if column.is_required else "")
+
+
+def _metric_table() -> str:
+    rows = ((f"`{PREFIX}{each.name}`", each.help) for each in METRICS)
+    return _table(("metric", "meaning"), rows)
+
+
+def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    heading = tuple(heading)
+    lines = [heading, ("---",) * len(heading), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(reference())
