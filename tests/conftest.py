@@ -1,18 +1,25 @@
 """A local Bedrock, an environment that reaches it and nothing else, a database of one's own."""
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
 from bedrock_async_etl.configuration import set_defaults
 from bedrock_emulator import Control, Emulator
 from tests.organizations import Organization
+from tests.scenarios import Scenarios
 
 set_defaults()
+
+botocore.session.create_loader = cache(botocore.session.create_loader)
+"""The description of AWS's services is read once, not for each session."""
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
@@ -25,6 +32,19 @@ ACCOUNT, REGION = "111122223333", "us-east-1"
 
 DELTA = pytest.mark.integration
 """Needs the extra `lake`, which the unit tests do without."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded of what they tried (`record_property`): a line of JSON each."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(json.dumps({name: value}, sort_keys=True))
+
+
+@pytest.fixture(scope="session")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Scenarios:
+    """The databases of `given.csv` with their models, to be read or copied."""
+    return Scenarios.of_session(tmp_path_factory)
 
 
 @pytest.fixture

@@ -57,23 +57,34 @@ def assert_exact_copy(copy: Path | Destination, bedrock: Control) -> None:
 
 def query(database: Path, sql: str) -> list[Row]:
     """The rows of a query."""
-    with duckdb.connect(database, read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with _read_only(database) as connection:
         return connection.sql(sql).fetchall()
 
 
 def model_names(database: Path) -> list[str]:
     """The models that were built."""
-    tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
-    return [name for (name,) in query(database, tables)]
+    with _read_only(database) as connection:
+        return _model_names(connection)
 
 
 def modelled_rows(database: Path) -> dict[str, list[Row]]:
     """Every row of every model, sorted."""
-    return {
-        name: sorted(query(database, f"from bedrock_analytics.{name}"), key=repr)
-        for name in model_names(database)
-    }
+    with _read_only(database) as connection:
+        return {
+            name: sorted(connection.sql(f"from bedrock_analytics.{name}").fetchall(), key=repr)
+            for name in _model_names(connection)
+        }
+
+
+def _read_only(database: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(database, read_only=True)
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def _model_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    tables = "select table_name from duckdb_tables() where schema_name = 'bedrock_analytics'"
+    return [name for (name,) in connection.sql(tables).fetchall()]
 
 
 def assert_built_alike_by_hand(database: Path, zone: str) -> None:

@@ -1,14 +1,15 @@
 """Each check finds the rows that break its rule, and only those."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.models.checks import run_checks
-from tests.sql.given import SCENARIOS, make_database
+from tests.scenarios import Scenarios
+from tests.sql.given import SCENARIOS
 
 CHECKS = sorted(path.stem for path in Path("sql/checks").glob("*.sql"))
 
@@ -55,10 +56,8 @@ CASES = [(check, *case) for check, cases in BROKEN.items() for case in cases]
 
 
 @pytest.fixture
-def destination(tmp_path: Path) -> DuckDBDestination:
-    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", "some are still open"))
-    build_models(destination)
-    return destination
+def destination(scenarios: Scenarios, tmp_path: Path) -> DuckDBDestination:
+    return DuckDBDestination(Path(shutil.copy(scenarios("some are still open"), tmp_path)))
 
 
 def violations(destination: DuckDBDestination) -> dict[str, int]:
@@ -80,10 +79,10 @@ def test_a_check_finds_the_rows_that_break_its_rule(
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_models_pass_the_checks_whatever_was_loaded(scenario: str, tmp_path: Path) -> None:
-    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", scenario))
-    build_models(destination)
-    found = violations(destination)
+def test_the_models_pass_the_checks_whatever_was_loaded(
+    scenario: str, scenarios: Scenarios
+) -> None:
+    found = violations(DuckDBDestination(scenarios(scenario)))
     assert found == dict.fromkeys(CHECKS, 0) | BROKEN_BY_WHAT_IS_LISTED.get(scenario, {})
 
 

@@ -1,14 +1,17 @@
 """Given rows, expected rows: every model in every scenario."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from itertools import product
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
-from tests.sql.given import HERE, SCENARIOS, as_text, make_database, read_csv
+from tests.scenarios import Scenarios
+from tests.sql.given import HERE, SCENARIOS, as_text, read_csv
 
 EXPECTED = {path.stem: path for path in sorted((HERE / "expected").glob("*.csv"))}
 MARTS = {path.stem for path in Path("sql/marts").glob("*.sql")}
@@ -26,22 +29,19 @@ LEFT_OUT = {
 """They have hundreds of rows which are as those of the other scenarios."""
 CASES = [case for case in product(EXPECTED, SCENARIOS) if case not in LEFT_OUT]
 
-Build = Callable[[str], Path]
+Read = Callable[[str], duckdb.DuckDBPyConnection]
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """The database of a scenario, its models built; made once."""
-    databases: dict[str, Path] = {}
+@pytest.fixture(scope="module")
+def read(scenarios: Scenarios) -> Iterator[Read]:
+    """A connection to a scenario's database, opened once."""
+    with ExitStack() as connections:
 
-    def build(scenario: str) -> Path:
-        if scenario not in databases:
-            path = tmp_path_factory.mktemp("scenario") / "given.duckdb"
-            databases[scenario] = make_database(path, scenario)
-            build_models(DuckDBDestination(path))
-        return databases[scenario]
+        @cache
+        def opened(scenario: str) -> duckdb.DuckDBPyConnection:
+            return connections.enter_context(DuckDBDestination(scenarios(scenario)).reading())
 
-    return build
+        yield opened
 
 
 def test_every_mart_has_expected_rows() -> None:
@@ -49,7 +49,7 @@ def test_every_mart_has_expected_rows() -> None:
 
 
 @pytest.mark.parametrize(("model", "scenario"), CASES)
-def test_a_model_is_what_is_expected(model: str, scenario: str, built: Build) -> None:
+def test_a_model_is_what_is_expected(model: str, scenario: str, read: Read) -> None:
     header, *_ = EXPECTED[model].read_text().splitlines()
     columns = header.split(",")[1:]
     expected = [
@@ -57,9 +57,8 @@ def test_a_model_is_what_is_expected(model: str, scenario: str, built: Build) ->
         for line in read_csv(EXPECTED[model])
         if line["scenario"] == scenario
     ]
-    with DuckDBDestination(built(scenario)).connection() as connection:
-        table = connection.sql(f"from bedrock_analytics.{model}")
-        rows = as_text(table.select(*columns).fetchall())
+    table = read(scenario).sql(f"from bedrock_analytics.{model}")
+    rows = as_text(table.select(*columns).fetchall())
     if model == "invocations":
         rows.sort()
     assert rows == expected

@@ -1,5 +1,6 @@
 """Models are built all or none, in the order that they need, and say what they are."""
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -10,6 +11,7 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.models.sql_files import read_file
 from tests.copies import assert_built_alike_by_hand, modelled_rows, query
+from tests.scenarios import Scenarios
 from tests.sql.given import make_database
 
 UNDESCRIBED = """
@@ -26,6 +28,12 @@ where schema_name = 'bedrock_analytics' and coalesce(comment, '') = ''
 @pytest.fixture
 def destination(tmp_path: Path) -> DuckDBDestination:
     return DuckDBDestination(make_database(tmp_path / "given.duckdb", "some are still open"))
+
+
+@pytest.fixture
+def built(scenarios: Scenarios, tmp_path: Path) -> DuckDBDestination:
+    """The same with its models."""
+    return DuckDBDestination(Path(shutil.copy(scenarios("some are still open"), tmp_path)))
 
 
 @pytest.fixture
@@ -47,11 +55,10 @@ def test_every_model_and_column_is_described_in_the_database(
     assert [model.name for model in built if model.name == "invocations"]
 
 
-def test_building_again_gives_the_same(destination: DuckDBDestination) -> None:
-    build_models(destination)
-    first = modelled_rows(destination.database)
-    build_models(destination)
-    assert modelled_rows(destination.database) == first
+def test_building_again_gives_the_same(built: DuckDBDestination) -> None:
+    first = modelled_rows(built.database)
+    build_models(built)
+    assert modelled_rows(built.database) == first
 
 
 def test_a_model_of_ones_own_may_use_the_others_and_take_the_place_of_one(
@@ -101,16 +108,15 @@ def test_a_model_may_read_other_tables_of_the_database(
     ],
 )
 def test_a_model_that_fails_leaves_the_others_and_names_its_place(
-    sql: str, told: str, destination: DuckDBDestination, own: Path
+    sql: str, told: str, built: DuckDBDestination, own: Path
 ) -> None:
-    build_models(destination)
-    before = modelled_rows(destination.database)
-    with duckdb.connect(destination.database) as connection:
+    before = modelled_rows(built.database)
+    with duckdb.connect(built.database) as connection:
         connection.execute("delete from bedrock.async_invokes")
     (own / "wrong.sql").write_text(sql)
     with pytest.raises(CommandError, match=told):
-        build_models(destination, own)
-    assert modelled_rows(destination.database) == before
+        build_models(built, own)
+    assert modelled_rows(built.database) == before
 
 
 def test_a_circle_names_its_files(destination: DuckDBDestination, own: Path) -> None:
@@ -137,10 +143,9 @@ def test_a_database_that_nothing_was_loaded_into_is_told(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
-def test_the_sessions_time_zone_changes_nothing(zone: str, destination: DuckDBDestination) -> None:
+def test_the_sessions_time_zone_changes_nothing(zone: str, scenarios: Scenarios) -> None:
     """The SELECTs run by hand, by someone whose session is elsewhere."""
-    build_models(destination)
-    assert_built_alike_by_hand(destination.database, zone)
+    assert_built_alike_by_hand(scenarios("some are still open"), zone)
 
 
 def test_a_file_is_read_with_what_it_says_of_its_columns(tmp_path: Path) -> None:
@@ -156,17 +161,14 @@ def test_a_file_is_read_with_what_it_says_of_its_columns(tmp_path: Path) -> None
     assert file.reads == {("bedrock", "b"), ("other", "c")}
 
 
-def test_readers_see_the_old_set_until_the_new_one_is_whole(
-    destination: DuckDBDestination,
-) -> None:
+def test_readers_see_the_old_set_until_the_new_one_is_whole(built: DuckDBDestination) -> None:
     """Asked after each model that was built, from another connection."""
-    build_models(destination)
-    with duckdb.connect(destination.database) as connection:
+    with duckdb.connect(built.database) as connection:
         connection.execute("delete from bedrock.async_invokes")
         reader = connection.cursor()
         counts: list[list[tuple[object, ...]]] = []
         build_models(
-            destination,
+            built,
             on_built=lambda _, __: counts.append(
                 reader.sql("select count(*) from bedrock_analytics.invocations").fetchall()
             ),

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.keys import ALL
 from tests.conftest import NOW
-from tests.sql.given import SCENARIOS, make_database
+from tests.scenarios import Scenarios
+from tests.sql.given import SCENARIOS
 from tests.timelines import modelled
 
 Row = dict[str, Any]
@@ -111,9 +110,8 @@ def test_thirty_days_of_a_model_are_those_of_model_summary(copy: DuckDBDestinati
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_thirty_days_count_what_model_summary_counts(scenario: str, tmp_path: Path) -> None:
-    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", scenario))
-    build_models(destination)
+def test_thirty_days_count_what_model_summary_counts(scenario: str, scenarios: Scenarios) -> None:
+    destination = DuckDBDestination(scenarios(scenario))
     shown = figures(destination, 30)
     longest = shown["periods"][-1]["cohort"]
     told: dict[Any, list[int]] = {}
@@ -127,9 +125,8 @@ def test_thirty_days_count_what_model_summary_counts(scenario: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_all_that_is_open_is_counted_whatever_its_age(scenario: str, tmp_path: Path) -> None:
-    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", scenario))
-    build_models(destination)
+def test_all_that_is_open_is_counted_whatever_its_age(scenario: str, scenarios: Scenarios) -> None:
+    destination = DuckDBDestination(scenarios(scenario))
     counts = figures(destination, 1)["open_counts"]
     told = [sum(counts[name]) for name in ("open_invocations", "stuck", "vanished")]
     counted = """
@@ -196,10 +193,8 @@ def test_what_was_in_flight_is_that_of_the_model(
         assert sum(flights["average"]) == pytest.approx(average, abs=0.001 * len(flights["peak"]))
 
 
-def test_spikes_and_open_invocations_are_those_of_the_models(tmp_path: Path) -> None:
-    spiked = "failures after a quiet week"
-    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", spiked))
-    build_models(destination)
+def test_spikes_and_open_invocations_are_those_of_the_models(scenarios: Scenarios) -> None:
+    destination = DuckDBDestination(scenarios("failures after a quiet week"))
     shown = figures(destination, 30)["spikes"]
     columns = "epoch_ms(submit_hour), failed, terminal, rate, baseline_rate, z_score"
     names = ("submitted_ms", "failed", "terminal", "rate", "baseline_rate", "z_score")
@@ -210,8 +205,7 @@ def test_spikes_and_open_invocations_are_those_of_the_models(tmp_path: Path) -> 
     assert told
 
 
-def test_a_copy_without_invocations_has_no_models_to_choose(tmp_path: Path) -> None:
-    destination = DuckDBDestination(make_database(tmp_path / "given.duckdb", "no rows at all"))
-    build_models(destination)
+def test_a_copy_without_invocations_has_no_models_to_choose(scenarios: Scenarios) -> None:
+    destination = DuckDBDestination(scenarios("no rows at all"))
     shown = figures(destination, 30)
     assert (shown["models"], shown["as_of_ms"], shown["totals"]["cohort"]) == ([], None, [])
