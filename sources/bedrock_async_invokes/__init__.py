@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .run import Extraction, bedrock_async_invokes, extraction_source, new_extraction
+    from .source import Extraction, bedrock_async_invokes, extraction_source, new_extraction
 
 __all__ = ["Extraction", "bedrock_async_invokes", "extraction_source", "new_extraction"]
 
@@ -12,6 +12,6 @@ def __getattr__(name: str) -> Any:
     """Import the source when it is used: options alone need neither dlt nor pyarrow."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import run
+    from . import source
 
-    return getattr(run, name)
+    return getattr(source, name)

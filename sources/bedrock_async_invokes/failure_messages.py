@@ -1,4 +1,4 @@
-"""What is stored of `failureMessage`, which the AWS model marks as sensitive."""
+"""Failure messages as they are stored: kept, redacted or dropped; AWS marks them as sensitive."""
 
 import hashlib
 import re
@@ -81,7 +81,8 @@ CATEGORIES: Final = (
         r"long|short|small|big|many)|dimensions?|resolution|format) ",
     ),
 )
-"""First match wins, else `unknown`. The SQL model failure_categories has the same rules."""
+"""First match wins, else `unknown`. The rules in sql/staging/failure_categories.sql are generated
+from these."""
 
 _NO_WORD: Final = re.compile("[^a-z0-9]+")
 _RULES: Final = tuple((category, re.compile(rule)) for category, rule in CATEGORIES)
@@ -94,7 +95,7 @@ def category_of(message: str) -> str:
 
 
 def stored_messages(messages: pa.StringArray, treatment: FailureMessages) -> pa.StringArray:
-    """What is stored of each: the text, `redacted:<category>:<hash>`, or nothing.
+    """The stored value of each message: the text, `redacted:<category>:<hash>`, or null.
 
     The hash is the first 16 hex digits of SHA-256, so that equal messages stay countable.
     """

@@ -1,16 +1,188 @@
-"""A bounded pool of threads over all scopes, which reads ahead of what is loaded."""
+"""The order of reading: the windows of each scope, and a pool of threads over all scopes."""
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol
 
 from .listing import Reading
+from .records import submit_edges
+from .windows import PAGE_SIZE, Plan, Window, cut_piece
 
 READ_AHEAD_BYTES: Final = 50_000_000
 """Size of waiting readings, over all scopes, at which no more is requested."""
+PIECE_PAGES: Final = 8
+"""Planned pages of one piece of a long window."""
+SMALLEST_PIECE_PAGES: Final = 4
+"""Each piece ends in a page that is half empty on average, so smaller ones would waste calls."""
+LONGEST_STRETCH: Final = 8
+"""Largest factor by which one piece makes the listing count as thinner, in case it is a gap."""
+
+
+@dataclass(eq=False)
+class Piece:
+    """A window to read, and its result."""
+
+    window: Window
+    max_pages: int = PIECE_PAGES // 2
+    """If it has more, the rest comes back as unread, and is cut anew."""
+    newest_first: bool = False
+    rows_per_us: float | None = None
+    """Density by which it is cut when its turn comes; None if it is read as it is."""
+    is_started: bool = False
+    result: Reading | Exception | None = None
+    bytes_held: int = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.is_started and self.result is None
+
+
+class WindowQueue:
+    """The windows of one run of one scope; makes no call itself.
+
+    The first request is for the newest page alone: usually it is all there is to read. It also
+    fixes the upper bound of the run, from the data. If more lies before it, that is read in pieces
+    whose length follows from their density.
+    """
+
+    def __init__(self, plan: Plan, concurrency: int) -> None:
+        self.share_read = 0.0
+        """Share of the time between the oldest and the newest row that was handed out, 0..1."""
+        self._concurrency = concurrency
+        self._pieces = deque(Piece(window) for window in plan.refresh)
+        self._newest = (
+            None if plan.forward.is_empty else Piece(plan.forward, max_pages=1, newest_first=True)
+        )
+        self._unread: Window | None = None
+        """The part before the newest page."""
+        self._oldest: int | None = None
+        self._is_thin = False
+        """Next to nothing was found: one piece at a time is read until there is more."""
+
+    @property
+    def bytes_held(self) -> int:
+        """Size of the readings that have not been handed out."""
+        return sum(piece.bytes_held for piece in self._in_order())
+
+    @property
+    def under_way(self) -> int:
+        """Number of pieces that are being read."""
+        return sum(piece.is_under_way for piece in self._in_order())
+
+    @property
+    def is_ready(self) -> bool:
+        """True if `next_reading` has an answer."""
+        following = next(self._in_order(), None)
+        return following is None or following.result is not None
+
+    def next_piece(self, *, has_room: bool) -> Piece | None:
+        """The piece to read now, which counts as under way from then on.
+
+        Without room only the piece that is handed out next; behind a failure none.
+        """
+        if self._newest and not self._newest.is_started:
+            return _started(self._newest)
+        for position, piece in enumerate(self._pieces):
+            if isinstance(piece.result, Exception) or (position and not has_room):
+                return None
+            if not piece.is_started:
+                return self._start(position)
+        return None
+
+    def add_result(self, piece: Piece, result: Reading | Exception) -> None:
+        """Add the result of a piece that `next_piece` returned."""
+        piece.result = result
+        if isinstance(result, Exception):
+            return
+        piece.bytes_held = result.table.nbytes
+        if piece is self._newest:
+            if result.unread:
+                # Its first page shows its density, and on a first load its start.
+                self._unread = result.unread
+                self._pieces.append(Piece(result.unread, max_pages=1))
+            return
+        density = _density(result, piece.rows_per_us)
+        if result.unread:
+            rest = Piece(result.unread, rows_per_us=density)
+            self._pieces.insert(self._pieces.index(piece) + 1, rest)
+            self._is_thin = False
+        elif piece.rows_per_us is not None:
+            self._is_thin = density == piece.rows_per_us / LONGEST_STRETCH
+            for waiting in self._pieces:
+                if waiting.rows_per_us is not None and not waiting.is_started:
+                    waiting.rows_per_us = density
+
+    def next_reading(self) -> Reading | None:
+        """The next window that was read whole, ascending, or None at the end.
+
+        Raises the error with which it failed; nothing after it is handed out.
+        """
+        if (following := next(self._in_order(), None)) is None:
+            return None
+        assert following.result is not None
+        if isinstance(following.result, Exception):
+            raise following.result
+        if self._pieces:
+            self._pieces.popleft()
+            self._measure(following.result)
+        else:
+            self._newest = None
+        return following.result
+
+    def _in_order(self) -> Iterator[Piece]:
+        yield from self._pieces
+        if self._newest:
+            yield self._newest
+
+    def _start(self, position: int) -> Piece | None:
+        """Start a piece; a long window is cut only now, by the newest density."""
+        piece = self._pieces[position]
+        if piece.rows_per_us is None:
+            return _started(piece)
+        if self._is_thin and self.under_way:
+            return None
+        rows = self._piece_rows(piece.window, piece.rows_per_us)
+        piece.window, rest = cut_piece(piece.window, piece.rows_per_us, rows)
+        if rest:
+            self._pieces.insert(position + 1, Piece(rest, rows_per_us=piece.rows_per_us))
+        return _started(piece)
+
+    def _piece_rows(self, window: Window, rows_per_us: float) -> int:
+        assert window.start is not None
+        assert window.end is not None
+        expected = (window.end - window.start) * rows_per_us
+        pages = expected / PAGE_SIZE / self._concurrency
+        return int(PAGE_SIZE * min(PIECE_PAGES, max(SMALLEST_PIECE_PAGES, pages)))
+
+    def _measure(self, reading: Reading) -> None:
+        if self._unread is None:
+            return
+        if self._oldest is None:
+            oldest, _ = submit_edges(reading.table)
+            self._oldest = oldest if self._unread.start is None else self._unread.start
+        if self._oldest is not None and reading.window.end and self._unread.end:
+            span = max(1, self._unread.end - self._oldest)
+            self.share_read = max(0.0, (reading.window.end - self._oldest) / span)
+
+
+def _started(piece: Piece) -> Piece:
+    piece.is_started = True
+    return piece
+
+
+def _density(reading: Reading, before: float | None = None) -> float:
+    """Rows per microsecond of submitTime; after an empty stretch, a fraction of the one before."""
+    oldest, newest = submit_edges(reading.table)
+    start = oldest if reading.window.start is None else reading.window.start
+    end = newest if reading.window.end is None else reading.window.end
+    span = 1 if start is None or end is None else max(1, end - start)
+    rows = reading.table.num_rows or 1
+    return max(rows / span, (before or 0.0) / LONGEST_STRETCH)
+
 
 Call = Callable[[], Callable[[], None]]
 """Makes requests, in a thread of the pool; returns the function that adds their results."""

@@ -152,3 +152,16 @@ def _is_foreign(table: pa.Table, scope: Scope) -> pa.ChunkedArray:
 def _differs(values: pa.ChunkedArray, expected: str) -> pa.ChunkedArray:
     is_present = pc.not_equal(values, "")
     return pc.fill_null(pc.and_(is_present, pc.not_equal(values, expected)), False)
+
+
+def only_account(table: pa.Table, scope: Scope) -> str:
+    """The account of a region's rows, if nothing else has it."""
+    own, _ = separate(table, scope)
+    accounts = own["account_id"].drop_null().unique().to_pylist()
+    if len(accounts) > 1:
+        raise ScopeError(
+            f"The listing of {scope} has invocations of several accounts ({', '.join(accounts)}), "
+            "and the credentials do not show which is theirs. Use credentials for which "
+            "`aws sts get-caller-identity` works."
+        )
+    return accounts[0] if accounts else scope.account_id

@@ -26,13 +26,12 @@ categorised as (
         case
             when failure_message like 'redacted:%:%'
                 then split_part(failure_message, ':', 2)
-
             when regexp_matches(
                 words,
-                ' (generated|generation|outputs?|responses?|results?)( [^ ]+){0,8}'
-                    || ' (blocked|filtered|flagged|rejected|removed|withheld|violat[a-z]+|'
-                    || 'conflicts?)( [^ ]+){0,5} (content|filter|moderat|responsible ai|'
-                    || 'guardrail|safety)'
+                ' (generated|generation|outputs?|responses?|'
+                    || 'results?)( [^ ]+){0,8} (blocked|filtered|flagged|rejected|removed|'
+                    || 'withheld|violat[a-z]+|conflicts?)( [^ ]+){0,5} (content|filter|'
+                    || 'moderat|responsible ai|guardrail|safety)'
             )
                 then 'content_filter_output'
             when regexp_matches(
@@ -54,8 +53,10 @@ categorised as (
                     || 'moderat|acceptable use|nsfw|unsafe|inappropriate|safety)'
             )
                 then 'content_filter_input'
-
-            when regexp_matches(words, ' access to the (foundation )?model ')
+            when regexp_matches(
+                words,
+                ' access to the (foundation )?model '
+            )
                 then 'unsupported_model'
             when regexp_matches(
                 words,
@@ -64,13 +65,16 @@ categorised as (
                     || 'unauthorized|permissions?|credentials|assume role) '
             )
                 then 'storage_access'
-
-            when regexp_matches(words, ' (blocked|filtered|flagged) ')
+            when regexp_matches(
+                words,
+                ' (blocked|filtered|flagged) '
+            )
                 then 'content_filter_input'
-
-            when regexp_matches(words, 'time ?d? ?out|deadline|time limit| took too long ')
+            when regexp_matches(
+                words,
+                'time ?d? ?out|deadline|time limit| took too long '
+            )
                 then 'timeout'
-
             when regexp_matches(
                 words,
                 'capacity|throttl|quota|too ?many ?(requests|invocations|jobs|'
@@ -79,7 +83,6 @@ categorised as (
                     || 'not ?ready| busy '
             )
                 then 'capacity'
-
             when regexp_matches(
                 words,
                 ' (models?|versions?)( [^ ]+){0,8} (not (supported|available|found|'
@@ -89,16 +92,15 @@ categorised as (
                 then 'unsupported_model'
             when regexp_matches(
                 words,
-                ' (unsupported|unknown|invalid|deprecated|no such)( foundation)? model '
+                ' (unsupported|unknown|invalid|deprecated|'
+                    || 'no such)( foundation)? model '
             )
                 then 'unsupported_model'
-
             when regexp_matches(
                 words,
                 'abort|cancel+ed|cancelation|cancellation| (stopped|interrupted) '
             )
                 then 'aborted'
-
             when regexp_matches(
                 words,
                 ' (internal|unexpected)|server ?(error|fault)|service ?(error|'
@@ -106,7 +108,6 @@ categorised as (
                     || 'something went wrong'
             )
                 then 'internal_error'
-
             when regexp_matches(
                 words,
                 'valid|malformed|unsupported|corrupt| (must|requires?|required|'

@@ -196,7 +196,7 @@ def run_older(destination: Destination) -> None:
     newer = ("quarantined", "quarantine_reason", "version")
     columns = tuple(each for each in EXTRACT_RUNS.columns if each.name not in newer)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "bedrock_async_invokes.run.EXTRACT_RUNS", replace(EXTRACT_RUNS, columns=columns)
-        )
+        older = replace(EXTRACT_RUNS, columns=columns)
+        for module in ("run", "source"):
+            patch.setattr(f"bedrock_async_invokes.{module}.EXTRACT_RUNS", older)
         run(destination)

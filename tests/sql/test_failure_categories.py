@@ -13,6 +13,7 @@ from bedrock_async_invokes.failure_messages import CATEGORIES, category_of
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
 from tests.copies import query
+from tests.generated import failure_categories
 from tests.sql.given import AS_OF, HERE, read_csv, store
 
 CATEGORY_OF = {
@@ -82,8 +83,12 @@ def test_the_share_of_unknown_messages_can_be_watched(failed: DuckDBDestination)
     assert share == pytest.approx([*CATEGORY_OF.values()].count("unknown") / len(CATEGORY_OF))
 
 
+def test_the_rules_in_sql_are_generated_from_those_of_the_source() -> None:
+    """`python -m tests.generated` writes them."""
+    assert RULES.read_text() == failure_categories()
+
+
 def test_redaction_when_loading_has_the_same_rules() -> None:
-    """The source stands alone, so it has a copy of them."""
     case = sqlglot.parse_one(RULES.read_text(), read="duckdb").find(exp.Case)
     assert case
     rules = [

@@ -20,7 +20,7 @@ from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.models.refresh import Refresh, refresh
-from bedrock_async_invokes import client, window_queue, windows
+from bedrock_async_invokes import client, read_ahead, windows
 from bedrock_emulator import Control
 from tests.copies import CopyKind, destination_of
 from tests.whole_load.moments import MOMENTS, die, strike
@@ -130,6 +130,6 @@ def _strike(order: Order, planned: Strike) -> None:
 
 def _make_small() -> None:
     """Shorten pages and what is waited for; all else is the product as it is."""
-    for module in (client, window_queue, windows):
+    for module in (client, read_ahead, windows):
         vars(module)["PAGE_SIZE"] = PAGE_SIZE
     standard.ExponentialBackoff.delay_amount = lambda *_: BACKOFF_SECONDS

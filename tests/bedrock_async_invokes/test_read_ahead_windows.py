@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bedrock_async_invokes.columns import TIMESTAMP
 from bedrock_async_invokes.listing import Reading
-from bedrock_async_invokes.window_queue import Piece, WindowQueue
+from bedrock_async_invokes.read_ahead import Piece, WindowQueue
 from bedrock_async_invokes.windows import Plan, Window
 
 PAGE = 3
@@ -50,7 +50,7 @@ def read(piece: Piece, submitted: list[int]) -> Reading:
 @contextmanager
 def small_pages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bedrock_async_invokes.window_queue.PAGE_SIZE", PAGE)
+        patch.setattr("bedrock_async_invokes.read_ahead.PAGE_SIZE", PAGE)
         yield
 
 
