@@ -31,7 +31,7 @@ SETTINGS: Final = {
     # As in DuckDB, a sum that is too large and a text that is no number are errors.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
-    # Left to itself, Spark writes times as INT96, which say nothing of their zone.
+    # By default, Spark writes times as INT96, which have no zone.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 LOGGING: Final = Path(__file__).with_name("spark_log4j2.properties")
