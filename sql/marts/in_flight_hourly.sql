@@ -3,15 +3,15 @@
 -- have a row, too.
 --
 -- An invocation is in flight from its submission until just before its end; an open one until its
--- scope's last good run, or until it vanished from the listing. One whose end the listing does not
--- tell, though it is terminal, is submitted and never in flight.
+-- scope's last successful run, or until it vanished from the listing. A terminal one that is listed
+-- without its end counts as submitted and is never in flight.
 --
 -- hour: start of the hour
 -- submitted: invocations submitted in the hour
 -- ended: invocations that ended in the hour
 -- in_flight_peak: the most that were in flight at once
--- in_flight_avg: how many were in flight on average over time; of the newest hour, over the part
---   that had passed when its scope was read
+-- in_flight_avg: time-weighted average of those in flight; for the newest hour, over the part that
+--   had passed when its scope was read
 with
 
 lifetimes as (

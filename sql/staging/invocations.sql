@@ -1,4 +1,4 @@
--- One row per invocation: all that the listing tells, and what follows from it.
+-- One row per invocation: its listed values, and what follows from them.
 --
 -- invocation_arn: ARN of the invocation; no two rows have the same
 -- account_id: AWS account that the invocation ran in
@@ -6,13 +6,13 @@
 -- invocation_id: last part of the invocation's ARN
 -- model_arn: ARN of the model
 -- model_id: last part of the model's ARN; the id of a provisioned model
--- model_provider: who made the model; null where the ARN does not tell
+-- model_provider: maker of the model; null where the ARN does not name it
 -- client_request_token: the caller's idempotency token
 -- status: InProgress, Completed, Failed, null, or what AWS adds
 -- failure_message: why it failed, as listed
 -- submit_time: when it was submitted
 -- last_modified_time: when it last changed
--- end_time: when it ended; null while it is open, and where the listing does not tell
+-- end_time: when it ended; null while it is open, and where the listing leaves it out
 -- submit_date: date of submission, UTC
 -- output_s3_uri: where the output goes
 -- output_kms_key_id: key that the output is encrypted with
@@ -25,11 +25,11 @@
 -- is_terminal: Completed or Failed
 -- is_failed: Failed
 -- is_open: may still change: not terminal, and not of a status that AWS added and with an end_time
--- is_vanished: open when the listing had it last, and listed no more
+-- is_vanished: open when it was listed last, and no longer listed
 -- failure_category: why it failed, as a category; null unless Failed
 -- output_bucket: bucket of output_s3_uri
--- age_seconds: how long an open one had run at its scope's last good run, or when it vanished from
---   the listing; null unless open
+-- age_seconds: how long an open one had run at its scope's last successful run, or when it vanished
+--   from the listing; null unless open
 with
 
 judged as (

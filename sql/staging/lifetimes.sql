@@ -1,10 +1,10 @@
--- One row per invocation: no more than what rates, latencies and levels are made of.
+-- One row per invocation: the few columns that rates, latencies and levels are computed from.
 --
 -- submitted_ms: when it was submitted, milliseconds since 1970
--- gone_ms: when it was in flight no more, because it ended or vanished; null where nothing tells
+-- gone_ms: when it left flight, because it ended or vanished; null where that is unknown
 -- latency_ms: end_time - submit_time, milliseconds; null unless terminal with an end_time
 -- age_ms: how long an open one has run, milliseconds; null unless open
--- is_recent: submitted within the 30 days before the newest good run of any scope
+-- is_recent: submitted within the 30 days before the newest successful run of any scope
 with
 
 newest as (

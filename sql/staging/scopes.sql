@@ -1,4 +1,4 @@
--- One row per scope (account and region) that was ever run or has rows: what its runs say.
+-- One row per scope (account and region) that was ever run or has rows: the state its runs left.
 --
 -- account_id: AWS account
 -- region: AWS region

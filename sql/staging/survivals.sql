@@ -3,7 +3,7 @@
 --
 -- The share S(t) that runs longer than t is the product, over the durations d that occurred up to
 -- t, of 1 - (ended after d) / (ran for d or longer). Open invocations are right-censored: they
--- count as running for their age, and tell nothing of what comes after it.
+-- count as running for their age, and not at all after it.
 --
 -- cohort: date (of submission, per account, region and model, if any is open), or recent model
 --   (all scopes, the last 30 days); columns that a cohort does not have are null

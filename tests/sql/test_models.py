@@ -39,7 +39,7 @@ def read(scenarios: Scenarios) -> Iterator[Read]:
 
         @cache
         def opened(scenario: str) -> duckdb.DuckDBPyConnection:
-            return connections.enter_context(DuckDBDestination(scenarios(scenario)).reading())
+            return connections.enter_context(DuckDBDestination(scenarios(scenario)).connection())
 
         yield opened
 

@@ -71,7 +71,7 @@ class Thresholds:
 def find_thresholds(**flags: Any) -> Thresholds:
     """The thresholds of `CheckOptions` by name, each else as dlt's configuration has it.
 
-    Values are text: `VALUE`, or also `MODEL=VALUE` where the option says so. Raises `UsageError`
+    Values are text: `VALUE`, or also `MODEL=VALUE` where the option allows it. Raises `UsageError`
     for a value that cannot be read, and where there is no threshold at all.
     """
     per_model = _configured_per_model()

@@ -1,1 +1,1 @@
-"""The SQL models and checks: files, and what builds them."""
+"""The SQL models and checks: their files, and their builds on DuckDB and Spark."""

@@ -27,13 +27,14 @@ LOADED: Final = [
 ]
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
-OnBuilt = Callable[["BuiltModel", int], None]
-"""Is told of each model that was built, and how many there are."""
+BuildProgress = Callable[["BuiltModel", int], None]
+"""Called with each model that was built, and the number of all."""
+OnBuilt = BuildProgress
 
 
 @dataclass(frozen=True)
 class BuiltModel:
-    """A model, and what it took to build it."""
+    """One model of a build: its rows, and the time it took."""
 
     name: str
     rows: int
@@ -41,7 +42,7 @@ class BuiltModel:
 
 
 def find_models(models: str | None = None) -> Path | None:
-    """The folder of one's own models given, else the one that dlt's configuration has.
+    """The folder of the user's models, else the one in dlt's configuration.
 
     Raises `UsageError` where it has no SQL files.
     """
@@ -52,13 +53,15 @@ def find_models(models: str | None = None) -> Path | None:
 
 
 def build_models(
-    destination: Destination, own: Path | None = None, on_built: OnBuilt | None = None
+    destination: Destination,
+    user_models: Path | None = None,
+    progress: BuildProgress | None = None,
 ) -> list[BuiltModel]:
-    """Rebuild every model, and those in the folder `own`, and publish them.
+    """Rebuild every model, with those in the folder `user_models`, and publish them.
 
     Raises `CommandError`, and leaves the models as they were, where one cannot be built.
     """
-    models = read_models(own)
+    models = read_models(user_models)
     built: list[BuiltModel] = []
     with destination.existing().locked(), destination.model_build() as connection:
         ordered = in_order(models, stored_tables(connection))
@@ -66,36 +69,30 @@ def build_models(
             connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
             for model in ordered:
                 built.append(build_model(connection, model))
-                if on_built:
-                    on_built(built[-1], len(models))
+                if progress:
+                    progress(built[-1], len(models))
             _comment(connection, ordered)
     return built
 
 
 def in_order(models: Sequence[SqlFile], stored: Iterable[tuple[str, str]] = ()) -> list[SqlFile]:
-    """Models after those that they read; `stored` are schema and name of the tables there are.
+    """The models, each after those that it reads; `stored` are schemas and names of other tables.
 
-    Raises `CommandError`, naming the file, for a table that is neither, and for a circle.
+    Raises `CommandError`, naming the file, for an unknown table and for a circle.
     """
     by_table = {(ANALYTICS_NAME, model.name): model for model in models}
     known = set(stored) | by_table.keys()
     for model in models:
         for unknown in sorted(model.reads - known):
             raise CommandError(_unknown_table(model, *unknown))
+    reads = {table: sorted(model.reads & by_table.keys()) for table, model in by_table.items()}
     try:
-        order = list(TopologicalSorter(_dependencies(by_table)).static_order())
+        return [by_table[table] for table in TopologicalSorter(reads).static_order()]
     except CycleError as error:
         circle = [by_table[table].path for table in error.args[1]]
         raise CommandError(
             f"Models read each other in a circle: {' reads '.join(map(str, reversed(circle)))}."
         ) from None
-    return [by_table[table] for table in order]
-
-
-def _dependencies(
-    by_table: dict[tuple[str, str], SqlFile],
-) -> dict[tuple[str, str], list[tuple[str, str]]]:
-    return {table: sorted(model.reads & by_table.keys()) for table, model in by_table.items()}
 
 
 def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
@@ -139,16 +136,16 @@ def build_model(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> BuiltM
 
 
 def place(error: duckdb.Error) -> str:
-    """Line and reason of a statement whose file begins on its second line."""
+    """Line and reason of the error in a statement whose file begins on its second line."""
     line = LINE.search(str(error))
     reason = " ".join(str(error).partition("\n\nLINE")[0].split())
     return f"{f', line {int(line[1]) - 1}' if line else ''}: {reason.removesuffix('.')}."
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) -> None:
-    """Put what the files say into the database.
+    """Put the descriptions of the files into the database.
 
-    A column that a model's own file does not explain is explained as where it comes from.
+    A column that a model's file does not describe has the description of the table it comes from.
     """
     explained: dict[tuple[str, str], dict[str, str]] = {}
     statements = []

@@ -1,4 +1,4 @@
-"""Check what was loaded and built: SELECTs of the rows that break a rule."""
+"""Checks of the tables and models: SELECTs of the rows that break a rule."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +15,14 @@ EXAMPLES: Final = 3
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A rule, how many rows break it, and some of them."""
+    """A rule, the number of rows that break it, and some of them."""
 
     name: str
     description: str
     violations: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
-    """Why it could not be run."""
+    """Reason why it could not be run."""
 
     @property
     def holds(self) -> bool:
@@ -30,28 +30,23 @@ class CheckResult:
 
     @property
     def complaint(self) -> str:
-        """Which rule does not hold, and why, in one line."""
-        return f"Check {self.name}: {self.error or self._violated}"
+        """The rule that does not hold, and the reason, in one line."""
+        rows = "row breaks" if self.violations == 1 else "rows break"
+        rule = f": {self.description}" if self.description else "."
+        return f"Check {self.name}: {self.error or f'{self.violations:,} {rows} the rule{rule}'}"
 
     @property
     def complaint_with_examples(self) -> str:
         """The complaint, and under it some of the rows, one a line."""
-        return "\n  ".join((self.complaint, *map(_shown, self.examples)))
-
-    @property
-    def _violated(self) -> str:
-        rows = "row breaks" if self.violations == 1 else "rows break"
-        rule = f": {self.description}" if self.description else "."
-        return f"{self.violations:,} {rows} the rule{rule}"
+        rows = (
+            ", ".join(f"{name}={value}" for name, value in row.items()) for row in self.examples
+        )
+        return "\n  ".join((self.complaint, *rows))
 
 
-def _shown(row: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in row.items())
-
-
-def run_checks(destination: Destination, own: Path | None = None) -> list[CheckResult]:
-    """Every check, and those in the folder `own`; one that cannot be run says so in its result."""
-    checks = read_checks(own)
+def run_checks(destination: Destination, user_models: Path | None = None) -> list[CheckResult]:
+    """Run every check, with those in the folder `user_models`; errors are in the results."""
+    checks = read_checks(user_models)
     with destination.connection() as connection:
         return [_run(connection, check) for check in checks]
 

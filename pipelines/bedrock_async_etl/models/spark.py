@@ -1,4 +1,4 @@
-"""Build the SQL models on Spark, from the very files that DuckDB builds them from."""
+"""The build of the SQL models on Spark, from the files that DuckDB builds them from."""
 
 import re
 import time
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.models.build import BuiltModel, OnBuilt, in_order
+from bedrock_async_etl.models.build import BuildProgress, BuiltModel, in_order
 from bedrock_async_etl.models.spark_sql import (
     Columns,
     TableName,
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 Save = Callable[[str, "DataFrame"], "DataFrame"]
-"""Writes the rows of a model, given its name, and gives back what it has written."""
+"""Writes the rows of a model, whose name it gets, and returns them as they were written."""
 
 SETTINGS: Final = {
     # `at time zone 'UTC'` becomes from_utc_timestamp, which does the same in this zone alone.
     "spark.sql.session.timeZone": "UTC",
-    # As in DuckDB, a sum that is too large and a text that is no number are errors, not null.
+    # As in DuckDB, a sum that is too large and a text that is no number are errors.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
-    # Left to itself, Spark writes times as INT96, which say nothing of their zone.
+    # By default, Spark writes times as INT96, which have no zone.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 LOGGING: Final = Path(__file__).with_name("spark_log4j2.properties")
@@ -43,17 +43,17 @@ QUIET: Final = {
 NOT_INSTALLED: Final = "Spark is not installed: install bedrock-async-etl with its extra `spark`."
 NO_JAVA: Final = "Spark needs Java 17 or newer: install it, or name its folder in JAVA_HOME."
 REACHED_WITHIN_SECONDS: Final = 10
-"""By itself, Spark tries for ten minutes."""
+"""Spark's own default is ten minutes."""
 
 CALL: Final = re.compile(r"An error occurred while calling .*\n: ")
 PLACE: Final = re.compile(r"\s*(SQLSTATE: \w+)?(; line \d+ pos \d+)?[.;]?$")
-"""Where sqlglot's SELECT, which nobody sees, is at fault."""
+"""A place in sqlglot's SELECT, which nobody sees."""
 
 
 def spark_session(master: str | None = None, remote: str | None = None) -> "SparkSession":
     """A session on a cluster, on a Spark Connect server, or else on this machine.
 
-    `master` is as `spark-submit --master` has it, `remote` is `sc://HOST:PORT`. Raises
+    `master` is that of `spark-submit --master`, `remote` is `sc://HOST:PORT`. Raises
     `CommandError` where pyspark or Java is missing, or the server does not answer.
     """
     if master and remote:
@@ -118,11 +118,11 @@ def build_on_spark(
     tables: Mapping[TableName, "DataFrame"],
     models: Sequence[SqlFile],
     save: Save,
-    on_built: OnBuilt | None = None,
+    progress: BuildProgress | None = None,
 ) -> list[BuiltModel]:
-    """Build every model and save it, its columns called and typed as DuckDB has them.
+    """Build every model and save it, with the names and types of columns that DuckDB gives them.
 
-    Models read what was saved of those before them. Raises `CommandError`, naming the file, where
+    Models read the saved rows of those before them. Raises `CommandError`, naming the file, where
     one cannot be built or saved.
     """
     ordered = in_order(models, tables)
@@ -131,8 +131,8 @@ def build_on_spark(
     built: list[BuiltModel] = []
     for model in ordered:
         built.append(_build(spark, model, columns[model.name], save))
-        if on_built:
-            on_built(built[-1], len(models))
+        if progress:
+            progress(built[-1], len(models))
     return built
 
 
@@ -156,7 +156,7 @@ def _register(tables: Mapping[TableName, "DataFrame"]) -> None:
 
 @contextmanager
 def _explained(file: SqlFile) -> Iterator[None]:
-    """Make of what Spark raises a `CommandError` that names the file."""
+    """Turn Spark's errors into a `CommandError` that names the file."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -167,6 +167,6 @@ def _explained(file: SqlFile) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What Spark says, without its plans and stack traces."""
+    """Spark's message without plans and stack traces."""
     line, *_ = CALL.sub("", str(error)).splitlines()
     return PLACE.sub("", line).rstrip(".")

@@ -1,4 +1,4 @@
-"""The SQL of DuckDB in Spark's words, and what DuckDB makes of its columns."""
+"""The models' SQL in Spark's dialect, and the types of their columns in DuckDB."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,6 +11,7 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.build import build_model
 from bedrock_async_etl.models.sql_files import SqlFile, parse, tables_in
+from bedrock_async_etl.sql_text import identifier
 
 TableName = tuple[str, str]
 """Schema and name in lower case; no schema is an empty one."""
@@ -22,14 +23,14 @@ HUGEINT: Final = exp.DataType.build("decimal(38, 0)")
 
 
 def view_name(table: TableName) -> str:
-    """What a table is called where there are no schemas, as for Spark's temporary views."""
+    """The name of a table where there are no schemas, as for Spark's temporary views."""
     return "__".join(part for part in table if part)
 
 
 def to_spark(file: SqlFile) -> str:
     """The SELECT of a file in Spark's dialect, with `view_name` for each table.
 
-    Raises `CommandError`, naming the file, for what Spark has not.
+    Raises `CommandError`, naming the file, for SQL that Spark does not have.
     """
     query = parse(file.path, file.text)
     for column in query.find_all(exp.Column):
@@ -45,7 +46,7 @@ def to_spark(file: SqlFile) -> str:
 
 
 def _rename(table: exp.Table) -> None:
-    """Its columns go on being called by the table's own name."""
+    """Rename a table; an alias keeps its columns under the table's own name."""
     if not table.alias:
         table.set("alias", exp.TableAlias(this=table.this.copy()))
     name = view_name((table.db.lower(), table.name.lower()))
@@ -56,11 +57,11 @@ def _rename(table: exp.Table) -> None:
 def columns_in_duckdb(
     tables: Mapping[TableName, Columns], ordered: Sequence[SqlFile]
 ) -> dict[str, Columns]:
-    """The columns of each model as DuckDB has them, found by building all on empty tables.
+    """The columns of each model in DuckDB, found by building all on empty tables.
 
-    Engines differ on how wide a sum is; so that a table has the same columns whichever built it,
-    one of them decides. `ordered` is as `models.in_order` gives it. Raises `CommandError`, naming
-    file and line, for what DuckDB does not take.
+    Engines differ on the width of a sum; DuckDB decides, so that a table has the same columns
+    whichever built it. `ordered` is the result of `in_order`. Raises `CommandError`, naming file
+    and line, for SQL that DuckDB does not take.
     """
     with duckdb.connect() as connection:
         for table, columns in tables.items():
@@ -73,23 +74,19 @@ def columns_in_duckdb(
 
 def _create(connection: duckdb.DuckDBPyConnection, table: TableName, columns: Columns) -> None:
     typed = ", ".join(
-        f"{_quoted(name)} {exp.DataType.build(kind, dialect='spark').sql('duckdb')}"
+        f"{identifier(name)} {exp.DataType.build(kind, dialect='spark').sql('duckdb')}"
         for name, kind in columns.items()
     )
-    schema = _quoted(table[0] or "main")
+    schema = identifier(table[0] or "main")
     connection.execute(f"create schema if not exists {schema}")
-    connection.execute(f"create table if not exists {schema}.{_quoted(table[1])} ({typed})")
+    connection.execute(f"create table if not exists {schema}.{identifier(table[1])} ({typed})")
 
 
 def _described(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> Columns:
-    table = connection.sql(f"from {ANALYTICS_NAME}.{_quoted(model.name)}")
+    table = connection.sql(f"from {ANALYTICS_NAME}.{identifier(model.name)}")
     return {
         name: _spark_type(str(kind)) for name, kind in zip(table.columns, table.types, strict=True)
     }
-
-
-def _quoted(name: str) -> str:
-    return exp.to_identifier(name, quoted=True).sql("duckdb")
 
 
 def _spark_type(kind: str) -> str:

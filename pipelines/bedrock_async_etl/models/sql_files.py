@@ -1,4 +1,4 @@
-"""SQL files: one SELECT each, under a comment that says what a row and its columns are."""
+"""SQL files: one SELECT each, under a comment that describes a row and its columns."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -36,21 +36,21 @@ class SqlFile:
     """Schema and name of each table that it names, in lower case; no schema is an empty one."""
     description: str
     columns: dict[str, str]
-    """What the file says of its columns, by name."""
+    """The descriptions of columns, by name."""
 
     @property
     def name(self) -> str:
         return self.path.stem.lower()
 
 
-def read_models(own: Path | None = None) -> list[SqlFile]:
-    """The models shipped, and one's own, which take the place of those with the same name."""
-    return _read(own, kind=None)
+def read_models(user_models: Path | None = None) -> list[SqlFile]:
+    """The shipped models, and the user's, which replace those of the same name."""
+    return _read(user_models, kind=None)
 
 
-def read_checks(own: Path | None = None) -> list[SqlFile]:
-    """The checks shipped, and one's own, which take the place of those with the same name."""
-    return _read(own, kind=CHECKS)
+def read_checks(user_models: Path | None = None) -> list[SqlFile]:
+    """The shipped checks, and the user's, which replace those of the same name."""
+    return _read(user_models, kind=CHECKS)
 
 
 def read_lake_views() -> list[SqlFile]:
@@ -61,9 +61,9 @@ def read_lake_views() -> list[SqlFile]:
     ]
 
 
-def _read(own: Path | None, kind: str | None) -> list[SqlFile]:
+def _read(user_models: Path | None, kind: str | None) -> list[SqlFile]:
     files: dict[str, SqlFile] = {}
-    for folder in [SHIPPED, own] if own else [SHIPPED]:
+    for folder in [SHIPPED, user_models] if user_models else [SHIPPED]:
         files |= _by_name(_paths(folder, kind))
     return list(files.values())
 
@@ -76,9 +76,9 @@ def _paths(folder: Path, kind: str | None) -> Iterator[Path]:
 
 
 def sql_paths(folder: Path) -> list[Path]:
-    """The SQL files in a folder, but for hidden ones, which editors keep for themselves.
+    """The SQL files in a folder, without hidden ones, which editors keep for themselves.
 
-    Raises `CommandError` for a link that leads out of it: what is not in the folder is not run.
+    Raises `CommandError` for a link that leads out of the folder.
     """
     root = folder.resolve()
     paths = []
@@ -117,7 +117,7 @@ def read_file(path: Path) -> SqlFile:
 
 
 def parse(path: Path, text: str) -> exp.Query:
-    """The text of a file as sqlglot has it; raises `CommandError` where it is not one SELECT."""
+    """The parsed text of a file; raises `CommandError` where it is not one SELECT."""
     try:
         statements = sqlglot.parse(text, read="duckdb")
     except SqlglotError as error:
@@ -128,7 +128,7 @@ def parse(path: Path, text: str) -> exp.Query:
 
 
 def _place(error: SqlglotError) -> str:
-    """Line and reason of what cannot be parsed."""
+    """Line and reason of an error of sqlglot."""
     [first, *_] = getattr(error, "errors", None) or [{}]
     if "line" not in first:
         return f": {str(error).splitlines()[0]}"
@@ -136,7 +136,7 @@ def _place(error: SqlglotError) -> str:
 
 
 def tables_in(query: exp.Query) -> list[exp.Table]:
-    """Tables and views, but not common table expressions, table functions and other databases."""
+    """Tables and views, without common table expressions, table functions, other databases."""
     sources = [source for scope in traverse_scope(query) for source in scope.sources.values()]
     return [
         table
@@ -157,7 +157,7 @@ def _leading_comment(text: str) -> list[str]:
 
 
 def _described(comment: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The text before the first `column: ...`, and what each column's lines say."""
+    """The text before the first `column: ...`, and the text of each column."""
     description: list[str] = []
     columns: dict[str, str] = {}
     name = ""

@@ -1,4 +1,4 @@
-"""What a page shows, read from the models: plain columns, ready to be JSON."""
+"""The figures of a page, read from the models: plain columns, ready to be JSON."""
 
 import time
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from bedrock_async_etl.report.periods import DAY_MS, Period, periods
 
 QUERIES: Final = Path(__file__).with_name("queries")
 CELLS_IN_FLIGHT: Final = 30_000
-"""Points that the page has at most of what was in flight."""
+"""Maximum points of the chart of invocations in flight."""
 STRETCHES_HOURS: Final = (1, 2, 3, 6, 12, 24)
 LISTED: Final = 500
-"""Rows that a table of single invocations has at most."""
+"""Maximum rows of a table of single invocations."""
 
 NEWEST: Final = """
 select
@@ -41,7 +41,7 @@ Columns = dict[str, list[Any]]
 
 
 def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, Any]:
-    """All that a page of so many days shows, from the models of a connection.
+    """The figures of a page of so many days, from the models of a connection.
 
     Times are milliseconds since 1970, dates are days since then, and a key of -1 is all accounts,
     regions or models.
@@ -52,7 +52,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
     return {
         "as_of_ms": as_of_ms,
         "first_ms": first_ms,
-        "periods": [_told(period, first_ms) for period in chosen if not period.is_previous],
+        "periods": [_period(period, first_ms) for period in chosen if not period.is_previous],
         "accounts": keys.accounts.labels,
         "regions": keys.regions.labels,
         "models": keys.models.labels,
@@ -71,8 +71,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
     }
 
 
-def _told(period: Period, first_ms: int | None) -> dict[str, Any]:
-    """A period, and whether all of the one before it can have been loaded."""
+def _period(period: Period, first_ms: int | None) -> dict[str, Any]:
+    """A period; it has a previous one if all of that can have been loaded."""
     begin = period.from_ms - period.days * DAY_MS
     return {
         "cohort": period.cohort,
@@ -85,23 +85,23 @@ def _told(period: Period, first_ms: int | None) -> dict[str, Any]:
 def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[Period]) -> Keys:
     """Make the tables that the queries share."""
     table = pa.Table.from_pylist([vars(period) for period in chosen])
-    _keep(connection, "report_periods", table)
+    _create_table(connection, "report_periods", table)
     parameters = {"from_ms": min(period.from_ms for period in chosen)}
     rows = connection.execute(_query("leaves"), parameters).fetchall()
     keys = keys_of(
         {(account, region, model): count for account, region, model, count in rows}, days
     )
-    _keep(connection, "report_leaves", keys.leaf_table())
-    _keep(connection, "report_selections", keys.selection_table())
+    _create_table(connection, "report_leaves", keys.leaf_table())
+    _create_table(connection, "report_selections", keys.selection_table())
     connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
     connection.execute(f"create temp table report_invocations as {_query('invocations')}")
     return keys
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
-    connection.register("kept", table)
-    connection.execute(f"create temp table {name} as from kept")
-    connection.unregister("kept")
+def _create_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    connection.register("arrow_rows", table)
+    connection.execute(f"create temp table {name} as from arrow_rows")
+    connection.unregister("arrow_rows")
 
 
 def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns:

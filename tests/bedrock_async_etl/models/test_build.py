@@ -169,7 +169,7 @@ def test_readers_see_the_old_set_until_the_new_one_is_whole(built: DuckDBDestina
         counts: list[list[tuple[object, ...]]] = []
         build_models(
             built,
-            on_built=lambda _, __: counts.append(
+            progress=lambda _, __: counts.append(
                 reader.sql("select count(*) from bedrock_analytics.invocations").fetchall()
             ),
         )
