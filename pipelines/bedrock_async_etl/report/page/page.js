@@ -47,13 +47,6 @@
     }));
   }
 
-  function showControls() {
-    for (const [name, labels] of dimensions) {
-      document.getElementById(name).value = labels.length === 1 ? 0 : selection[name];
-    }
-    document.querySelector(`#period input[value="${selection.period}"]`).checked = true;
-  }
-
   function describe() {
     const chosen = dimensions.map(([name, labels]) => {
       if (labels.length === 1) return label(labels[0]);
@@ -65,7 +58,10 @@
   }
 
   function draw() {
-    showControls();
+    for (const [name, labels] of dimensions) {
+      document.getElementById(name).value = labels.length === 1 ? 0 : selection[name];
+    }
+    document.querySelector(`#period input[value="${selection.period}"]`).checked = true;
     document.getElementById("selection").textContent = describe();
     const sections = [drawHeadline, drawFailures, drawLatencies, drawFlights, drawModels,
       drawReasons, drawSpikes, drawOpen, drawFreshness];

@@ -172,7 +172,7 @@ function drawSpikes(data, selection) {
 }
 
 function drawOpen(data, selection) {
-  const rows = openInvocations(data, selection);
+  const rows = data.open_invocations.filter((row) => isIn(row, selection));
   const { open } = headline(data, selection);
   const state = (row) => tag(
     [row.is_stuck ? "stuck" : "open", row.is_vanished ? "vanished" : ""].filter(Boolean).join(", "), row.is_stuck);

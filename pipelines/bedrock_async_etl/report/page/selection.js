@@ -51,28 +51,13 @@ function failureRate(completed, failed) {
   return { rate, low: rate === 0 ? 0 : centre - half, high: rate === 1 ? 1 : centre + half };
 }
 
-function sum(rows, name) {
-  return rows.reduce((total, row) => total + row[name], 0);
-}
-
-function peakOf(rows) {
-  return rows.reduce((most, row) => Math.max(most, row.peak), 0);
-}
+const sum = (rows, name) => d3.sum(rows, (row) => row[name]);
+const peakOf = (rows) => d3.max(rows, (row) => row.peak) ?? 0;
 
 function counted(rows) {
   const [completed, failed] = [sum(rows, "completed"), sum(rows, "failed")];
   const invocations = sum(rows, "invocations");
   return { invocations, completed, failed, ...failureRate(completed, failed) };
-}
-
-/** Groups of rows by what `key` makes of each. */
-function grouped(rows, key) {
-  const groups = new Map();
-  for (const row of rows) {
-    const group = groups.get(key(row));
-    if (group) group.push(row); else groups.set(key(row), [row]);
-  }
-  return groups;
 }
 
 function cohortOf(data, cohort, selection) {
@@ -104,12 +89,12 @@ function datesOf(data, selection) {
   const first = Math.floor(Math.max(period.from_ms, data.first_ms ?? period.from_ms) / DAY_MS);
   const last = Math.max(
     first, Math.floor(data.as_of_ms / DAY_MS), ...data.days.map((row) => row.day));
-  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  return d3.range(first, last + 1);
 }
 
 /** What became of the invocations of each date; a date without any has a row, too. */
 function dailyRates(data, selection) {
-  const byDay = grouped(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
+  const byDay = d3.group(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
   return datesOf(data, selection).map((day) => {
     const rows = byDay.get(day) ?? [];
     const counts = counted(rows);
@@ -136,12 +121,10 @@ function inFlight(data, selection) {
   const period = periodOf(data, selection);
   const chosen = data.in_flight.filter((row) =>
     isIn(row, selection) && (row.hour + hours) * HOUR_MS > period.from_ms);
-  const byHour = grouped(chosen, (row) => row.hour);
+  const byHour = d3.group(chosen, (row) => row.hour);
   if (!byHour.size) return [];
-  const known = [...byHour.keys()];
-  const [first, last] = [Math.min(...known), Math.max(...known)];
-  return Array.from({ length: (last - first) / hours + 1 }, (_, at) => {
-    const hour = first + at * hours;
+  const [first, last] = d3.extent(byHour.keys());
+  return d3.range(first, last + hours, hours).map((hour) => {
     const rowsThen = byHour.get(hour) ?? [];
     return { date: new Date(hour * HOUR_MS), peak: peakOf(rowsThen), average: sum(rowsThen, "average") };
   });
@@ -152,9 +135,9 @@ function reasons(data, selection) {
   const rows = data.reasons.filter(
     (row) => row.cohort === selection.period && isIn(row, selection));
   const total = sum(rows, "failed");
-  const examples = grouped(
+  const examples = d3.group(
     data.examples.filter((row) => isIn(row, selection)), (row) => row.category);
-  return [...grouped(rows, (row) => row.category)].map(([category, group]) => ({
+  return [...d3.group(rows, (row) => row.category)].map(([category, group]) => ({
     category, failed: sum(group, "failed"), share: sum(group, "failed") / total,
     example: examples.get(category)?.[0],
   })).sort((a, b) => b.failed - a.failed);
@@ -177,9 +160,4 @@ function spikes(data, selection) {
   return data.spikes
     .filter((row) => isIn(row, selection) && row.submitted_ms >= period.from_ms)
     .map((row) => ({ ...row, date: new Date(row.submitted_ms) }));
-}
-
-/** Open invocations, stuck ones first. */
-function openInvocations(data, selection) {
-  return data.open_invocations.filter((row) => isIn(row, selection));
 }
