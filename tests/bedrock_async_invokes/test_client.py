@@ -19,7 +19,7 @@ import pytest
 import time_machine
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import SSLError
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import load
@@ -271,7 +271,7 @@ def test_certificates_are_checked_against_the_bundle_of_the_environment(
     with answering(lambda *_: answer(GOOD)) as service:
         url = service.url.replace("http:", "https:")
         request = AWSPreparedRequest("GET", url, {}, None, False)
-        with pytest.raises(HTTPClientError, match=r"bundle\.pem|No such file"):
+        with pytest.raises(SSLError, match=r"bundle\.pem|No such file"):
             http_session(client, core).send(request)
 
 
