@@ -24,6 +24,7 @@ select
     submitted_through,
     quarantined,
     quarantine_reason,
+    version,
     _dlt_load_id
 from reports
 qualify

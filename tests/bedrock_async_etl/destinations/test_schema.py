@@ -37,7 +37,7 @@ COLUMNS_OF_LAKE_VERSION_1: Final = {
     "extract_runs": (
         "run_id account_id region started_at finished_at outcome error calls throttled pages "
         "rows_read rows_new rows_changed open_invocations vanished submitted_through quarantined "
-        "quarantine_reason _dlt_load_id"
+        "quarantine_reason version _dlt_load_id"
     ),
     "vanished_invokes": "invocation_arn vanished_at _dlt_load_id",
 }
