@@ -1,4 +1,4 @@
-"""Whatever answers instead of Bedrock: a call ends, takes so much memory, and tells a line."""
+"""Calls end, whatever answers instead of Bedrock, in bounded memory, and fail with one line."""
 
 import gzip
 import json
@@ -17,7 +17,9 @@ import boto3
 import botocore.session
 import pytest
 import time_machine
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
+from botocore.exceptions import SSLError
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import load
@@ -246,6 +248,31 @@ def test_an_answer_that_stops_in_the_middle_is_asked_for_again() -> None:
         listing.client.count(pages=1)  # Not silent from the beginning.
         assert listing.read(Window()).table.num_rows == 1
         assert service.calls == {REGION: 2}
+
+
+def test_calls_go_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(lambda *_: answer(GOOD)) as service:
+        monkeypatch.setenv("HTTP_PROXY", service.url)
+        monkeypatch.setattr(
+            HostileBedrock,
+            "environment",
+            {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "http://bedrock.invalid"},
+        )
+        assert listing_of(service).read(Window()).table.num_rows == 1
+        assert service.calls == {REGION: 1}
+
+
+def test_certificates_are_checked_against_the_bundle_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/bundle.pem")
+    core = botocore.session.Session()
+    client = boto3.Session(botocore_session=core).client("bedrock-runtime", region_name=REGION)
+    with answering(lambda *_: answer(GOOD)) as service:
+        url = service.url.replace("http:", "https:")
+        request = AWSPreparedRequest("GET", url, {}, None, False)
+        with pytest.raises(SSLError, match=r"bundle\.pem|No such file"):
+            http_session(client, core).send(request)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

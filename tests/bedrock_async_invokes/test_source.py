@@ -1,13 +1,18 @@
 """The source on its own, in a plain dlt pipeline."""
 
+import subprocess
+import sys
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import dlt
 import pytest
+from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from bedrock_async_invokes import bedrock_async_invokes
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query
@@ -110,6 +115,30 @@ def test_a_source_that_was_stopped_does_not_pretend_to_be_read(
 def test_runs_alone_are_nothing_to_wait_for(pipeline: dlt.Pipeline, database: Path) -> None:
     pipeline.run(bedrock_async_invokes().with_resources("extract_runs"))
     assert query(database, "select count(*) from bedrock.extract_runs") == [(0,)]
+
+
+def test_each_run_names_the_version_that_made_it(pipeline: dlt.Pipeline, database: Path) -> None:
+    pipeline.run(bedrock_async_invokes())
+    versions = query(database, "select version from bedrock.extract_runs")
+    assert versions == [(version("bedrock-async-etl"),)]
+
+
+def test_progress_is_where_older_versions_left_it(pipeline: dlt.Pipeline, bedrock: Control) -> None:
+    """A copy that was loaded before goes on from there."""
+    pipeline.run(bedrock_async_invokes())
+    resources = pipeline.state["sources"]["bedrock_async_invokes"]["resources"]
+    assert list(resources["async_invokes"]) == [f"{ACCOUNT}/{REGION}"]
+
+
+def test_a_secret_that_nobody_configured_is_none() -> None:
+    """`dlt init` writes an example for every secret, needed or not."""
+    assert LoadOptions(external_id=TYPE_EXAMPLES["text"]).external_id is None
+
+
+def test_options_alone_need_neither_dlt_nor_arrow() -> None:
+    code = "import sys, bedrock_async_invokes.options; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert not {"dlt", "pyarrow", "boto3", "botocore"} & {*result.stdout.decode().split()}
 
 
 def test_options_come_from_dlt_s_configuration(
