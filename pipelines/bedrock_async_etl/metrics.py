@@ -167,7 +167,7 @@ class Facts:
         return families.values()
 
     def _subjects(self) -> Iterator[tuple[Subject, dict[str, str], Row]]:
-        """What has metrics: the labels of its series, and its values."""
+        """Each subject with the labels of its series and its values."""
         destination = {"destination": self.destination}
         own = destination | ({"shard": self.shard} if self.shard else {})
         yield "run", own, self.run
@@ -247,7 +247,7 @@ class RunMetrics:
             text: bytes = generate_latest(facts)  # type: ignore[no-untyped-call]
             replace(self._path, text, READABLE)
         except OSError as error:
-            tell_error(f"Cannot write {self._path}: {error.strerror}. It is as it was.")
+            tell_error(f"Cannot write {self._path}: {error.strerror}. The file was not changed.")
             return exit_code or 1
         return exit_code
 

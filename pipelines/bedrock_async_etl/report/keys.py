@@ -17,7 +17,7 @@ LABELS: Final = ("account_id", "region_name", "model_id")
 KEYS: Final = ("account", "region", "model")
 
 Leaf = tuple[str | None, str | None, str | None]
-"""Account, region and model of some invocation; null where its ARNs do not tell."""
+"""Account, region and model of some invocation; null where its ARNs have none."""
 Keyed = tuple[int, ...]
 """The same three by their keys."""
 

@@ -27,7 +27,7 @@ function legend(...entries) {
   return element("div", { class: "legend" }, ...entries.map(line));
 }
 
-/** What is shown for the date that is pointed at: the lines that `lines` makes of its row. */
+/** The box at the date that is pointed at; `lines` makes its lines of a row. */
 function tip(rows, y, lines) {
   return Plot.tip(rows, Plot.pointerX({
     x: "date", y, title: (row) => lines(row).filter(Boolean).join("\n"),

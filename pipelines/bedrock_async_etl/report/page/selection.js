@@ -30,12 +30,12 @@ function periodOf(data, selection) {
   return data.periods.find((each) => each.cohort === selection.period);
 }
 
-/** Whether what is of one account, region and model belongs to a selection. */
+/** True for a row of an account, region and model that the selection has. */
 function isIn(row, selection) {
   return DIMENSIONS.every((name) => selection[name] === ALL || selection[name] === row[name]);
 }
 
-/** The rows that tell of a selection as a whole: percentiles cannot be added up. */
+/** The rows of a selection as a whole: percentiles cannot be added up. */
 function ofSelection(data, rows, selection) {
   const keys = DIMENSIONS.map((name) => (data[`${name}s`].length === 1 ? ALL : selection[name]));
   return rows.filter((row) => DIMENSIONS.every((name, at) => row[name] === keys[at]));
@@ -92,7 +92,7 @@ function datesOf(data, selection) {
   return d3.range(first, last + 1);
 }
 
-/** What became of the invocations of each date; a date without any has a row, too. */
+/** The counts and the failure rate of each date; a date without invocations has a row, too. */
 function dailyRates(data, selection) {
   const byDay = d3.group(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
   return datesOf(data, selection).map((day) => {
@@ -106,7 +106,7 @@ function dailyRates(data, selection) {
   });
 }
 
-/** The latency percentiles of each date, of those that have ended and by survival. */
+/** The latency percentiles of each date: nearest-rank of finished ones, and Kaplan-Meier. */
 function dailyLatencies(data, selection) {
   const rows = ofSelection(data, data.day_latencies, selection);
   const byDay = new Map(rows.map((row) => [row.cohort, row]));
@@ -154,7 +154,7 @@ function models(data, selection) {
   }).filter((row) => row.invocations || row.open);
 }
 
-/** Hours that failed significantly more than the week before them. */
+/** Hours with significantly more failures than the week before them. */
 function spikes(data, selection) {
   const period = periodOf(data, selection);
   return data.spikes
