@@ -25,6 +25,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.export.export import ExportResult, export
 from bedrock_async_etl.files.publication import INTENT, STAGED_MANIFEST, STAGING
+from tests.integration.budgets import SOAK
 from tests.integration.places import BUCKET, Place, served_s3, use_s3
 
 pytestmark = pytest.mark.integration
@@ -259,7 +260,7 @@ def old_and_new(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return old, new
 
 
-MOMENTS = ["0", "30", STAGED_MANIFEST, INTENT, "at random", "at random"]
+MOMENTS = ["0", "30", STAGED_MANIFEST, INTENT, *["at random"] * (5 if SOAK else 1)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
