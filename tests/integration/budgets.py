@@ -1,4 +1,4 @@
-"""How much is tried of what is random or repeated: minutes for each change, hours where SOAK is set."""
+"""How much is tried of what is random or repeated: minutes for a change, hours with SOAK set."""
 
 import os
 from typing import Final
