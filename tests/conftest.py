@@ -9,6 +9,8 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 from hypothesis import HealthCheck, settings
 
 from bedrock_async_etl.configuration import set_defaults
@@ -32,6 +34,11 @@ ACCOUNT, REGION = "111122223333", "us-east-1"
 
 DELTA = pytest.mark.integration
 """Needs the extra `lake`, which the unit tests do without."""
+
+
+def pytest_sessionfinish() -> None:
+    """Let go of the last pipeline: DuckDB's bindings print what is left of a connection at exit."""
+    Container()[PipelineContext].deactivate()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

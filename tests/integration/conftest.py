@@ -10,11 +10,26 @@ import pytest
 from tests.integration.places import served_s3
 
 BUCKET = "data-lake"
+LONGEST = (
+    "test_documents.py",
+    "test_permissions.py",
+    "test_airflow.py",
+    "test_kills.py",
+    "test_whole_load.py",
+    "test_spark.py",
+    "test_export.py",
+)
+"""They begin first, so that no worker is left with one of them when the others have ended."""
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     """Import nothing of it unless it is going to be run."""
     return True if config.getoption("markexpr") == "not integration" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 @pytest.fixture(scope="session")

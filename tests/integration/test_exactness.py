@@ -11,6 +11,7 @@ from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
+from tests.integration.budgets import RUNS
 
 pytestmark = pytest.mark.integration
 
@@ -44,10 +45,10 @@ TOGETHER: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("faults", [{}, TOGETHER], ids=["none", "all together"])
-def test_thirty_runs_each_end_as_an_exact_copy(
+def test_each_of_many_runs_ends_as_an_exact_copy(
     bedrock: Control, database: Path, faults: dict[str, Any]
 ) -> None:
-    run_and_compare(bedrock, database, faults, runs=30)
+    run_and_compare(bedrock, database, faults, runs=RUNS)
 
 
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)

@@ -19,12 +19,12 @@ import pyarrow.dataset
 import pytest
 import requests
 from fsspec import AbstractFileSystem
-from pyspark.sql import SparkSession
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.export.export import ExportResult, export
 from bedrock_async_etl.files.publication import INTENT, STAGED_MANIFEST, STAGING
+from tests.integration.budgets import SOAK
 from tests.integration.places import BUCKET, Place, served_s3, use_s3
 
 pytestmark = pytest.mark.integration
@@ -127,21 +127,7 @@ def large(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(made, tmp_path))
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    settings: dict[str, bool | float | int | str | None] = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.driver.bindAddress": "127.0.0.1",
-    }
-    session = builder.config(map=settings).getOrCreate()
-    yield session
-    session.stop()
-
-
-def test_arrow_duckdb_polars_and_spark_read_the_same(
-    large: Path, tmp_path: Path, spark: SparkSession
-) -> None:
+def test_arrow_duckdb_and_polars_read_the_same(large: Path, tmp_path: Path) -> None:
     place = Place(str(tmp_path / "export"))
     exported(large, place)
     with DuckDBDestination(large).connection() as connection:
@@ -155,7 +141,6 @@ def test_arrow_duckdb_polars_and_spark_read_the_same(
     assert arrow_reads(folder) == expected
     assert duckdb_reads(folder) == expected
     assert polars_reads(folder) == expected
-    assert spark_reads(spark, folder) == expected
 
 
 def arrow_reads(folder: str) -> tuple[int, ...]:
@@ -190,19 +175,6 @@ def polars_reads(folder: str) -> tuple[int, ...]:
         submitted.dt.timestamp("us").min().alias("first"),
     )
     return tuple(counts.collect().row(0))
-
-
-def spark_reads(spark: SparkSession, folder: str) -> tuple[int, ...]:
-    frame = spark.read.parquet(folder)
-    assert dict(frame.dtypes)["submit_date"] == "date"
-    [row] = frame.selectExpr(
-        "count(*)",
-        "count(submit_time)",
-        "sum(unix_micros(end_time) - unix_micros(submit_time))",
-        "count(distinct submit_date)",
-        "min(unix_micros(submit_time))",
-    ).collect()
-    return tuple(row)
 
 
 def test_a_thousand_changed_rows_of_two_dates_rewrite_two_files_and_readers_see_no_third_state(
@@ -259,7 +231,7 @@ def old_and_new(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return old, new
 
 
-MOMENTS = ["0", "30", STAGED_MANIFEST, INTENT, "at random", "at random"]
+MOMENTS = ["0", "30", STAGED_MANIFEST, INTENT, *["at random"] * (5 if SOAK else 1)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -20,13 +20,12 @@ from bedrock_async_etl.models.checks import run_checks
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
+from tests.integration.budgets import KILLS
 from tests.kills.harness import Harness
 from tests.kills.sites import COMMANDS, Site
 
 pytestmark = pytest.mark.integration
 
-KILLS = int(os.environ.get("KILLS", "3"))
-"""Kills per destination and kind of storage; `.ci/soak` sets more."""
 SEED = os.environ.get("SEED") or str(random.randrange(10**6))
 
 SLICE_ROWS = 1_000

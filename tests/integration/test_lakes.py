@@ -22,6 +22,7 @@ from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
+from tests.integration.budgets import RUNS
 from tests.integration.test_exactness import TOGETHER
 
 pytestmark = pytest.mark.integration
@@ -52,12 +53,12 @@ def start_run(lake: LakeDestination, *options: str) -> subprocess.Popen[bytes]:
     )
 
 
-def test_thirty_runs_under_faults_each_end_as_an_exact_copy(
+def test_each_of_many_runs_under_faults_ends_as_an_exact_copy(
     bedrock: Control, lake: LakeDestination
 ) -> None:
     bedrock.populate(ACCOUNT, REGION, 6_000, NOW - timedelta(days=5), NOW + timedelta(days=2), 1)
     bedrock.faults(**TOGETHER)
-    for run in range(30):
+    for run in range(RUNS):
         result = load(lake, slice_rows=1_500)
         assert [scope.error for scope in result.scopes] == [None]
         assert_exact_copy(lake, bedrock)

@@ -7,10 +7,12 @@ from itertools import product
 import pytest
 
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake_tables import TableFormat
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import NOW
 from tests.copies import assert_exact_copy
+from tests.integration.budgets import SOAK
 from tests.integration.test_lakes import start_run
 
 pytestmark = pytest.mark.integration
@@ -32,9 +34,9 @@ def fleet(bedrock: Control) -> Control:
     return bedrock
 
 
-@pytest.fixture(params=["parquet", "delta"])
-def lake(request: pytest.FixtureRequest, fleet: Control, lake_url: str) -> LakeDestination:
-    return LakeDestination(lake_url, request.param)
+@pytest.fixture
+def lake(table_format: TableFormat, fleet: Control, lake_url: str) -> LakeDestination:
+    return LakeDestination(lake_url, table_format)
 
 
 def rows_loaded(lake: LakeDestination, number: int, of: int) -> int:
@@ -46,6 +48,16 @@ def rows_loaded(lake: LakeDestination, number: int, of: int) -> int:
     return result.rows_loaded
 
 
+LAKES = list(product(("parquet", "delta"), ("local", "s3")))
+of_lakes = pytest.mark.parametrize(
+    ("table_format", "lake_url"),
+    LAKES if SOAK else [LAKES[0], LAKES[-1]],
+    indirect=["lake_url"],
+)
+"""Each format and each storage once; in a soak, each format on each storage."""
+
+
+@of_lakes
 def test_four_workers_at_a_time_one_of_them_killed_make_an_exact_copy(
     fleet: Control, lake: LakeDestination
 ) -> None:
@@ -61,6 +73,7 @@ def test_four_workers_at_a_time_one_of_them_killed_make_an_exact_copy(
         fleet.advance(timedelta(hours=3))
 
 
+@of_lakes
 def test_another_number_of_workers_loses_and_repeats_nothing(
     fleet: Control, lake: LakeDestination
 ) -> None:

@@ -24,6 +24,8 @@ from bedrock_async_etl.models.refresh import find_builder
 from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
 from bedrock_async_etl.models.sql_files import SqlFile, read_file, read_models
 from tests.conftest import NOW
+from tests.integration.places import Place
+from tests.integration.test_export import duckdb_reads, exported, make
 from tests.lakes import lake_of
 from tests.sql.change_logs import CURRENT, LOGS, in_order
 from tests.sql.given import SCENARIOS, make_database, make_tables, store
@@ -219,6 +221,26 @@ def test_models_read_what_was_saved_of_those_before_them(
     assert [(model.name, model.rows) for model in built] == [("b", 1), ("a", 1)]
     assert saved["a"].collect() == [(1,)]
     assert told == [("b", 2), ("a", 2)]
+
+
+def test_spark_reads_an_export_as_duckdb_does(spark: SparkSession, tmp_path: Path) -> None:
+    export = Place(str(tmp_path / "export"))
+    exported(make(tmp_path / "large.duckdb", 200_000), export)
+    folder = f"{export.url}/async_invokes"
+    assert spark_reads(spark, folder) == duckdb_reads(folder)
+
+
+def spark_reads(spark: SparkSession, folder: str) -> tuple[int, ...]:
+    frame = spark.read.parquet(folder)
+    assert dict(frame.dtypes)["submit_date"] == "date"
+    [row] = frame.selectExpr(
+        "count(*)",
+        "count(submit_time)",
+        "sum(unix_micros(end_time) - unix_micros(submit_time))",
+        "count(distinct submit_date)",
+        "min(unix_micros(submit_time))",
+    ).collect()
+    return tuple(row)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Random histories of a Bedrock, of faults and of kills: what is promised holds after each run."""
 
-import os
 from collections.abc import Callable
 from typing import Final
 
@@ -8,13 +7,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.integration.budgets import SOAK, STEPS
 from tests.whole_load.machine import TALLY, WholeLoad
 from tests.whole_load.replay import told_as_script
 
 pytestmark = pytest.mark.integration
 
-STEPS: Final = int(os.environ.get("STEPS", "400"))
-"""Steps in all; `.ci/soak` sets more, and takes others each time."""
 STEPS_PER_HISTORY: Final = 50
 
 
@@ -24,7 +22,7 @@ def test_the_promises_hold_after_every_run_of_any_history(
     histories = settings(
         max_examples=STEPS // STEPS_PER_HISTORY,
         stateful_step_count=STEPS_PER_HISTORY,
-        derandomize="STEPS" not in os.environ,
+        derandomize=not SOAK,
         deadline=None,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
