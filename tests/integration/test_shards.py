@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake_tables import TableFormat
+from bedrock_async_etl.destinations.lake.tables import TableFormat
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import NOW
