@@ -1,4 +1,4 @@
-"""Numbers, times and other people's text, as people read them."""
+"""Numbers, times and other people's text, as people read them and as SQL does."""
 
 from datetime import datetime
 
@@ -41,3 +41,13 @@ def quarantine_message(rows: int, reason: str | None) -> str:
     """The sentence about rows that contradict their scope."""
     counted = f"{format_count(rows, 'row')} {'is' if rows == 1 else 'are'}"
     return f"{counted} quarantined as of another account or region: {reason}"
+
+
+def identifier(name: str) -> str:
+    """The name of a schema, table or column as SQL has it, in double quotes."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL has it, in single quotes."""
+    return "'" + text.replace("'", "''") + "'"

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.compaction import Compaction, compact
+from bedrock_async_etl.destinations.lake.compaction import compact
+from bedrock_async_etl.destinations.lake.formats import Compaction
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION

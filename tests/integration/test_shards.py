@@ -7,7 +7,6 @@ from itertools import product
 import pytest
 
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.tables import TableFormat
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import NOW
@@ -35,7 +34,7 @@ def fleet(bedrock: Control) -> Control:
 
 
 @pytest.fixture
-def lake(table_format: TableFormat, fleet: Control, lake_url: str) -> LakeDestination:
+def lake(table_format: str, fleet: Control, lake_url: str) -> LakeDestination:
     return LakeDestination(lake_url, table_format)
 
 

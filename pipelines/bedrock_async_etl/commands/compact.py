@@ -8,7 +8,7 @@ from bedrock_async_etl.commands.options import JsonOption, Lake
 from bedrock_async_etl.console import output_console, plain_table, print_json
 
 if TYPE_CHECKING:
-    from bedrock_async_etl.destinations.lake.compaction import Compaction
+    from bedrock_async_etl.destinations.lake.formats import Compaction
 
 EXAMPLES: Final = """\
 # Merge a lake's small files

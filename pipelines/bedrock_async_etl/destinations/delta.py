@@ -12,8 +12,7 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.compaction import Compaction
-from bedrock_async_etl.destinations.lake.formats import LakeFormat
+from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles

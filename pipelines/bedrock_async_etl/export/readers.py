@@ -6,7 +6,7 @@ from typing import Final
 
 from bedrock_async_etl.export.manifest import Manifest, TableEntry
 from bedrock_async_etl.files.urls import is_s3
-from bedrock_async_etl.sql_text import literal
+from bedrock_async_etl.formatting import literal
 
 ATHENA_TYPES: Final = {
     "INTEGER": "int",

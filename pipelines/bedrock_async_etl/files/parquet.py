@@ -10,7 +10,7 @@ from typing import Final
 import duckdb
 
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.sql_text import identifier, literal
+from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 ROWS: Final = ASYNC_INVOKES.name

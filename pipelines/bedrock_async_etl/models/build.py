@@ -14,8 +14,8 @@ import duckdb
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_etl.models.sql_files import SqlFile, read_models, sql_paths
-from bedrock_async_etl.sql_text import identifier, literal
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)

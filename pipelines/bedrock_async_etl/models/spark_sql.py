@@ -9,9 +9,9 @@ from sqlglot.errors import ErrorLevel, UnsupportedError
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.formatting import identifier
 from bedrock_async_etl.models.build import build_model
 from bedrock_async_etl.models.sql_files import SqlFile, parse, tables_in
-from bedrock_async_etl.sql_text import identifier
 
 TableName = tuple[str, str]
 """Schema and name in lower case; no schema is an empty one."""

@@ -15,7 +15,7 @@ from dlt.destinations.impl.duckdb.factory import duckdb
 from duckdb import DuckDBPyConnection
 
 from bedrock_async_etl.dlt_state import FixedCapabilities
-from bedrock_async_etl.sql_text import identifier, literal
+from bedrock_async_etl.formatting import identifier, literal
 
 DELETE: Final = """
 delete from {table} as stored where exists (select 1 from {rows} as loaded where {is_same})

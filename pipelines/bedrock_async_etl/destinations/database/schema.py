@@ -7,7 +7,7 @@ import duckdb
 
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.sql_text import identifier
+from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import TABLES
 
 STORED: Final = """

@@ -5,14 +5,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 
+from bedrock_async_etl.destinations.lake.formats import Compaction
 from bedrock_async_etl.destinations.lake.tables import folder_of, log_files
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
@@ -28,23 +28,6 @@ COMPACTED: Final = "compacted-"
 """Prefix of the names of merged files."""
 MADE_OF: Final = b"bedrock_async_etl"
 """Metadata of a merged file: the names of the files in it, and the time of the merge."""
-
-
-@dataclass(frozen=True)
-class Compaction:
-    """The compaction of one table."""
-
-    table: str
-    files_before: int
-    files_after: int
-    """Once those replaced are removed."""
-    rows_rewritten: int
-    removed: int
-    """Files that earlier compactions had replaced."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The table in `compact --json`."""
-        return asdict(self)
 
 
 def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:

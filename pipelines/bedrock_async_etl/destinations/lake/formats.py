@@ -1,14 +1,30 @@
 """Formats of a lake's invocations. Each module of a kind that is a lake has one, its `FORMAT`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
-from bedrock_async_etl.destinations.lake.compaction import Compaction
 from bedrock_async_etl.files.object_store import LakeFiles
+
+
+@dataclass(frozen=True)
+class Compaction:
+    """The compaction of one table."""
+
+    table: str
+    files_before: int
+    files_after: int
+    """Once those replaced are removed."""
+    rows_rewritten: int
+    removed: int
+    """Files that earlier compactions had replaced."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The table in `compact --json`."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pyarrow.dataset
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.sql_text import identifier
+from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
 
 if TYPE_CHECKING:
