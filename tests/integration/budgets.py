@@ -4,7 +4,7 @@ import os
 from typing import Final
 
 SOAK: Final = "SOAK" in os.environ
-STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "300"))
+STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "400"))
 """Steps of random histories."""
 KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "3"))
 """Kills per destination and kind of storage."""
