@@ -28,6 +28,7 @@ counted as (
         model_id,
         submit_hour,
         submit_date,
+        is_recent,
         count(*) as invocations,
         count(*) filter (where status = 'Completed') as completed,
         count(*) filter (where status = 'Failed') as failed,
@@ -39,7 +40,6 @@ counted as (
         (account_id, region, model_id, submit_date),
         (model_id, is_recent)
     )
-    having grouping(is_recent) = 1 or is_recent
 ),
 
 -- Wilson (1927): z is the normal distribution's 97.5 % quantile, n the terminal invocations.
@@ -77,3 +77,4 @@ select
     case when failure_rate = 1 then 1e0 else centre + half_width end as failure_rate_high,
     is_settled
 from intervals
+where coalesce(is_recent, true)

@@ -32,6 +32,7 @@ measured as (
         status,
         submit_hour,
         submit_date,
+        is_recent,
         count(*) as measured,
         cast(sum(latency_ms) as double) / count(*) as average,
         list_sort(array_agg(latency_ms)) as ascending
@@ -44,7 +45,6 @@ measured as (
         (model_id, is_recent),
         (model_id)
     )
-    having grouping(is_recent) = 1 or is_recent
 )
 
 select
@@ -63,3 +63,4 @@ select
     cast(ascending[cast((99 * measured + 99) // 100 as bigint)] as double) / 1000 as latency_p99,
     cast(ascending[cast(measured as bigint)] as double) / 1000 as latency_max
 from measured
+where coalesce(is_recent, true)

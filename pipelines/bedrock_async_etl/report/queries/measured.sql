@@ -7,6 +7,7 @@ select
     null as status,
     null as submit_hour,
     null as submit_date,
+    true as is_recent,
     count(*) as measured,
     null as average,
     list_sort(array_agg(latency_ms)) as ascending
