@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.logs import LogFormat, log_event
@@ -26,17 +26,20 @@ DESTINATIONS: Final = tuple(
     if not module.ispkg
 )
 """Kinds of destinations: the names of the modules in `destinations/`."""
+if TYPE_CHECKING:
+    DestinationKind = str
+else:
+    DestinationKind = Literal[DESTINATIONS]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DestinationOptions:
     """The place of the copy."""
 
-    destination: str | None = option(
+    destination: DestinationKind | None = option(
         None,
         "Kind of destination; duckdb, or parquet with --lake, by default.",
         "--destination",
-        "|".join(DESTINATIONS),
     )
     database: str = option(DEFAULT_DATABASE, "DuckDB file.", "--database", "FILE")
     lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "--lake", "URL")

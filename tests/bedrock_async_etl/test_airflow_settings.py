@@ -164,7 +164,7 @@ def test_models_of_ones_own_are_those_of_the_folder(tmp_path: Path) -> None:
         ({"external_id": 4711}, '"external_id" must be a text, not a whole number.'),
         ({"lake": "/a", "shards": True}, '"shards" must be a whole number, not true.'),
         ({"lake": "/a", "shards": 0}, '"shards" must be 1 or more, not 0.'),
-        ({"lake": "/a", "destination": "x"}, 'must be "duckdb" or "parquet" or "delta", not "x".'),
+        ({"lake": "/a", "destination": "x"}, 'must be "delta" or "duckdb" or "parquet", not "x".'),
         ({"lake": "/a", "concurrency": 0}, "The concurrency must be 1 or more, not 0."),
         ({"lake": "/a", "role_arns": ["x"]}, "The Variable bedrock: Not a role's ARN: 'x'."),
         ({"database": "/a", "shards": 2}, '"shards" needs "lake"'),
