@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from bedrock_async_etl import version
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.logs import Logs
 from bedrock_emulator import Control
@@ -54,6 +55,7 @@ def test_a_run_logs_each_event_as_a_json_object(listed: Control, database: Path)
     scope, finished = logged[1], logged[-1]
     assert (scope["account_id"], scope["region"], scope["rows_new"]) == (ACCOUNT, REGION, 400)
     assert (finished["exit_code"], finished["rows_loaded"], finished["scopes"]) == (0, 400, 1)
+    assert (finished["version"], finished["models_built"]) == (version(), models)
 
 
 def test_the_document_stays_on_stdout(listed: Control, database: Path) -> None:
