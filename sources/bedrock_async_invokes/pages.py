@@ -127,9 +127,9 @@ def read_page(body: bytes) -> Page:
 
 def _columns(
     structures: Sequence[Any], members: Tree = MEMBERS
-) -> Iterator[tuple[str, Sequence[str | None]]]:
+) -> Iterator[tuple[str, list[str | None]]]:
     values = zip(*map(msgspec.structs.astuple, structures), strict=True)
-    columns = list(values) or [()] * len(members)
+    columns = [list(column) for column in values] or [[]] * len(members)  # Arrow is slow at tuples
     for column, inner in zip(columns, members.values(), strict=True):
         if isinstance(inner, str):
             yield inner, column
