@@ -125,6 +125,3 @@ def mask_credentials(value: Any) -> Any:
 def json_value(value: Any) -> Any:
     """A value that JSON lacks: times and dates in ISO 8601, others as text."""
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-tell_error = log_error

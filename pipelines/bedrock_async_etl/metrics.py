@@ -20,7 +20,7 @@ from bedrock_async_etl.destinations import Destination, configured_shard
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_async_etl.load import RunResult
-from bedrock_async_etl.logs import tell_error
+from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.status import Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
@@ -247,7 +247,7 @@ class RunMetrics:
             text: bytes = generate_latest(facts)  # type: ignore[no-untyped-call]
             replace(self._path, text, READABLE)
         except OSError as error:
-            tell_error(f"Cannot write {self._path}: {error.strerror}. The file was not changed.")
+            log_error(f"Cannot write {self._path}: {error.strerror}. The file was not changed.")
             return exit_code or 1
         return exit_code
 

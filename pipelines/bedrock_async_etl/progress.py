@@ -18,7 +18,7 @@ from bedrock_async_etl.console import error_console
 from bedrock_async_etl.formatting import format_count, quarantine_message
 from bedrock_async_etl.load import REPORTED
 from bedrock_async_etl.logs import LogFormat, log_event
-from bedrock_async_etl.models.build import BuiltModel, OnBuilt
+from bedrock_async_etl.models.build import BuildProgress, BuiltModel
 from bedrock_async_invokes.columns import ScopeReport
 
 SECONDS_BETWEEN_LINES: Final = 30.0
@@ -42,7 +42,7 @@ def load_progress(log_format: LogFormat = "text") -> "Iterator[LogObserver | Ter
 
 
 @contextmanager
-def models_progress(log_format: LogFormat = "text") -> Iterator[OnBuilt]:
+def models_progress(log_format: LogFormat = "text") -> Iterator[BuildProgress]:
     """A callback that draws a bar on a terminal and logs each model as JSON."""
     console = error_console()
     is_json = log_format == "json"

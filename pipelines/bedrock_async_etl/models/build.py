@@ -29,7 +29,6 @@ LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 BuildProgress = Callable[["BuiltModel", int], None]
 """Called with each model that was built, and the number of all."""
-OnBuilt = BuildProgress
 
 
 @dataclass(frozen=True)

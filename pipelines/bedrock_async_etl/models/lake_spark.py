@@ -11,7 +11,7 @@ from bedrock_async_etl.destinations.lake.models import publish_models
 from bedrock_async_etl.destinations.lake.tables import LOG_NAME, data_files, folder_of
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.publication import publication
-from bedrock_async_etl.models.build import BuiltModel, OnBuilt
+from bedrock_async_etl.models.build import BuildProgress, BuiltModel
 from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
 from bedrock_async_etl.models.sql_files import read_models
 from bedrock_async_invokes.columns import TABLES
@@ -26,7 +26,7 @@ WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
 def build_models_on_spark(
     lake: LakeDestination,
     own: Path | None = None,
-    on_built: OnBuilt | None = None,
+    on_built: BuildProgress | None = None,
     *,
     master: str | None = None,
     remote: str | None = None,

@@ -14,7 +14,7 @@ import duckdb
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.logs import LogFormat, log_error, log_event
-from bedrock_async_etl.models.build import BuiltModel, OnBuilt, build_models
+from bedrock_async_etl.models.build import BuildProgress, BuiltModel, build_models
 from bedrock_async_etl.models.checks import CheckResult, run_checks
 
 Build = Callable[..., list[BuiltModel]]
@@ -94,7 +94,7 @@ def find_builder(
 def refresh(
     destination: Destination,
     user_models: Path | None = None,
-    on_built: OnBuilt | None = None,
+    on_built: BuildProgress | None = None,
     build: Build = build_models,
 ) -> Refresh:
     """Rebuild the models and check them, with those in the folder `user_models`.
@@ -109,7 +109,7 @@ def refresh(
 def rebuilt(
     destination: Destination,
     user_models: Path | None = None,
-    on_built: OnBuilt | None = None,
+    on_built: BuildProgress | None = None,
     build: Build = build_models,
 ) -> Refresh:
     """The first half of `refresh`: the models alone."""
