@@ -21,6 +21,7 @@ from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
+from bedrock_async_etl.options import SECTION
 from bedrock_async_etl.status import Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
@@ -288,8 +289,8 @@ def find_metrics(
 
     Raises `UsageError` where the file cannot be written.
     """
-    metrics = metrics or configured("bedrock_async_etl", "metrics", str)
-    max_scopes = configured("bedrock_async_etl", "metrics_max_scopes", int)
+    metrics = metrics or configured(SECTION, "metrics", str)
+    max_scopes = configured(SECTION, "metrics_max_scopes", int)
     path = Path(metrics).resolve() if metrics else None
     if path:
         _probe(path)

@@ -1,9 +1,15 @@
 """`check`: the data against thresholds."""
 
-from typing import Final
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.commands.options import Check, Copy, JsonOption, existing_copy
-from bedrock_async_etl.console import print_json
+from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
+from bedrock_async_etl.formatting import format_time
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.check.verdict import Verdict
+    from bedrock_async_etl.check.webhook import Webhook
 
 EXAMPLES: Final = """\
 # Exit with 2 where a model fails more often than 1 in 10, or a load is late
@@ -13,6 +19,9 @@ bedrock-async-etl check --max-failure-rate 10% --max-lag 1h
 bedrock-async-etl check --window 7d --max-failure-rate 10% --max-failure-rate luma.ray-v2:0=20%
 """
 
+SHOWN: Final = 20
+"""Rows of one rule that are good; there may be thousands of scopes."""
+
 
 def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     """Check the data against thresholds, for cron, CI and Airflow.
@@ -21,7 +30,6 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     breach.
     """
     from bedrock_async_etl.check import check
-    from bedrock_async_etl.check.printing import post_breaches, print_breaches, print_verdict
     from bedrock_async_etl.check.thresholds import find_thresholds, find_webhook
 
     webhook_url = thresholds.pop("notify", None)
@@ -30,9 +38,56 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     target = existing_copy(copy)
     verdict = check(target, found)
     if not as_json:
-        print_verdict(verdict)
-    print_breaches(verdict)
-    notified = post_breaches(webhook, verdict, str(target))
+        _print_verdict(verdict)
+    _print_breaches(verdict)
+    notified = _post_breaches(webhook, verdict, str(target))
     if as_json:
         print_json(verdict.as_json() | {"notified": notified})
     return verdict.exit_code
+
+
+def _print_verdict(verdict: "Verdict") -> None:
+    """Print a row for each finding, and the window where there is no breach."""
+    table = plain_table("checked", "of", "", "found")
+    for title, of_rule in groupby(verdict.findings, key=lambda finding: finding.title):
+        findings = list(of_rule)
+        hidden = [finding for finding in findings if finding.outcome == "ok"][SHOWN:]
+        for finding in findings:
+            if finding not in hidden:
+                table.add_row(title, finding.subject, finding.outcome, finding.text)
+        if hidden:
+            table.add_row(title, f"{len(hidden):,} more", "ok", "")
+    console = output_console()
+    console.print(table)
+    if not verdict.breaches:
+        console.print(_all_is_well(verdict))
+
+
+def _print_breaches(verdict: "Verdict") -> None:
+    """Print a line for each breach on stderr, so that cron can mail nothing else."""
+    console = error_console()
+    for finding in verdict.breaches:
+        console.print(f"Breach: {finding.line}")
+
+
+def _all_is_well(verdict: "Verdict") -> str:
+    text = f"All is well: {len(verdict.of('ok')):,} checked"
+    if inconclusive := verdict.of("inconclusive"):
+        text += f", {len(inconclusive):,} could not be checked"
+    if verdict.since:
+        since, until = format_time(verdict.since), format_time(verdict.until)
+        text += f"; the window is {since} UTC to {until} UTC"
+    return f"{text}."
+
+
+def _post_breaches(webhook: "Webhook | None", verdict: "Verdict", destination: str) -> bool | None:
+    """Post the breaches; False where the webhook did not take them, None without any to post.
+
+    A failure is one line on stderr: the verdict stays what it is.
+    """
+    if webhook is None or not verdict.breaches:
+        return None
+    reason = webhook.post(verdict.message(destination))
+    if reason:
+        error_console().print(f"The webhook did not take the message: {reason}")
+    return reason is None

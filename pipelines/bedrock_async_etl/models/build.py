@@ -16,6 +16,7 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destina
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_etl.models.sql_files import SqlFile, read_models, sql_paths
+from bedrock_async_etl.options import SECTION
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)
@@ -45,7 +46,7 @@ def find_models(models: str | None = None) -> Path | None:
 
     Raises `UsageError` where it has no SQL files.
     """
-    models = models or configured("bedrock_async_etl", "models", str)
+    models = models or configured(SECTION, "models", str)
     if models and not sql_paths(Path(models)):
         raise UsageError(f"{models} has no .sql files: --models names a folder with your own.")
     return Path(models) if models else None
