@@ -4,9 +4,9 @@ import os
 from typing import Final
 
 SOAK: Final = "SOAK" in os.environ
-STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "400"))
+STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "200"))
 """Steps of random histories."""
-KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "3"))
+KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "2"))
 """Kills per destination and kind of storage."""
 RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "10"))
 """Loads in a row, each compared with the whole listing."""

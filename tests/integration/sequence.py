@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from bedrock_async_etl.cli import COMMANDS
+from tests.integration.budgets import SOAK
 from tests.integration.documents import DOCUMENTS, ROOT, TYPED, Block, read_blocks
 
 BLOCKS: Final = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
 TESTS: Final = [block for block in BLOCKS if "pytest" in block.text]
+BENCHMARKS: Final = [block for block in BLOCKS if "tests.benchmarks" in block.text]
+LEFT_OUT: Final = TESTS if SOAK else [*TESTS, *BENCHMARKS]
+"""Benchmarks take minutes even of a few rows, and wait for a soak."""
 COMPLETION: Final = """\
 $ source ~/.bash_completions/bedrock-async-etl.sh
 $ COMP_WORDS=(bedrock-async-etl sta) COMP_CWORD=1
@@ -30,7 +34,7 @@ def help_blocks() -> list[Block]:
 def sequence(documents: Iterable[str] = ()) -> list[Block]:
     """All blocks with commands, or those of the README and of these documents."""
     documents = {"README.md", *documents} if documents else set()
-    typed = [block for block in BLOCKS if block.language in TYPED and block not in TESTS]
+    typed = [block for block in BLOCKS if block.language in TYPED and block not in LEFT_OUT]
     if documents:
         return [block for block in typed if block.document in documents]
     return [*typed, *help_blocks(), Block("completion", 1, "console", COMPLETION)]

@@ -164,7 +164,7 @@ def test_a_chain_can_be_set_in_every_way(
     [
         (["--hub-role=hub"], "Not a role's ARN: 'hub'"),
         (["--role-session-name=white space"], "Not a role's session name: 'white space'"),
-        (["--external-id=no id"], "The external id given is none"),
+        (["--external-id=no id"], "The external id is not valid"),
     ],
 )
 def test_a_chain_that_cannot_be_is_wrong_usage(

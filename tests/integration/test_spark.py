@@ -24,6 +24,7 @@ from bedrock_async_etl.models.refresh import find_builder
 from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
 from bedrock_async_etl.models.sql_files import SqlFile, read_file, read_models
 from tests.conftest import NOW
+from tests.integration.budgets import SOAK
 from tests.integration.places import Place
 from tests.integration.test_export import duckdb_reads, exported, make
 from tests.lakes import lake_of
@@ -39,7 +40,7 @@ LAKES: list[tuple[str, str]] = [
     ("parquet", "duckdb"),
     ("delta", "duckdb"),
     ("parquet", "spark"),
-    ("delta", "spark"),
+    *([("delta", "spark")] if SOAK else []),
 ]
 DIVIDED = {
     "baseline_rate",
