@@ -31,24 +31,15 @@ CATEGORIES: Final = (
         r" (content ?(filter|polic|moderat)|responsible ai|guardrail|moderat|"
         r"acceptable use|nsfw|unsafe|inappropriate|safety)",
     ),
-    (
-        "unsupported_model",
-        r" access to the (foundation )?model ",
-    ),
+    ("unsupported_model", r" access to the (foundation )?model "),
     (
         "storage_access",
         r" (s3|buckets?|kms|putobject|getobject|headobject) | access ?denied|"
         r"accessdenied| (forbidden|not authorized|unauthorized|permissions?|credentials|"
         r"assume role) ",
     ),
-    (
-        "content_filter_input",
-        r" (blocked|filtered|flagged) ",
-    ),
-    (
-        "timeout",
-        r"time ?d? ?out|deadline|time limit| took too long ",
-    ),
+    ("content_filter_input", r" (blocked|filtered|flagged) "),
+    ("timeout", r"time ?d? ?out|deadline|time limit| took too long "),
     (
         "capacity",
         r"capacity|throttl|quota|too ?many ?(requests|invocations|jobs|tokens)|"
@@ -65,10 +56,7 @@ CATEGORIES: Final = (
         "unsupported_model",
         r" (unsupported|unknown|invalid|deprecated|no such)( foundation)? model ",
     ),
-    (
-        "aborted",
-        r"abort|cancel+ed|cancelation|cancellation| (stopped|interrupted) ",
-    ),
+    ("aborted", r"abort|cancel+ed|cancelation|cancellation| (stopped|interrupted) "),
     (
         "internal_error",
         r" (internal|unexpected)|server ?(error|fault)|service ?(error|exception|"

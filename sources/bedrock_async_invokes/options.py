@@ -53,7 +53,7 @@ def option(
     metavar: str | None = None,
     *,
     is_secret: bool = False,
-    check: Callable[[Any], None] | None = None,
+    check: Callable[[Any], object] | None = None,
 ) -> Any:
     """A dataclass field that declares an option; `check` raises `OptionError` for a wrong value."""
     facts = {"help": help, "flag": flag, "metavar": metavar, "is_secret": is_secret}
@@ -118,16 +118,6 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _check_role_arns(role_arns: list[str]) -> None:
-    for role_arn in role_arns:
-        role_parts(role_arn)
-
-
-def _check_hub_role(role_arn: str) -> None:
-    if role_arn:
-        role_parts(role_arn)
-
-
 def _check_role_name(name: str) -> None:
     if not ROLE_NAME.fullmatch(name):
         raise OptionError(
@@ -172,7 +162,7 @@ class LoadOptions:
         "Role to assume for one more account; repeatable.",
         "--role-arn",
         "ARN",
-        check=_check_role_arns,
+        check=lambda role_arns: [role_parts(each) for each in role_arns],
     )
     organization_role: str | None = option(
         None,
@@ -186,7 +176,7 @@ class LoadOptions:
         "Hub role: assumed first, then used to assume the others.",
         "--hub-role",
         "ARN",
-        check=_check_hub_role,
+        check=lambda role_arn: role_arn and role_parts(role_arn),
     )
     external_id: str | None = option(
         None,
@@ -209,7 +199,7 @@ class LoadOptions:
         "with `models`.",
         "--shard",
         "I/N",
-        check=lambda text: parse_shard(text) and None,
+        check=parse_shard,
     )
     since: datetime | None = option(
         None, "Read everything submitted from this time on (ISO 8601).", "--since", "TIME"

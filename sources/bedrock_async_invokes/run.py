@@ -25,13 +25,7 @@ from .read_ahead import Call, Piece, ReadAhead, WindowQueue
 from .scopes import Quarantine, Scope, find_scopes, only_account, separate
 from .windows import Plan, Window, to_microseconds, to_time
 
-SCOPE_ERRORS: Final = (
-    BotoCoreError,
-    ClientError,
-    ListingError,
-    ScopeError,
-    UnreadableInvocation,
-)
+SCOPE_ERRORS: Final = (BotoCoreError, ClientError, ListingError, ScopeError, UnreadableInvocation)
 """Errors that fail one scope and leave the others alone."""
 
 CLOCKS_APART_US: Final = 24 * 3600 * 1_000_000
