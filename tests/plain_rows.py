@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from bedrock_async_invokes.columns import ASYNC_INVOKES
+from bedrock_async_invokes.columns import ASYNC_INVOKES, TIMESTAMP, Column
 
 COMPARED: Final = [
     each.name for each in ASYNC_INVOKES.columns if each.name not in ("observed_at", "submit_date")
@@ -15,25 +15,23 @@ def expected_row(summary: dict[str, Any]) -> tuple[Any, ...]:
     _, _, _, region, account_id, resource = summary["invocationArn"].split(":", 5)
     model_id = summary["modelArn"].rpartition("/")[2]
     is_foundation_model = ":foundation-model/" in summary["modelArn"]
-    output = summary["outputDataConfig"]["s3OutputDataConfig"]
-    return (
-        summary["invocationArn"],
-        account_id,
-        region,
-        resource.removeprefix("async-invoke/"),
-        summary["modelArn"],
-        model_id,
-        model_id.partition(".")[0] if is_foundation_model else None,
-        summary.get("clientRequestToken"),
-        summary["status"],
-        summary.get("failureMessage"),
-        *(_time(summary.get(name)) for name in ("submitTime", "lastModifiedTime", "endTime")),
-        output["s3Uri"],
-        output.get("kmsKeyId"),
-        output.get("bucketOwner"),
-        None,
+    derived = {
+        "account_id": account_id,
+        "region": region,
+        "invocation_id": resource.removeprefix("async-invoke/"),
+        "model_id": model_id,
+        "model_provider": model_id.partition(".")[0] if is_foundation_model else None,
+        "extra": None,
+    }
+    return tuple(
+        _listed(summary, each) if each.member else derived[each.name]
+        for each in ASYNC_INVOKES.columns
+        if each.name in COMPARED
     )
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _listed(summary: dict[str, Any], column: Column) -> str | datetime | None:
+    value: Any = summary
+    for name in str(column.member).split("."):
+        value = value.get(name) if value else None
+    return datetime.fromisoformat(value) if value and column.type == TIMESTAMP else value

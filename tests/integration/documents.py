@@ -36,10 +36,11 @@ DOCUMENTS: Final = (
 TYPED: Final = ("bash", "console", "cron", "ini", "python", "sh", "sql")
 MASKS: Final = {
     r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
+    r"Built \d+ models": "Built N models",
     r"\b\d[\d,.]* ?(?:MB|ms|s|m|min|h|d)\b(?: \d+ ?(?:h|m|min|s)\b)?": "SIZE",
     r"─+|[ \t]+": " ",
 }
-"""Ports, sizes, durations; and the space that is left beside them."""
+"""Ports, sizes, durations, the number of models; and the space that is left beside them."""
 GAP: Final = "..."
 
 

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pytest
 from filelock import FileLock
 
 from bedrock_async_etl import destinations
+from bedrock_async_etl.configuration import with_configuration
 from bedrock_async_etl.destinations import (
     Destination,
     existing_destination,
@@ -22,7 +24,7 @@ from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.models.refresh import refresh
-from bedrock_async_etl.options import DESTINATIONS
+from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import extraction_source, new_extraction
 from bedrock_async_invokes.options import LoadOptions
@@ -248,7 +250,12 @@ def test_a_new_module_is_a_new_kind(
         "def at(place, shard=None): return Quack(Path(place))\n"
     )
     monkeypatch.setattr(destinations, "__path__", [*destinations.__path__, str(folder)])
-    monkeypatch.setattr(destinations, "DESTINATIONS", (*DESTINATIONS, "quack"))
+    kinds = (*DESTINATIONS, "quack")
+    monkeypatch.setattr(destinations, "DESTINATIONS", kinds)
+    # The options found the modules when they were imported.
+    monkeypatch.setitem(DestinationOptions.__annotations__, "destination", Literal[kinds] | None)
+    options = with_configuration(DestinationOptions, SECTION)
+    monkeypatch.setattr(destinations, "configured_options", options)
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", "quack")
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__DATABASE", str(database))
     loaded = load(find_destination())

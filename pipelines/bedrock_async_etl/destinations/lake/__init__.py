@@ -21,11 +21,13 @@ from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.urls import remedy
 from bedrock_async_etl.options import DESTINATIONS
+from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import parse_shard
 
 MARKER: Final = "bedrock_async_etl.json"
 """Marks a folder as a lake, with its format and the version that wrote it."""
-LAKE_VERSION: Final = 2
+LAKE_VERSION: Final = sum(len(table.columns) for table in TABLES.values())
+"""Grows with every column: an earlier version of this program, which would lose it, refuses."""
 DEFAULT_FORMAT: Final = "parquet"
 
 
@@ -132,7 +134,7 @@ class LakeDestination(Destination):
         version, stored = mark or (0, self.table_format or DEFAULT_FORMAT)
         if self.table_format not in (None, stored):
             raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
-        if version < LAKE_VERSION:  # Earlier versions of this program would lose new columns.
+        if version < LAKE_VERSION:
             marker = {"version": LAKE_VERSION, "table_format": stored}
             self.files.write_text(MARKER, json.dumps(marker))
         return stored

@@ -28,21 +28,6 @@ LACKING: Final = {"async_invokes": ["client_request_token"], "extract_runs": ["q
 """What the earlier version did not know."""
 TOKEN: Final = "render"
 
-COLUMNS_OF_LAKE_VERSION_2: Final = {
-    "async_invokes": (
-        "invocation_arn account_id region invocation_id model_arn model_id model_provider "
-        "client_request_token status failure_message submit_time last_modified_time end_time "
-        "submit_date output_s3_uri output_kms_key_id output_bucket_owner extra observed_at "
-        "_dlt_load_id"
-    ),
-    "extract_runs": (
-        "run_id account_id region started_at finished_at outcome error calls throttled pages "
-        "rows_read rows_new rows_changed open_invocations vanished submitted_through quarantined "
-        "quarantine_reason version _dlt_load_id"
-    ),
-    "vanished_invokes": "invocation_arn vanished_at _dlt_load_id",
-}
-
 
 @pytest.fixture
 def listed(bedrock: Control) -> Control:
@@ -155,15 +140,12 @@ def with_numbers_as_status(table: pa.Table) -> pa.Table:
 
 
 def test_a_new_column_is_a_new_version_of_lakes() -> None:
-    """An earlier version, which does not know the column, would empty it."""
-    assert LAKE_VERSION == 2
-    assert {
-        name: " ".join(table.stored_schema.names) for name, table in TABLES.items()
-    } == COLUMNS_OF_LAKE_VERSION_2
+    """An earlier version, which does not know the column, would empty it; 0.1 wrote version 1."""
+    assert sum(len(table.schema) for table in TABLES.values()) == LAKE_VERSION > 1
 
 
 def test_a_database_has_the_columns_of_this_version(listed: Control, database: Path) -> None:
     load(DuckDBDestination(database))
-    for name, columns in COLUMNS_OF_LAKE_VERSION_2.items():
+    for name, table in TABLES.items():
         described = query(database, f"describe bedrock.{name}")
-        assert sorted(row[0] for row in described) == sorted(columns.split())
+        assert sorted(row[0] for row in described) == sorted(table.stored_schema.names)
