@@ -81,7 +81,7 @@ class RunResult:
         }
 
 
-class Watch(Observer, Protocol):
+class LoadObserver(Observer, Protocol):
     """An observer of a load."""
 
     def slice_loaded(self, *, is_last: bool) -> None:
@@ -94,7 +94,7 @@ def load(
     options: Mapping[str, Any] | None = None,
     *,
     slice_rows: int = SLICE_ROWS,
-    observer: Watch | None = None,
+    observer: LoadObserver | None = None,
 ) -> RunResult:
     """Load once; `options` are those of `LoadOptions`, the others are dlt's configuration.
 
