@@ -17,7 +17,7 @@ Whole = Annotated[int, Meta(ge=0)]
 
 
 class Faults(Struct, frozen=True, kw_only=True):
-    """What goes wrong in a scope; the default is a healthy Bedrock.
+    """The faults of a scope; the default is a healthy Bedrock.
 
     Rates are probabilities per call in 0..1. Zero switches a fault off.
     """
@@ -47,9 +47,9 @@ class Faults(Struct, frozen=True, kw_only=True):
     late_visibility_seconds: NonNegative = 0.0
     """One row in four is listed only up to this long after its submit time."""
     after_inclusive: bool = False
-    """Whether submitTimeAfter includes its own instant."""
+    """True if submitTimeAfter includes its own instant."""
     before_inclusive: bool = False
-    """Whether submitTimeBefore includes its own instant."""
+    """True if submitTimeBefore includes its own instant."""
     retention_seconds: NonNegative = 0.0
     """Rows submitted longer ago than this are gone."""
     unknown_members: bool = False

@@ -44,7 +44,7 @@ left join bedrock_analytics.invocations on true
 
 @dataclass(frozen=True)
 class Facts:
-    """What all rules share; without models, all but the runs is empty."""
+    """The facts that all rules share; without models, all but the runs is empty."""
 
     connection: duckdb.DuckDBPyConnection
     now: datetime

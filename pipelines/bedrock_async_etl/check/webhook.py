@@ -14,7 +14,7 @@ from bedrock_async_etl.errors import UsageError
 
 TIMEOUT_SECONDS: Final = 10
 ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-"""What would begin a mention or a link: https://docs.slack.dev/messaging/formatting-message-text."""
+"""Characters that begin a mention or a link: https://docs.slack.dev/messaging/formatting-message-text."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Webhook:
 
 
 def _is_private(url: str) -> bool:
-    """Whether nobody can read a request to the URL on its way."""
+    """True if nobody can read a request to the URL on its way."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
