@@ -47,6 +47,8 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 COMPUTING: Final = threading.Lock()
 """One thread at a time converts rows: sixteen that compute at once in one interpreter take twice
 as long as one after the other."""
+READING: Final = threading.Lock()
+"""Threads that read pages take it first: the one that processes them then waits for one at most."""
 
 
 class ServiceClock:
@@ -244,7 +246,7 @@ def parse_page(
             f"ListAsyncInvokes was answered with HTTP status {status} instead of a page. Check the "
             "endpoint, and any proxy on the way."
         )
-    with COMPUTING:
+    with READING, COMPUTING:
         page = read_page(response_dict["body"])
     customized_response_dict["asyncInvokeSummaries"] = page
     customized_response_dict["nextToken"] = page.next_token

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from .client import COMPUTING, Client, is_refusal_of_parameters, is_transient
+from .client import COMPUTING, READING, Client, is_refusal_of_parameters, is_transient
 from .errors import BrokenPage, ForeignPage, ListingError
 from .options import FailureMessages
 from .pages import Page
@@ -206,7 +206,7 @@ class Listing:
                 raise ListingError("Stopped before the end of the listing.")
             chain.has_token = True
             self.client.count(pages=1)
-            with COMPUTING:
+            with READING, COMPUTING:
                 has_rows = chain.add(self._to_table(page["asyncInvokeSummaries"]))
             empty_pages = 0 if has_rows else empty_pages + 1
             if empty_pages > EMPTY_PAGES:
