@@ -8,19 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import duckdb
 
+from bedrock_async_etl import version
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination, configured_shard
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
+from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_etl.options import SECTION
 from bedrock_async_etl.status import Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
@@ -195,17 +196,6 @@ class Facts:
         }
 
 
-class Refreshed(Protocol):
-    """The models and checks of a run."""
-
-    error: str | None
-    models_seconds: float
-    checks_seconds: float
-
-    @property
-    def broken(self) -> Sequence[Any]: ...
-
-
 class RunMetrics:
     """Gathers what a run does, and writes it when the run ends, however it ends."""
 
@@ -217,7 +207,7 @@ class RunMetrics:
         shard: str = "",
     ) -> None:
         self.loaded: RunResult | None = None
-        self.refreshed: Refreshed | None = None
+        self.refreshed: Refresh | None = None
         self._destination = destination
         self._path = path
         self._max_scopes = max_scopes
@@ -254,7 +244,7 @@ class RunMetrics:
 
     def _run(self, exit_code: int) -> Row:
         run: Row = {"exit_code": exit_code, "finished_at": datetime.now(UTC)}
-        run[f"version_{version('bedrock-async-etl')}"] = 1
+        run[f"version_{version()}"] = 1
         if self.loaded:
             run |= {"seconds_load": self.loaded.seconds, **self.loaded.totals}
         if self.refreshed and not self.refreshed.error:

@@ -54,6 +54,13 @@ class Observer(Protocol):
         """New and changed rows are handed over, and loaded before there are more."""
 
 
+def _version() -> str | None:
+    try:
+        return metadata.version("bedrock-async-etl")
+    except metadata.PackageNotFoundError:
+        return None
+
+
 @dataclass(frozen=True)
 class RunContext:
     """The facts that all scopes of a run share."""
@@ -63,6 +70,7 @@ class RunContext:
     stored: Stored | None = None
     observer: Observer | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
+    version: str | None = field(default_factory=_version)
 
     @property
     def window(self) -> Window:
@@ -90,7 +98,7 @@ class ScopeRun:
             self.scope.account_id,
             region,
             started_at=datetime.now(UTC),
-            version=_version(),
+            version=context.version,
         )
         self.progress = Progress(context.lag_us)
         self.vanished: list[tuple[str, datetime]] = []
@@ -264,13 +272,6 @@ class ScopeRun:
         if self._client:
             self._client.close()
         self._client = self._listing = self._queue = None
-
-
-def _version() -> str | None:
-    try:
-        return metadata.version("bedrock-async-etl")
-    except metadata.PackageNotFoundError:
-        return None
 
 
 class Extraction:

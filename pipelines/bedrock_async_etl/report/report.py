@@ -3,12 +3,12 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
+from bedrock_async_etl import version
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError, UsageError
@@ -92,7 +92,7 @@ def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]
         "quotas": [quotas.get(model) for model in figures["models"]],
         "destination": str(destination),
         "made_ms": time.time_ns() // 1_000_000,
-        "version": version("bedrock-async-etl"),
+        "version": version(),
         "is_redacted": options.redact,
     }
     return _redacted(figures) if options.redact else figures
