@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final
 
 import pyarrow as pa
 import typer
@@ -144,9 +144,7 @@ def _option_row(section: str, option: Option) -> Iterator[str]:
 
 def _value(option: Option) -> str:
     """The values that are accepted, or the word that stands for them."""
-    types = (option.type, *get_args(option.type))
-    choices = next((get_args(each) for each in types if get_origin(each) is Literal), ())
-    return "\\|".join(choices) or option.metavar or ""
+    return "\\|".join(option.choices) or option.metavar or ""
 
 
 def _default(value: Any) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Final, Literal, Self, get_args, get_origin
+from typing import Any, Final, Self, get_args, get_origin
 
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import (
@@ -118,9 +118,9 @@ def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:
 def _kinds(declared: Option) -> tuple[Any, ...]:
     """The types of an option's values, or its choices."""
     kind = declared.type
-    if get_origin(kind) not in (None, list, Literal):
+    if get_origin(kind) not in (None, list):
         kind = get_args(kind)[0]  # the other is None
-    return get_args(kind) if get_origin(kind) is Literal else (get_origin(kind) or kind,)
+    return declared.choices or (get_origin(kind) or kind,)
 
 
 def _check_each(where: str, document: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:

@@ -43,7 +43,8 @@ class Option:
     @property
     def choices(self) -> tuple[str, ...]:
         """The values of an option that has a fixed set of them."""
-        return get_args(self.type) if get_origin(self.type) is Literal else ()
+        kinds = (self.type, *get_args(self.type))
+        return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
 
 
 def option(
@@ -84,11 +85,11 @@ def signature_of(declared: type, secret: Any = str) -> Signature:
 
 def check_options(options: Any) -> None:
     """Check the values of a dataclass's options; raises `OptionError`."""
-    types = get_type_hints(type(options))
-    for each in _declared(type(options)):
-        value, check = getattr(options, each.name), each.metadata["check"]
-        if get_origin(types[each.name]) is Literal and value not in get_args(types[each.name]):
-            choices = ", ".join(get_args(types[each.name]))
+    checks = (each.metadata["check"] for each in _declared(type(options)))
+    for each, check in zip(options_of(type(options)), checks, strict=True):
+        value = getattr(options, each.name)
+        if each.choices and value not in (*each.choices, each.default):
+            choices = ", ".join(each.choices)
             raise OptionError(f"{each.name} is one of {choices}, not {value!r}.")
         if check and value is not None:
             check(value)
