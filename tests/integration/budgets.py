@@ -1,7 +1,11 @@
 """How much is tried of what is random or repeated: minutes for a change, hours with SOAK set."""
 
 import os
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import pytest
+from _pytest.mark import ParameterSet
 
 SOAK: Final = "SOAK" in os.environ
 STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "200"))
@@ -10,3 +14,8 @@ KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "2"))
 """Kills per destination and kind of storage."""
 RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "10"))
 """Loads in a row, each compared with the whole listing."""
+
+
+def cases(every: Iterable[tuple[Any, ...]], kept: Sequence[tuple[Any, ...]]) -> list[ParameterSet]:
+    """Parameters of a test: each case is tried in a soak, and those `kept` for each change."""
+    return [pytest.param(*case, marks=() if case in kept else pytest.mark.soak) for case in every]

@@ -7,6 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from tests.integration.budgets import SOAK
 from tests.integration.places import served_s3
 
 BUCKET = "data-lake"
@@ -27,7 +28,10 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     return True if config.getoption("markexpr") == "not integration" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if not SOAK and item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from bedrock_async_etl.models.checks import run_checks
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
-from tests.integration.budgets import KILLS
+from tests.integration.budgets import KILLS, cases
 from tests.kills.harness import Harness
 from tests.kills.sites import COMMANDS, Site
 
@@ -49,7 +50,14 @@ def start_run(database: Path) -> subprocess.Popen[bytes]:
     )
 
 
-@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize(
+    ("kind", "lake_url"),
+    cases(
+        product(COMMANDS, ("local", "s3")),
+        [("duckdb", "local"), ("parquet", "s3"), ("delta", "local")],
+    ),
+    indirect=["lake_url"],
+)
 def test_whatever_is_killed_nothing_is_lost_or_doubled(
     kind: CopyKind,
     filled: Control,

@@ -24,7 +24,6 @@ from bedrock_async_etl.models.refresh import find_builder
 from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
 from bedrock_async_etl.models.sql_files import SqlFile, read_file, read_models
 from tests.conftest import NOW
-from tests.integration.budgets import SOAK
 from tests.integration.places import Place
 from tests.integration.test_export import duckdb_reads, exported, make
 from tests.lakes import lake_of
@@ -36,12 +35,6 @@ pytestmark = pytest.mark.integration
 
 MODELS = [model.name for model in read_models()]
 LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
-LAKES: list[tuple[str, str]] = [
-    ("parquet", "duckdb"),
-    ("delta", "duckdb"),
-    ("parquet", "spark"),
-    *([("delta", "spark")] if SOAK else []),
-]
 DIVIDED = {
     "baseline_rate",
     "failure_rate",
@@ -92,16 +85,14 @@ def elsewhere(tables: dict[str, pa.Table], suffix: str) -> dict[str, pa.Table]:
 
 @pytest.fixture(scope="module")
 def built(
-    database: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[tuple[str, str], tuple[Path, list[BuiltModel]]]:
-    """Per format and engine, where the models of a lake are, and what was said of them."""
-    found: dict[tuple[str, str], tuple[Path, list[BuiltModel]]] = {}
-    for table_format, engine in LAKES:
-        folder = tmp_path_factory.mktemp("lake") / engine
-        lake = lake_of(database, folder, table_format)
-        models = find_builder(engine, lake, "local[2]" if engine == "spark" else None)(lake)
-        found[table_format, engine] = (folder / "bedrock_analytics", models)
-    return found
+    request: pytest.FixtureRequest, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[BuiltModel]]:
+    """Where the models of a lake are, and what was said of them."""
+    table_format, engine = request.param
+    folder = tmp_path_factory.mktemp("lake") / engine
+    lake = lake_of(database, folder, table_format)
+    models = find_builder(engine, lake, "local[2]" if engine == "spark" else None)(lake)
+    return folder / "bedrock_analytics", models
 
 
 def loaded(spark: SparkSession, database: Path, folder: Path) -> dict[tuple[str, str], DataFrame]:
@@ -152,15 +143,22 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
             assert one.equals(other), name
 
 
-@pytest.mark.parametrize("lake", LAKES, ids=" by ".join)
+@pytest.mark.parametrize(
+    "built",
+    [
+        ("parquet", "duckdb"),
+        ("parquet", "spark"),
+        pytest.param(("delta", "duckdb"), marks=pytest.mark.soak),
+        pytest.param(("delta", "spark"), marks=pytest.mark.soak),
+    ],
+    ids=" by ".join,
+    indirect=True,
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_the_same_in_a_lake(
-    name: str,
-    lake: tuple[str, str],
-    database: Path,
-    built: dict[tuple[str, str], tuple[Path, list[BuiltModel]]],
+    name: str, database: Path, built: tuple[Path, list[BuiltModel]]
 ) -> None:
-    folder, models = built[lake]
+    folder, models = built
     expected = of_duckdb(database, name)
     assert_same(pq.read_table(folder / name), expected)
     assert [model.rows for model in models if model.name == name] == [len(expected)]
@@ -318,6 +316,7 @@ def server() -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.soak
 def test_a_spark_connect_server_builds_the_same(server: str, tmp_path: Path) -> None:
     database = make_database(tmp_path / "given.duckdb", "some are still open")
     build_models(DuckDBDestination(database))
