@@ -19,6 +19,9 @@ class Organization(Service):
     error: tuple[str, str] | None = None
     tokens: list[str | None] = field(default_factory=list)
     """The `NextToken` of each call."""
+    body: bytes | None = None
+    """What it answers instead, with this status."""
+    status: int = 200
 
     def make_server(self, address: tuple[str, int]) -> ThreadingHTTPServer:
         return ThreadingHTTPServer(address, _handler(self))
@@ -43,10 +46,13 @@ def _handler(organization: Organization) -> type[BaseHTTPRequestHandler]:
             assert self.headers["X-Amz-Target"] == LIST_ACCOUNTS
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status, document = organization.answer(json.loads(body))
+            answer = organization.body
+            if answer is not None:
+                status = organization.status
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.1")
             self.end_headers()
-            self.wfile.write(json.dumps(document).encode())
+            self.wfile.write(json.dumps(document).encode() if answer is None else answer)
 
         def log_message(self, *_: object) -> None:
             """Tests print nothing."""

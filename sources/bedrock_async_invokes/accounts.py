@@ -1,9 +1,10 @@
 """Accounts to read: the caller's, those of roles and of an organization, with their clients."""
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -11,14 +12,15 @@ import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from .errors import OptionError, ScopeError, describe
+from .errors import OptionError, ScopeError, scope_errors
 from .options import LoadOptions, role_parts
 from .roles import RoleCredentials, RoleProvider, role_session, use_regional_sts
 
 ALL_REGIONS: Final = "all"
 UNKNOWN_ACCOUNT: Final = "unknown"
+ACCOUNT_ID: Final = re.compile(r"\d{12}")
 MAKING_CLIENTS: Final = threading.Lock()
 BEARER_TOKEN: Final = "AWS_BEARER_TOKEN_BEDROCK"
 
@@ -73,13 +75,18 @@ class Account:
         An API key in the environment would otherwise win over a role's credentials, and load the
         rows of one account under another.
         """
-        signature = {"signature_version": "v4"} if self.session.get_credentials() else {}
+        signature = {"signature_version": "v4"} if self.has_credentials else {}
         client = self._make_client(
             "bedrock-runtime", region, max_pool_connections=self.connections, **signature
         )
         with MAKING_CLIENTS:
             client.can_paginate("list_async_invokes")  # Else each thread would load the paginators.
         return client
+
+    @property
+    def has_credentials(self) -> bool:
+        """True unless an API key is all that there is."""
+        return self.session.get_credentials() is not None
 
     @property
     def claimed_id(self) -> str:
@@ -97,8 +104,9 @@ class Account:
         if credentials is None:
             return self.claimed_id
         try:
-            return str(credentials.account_id or self._caller_account())
-        except (BotoCoreError, ClientError):
+            with scope_errors("Cannot tell the caller's account", "STS"):
+                return _checked_id(credentials.account_id or self._caller_account())
+        except ScopeError:
             return UNKNOWN_ACCOUNT
 
     @property
@@ -113,15 +121,17 @@ class Account:
 
     def active_members(self) -> list[str]:
         """Ids of the active accounts of the account's organization; raises `ScopeError`."""
-        try:
+        failure = "Cannot list the organization's accounts"
+        with scope_errors(failure, "AWS Organizations"):
             organizations = self._make_client("organizations", self.home_region)
-            pages = organizations.get_paginator("list_accounts").paginate()
-            return [each["Id"] for page in pages for each in page["Accounts"] if _is_active(each)]
-        except ClientError as error:
-            reason = REFUSALS.get(error.response["Error"]["Code"]) or describe(error)
-        except BotoCoreError as error:
-            reason = describe(error)
-        raise ScopeError(f"Cannot list the organization's accounts: {reason}")
+            try:
+                pages = organizations.get_paginator("list_accounts").paginate()
+                found = [each for page in pages for each in page["Accounts"] if _is_active(each)]
+                return [_checked_id(each["Id"]) for each in found]
+            except ClientError as error:
+                if remedy := REFUSALS.get(error.response["Error"]["Code"]):
+                    raise ScopeError(f"{failure}: {remedy}") from None
+                raise
 
     def sts(self) -> BaseClient:
         """A client of STS, in the account's partition of AWS and home region."""
@@ -151,11 +161,29 @@ class Account:
         return client
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnlistedOrganization(Account):
+    """Stands for the accounts of an organization that cannot be listed: reading it fails."""
+
+    error: ScopeError
+
+    @property
+    def claimed_id(self) -> str:
+        return "organization"
+
+    @property
+    def account_id(self) -> str:
+        return self.claimed_id
+
+    def client(self, region: str) -> BaseClient:
+        raise self.error
+
+
 def find_accounts(options: LoadOptions) -> list[Account]:
     """The caller's account, one more for each role, and those of an organization.
 
     Raises `OptionError` for roles that no caller can assume together, `ScopeError` if there are no
-    credentials at all, or the organization cannot be read.
+    credentials at all.
     """
     role_arns = list(dict.fromkeys(options.role_arns or ()))
     hub_arns = [options.hub_role_arn] if options.hub_role_arn else []
@@ -167,10 +195,15 @@ def find_accounts(options: LoadOptions) -> list[Account]:
     home = _home_region(core, (_default_region(session), *(options.regions or ())), partition)
     caller = Account(lambda: session, core, options.concurrency, home)
     hub = next(iter(_accounts_of_roles(hub_arns, caller, options)), caller)
-    roles = [*role_arns, *_organization_roles(caller, hub, options)]
+    roles, unlisted = role_arns, []
+    try:
+        roles = [*role_arns, *_organization_roles(caller, hub, options)]
+    except ScopeError as error:
+        facts = {each.name: getattr(hub, each.name) for each in fields(hub)}
+        unlisted = [UnlistedOrganization(**facts, error=error)]
     others = [role_arn for role_arn in roles if role_arn != hub.role_arn]
     found = [caller, hub] if hub.role_arn in roles else [caller]
-    return [*found, *_accounts_of_roles(others, hub, options)]
+    return [*found, *_accounts_of_roles(others, hub, options), *unlisted]
 
 
 def _only_partition(role_arns: Sequence[str]) -> str | None:
@@ -200,11 +233,11 @@ def _home_region(
 
 def _caller_session(core: botocore.session.Session, *, needs_keys: bool) -> boto3.Session:
     """A session with the caller's credentials; an API key is enough if no role is assumed."""
-    try:
+    with scope_errors("The AWS credentials cannot be used", "The provider of the credentials"):
         session = boto3.Session(botocore_session=core)
         credentials = session.get_credentials()
-    except BotoCoreError as error:
-        raise ScopeError(f"The AWS credentials cannot be read: {error}") from error
+        if credentials:
+            credentials.get_frozen_credentials()
     if credentials is None and (needs_keys or BEARER_TOKEN not in os.environ):
         raise ScopeError(
             "No AWS credentials found. Set AWS_PROFILE, log in with `aws sso login`, export "
@@ -228,6 +261,12 @@ def _organization_roles(caller: Account, hub: Account, options: LoadOptions) -> 
         for account_id in hub.active_members()
         if account_id not in reached
     ]
+
+
+def _checked_id(account_id: str) -> str:
+    if not ACCOUNT_ID.fullmatch(account_id):
+        raise ValueError(f"{account_id!r} is not the id of an account.")
+    return account_id
 
 
 def _is_active(account: Mapping[str, Any]) -> bool:

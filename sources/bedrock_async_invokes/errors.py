@@ -1,6 +1,8 @@
 """Errors of the source, and one line that describes any error."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 
@@ -33,47 +35,90 @@ class UnreadableInvocation(ValueError):
     """A listed invocation that cannot be read; the message names it."""
 
 
+SSO_REMEDY: Final = "Log in with `aws sso login`, with --profile NAME if AWS_PROFILE is set."
 REMEDIES: Final = {
     # STS says this of a role; Bedrock and Organizations have a code with another ending.
     "AccessDenied": "Let the role trust the caller, and allow the caller sts:AssumeRole on it.",
     "AccessDeniedException": "Allow bedrock:ListAsyncInvokes.",
     "ExpiredTokenException": "Renew the credentials.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
+    "SSOTokenLoadError": SSO_REMEDY,
+    "TokenRetrievalError": SSO_REMEDY,
+    "UnauthorizedSSOTokenError": SSO_REMEDY,
 }
+"""What to do, by the service's code or the class of the error."""
 LINE_LENGTH: Final = 1_000
 """Characters of a description."""
+LONGEST_TEXT: Final = 1_000_000
+"""Characters of a text that are looked through for credentials; the rest is not shown."""
 
 MASK: Final = "(masked)"
 SECRETS: Final = re.compile(
     r"""
-    (?<=security-token[:=])\s*[^\s'"&,;]+       # as a header or a parameter of a signed request
+    (?P<name>
+        (?: security-token | session_?-?token | secret_?-?access_?-?key | external_?-?id
+            | password | signature )
+        (?:["'\\]|%22)*\s*(?:[:=>]|%3[AD])\s*(?:["'\\]|%22)*    # as a header, parameter, JSON, XML
+    )
+    [^\s'"&,;<>\\]+
     | (?<=bearer\s)\s*[^\s'",;]+                # as an Authorization header
-    | (?<=signature=)[0-9a-f]{16,}
+    | (?<=basic\s)(?-i:(?![A-Za-z]?[a-z]+\b)[\w+/=-]{4,})
+    | (?<=://)[^\s/'"]+(?=@)                     # the user of a URL, of a proxy for instance
     | \b(?:AKIA|ASIA)[0-9A-Z]{12,}              # the id of an access key
-    | (?<![\w/+=.-])(?!/|role/)(?:[a-z0-9+/=]{100,}|[\w=-]{100,})   # a token; paths mix them
+    | (?<![\w/+=.%-])(?!/|role/)(?:[a-z0-9+/=%]{100,}|[\w=-]{100,})   # a token; paths mix them
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 """Credentials as AWS and proxies quote them from a request that they refuse: in the canonical
-string with all of its headers, or in the Authorization header."""
+string with all of its headers, or in the Authorization header. What has a name keeps it."""
 
 
 def describe(error: BaseException) -> str:
     """One line with class and message, with the remedy if it is known, without credentials."""
     from botocore.exceptions import ClientError  # Options import this module, and stay light.
 
-    if not isinstance(error, ClientError):
-        return one_line(f"{type(error).__name__}: {error}")
-    code = str(error.response.get("Error", {}).get("Code", type(error).__name__))
-    message = str(error.response.get("Error", {}).get("Message") or "")
-    line = one_line(f"{code}: {message}").rstrip(":")
+    name, message = type(error).__name__, str(error)
+    if isinstance(error, ClientError):
+        name = str(error.response.get("Error", {}).get("Code", name))
+        message = str(error.response.get("Error", {}).get("Message") or "")
+    line = one_line(f"{name}: {message}").rstrip(":")
+    if name not in REMEDIES and not isinstance(error, ClientError):
+        return line
     sentence = line if line.endswith((".", "!", "?")) else f"{line}."
-    return f"{sentence} {REMEDIES.get(code, '')}".rstrip()
+    return f"{sentence} {REMEDIES.get(name, '')}".rstrip()
+
+
+@contextmanager
+def scope_errors(failure: str, service: str, secret: str | None = None) -> Iterator[None]:
+    """Raise a `ScopeError` that begins with `failure` for whatever a call to a service raises.
+
+    Nothing is quoted of an answer that is not one of the service's: botocore's parsers raise errors
+    of many classes, with the body in some, and one of STS that was cut short may hold a secret key.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ScopeError:
+        raise
+    except (BotoCoreError, ClientError) as error:
+        reason = describe(error)
+        reason = reason.replace(secret, MASK) if secret else reason
+    except OSError as error:
+        reason = f"{error.filename or type(error).__name__}: {error.strerror or error}"
+    except Exception:
+        reason = (
+            f"{service} gave an answer that cannot be read. Check the proxies between here and "
+            "AWS, and the variables AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS."
+        )
+    else:
+        return
+    raise ScopeError(f"{failure}: {reason}")
 
 
 def one_line(text: str) -> str:
     """Foreign text as one short line without credentials and terminal control characters."""
-    line = masked(" ".join(text[: 2 * LINE_LENGTH].split()))
+    line = masked(" ".join(text[:LONGEST_TEXT].split()))
     shortened = line if len(line) <= LINE_LENGTH else f"{line[:LINE_LENGTH]}…"
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in shortened
@@ -82,4 +127,4 @@ def one_line(text: str) -> str:
 
 def masked(text: str) -> str:
     """The text without anything that looks like a credential."""
-    return SECRETS.sub(MASK, text)
+    return SECRETS.sub(lambda found: f"{found['name'] or ''}{MASK}", text)

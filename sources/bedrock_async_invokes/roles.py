@@ -15,10 +15,9 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.hooks import HierarchicalEmitter
 
-from .errors import ScopeError, describe
+from .errors import ScopeError, scope_errors
 from .options import LoadOptions, role_parts
 
 ASSUMED_ARN: Final = re.compile(r"^arn:aws[^:]*:sts::(\d{12}):")
@@ -105,31 +104,29 @@ class RoleProvider(CredentialProvider):  # type: ignore[misc]
         return RoleCredentials(self)
 
     def assume(self) -> dict[str, Any]:
-        try:
+        """New credentials, as botocore has them; raises `ScopeError`, which names the role."""
+        external_id = self.options.external_id
+        with scope_errors(f"Cannot assume {self.role_arn}", "STS", external_id):
             answer = self.sts.assume_role(
                 RoleArn=self.role_arn,
                 RoleSessionName=self.options.role_session_name,
-                **({"ExternalId": self.options.external_id} if self.options.external_id else {}),
+                **({"ExternalId": external_id} if external_id else {}),
             )
-        except (BotoCoreError, ClientError) as error:
-            raise ScopeError(f"Cannot assume {self.role_arn}: {describe(error)}") from error
-        self._check_account(answer["AssumedRoleUser"]["Arn"])
-        credentials = answer["Credentials"]
-        if credentials["Expiration"] <= datetime.now(UTC):
+            assumed = ASSUMED_ARN.match(answer["AssumedRoleUser"]["Arn"])
+            credentials = answer["Credentials"]
+            expiration = credentials["Expiration"].astimezone(UTC)
+            found = {
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": expiration.isoformat(),
+            }
+        if assumed is None or assumed[1] != role_parts(self.role_arn)[1]:
+            other = f" ({assumed[1]})" if assumed else ""
+            raise ScopeError(f"{self.role_arn} led to another account{other}. Nothing was read.")
+        if expiration <= datetime.now(UTC):
             raise ScopeError(
                 f"New credentials of {self.role_arn} have expired by this machine's clock: "
-                f"they are valid until {credentials['Expiration']}. Set the clock right."
+                f"they are valid until {expiration}. Set the clock right."
             )
-        return {
-            "access_key": credentials["AccessKeyId"],
-            "secret_key": credentials["SecretAccessKey"],
-            "token": credentials["SessionToken"],
-            "expiry_time": credentials["Expiration"].isoformat(),
-        }
-
-    def _check_account(self, assumed_arn: str) -> None:
-        match = ASSUMED_ARN.match(assumed_arn)
-        if match is None or match[1] != role_parts(self.role_arn)[1]:
-            raise ScopeError(
-                f"{self.role_arn} led to another account ({assumed_arn}). Nothing was read."
-            )
+        return found

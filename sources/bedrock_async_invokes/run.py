@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Protocol, Self
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .accounts import Account
+from .accounts import ACCOUNT_ID, Account
 from .client import COMPUTING, Client, ServiceClock, http_session
 from .columns import EXTRACT_RUNS, VANISHED_INVOKES, ScopeReport
 from .errors import ForeignPage, ListingError, ScopeError, UnreadableInvocation, describe
@@ -169,6 +169,11 @@ class ScopeRun:
             return listing
         newest = listing.read(Window(), newest_first=True, max_pages=1)
         self.scope = Scope(only_account(newest.table, self.scope), region)
+        if not self.scope.is_known and self._account.has_credentials:
+            raise ScopeError(
+                f"The account is unknown: STS does not tell it, and {region} lists no invocation. "
+                "Use credentials for which `aws sts get-caller-identity` works."
+            )
         return Listing(self._client, self.scope, messages, context.stopping)
 
     def _start_reading(self, listing: Listing) -> None:
@@ -350,10 +355,14 @@ class Extraction:
         self._end_slice(rows + waiting.rows)
 
     def new_runs(self) -> pa.Table:
-        """Rows of `extract_runs`: the scopes that ended since the last call."""
+        """Rows of `extract_runs`: the scopes that ended since the last call.
+
+        What has no account is no scope: nothing later could tell when it is read again.
+        """
         ended = self.reports[self._reported :]
         self._reported = len(self.reports)
-        return pa.Table.from_pylist([vars(report) for report in ended], EXTRACT_RUNS.schema)
+        rows = [vars(report) for report in ended if ACCOUNT_ID.fullmatch(report.account_id)]
+        return pa.Table.from_pylist(rows, EXTRACT_RUNS.schema)
 
     def new_vanished(self) -> pa.Table:
         """Rows of `vanished_invokes`: those found since the last call."""

@@ -10,7 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from botocore.exceptions import BotoCoreError
 
-from .accounts import ALL_REGIONS, UNKNOWN_ACCOUNT, Account, find_accounts, region_partitions
+from .accounts import (
+    ACCOUNT_ID,
+    ALL_REGIONS,
+    Account,
+    UnlistedOrganization,
+    find_accounts,
+    region_partitions,
+)
 from .errors import OptionError, ScopeError
 from .options import LoadOptions, parse_shard
 
@@ -33,7 +40,7 @@ class Scope:
 
     @property
     def is_known(self) -> bool:
-        return self.account_id != UNKNOWN_ACCOUNT
+        return bool(ACCOUNT_ID.fullmatch(self.account_id))
 
     def is_in_shard(self, index: int, count: int) -> bool:
         """True if the scope is in share `index` of `count`, which depends on its name alone.
@@ -48,8 +55,8 @@ def find_scopes(options: LoadOptions) -> list[tuple[Account, str]]:
     """Each account and region to read, of the shard if there is one.
 
     A role in an account that is read already takes its place. Raises `OptionError` for options that
-    do not fit together, `ScopeError` if there are no credentials, if the organization cannot be
-    read, or if the account is unknown, as `unknown` may be in another shard.
+    do not fit together, `ScopeError` if there are no credentials, or if the account is unknown, as
+    `unknown` may be in another shard.
     """
     try:
         accounts = {account.account_id: account for account in find_accounts(options)}
@@ -64,7 +71,8 @@ def find_scopes(options: LoadOptions) -> list[tuple[Account, str]]:
     return [
         (account, region)
         for account, region in scopes
-        if Scope(account.known_id, region).is_in_shard(*share)
+        if isinstance(account, UnlistedOrganization)
+        or Scope(account.known_id, region).is_in_shard(*share)
     ]
 
 
@@ -72,6 +80,9 @@ def _in_each_region(accounts: list[Account], options: LoadOptions) -> Iterator[t
     """Regions are looked up once for each partition of AWS, since that takes a session."""
     found: dict[str, list[str]] = {}
     for account in accounts:
+        if isinstance(account, UnlistedOrganization):
+            yield account, account.home_region
+            continue
         if account.partition not in found:
             found[account.partition] = find_regions(account, options.regions or [])
         for region in found[account.partition]:

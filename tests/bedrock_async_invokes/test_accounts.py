@@ -25,6 +25,11 @@ def roles_found(name: str = "reader", role_arns: tuple[str, ...] = ()) -> list[s
     ]
 
 
+def read_organization() -> None:
+    """Read what stands for an organization's accounts where they cannot be listed."""
+    find_accounts(LoadOptions(organization_role="reader"))[-1].client(REGION)
+
+
 def role_in(account: str, name: str = "reader", partition: str = "aws") -> str:
     return f"arn:{partition}:iam::{account}:role/{name}"
 
@@ -73,7 +78,7 @@ def test_an_account_is_active_by_its_state_and_by_its_status_where_it_has_none(
 def test_an_account_without_any_state_is_not_left_out_silently(organization: Organization) -> None:
     organization.accounts = [{"Id": MEMBER}]
     with pytest.raises(ScopeError, match=rf"state of account {MEMBER}: .* --upgrade boto3"):
-        roles_found()
+        read_organization()
 
 
 def test_a_role_s_own_arn_wins_in_its_account(organization: Organization) -> None:
@@ -131,7 +136,7 @@ def test_an_organization_that_cannot_be_listed_is_told_in_one_line(
 ) -> None:
     organization.error = (code, "No.")
     with pytest.raises(ScopeError, match=f"^Cannot list the organization's accounts: .*{remedy}"):
-        roles_found()
+        read_organization()
 
 
 def test_an_organization_that_does_not_answer_is_told_in_one_line(
@@ -140,7 +145,7 @@ def test_an_organization_that_does_not_answer_is_told_in_one_line(
     monkeypatch.setenv("AWS_ENDPOINT_URL_ORGANIZATIONS", "http://127.0.0.1:9")
     monkeypatch.setattr("bedrock_async_invokes.accounts.ATTEMPTS_PER_CALL", 1)
     with pytest.raises(ScopeError, match="accounts: EndpointConnectionError: "):
-        roles_found()
+        read_organization()
 
 
 @pytest.mark.parametrize("name", ["", "a reader", "/reader", "audit//reader", role_in(MEMBER)])
@@ -159,4 +164,4 @@ def test_a_caller_that_is_unknown_is_not_taken_for_a_member(
     organization.has(ACCOUNT)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     with pytest.raises(ScopeError, match="The caller's account is unknown"):
-        roles_found()
+        read_organization()

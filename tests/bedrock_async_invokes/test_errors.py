@@ -1,10 +1,13 @@
 """What a refusal quotes of the request is no credential any more."""
 
+from urllib.parse import quote
+
 import pytest
 from botocore.exceptions import ClientError
 
-from bedrock_async_invokes.errors import describe, masked
+from bedrock_async_invokes.errors import describe, masked, one_line
 
+SECRET_KEY = "wJalrXUtnFEMI.K7MDENG"
 TOKEN = "IQoJb3JpZ2luX2VjEA/" + "aB3+/" * 60 + "=="
 
 
@@ -17,6 +20,15 @@ TOKEN = "IQoJb3JpZ2luX2VjEA/" + "aB3+/" * 60 + "=="
         ("Credential=AKIAIOSFODNN7EXAMPLE/20260331/", "Credential=(masked)/20260331/"),
         (f"the token {TOKEN} is not valid", "the token (masked) is not valid"),
         (f"'Signature={'0f' * 32}'", "'Signature=(masked)'"),
+        (f'{{"Signature": "{"0f" * 32}"}}', '{"Signature": "(masked)"}'),
+        (f"X-Amz-Security-Token%3D{quote(TOKEN[:30], safe='')}%26", "Token%3D(masked)"),
+        (f"the token {quote(TOKEN, safe='')} is", "the token (masked) is"),
+        (f"<SecretAccessKey>{SECRET_KEY}", "<SecretAccessKey>(masked)"),
+        (f"RoleArn=a&ExternalId={SECRET_KEY}&b", "RoleArn=a&ExternalId=(masked)&b"),
+        (f'{{"sts:ExternalId": "{SECRET_KEY}"}}', '{"sts:ExternalId": "(masked)"}'),
+        (f"via http://user:{SECRET_KEY}@proxy:3128/", "via http://(masked)@proxy:3128/"),
+        (f"via http://user:x@{SECRET_KEY}@proxy:3128", "via http://(masked)@proxy:3128"),
+        ("Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=.", "Proxy-Authorization: Basic (masked)."),
     ],
 )
 def test_a_credential_is_masked(quoted: str, shown: str) -> None:
@@ -24,7 +36,15 @@ def test_a_credential_is_masked(quoted: str, shown: str) -> None:
     error = {"Error": {"Code": "InvalidSignatureException", "Message": quoted}}
     told = describe(ClientError(error, "ListAsyncInvokes"))
     assert told.startswith("InvalidSignatureException: ")
-    for secret in (TOKEN[:30], "bedrock-api-key", "AKIAIOSFODNN7EXAMPLE", "0f" * 32):
+    for secret in (
+        TOKEN[:30],
+        quote(TOKEN, safe="")[:30],
+        "bedrock-api-key",
+        "AKIAIOSFODNN7EXAMPLE",
+        "0f" * 32,
+        SECRET_KEY,
+        "dXNlcjpzZWNyZXQ",
+    ):
         assert secret not in told
 
 
@@ -35,7 +55,14 @@ def test_a_credential_is_masked(quoted: str, shown: str) -> None:
         f"duckdb:/data/{'folder_name/' * 20}copy.duckdb",
         f"s3://bucket/{'key-of/' * 20}",
         "The security token included in the request is expired",
+        "The request signature we calculated does not match the signature you provided",
+        "The proxy requires Basic authentication: see https://example.com/a@b",
     ],
 )
 def test_what_is_none_stays_as_it_is(text: str) -> None:
     assert masked(text) == text
+
+
+def test_a_credential_at_the_end_of_a_long_text_is_masked() -> None:
+    told = one_line(f"{TOKEN} " * 9 + "x" * 100_000)
+    assert TOKEN[:30] not in told
