@@ -1,5 +1,7 @@
 """A local Bedrock, an environment that reaches it and nothing else, a database of one's own."""
 
+import atexit
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -29,6 +31,9 @@ settings.load_profile("default")
 settings.register_profile("soak", max_examples=3_000)
 """Minutes of what takes seconds by default: `pytest FILE --hypothesis-profile soak`."""
 
+atexit.register(gc.collect)
+"""DuckDB's bindings print what garbage still holds of them at exit."""
+
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
 
@@ -37,7 +42,7 @@ DELTA = pytest.mark.integration
 
 
 def pytest_sessionfinish() -> None:
-    """Let go of the last pipeline: DuckDB's bindings print what is left of a connection at exit."""
+    """Let go of the last pipeline, and of its connection with it."""
     Container()[PipelineContext].deactivate()
 
 

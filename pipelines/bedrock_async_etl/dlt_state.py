@@ -6,6 +6,7 @@ pipelines in the same dataset, the folder in which `dlt pipeline NAME` looks, an
 without their price.
 """
 
+import errno
 import hashlib
 import os
 import random
@@ -35,6 +36,7 @@ from bedrock_async_etl.errors import CommandError
 PIPELINE_NAME: Final = "bedrock_async_etl"
 BUILDS_ON: Final = "builds_on"
 """Local state: the version of the destination's state that the next package builds on."""
+NEARLY_FULL_BYTES: Final = 2**20
 
 
 def working_directory(destination: str) -> Path:
@@ -45,6 +47,27 @@ def working_directory(destination: str) -> Path:
     """
     identity = hashlib.sha256(destination.encode()).hexdigest()[:12]
     return _data_folder(PIPELINE_NAME) / identity
+
+
+def explain_working_directory(error: OSError) -> str | None:
+    """The reason why dlt cannot use its folder, with the remedy; None if another file is it.
+
+    An error of a write has no name of a file.
+    """
+    folder = _data_folder("")
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
+    is_inside = name is not None and Path(name).is_relative_to(folder)
+    if not is_inside and (name is not None or error.errno != errno.ENOSPC or not _is_full(folder)):
+        return None
+    return (
+        f"Cannot use dlt's working directory {folder}: {error.strerror}. Set DLT_DATA_DIR to a "
+        "folder that has space and can be written to."
+    )
+
+
+def _is_full(folder: Path) -> bool:
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    return shutil.disk_usage(existing).free < NEARLY_FULL_BYTES
 
 
 def link_for_dlt(pipeline: dlt.Pipeline) -> None:

@@ -14,7 +14,12 @@ from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.configuration import with_configuration
 from bedrock_async_etl.destinations import Destination, LoadSession
-from bedrock_async_etl.dlt_state import innermost, link_for_dlt, settle
+from bedrock_async_etl.dlt_state import (
+    explain_working_directory,
+    innermost,
+    link_for_dlt,
+    settle,
+)
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
@@ -145,21 +150,23 @@ def _extraction(
 
 @contextmanager
 def _one_line_errors(destination: Destination) -> Iterator[None]:
-    """Raise the innermost error, in one line; dlt's loader logs none of its own meanwhile."""
+    """Raise the innermost error, in one line; dlt logs no error of its loader and no traceback."""
     logger = logging.getLogger("dlt")
-    logger.addFilter(_is_not_of_the_loader)
+    logger.addFilter(_is_worth_a_line)
     try:
         yield
     except (DltException, duckdb.Error, OSError) as error:
         cause = innermost(error)
         if isinstance(cause, KeyboardInterrupt):
             raise cause from None
+        if isinstance(cause, OSError) and (reason := explain_working_directory(cause)):
+            raise CommandError(reason) from error
         if isinstance(cause, duckdb.IOException | OSError | UnsupportedStorageVersionException):
             raise CommandError(destination.explain(cause)) from error
         raise CommandError(f"The load failed: {describe(cause)}") from error
     finally:
-        logger.removeFilter(_is_not_of_the_loader)
+        logger.removeFilter(_is_worth_a_line)
 
 
-def _is_not_of_the_loader(record: logging.LogRecord) -> bool:
-    return record.module != "load"
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    return record.module != "load" and not record.exc_info

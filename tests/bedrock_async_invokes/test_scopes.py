@@ -1,6 +1,9 @@
 """Scopes: accounts and regions that are read, shards of them, and rows that contradict them."""
 
+import hashlib
+import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -65,6 +68,48 @@ def test_without_credentials_the_remedy_is_told(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(ScopeError, match="aws sso login"):
+        find_accounts(LoadOptions())
+
+
+def test_a_token_that_is_not_there_is_named(
+    bedrock: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope")
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    with pytest.raises(
+        ScopeError, match=r"^The AWS credentials cannot be used: /nope: No such fil"
+    ):
+        find_accounts(LoadOptions())
+
+
+@pytest.mark.parametrize("session", ["sso_session = company", ""])
+def test_an_expired_sso_session_says_how_to_log_in(
+    bedrock: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, session: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    start_url = "https://company.awsapps.com/start"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    (tmp_path / "config").write_text(f"""\
+[default]
+{session}
+sso_account_id = {ACCOUNT}
+sso_role_name = reader
+sso_region = {REGION}
+sso_start_url = {start_url}
+[sso-session company]
+sso_region = {REGION}
+sso_start_url = {start_url}
+""")
+    key = hashlib.sha1((session.rpartition(" ")[2] or start_url).encode()).hexdigest()
+    cached = tmp_path / ".aws/sso/cache" / f"{key}.json"
+    cached.parent.mkdir(parents=True)
+    expired = {"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "startUrl": start_url}
+    cached.write_text(json.dumps(expired | {"region": REGION}))
+    with pytest.raises(ScopeError, match=r"^The AWS credentials cannot be used: .*aws sso login"):
         find_accounts(LoadOptions())
 
 

@@ -101,7 +101,7 @@ class DuckDBDestination(Destination):
             )
         if "not a valid DuckDB" in reason:
             return f"{self.database} is not a DuckDB database: give --database another file."
-        return f"Cannot open {self.database}: {reason}"
+        return f"Cannot use {self.database}: {reason}"
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A connection, times in UTC; raises `CommandError`."""

@@ -1,5 +1,6 @@
 """A destination is held by one run at a time, and is the only truth about its progress."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -197,6 +198,27 @@ def test_a_missing_folder_is_told(listed: Control, database: Path) -> None:
         run(database.parent / "missing" / "copy.duckdb")
 
 
+@pytest.mark.parametrize("problem", ["no folder", "full"])
+def test_a_working_directory_that_cannot_be_used_is_named_with_the_remedy(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    """The database is not what is wrong."""
+    folder = database.with_name("working")
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder))
+    if problem == "no folder":
+        folder.touch()
+    else:
+
+        def settle(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("bedrock_async_etl.load.settle", settle)
+        monkeypatch.setattr("bedrock_async_etl.dlt_state.NEARLY_FULL_BYTES", 2**60)
+    remedy = f"^Cannot use dlt's working directory {folder}: .*DLT_DATA_DIR"
+    with pytest.raises(CommandError, match=remedy):
+        run(database)
+
+
 def test_a_name_that_makes_queries_ambiguous_is_refused() -> None:
     with pytest.raises(UsageError, match=r"Call it bedrock_async\.duckdb"):
         DuckDBDestination(Path("bedrock.duckdb"))
@@ -206,7 +228,7 @@ def test_a_database_that_this_process_reads_is_told(listed: Control, database: P
     run(database)
     with (
         duckdb.connect(database, read_only=True),
-        pytest.raises(CommandError, match="Cannot open"),
+        pytest.raises(CommandError, match=r"^Cannot use "),
     ):
         run(database)
 
