@@ -42,9 +42,7 @@ class TokenService(Service):
                 is_identity = b"Action=GetCallerIdentity" in request
                 body = IDENTITY.encode() if is_identity else service.body
                 self.send_response(200 if is_identity else service.status)
-                self.send_header(
-                    "Content-Type", "text/xml" if is_identity else service.content_type
-                )
+                self.send_header("Content-Type", "text/xml")
                 self.send_header("Content-Length", str(len(body)))
                 if 300 <= service.status < 400:
                     self.send_header("Location", f"{service.url}/elsewhere")
