@@ -37,6 +37,7 @@ SECTIONS: Final = (
 SQL_TYPES: Final = {
     pa.string(): "text",
     pa.date32(): "date",
+    pa.bool_(): "boolean",
     pa.int64(): "bigint",
     pa.timestamp("us", tz="UTC"): "timestamptz",
 }

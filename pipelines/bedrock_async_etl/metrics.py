@@ -4,10 +4,11 @@ All are gauges, which all of Prometheus's formats write and read alike.
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "bedrock_async_"
 MODELS: Final = "from bedrock_analytics.model_summary order by model_id"
-FORGOTTEN_AFTER: Final = timedelta(days=7)
 """A scope that was not run for this long, while others were, is no longer read."""
 INTERRUPTED: Final = 130
 READABLE: Final = 0o644
@@ -184,11 +184,11 @@ class Facts:
             yield "model", destination | {"model_id": model["model_id"] or "unknown"}, model
 
     def _totals(self) -> Row:
-        good = sum(scope["last_outcome"] == "ok" for scope in self.scopes)
+        outcomes = Counter(scope["last_outcome"] for scope in self.scopes)
         ends = [scope["last_success_at"] for scope in self.scopes if scope["last_success_at"]]
         return {
-            "scopes_ok": good,
-            "scopes_failed": len(self.scopes) - good,
+            "scopes_ok": outcomes["ok"],
+            "scopes_failed": outcomes["failed"],
             "never_read": len(self.scopes) - len(ends),
             "left_out": max(0, len(self.scopes) - self.max_scopes),
             "oldest_success_at": min(ends, default=None),
@@ -260,16 +260,12 @@ class RunMetrics:
         return [], []
 
     def _own_scopes(self, scopes: list[Row]) -> list[Row]:
-        """The scopes that are still read; of a shard, its own, since the other shards have files of
-        their own.
-        """
+        """All scopes; of a shard, its own, since the other shards have files of their own."""
         if self._shard:
             loaded = self.loaded.scopes if self.loaded else ()
             own = {(report.account_id, report.region) for report in loaded}
             return [scope for scope in scopes if (scope["account_id"], scope["region"]) in own]
-        ends = [scope["last_run_at"] for scope in scopes]
-        first = max(ends) - FORGOTTEN_AFTER if ends else None
-        return [scope for scope, end in zip(scopes, ends, strict=True) if end >= first]
+        return scopes
 
 
 def find_metrics(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import duckdb
@@ -12,18 +12,30 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
 
 SCOPES: Final = """
+with runs as (
+    from (from bedrock.extract_runs union all by name from no_runs)
+    select *, not coalesce(is_range, false) as is_whole
+    where account_id is distinct from 'unknown'  -- Older versions had runs without an account.
+)
+
 select
-    max(finished_at) filter (where outcome = 'ok') as last_success_at,
+    max(finished_at) filter (where outcome = 'ok' and is_whole) as last_success_at,
     -- dlt names a load after this machine's clock; runs are dated by the service's.
     max(to_timestamp(try_cast(_dlt_load_id as double)))
-        filter (where outcome = 'ok' and try_cast(_dlt_load_id as double) > 1e9)
+        filter (where outcome = 'ok' and is_whole and try_cast(_dlt_load_id as double) > 1e9)
         as last_success_loaded_at,
-    max_by(runs, {'finished_at': finished_at, 'load_id': _dlt_load_id}) as newest,
-from (from bedrock.extract_runs union all by name from no_runs) as runs
+    coalesce(epoch(max(max(finished_at)) over ()) - epoch(max(finished_at)), 0) as unread_seconds,
+    max_by(
+        runs, {'is_whole': is_whole, 'finished_at': finished_at, 'load_id': _dlt_load_id}
+    ) as newest,
+from runs
 group by account_id, region
 order by account_id, region
 """
 """One row per scope that was ever run; `no_runs` has the columns that an older version lacks."""
+UNREAD_AFTER: Final = timedelta(days=1)
+RETIRE_AFTER: Final = timedelta(days=7)
+"""How long no run asks for a scope, while others run, until it is no longer read; and retired."""
 WORST: Final = """
 select
     invocation_arn,
@@ -57,6 +69,7 @@ SCOPE_KEYS: Final = (
     "last_success_at",
     "last_success_age_seconds",
     "last_outcome",
+    "is_unread",
     "submitted_through",
     "open_invocations",
     "last_error",
@@ -83,16 +96,23 @@ class Status:
     counts: Row
     """Open, stuck and vanished invocations; None for what only the models know."""
     worst: Sequence[Row]
+    retired: Sequence[Row]
+    """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""
 
     @property
     def failed(self) -> list[Row]:
         """Scopes whose newest run failed."""
-        return [scope for scope in self.scopes if scope["last_outcome"] != "ok"]
+        return [scope for scope in self.scopes if scope["last_outcome"] == "failed"]
 
     @property
     def never_read(self) -> list[Row]:
         """Scopes without a successful run."""
         return [scope for scope in self.scopes if scope["last_success_at"] is None]
+
+    @property
+    def unread(self) -> list[Row]:
+        """Scopes that no run asks for any more, though others run."""
+        return [scope for scope in self.scopes if scope["is_unread"]]
 
     @property
     def quarantined(self) -> list[Row]:
@@ -129,6 +149,7 @@ class Status:
             "whole": {
                 "scopes": len(self.scopes),
                 "failed": len(self.failed),
+                "unread": len(self.unread),
                 "quarantined": sum(scope["quarantined"] for scope in self.quarantined),
             },
             "stuck": {
@@ -138,6 +159,7 @@ class Status:
                 "worst": self.worst,
             },
             "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
+            "retired": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.retired],
             "exit_code": 0,
         }
 
@@ -150,7 +172,7 @@ def read_status(destination: Destination, now: datetime) -> Status:
     """The state of a destination; raises `CommandError` where it has no runs or is unreadable."""
     try:
         with destination.connection() as connection:
-            scopes = read_scopes(connection)
+            every = read_scopes(connection, retired=True)
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)
             modelled = read_model(connection, MODELLED)
@@ -158,8 +180,9 @@ def read_status(destination: Destination, now: datetime) -> Status:
         raise CommandError(f"{destination} has no runs yet: load it first with `run`.") from None
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
-    for scope in scopes:
+    for scope in every:
         scope["last_success_age_seconds"] = _age(scope, now)
+    scopes = [scope for scope in every if not scope["is_retired"]]
     number = sum(scope["open_invocations"] for scope in scopes)
     return Status(
         destination=str(destination),
@@ -168,17 +191,28 @@ def read_status(destination: Destination, now: datetime) -> Status:
         modelled_at=modelled[0]["at"] if modelled and counts else None,
         counts=counts[0] if counts else {"open": number, "stuck": None, "vanished": None},
         worst=worst or [],
+        retired=[scope for scope in every if scope["is_retired"]],
     )
 
 
-def read_scopes(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False) -> list[Row]:
     """One row per scope: its newest run as `extract_runs` has it, and its last successful one.
 
+    Runs of a range alone count for neither. Retired scopes are left out unless they are asked for.
     Raises `duckdb.CatalogException` where there are no runs yet.
     """
     connection.register("no_runs", EXTRACT_RUNS.stored_schema.empty_table())
     scopes = connection.sql(SCOPES).to_arrow_table().to_pylist()
-    return [scope | _newest(scope.pop("newest")) for scope in scopes]
+    for scope in scopes:
+        unread_for = timedelta(seconds=scope.pop("unread_seconds"))
+        scope["is_unread"], scope["is_retired"] = (
+            unread_for > UNREAD_AFTER,
+            unread_for > RETIRE_AFTER,
+        )
+        scope |= _newest(scope.pop("newest"))
+        if scope["is_range"]:
+            scope["last_outcome"] = None
+    return [scope for scope in scopes if retired or not scope["is_retired"]]
 
 
 def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:

@@ -139,6 +139,9 @@ class ScopeReport:
     )
     quarantine_reason: str | None = _measure("First of the quarantined rows.")
     version: str | None = _measure("Version of bedrock-async-etl; null for the source alone.")
+    is_range: bool | None = _measure(
+        "True if only a range was read (`--since`, `--until`), which leaves the scope unread."
+    )
 
     @property
     def scope(self) -> str:
@@ -154,7 +157,7 @@ class ScopeReport:
 
 
 _RUN_KEY: Final = ("run_id", "account_id", "region")
-_ARROW_TYPES: Final = {str: TEXT, int: pa.int64(), datetime: TIMESTAMP}
+_ARROW_TYPES: Final = {str: TEXT, int: pa.int64(), bool: pa.bool_(), datetime: TIMESTAMP}
 
 
 def _run_columns() -> Iterator[Column]:

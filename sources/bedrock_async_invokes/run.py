@@ -187,6 +187,7 @@ class ScopeRun:
         self._queue = WindowQueue(self._plan, context.options.concurrency)
         self._is_entered = True
         self._moves_watermark = self._is_without_gap()
+        self.report.is_range = not self._moves_watermark or self._plan.forward.end is not None
         # Progress knows the rows of an ordinary increment, the destination any others.
         is_increment = self._plan.settled_before is not None and self._moves_watermark
         if not is_increment or self.progress.is_patchy:
@@ -217,7 +218,7 @@ class ScopeRun:
                     table = self._changes(reading)
                 yield table
                 self._observe()
-            if self._moves_watermark and self._plan.forward.end is None:
+            if not self.report.is_range:
                 self.progress.finish()
         except SCOPE_ERRORS as error:
             if isinstance(error, ForeignPage):

@@ -1,4 +1,5 @@
--- One row per scope (account and region) that was ever run or has rows: the state its runs left.
+-- One row per scope (account and region) that was ever read or has rows: the state its runs left.
+-- Runs of a range alone (`--since`, `--until`) are left aside.
 --
 -- account_id: AWS account
 -- region: AWS region
@@ -23,6 +24,8 @@ runs as (
             order by finished_at desc, _dlt_load_id desc, run_id desc
         ) as recency,
     from bedrock.extract_runs
+    -- A range says nothing of the rest, and a row without an account is an older version's.
+    where not coalesce(is_range, false) and account_id is distinct from 'unknown'
 ),
 
 run_scopes as (

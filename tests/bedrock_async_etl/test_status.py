@@ -73,10 +73,11 @@ def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
         "whole",
         "stuck",
         "scopes",
+        "retired",
         "exit_code",
     ]
     assert document["working_directory"] == str(DuckDBDestination(database).working_directory)
-    assert document["whole"] == {"scopes": 2, "failed": 0, "quarantined": 0}
+    assert document["whole"] == {"scopes": 2, "failed": 0, "unread": 0, "quarantined": 0}
     assert document["fresh"]["never_read"] == document["exit_code"] == 0
     stuck = document["stuck"]
     assert (stuck["stuck"], stuck["vanished"], stuck["are_models_behind"]) == (1, 0, False)
@@ -105,7 +106,83 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
     assert table[-1].startswith(f"{ACCOUNT}/{REGION}: AccessDeniedException")
-    assert status_json(database)["whole"] == {"scopes": 2, "failed": 1, "quarantined": 0}
+    whole = {"scopes": 2, "failed": 1, "unread": 0, "quarantined": 0}
+    assert status_json(database)["whole"] == whole
+
+
+def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Path) -> None:
+    since = (NOW - timedelta(days=1)).isoformat()
+    run(database, "--since", since)
+    lines = invoke("status", f"--database={database}").stdout.splitlines()
+    assert lines[:2] == [
+        "Fresh?  No run has read a whole scope yet.",
+        "Whole?  No: of 2 scopes only ranges were read.",
+    ]
+    assert invoke("check", f"--database={database}", "--max-lag", "1h").exit_code == 2
+    run(database)
+    whole = status_json(database)["scopes"]
+    listed.advance(timedelta(hours=3))
+    listed.faults(ACCOUNT, REGION, access_denied=True)
+    run(database)
+    listed.clear_faults()
+    run(database, "--since", (NOW + timedelta(hours=2)).isoformat())
+    now = status_json(database)
+    assert now["whole"]["failed"] == 1
+    for scope, before in zip(now["scopes"], whole, strict=True):
+        is_read = scope["region"] != REGION
+        assert (scope["last_success_at"] > before["last_success_at"]) == is_read
+
+
+def test_a_range_without_a_gap_is_a_run_like_any_other(listed: Control, database: Path) -> None:
+    run(database)
+    before = status_json(database)
+    listed.advance(timedelta(hours=3))
+    run(database, "--since", (NOW - timedelta(days=1)).isoformat())
+    after = status_json(database)
+    pairs = zip(before["scopes"], after["scopes"], strict=True)
+    assert all(one["last_success_at"] < other["last_success_at"] for one, other in pairs)
+
+
+def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Path) -> None:
+    run(database)
+    dropped = f"{ACCOUNT}/eu-west-1"
+    lag = ("check", f"--database={database}", "--max-lag", "1h", "--json")
+
+    def later(days: int) -> list[str]:
+        listed.advance(timedelta(days=days))
+        invoke("run", f"--database={database}", "--region", REGION)
+        return invoke("status", f"--database={database}").stdout.splitlines()
+
+    assert not [line for line in later(1) if line.startswith("No longer read")]
+    unread = later(2)
+    assert unread[-1] == f"No longer read, and retired a week after the last time: {dropped}"
+    assert status_json(database)["whole"]["unread"] == 1
+    assert "; it is no longer read" in invoke(*lag).stdout
+    retired = later(5)
+    assert not [line for line in retired if "eu-west-1" in line or "2 scopes" in line]
+    assert dropped not in invoke(*lag).stdout
+    document = status_json(database)
+    assert [scope["region"] for scope in document["scopes"]] == [REGION]
+    assert [scope["region"] for scope in document["retired"]] == ["eu-west-1"]
+    shown = invoke("status", f"--database={database}", "--all").stdout
+    assert [line.split()[:3] for line in shown.splitlines() if "eu-west-1" in line] == [
+        [ACCOUNT, "eu-west-1", "retired"]
+    ]
+
+
+def test_a_run_without_an_account_leaves_no_scope(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(database)
+    with monkeypatch.context() as broken:
+        broken.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+        broken.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:9")
+        broken.setenv("AWS_MAX_ATTEMPTS", "1")
+        assert run(database).exit_code == 1
+    run(database)
+    document = status_json(database)
+    assert [scope["account_id"] for scope in document["scopes"]] == [ACCOUNT] * 2
+    assert document["whole"]["failed"] == 0
 
 
 def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
@@ -155,7 +232,7 @@ def test_a_database_of_an_older_version_lacks_columns(listed: Control, database:
         for column in ("quarantined", "quarantine_reason", "open_invocations"):
             connection.execute(f"alter table bedrock.extract_runs drop column {column}")
     document = status_json(database)
-    assert document["whole"] == {"scopes": 2, "failed": 0, "quarantined": 0}
+    assert document["whole"] == {"scopes": 2, "failed": 0, "unread": 0, "quarantined": 0}
     found = {(scope["quarantined"], scope["open_invocations"]) for scope in document["scopes"]}
     assert found == {(0, 0)}
 
@@ -180,6 +257,8 @@ def scope(number: int, outcome: str = "ok") -> dict[str, Any]:
         "last_error": None if outcome == "ok" else "No.",
         "quarantined": 0,
         "quarantine_reason": None,
+        "is_unread": False,
+        "is_retired": False,
     }
 
 
@@ -189,7 +268,7 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
 ) -> None:
     scopes = [scope(number, "failed" if number == 7 else "ok") for number in range(1, 1_001)]
     nothing = {"open": 0, "stuck": 0, "vanished": 0}
-    print_status(Status("lake", "/tmp", scopes, NOW, nothing, []), all_scopes=all_scopes)
+    print_status(Status("lake", "/tmp", scopes, NOW, nothing, [], []), all_scopes=all_scopes)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Fresh?  Last successful run 1 s ago, 16 min 40 s ago for the stalest scope."
     assert lines[1] == "Whole?  No: the last run of 1 of 1,000 scopes failed."

@@ -35,7 +35,10 @@ select
     (
         select max(cast(_dlt_load_id as double))
         from bedrock.extract_runs
-        where outcome = 'ok' and finished_at <= (select last_success_at from scopes)
+        where
+            outcome = 'ok'
+            and not coalesce(is_range, false)
+            and finished_at <= (select last_success_at from scopes)
     ) as modelled_at
 from scopes
 left join bedrock_analytics.invocations on true

@@ -220,10 +220,12 @@ def lag(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
 def _lag(run: Row, limit: float, now: datetime) -> Finding:
     scope = f"{run['account_id']}/{run['region']}"
-    is_failing = run["last_outcome"] != "ok"
+    is_failing = run["last_outcome"] == "failed"
     error = " ".join((run["last_error"] or "").split()) if is_failing else None
     evidence = {"last_success_at": run["last_success_at"], "last_error": error}
     failure = f"; the last run failed: {error}" if is_failing else ""
+    if run["is_unread"]:
+        failure = "; it is no longer read"
     if run["last_success_loaded_at"] is None:
         text = f"never succeeded{failure}"
         return Finding("lag", scope, "breach", text, None, limit, None, evidence)

@@ -58,10 +58,13 @@ def print_status(status: "Status", *, all_scopes: bool) -> None:
             console.print(line)
     console.print()
     shown = _shown(status.scopes, all_scopes=all_scopes)
-    console.print(_scopes_table(shown))
+    console.print(_scopes_table([*shown, *status.retired] if all_scopes else shown))
     if len(shown) < len(status.scopes):
         hidden = format_count(len(status.scopes) - len(shown), "more scope")
         console.print(f"and {hidden}: `--all` shows them.")
+    if status.unread:
+        names = ", ".join(f"{each['account_id']}/{each['region']}" for each in status.unread)
+        console.print(f"No longer read, and retired a week after the last time: {names}")
     max_lines = len(shown) if all_scopes else MAX_LINES
     for scope in [scope for scope in shown if scope["last_error"]][:max_lines]:
         console.print(f"{scope['account_id']}/{scope['region']}: {scope['last_error']}")
@@ -85,6 +88,9 @@ def _whole(status: "Status") -> str:
     scopes = format_count(len(status.scopes), "scope")
     foreign = sum(scope["quarantined"] for scope in status.quarantined)
     rest = f" {format_count(foreign, 'foreign row')} quarantined." if foreign else ""
+    if not status.failed and status.never_read:
+        never = format_count(len(status.never_read), "scope")
+        return f"Whole?  No: of {never} only ranges were read.{rest}"
     if not status.failed:
         return f"Whole?  Yes: the last run of {scopes} succeeded.{rest}"
     return f"Whole?  No: the last run of {len(status.failed):,} of {scopes} failed.{rest}"
@@ -134,7 +140,7 @@ def _scopes_table(scopes: "Sequence[Row]") -> "Table":
         table.add_row(
             scope["account_id"],
             scope["region"],
-            scope["last_outcome"],
+            "retired" if scope["is_retired"] else scope["last_outcome"] or "range",
             "never" if age is None else f"{format_duration(age, units=1)} ago",
             format_time(scope["submitted_through"]),
             f"{scope['open_invocations']:,}",

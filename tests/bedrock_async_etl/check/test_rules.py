@@ -102,6 +102,7 @@ def good_run(age_seconds: float) -> Row:
         "account_id": "1",
         "region": "us-east-1",
         "last_success_loaded_at": NOW - timedelta(seconds=age_seconds),
+        "is_unread": False,
         "last_success_at": NOW,
         "last_outcome": "ok",
         "last_error": None,
