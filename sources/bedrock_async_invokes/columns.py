@@ -61,8 +61,8 @@ ASYNC_INVOKES: Final = Table(
     newest_by="observed_at",
     columns=(
         Column("invocation_arn", TEXT, "ARN of the invocation.", "invocationArn", True),
-        Column("account_id", TEXT, "Account, 12 digits, from the ARN."),
-        Column("region", TEXT, "Region, from the ARN."),
+        Column("account_id", TEXT, "Account, 12 digits, from the ARN, or else of the scope."),
+        Column("region", TEXT, "Region, from the ARN, or else of the scope."),
         Column("invocation_id", TEXT, "Last part of the ARN."),
         Column("model_arn", TEXT, "ARN of the model.", "modelArn", True),
         Column("model_id", TEXT, "Last part of the model's ARN, such as `amazon.nova-reel-v1:1`."),

@@ -135,17 +135,28 @@ class Quarantine:
 def separate(table: pa.Table, scope: Scope) -> tuple[pa.Table, Quarantine]:
     """The rows that may belong to the scope, and the quarantine of the others.
 
-    An ARN without an account or a region contradicts nothing; neither does any account if that of
-    the scope is unknown.
+    An ARN without an account or a region contradicts nothing, and its row gets those of the scope;
+    neither does any account if that of the scope is unknown.
     """
     is_foreign = _is_foreign(table, scope)
     if not pc.any(is_foreign).as_py():
-        return table, Quarantine()
+        return _completed(table, scope), Quarantine()
     foreign = table.filter(is_foreign)["invocation_arn"]
     arn = " ".join(foreign[0].as_py().split())
     shown = arn if len(arn) <= LONGEST_ARN else f"{arn[:LONGEST_ARN]}…"
     reason = f"{shown} is in the listing of {scope}."
-    return table.filter(pc.invert(is_foreign)), Quarantine(len(foreign), reason)
+    own = table.filter(pc.invert(is_foreign))
+    return _completed(own, scope), Quarantine(len(foreign), reason)
+
+
+def _completed(table: pa.Table, scope: Scope) -> pa.Table:
+    known = {"region": scope.region} | ({"account_id": scope.account_id} if scope.is_known else {})
+    for name, value in known.items():
+        if table[name].null_count:
+            at = table.schema.get_field_index(name)
+            filled = pc.fill_null(table[name], value)
+            table = table.set_column(at, table.schema.field(at), filled)
+    return table
 
 
 def _is_foreign(table: pa.Table, scope: Scope) -> pa.ChunkedArray:

@@ -255,6 +255,17 @@ def divide(*arns: str, scope: Scope = SCOPE) -> tuple[list[str], Quarantine]:
     return own["invocation_arn"].to_pylist(), foreign
 
 
+@pytest.mark.parametrize("arn", ["odd", f"arn:aws:bedrock:{REGION}::job/x", "arn:aws:bedrock"])
+def test_an_arn_that_cannot_be_parsed_gets_account_and_region_of_its_scope(arn: str) -> None:
+    summaries = [{"invocationArn": each, "modelArn": "model"} for each in (OWN, arn)]
+    own, _ = separate(to_table(page_of(summaries), NOW), SCOPE)
+    assert own["account_id"].to_pylist() == [ACCOUNT] * 2
+    assert own["region"].to_pylist() == [REGION] * 2
+    assert own["invocation_id"].to_pylist() == ["own", None]
+    unknown, _ = separate(to_table(page_of(summaries), NOW), Scope(UNKNOWN_ACCOUNT, REGION))
+    assert unknown["account_id"].to_pylist() == [ACCOUNT, None]
+
+
 @pytest.mark.parametrize(
     "foreign",
     [
