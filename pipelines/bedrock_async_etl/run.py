@@ -49,6 +49,7 @@ class Run:
                 **self.loaded.totals,
                 "models_built": len(refreshed.models),
                 "checks_broken": len(refreshed.broken),
+                "checks_warned": len(refreshed.warnings),
             }
             log_event("run_finished", **document | summary)
 
@@ -59,6 +60,7 @@ def run_once(
     user_models: Path | None,
     *,
     builds_models: bool,
+    strict: bool = False,
     log_format: LogFormat,
     metrics: RunMetrics,
     on_loaded: Callable[[RunResult], None],
@@ -75,7 +77,9 @@ def run_once(
         refreshed = None
         if builds_models and not loaded.is_part:
             with models_progress(log_format) as on_built:
-                refreshed = metrics.refreshed = refresh(destination, user_models, on_built)
+                refreshed = metrics.refreshed = refresh(
+                    destination, user_models, on_built, strict=strict
+                )
         exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
     run = Run(loaded, refreshed, exit_code)
     run.log(log_format)

@@ -1,4 +1,6 @@
 -- No end_time is before its submit_time.
+--
+-- severity: warning
 select
     invocation_arn,
     submit_time,

@@ -1,4 +1,6 @@
 -- An invocation that is Completed or Failed has an end_time.
+--
+-- severity: warning
 select
     invocation_arn,
     status,

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from bedrock_async_etl.commands.options import Copy, JsonOption, Models, existing_copy
+from bedrock_async_etl.commands.options import (
+    Copy,
+    JsonOption,
+    Models,
+    StrictOption,
+    existing_copy,
+)
 from bedrock_async_etl.console import output_console, plain_table, print_json
 from bedrock_async_etl.formatting import format_count
 
@@ -35,6 +41,7 @@ def command(
     remote: Annotated[
         str | None, typer.Option(metavar="URL", help="A Spark Connect server: sc://HOST:PORT.")
     ] = None,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Rebuild the SQL models and check them. Exit code 1 if a check does not hold."""
@@ -46,7 +53,7 @@ def command(
     user_models = find_models(**models)
     builder = find_builder(engine, target, master, remote)
     with models_progress() as on_built:
-        refreshed = refresh(target, user_models, on_built, builder)
+        refreshed = refresh(target, user_models, on_built, builder, strict=strict)
     refreshed.log()
     if as_json:
         print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
@@ -68,8 +75,10 @@ def print_refresh(refresh: "Refresh") -> None:
     if refresh.error:
         return
     seconds = sum(model.seconds for model in refresh.models)
-    held = len(refresh.checks) - len(refresh.broken)
+    held = sum(check.holds for check in refresh.checks)
+    warnings = len(refresh.warnings)
+    rest = f", {format_count(warnings, 'warning')}" if warnings else ""
     output_console().print(
         f"Built {format_count(len(refresh.models), 'model')} in {seconds:.1f} s; "
-        f"{held} of {len(refresh.checks)} checks hold."
+        f"{held} of {len(refresh.checks)} checks hold{rest}."
     )

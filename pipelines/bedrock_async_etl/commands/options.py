@@ -41,6 +41,9 @@ Output = Annotated[Given, [*options_of(RunOptions)]]
 Check = Annotated[Given, [*options_of(CheckOptions)]]
 Report = Annotated[Given, [*options_of(ReportOptions)]]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Fail for the warnings of checks, too.")
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 Command = Callable[..., int | None]

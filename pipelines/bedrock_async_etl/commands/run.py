@@ -13,6 +13,7 @@ from bedrock_async_etl.commands.options import (
     Models,
     NewCopy,
     Output,
+    StrictOption,
     destination_options,
 )
 from bedrock_async_etl.configuration import configured
@@ -65,6 +66,7 @@ def command(
     no_models: Annotated[
         bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
     ] = False,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Load what is new or changed, rebuild the models, check both.
@@ -89,6 +91,7 @@ def command(
         load,
         find_models(**models),
         builds_models=not no_models,
+        strict=strict,
         log_format=log_format,
         metrics=find_metrics(target, **drop_none(metrics=output.get("metrics")), **shard),
         on_loaded=print_result if prints_tables else lambda loaded: None,

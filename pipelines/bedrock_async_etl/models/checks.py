@@ -8,7 +8,7 @@ import duckdb
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.models.build import place
-from bedrock_async_etl.models.sql_files import SqlFile, read_checks
+from bedrock_async_etl.models.sql_files import Severity, SqlFile, read_checks
 
 EXAMPLES: Final = 3
 
@@ -23,6 +23,8 @@ class CheckResult:
     examples: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
     """Reason why it could not be run."""
+    severity: Severity = "error"
+    """A warning is about what AWS lists, which nobody here can mend."""
 
     @property
     def holds(self) -> bool:
@@ -60,4 +62,4 @@ def _run(connection: duckdb.DuckDBPyConnection, check: SqlFile) -> CheckResult:
         rows: list[dict[str, Any]] = examples.to_arrow_table().to_pylist()
     except duckdb.Error as error:
         return CheckResult(check.name, check.description, error=f"{check.path}{place(error)}")
-    return CheckResult(check.name, check.description, violations, rows)
+    return CheckResult(check.name, check.description, violations, rows, severity=check.severity)

@@ -31,14 +31,24 @@ class Refresh:
     """Reason why the models could not be rebuilt, or a check could not be read."""
     models_seconds: float = 0.0
     checks_seconds: float = 0.0
+    is_strict: bool = False
+    """True where a warning counts as an error."""
 
     @property
     def broken(self) -> list[CheckResult]:
-        return [check for check in self.checks if not check.holds]
+        """Checks that do not hold, without the warnings."""
+        return [each for each in self.checks if not each.holds and self._is_error(each)]
+
+    @property
+    def warnings(self) -> list[CheckResult]:
+        return [each for each in self.checks if not each.holds and not self._is_error(each)]
+
+    def _is_error(self, check: CheckResult) -> bool:
+        return self.is_strict or check.severity == "error"
 
     @property
     def exit_code(self) -> int:
-        """0 when the models are fresh and all checks hold, else 1."""
+        """0 when the models are fresh and all checks hold but for warnings, else 1."""
         return 1 if self.error or self.broken else 0
 
     def as_json(self) -> dict[str, Any]:
@@ -57,17 +67,19 @@ class Refresh:
             log_error(self.error)
         for check in self.checks:
             if not check.holds or log_format == "json":
-                _log_check(check, log_format)
+                level = logging.ERROR if check in self.broken else logging.WARNING
+                _log_check(check, log_format, logging.INFO if check.holds else level)
 
 
-def _log_check(check: CheckResult, log_format: LogFormat) -> None:
+def _log_check(check: CheckResult, log_format: LogFormat, level: int) -> None:
     """Log a check. JSON has no rows that break the rule, since a user's rule may show messages."""
     complaint = check.complaint_with_examples if log_format == "text" else check.complaint
     log_event(
         "check",
         "" if check.holds else complaint,
-        logging.INFO if check.holds else logging.ERROR,
+        level,
         name=check.name,
+        severity=check.severity,
         holds=check.holds,
         violations=check.violations,
     )
@@ -96,6 +108,8 @@ def refresh(
     user_models: Path | None = None,
     on_built: BuildProgress | None = None,
     build: Build = build_models,
+    *,
+    strict: bool = False,
 ) -> Refresh:
     """Rebuild the models and check them, with those in the folder `user_models`.
 
@@ -103,6 +117,7 @@ def refresh(
     """
     with destination.locked():
         result = rebuilt(destination, user_models, on_built, build)
+        result.is_strict = strict
         return result if result.error else checked(destination, user_models, result)
 
 

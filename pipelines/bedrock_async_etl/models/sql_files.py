@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 import sqlglot
 from sqlglot import exp
@@ -23,6 +23,7 @@ SHIPPED: Final = next(
 CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks."""
 
+Severity = Literal["error", "warning"]
 COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
 
 
@@ -37,6 +38,8 @@ class SqlFile:
     description: str
     columns: dict[str, str]
     """The descriptions of columns, by name."""
+    severity: Severity = "error"
+    """Of a check: whether rows that break the rule are a fault, or only worth a look."""
 
     @property
     def name(self) -> str:
@@ -110,10 +113,20 @@ def read_file(path: Path) -> SqlFile:
     except (OSError, UnicodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None
     description, columns = _described(_leading_comment(text.lstrip()))
+    severity = _severity(path, columns.pop("severity", "error"))
     reads = frozenset(
         (table.db.lower(), table.name.lower()) for table in tables_in(parse(path, text))
     )
-    return SqlFile(path, text, reads, description, columns)
+    return SqlFile(path, text, reads, description, columns, severity)
+
+
+def _severity(path: Path, text: str) -> Severity:
+    for severity in get_args(Severity):
+        if text == severity:
+            found: Severity = severity
+            return found
+    choices = " or ".join(get_args(Severity))
+    raise CommandError(f"{path}: the severity of a check is {choices}, not {text!r}.")
 
 
 def parse(path: Path, text: str) -> exp.Query:
