@@ -41,9 +41,9 @@ NAMES: Final[Mapping[type, str]] = {
 class AirflowOptions:
     """The settings that only a DAG has."""
 
-    shards: int = option(1, "Load tasks that share the scopes of a lake.", "")
-    export: str | None = option(None, "URL to export to.", "")
-    aws_conn_id: str | None = option(None, "Airflow connection with the AWS credentials.", "")
+    shards: int = option(1, "Load tasks that share the scopes of a lake.")
+    export: str | None = option(None, "URL to export to.")
+    aws_conn_id: str | None = option(None, "Airflow connection with the AWS credentials.")
 
 
 def _by_name(options: Iterable[Option], without: tuple[str, ...] = ()) -> dict[str, Option]:

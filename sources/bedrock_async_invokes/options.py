@@ -35,8 +35,8 @@ class Option:
     """The keyword of the source, and the key in dlt's configuration and Airflow's Variable."""
     type: Any
     default: Any
-    help: str
     flag: str
+    help: str
     metavar: str | None = None
     is_secret: bool = False
 
@@ -50,22 +50,27 @@ class Option:
 def option(
     default: Any,
     help: str,  # noqa: A002, the word of every command line
-    flag: str,
     metavar: str | None = None,
     *,
+    flag: str | None = None,
     is_secret: bool = False,
     check: Callable[[Any], object] | None = None,
 ) -> Any:
-    """A dataclass field that declares an option; `check` raises `OptionError` for a wrong value."""
-    facts = {"help": help, "flag": flag, "metavar": metavar, "is_secret": is_secret}
-    return field(default=default, repr=not is_secret, metadata={"option": facts, "check": check})
+    """A dataclass field that declares an option; its flag follows from its name, if none is given.
+
+    `check` raises `OptionError` for a wrong value.
+    """
+    facts = {"help": help, "metavar": metavar, "is_secret": is_secret}
+    metadata = {"option": facts, "flag": flag, "check": check}
+    return field(default=default, repr=not is_secret, metadata=metadata)
 
 
 def options_of(declared: type) -> Iterator[Option]:
     """The options that a dataclass declares, in its order."""
     types = get_type_hints(declared)
     for each in _declared(declared):
-        yield Option(each.name, types[each.name], each.default, **each.metadata["option"])
+        flag = each.metadata["flag"] or f"--{each.name.replace('_', '-')}"
+        yield Option(each.name, types[each.name], each.default, flag, **each.metadata["option"])
 
 
 def signature_of(declared: type, secret: Any = str) -> Signature:
@@ -156,33 +161,31 @@ class LoadOptions:
     """The options of one load; raises `OptionError` for values that make no sense."""
 
     regions: list[str] | None = option(
-        None, "Region to read, or `all`; repeatable.", "--region", "REGION"
+        None, "Region to read, or `all`; repeatable.", "REGION", flag="--region"
     )
     role_arns: list[str] | None = option(
         None,
         "Role to assume for one more account; repeatable.",
-        "--role-arn",
         "ARN",
+        flag="--role-arn",
         check=lambda role_arns: [role_parts(each) for each in role_arns],
     )
     organization_role: str | None = option(
         None,
         "Role to assume in every other account of the caller's organization.",
-        "--organization-role",
         "NAME",
         check=_check_role_name,
     )
     hub_role_arn: str | None = option(
         None,
         "Hub role: assumed first, then used to assume the others.",
-        "--hub-role",
         "ARN",
+        flag="--hub-role",
         check=lambda role_arn: role_arn and role_parts(role_arn),
     )
     external_id: str | None = option(
         None,
         "External id that the roles' trust policies require.",
-        "--external-id",
         "ID",
         is_secret=True,
         check=_check_external_id,
@@ -190,7 +193,6 @@ class LoadOptions:
     role_session_name: str = option(
         "bedrock-async-etl",
         "Session name of assumed roles, shown in CloudTrail.",
-        "--role-session-name",
         "NAME",
         check=_check_session_name,
     )
@@ -198,31 +200,27 @@ class LoadOptions:
         None,
         "Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models afterwards "
         "with `models`.",
-        "--shard",
         "I/N",
         check=parse_shard,
     )
     since: datetime | None = option(
-        None, "Read everything submitted from this time on (ISO 8601).", "--since", "TIME"
+        None, "Read everything submitted from this time on (ISO 8601).", "TIME"
     )
     until: datetime | None = option(
-        None, "Leave out everything submitted from this time on (ISO 8601).", "--until", "TIME"
+        None, "Leave out everything submitted from this time on (ISO 8601).", "TIME"
     )
     lag_seconds: int = option(
         300,
         "Grace period in seconds for invocations that are listed late.",
-        "--lag",
         "SECONDS",
+        flag="--lag",
         check=_check_lag,
     )
-    concurrency: int = option(
-        8, "Calls in flight, over all scopes.", "--concurrency", "N", check=_check_concurrency
-    )
+    concurrency: int = option(8, "Calls in flight, over all scopes.", "N", check=_check_concurrency)
     failure_message: FailureMessages = option(
         "keep",
         "Treatment of failure messages: keep the text, redact it to its category and a hash, or "
         "drop it.",
-        "--failure-message",
     )
 
     def __post_init__(self) -> None:
