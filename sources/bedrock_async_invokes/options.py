@@ -23,7 +23,7 @@ SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ROLE_NAME: Final = re.compile(r"(?:[^\s:*/]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+EXTERNAL_ID: Final = re.compile(r"(?:[\w+=,.@:/-]{2,1224})?", re.ASCII)
 """Accepted by AssumeRole: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html."""
 
 
@@ -124,36 +124,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _check_role_name(name: str) -> None:
-    if not ROLE_NAME.fullmatch(name):
-        raise OptionError(
-            f"Not a role's name: {name!r}. It looks like NAME or PATH/NAME, without an account: "
-            "the organization has the accounts."
-        )
+def _require(is_valid: Callable[[Any], object], message: str) -> Callable[[Any], None]:
+    """A check that raises `OptionError` with the message, in which `{}` is the wrong value."""
 
+    def check(value: Any) -> None:
+        if not is_valid(value):
+            raise OptionError(message.format(value))
 
-def _check_session_name(name: str) -> None:
-    if not SESSION_NAME.fullmatch(name):
-        raise OptionError(
-            f"Not a role's session name: {name!r}. It has 2 to 64 letters, digits and _+=,.@-."
-        )
-
-
-def _check_external_id(external_id: str) -> None:
-    if external_id and not EXTERNAL_ID.fullmatch(external_id):
-        raise OptionError(
-            "The external id is not valid: it has 2 to 1,224 letters, digits and _+=,.@:/-."
-        )
-
-
-def _check_lag(seconds: int) -> None:
-    if seconds < 0:
-        raise OptionError(f"The lag must be 0 seconds or more, not {seconds}.")
-
-
-def _check_concurrency(calls: int) -> None:
-    if calls < 1:
-        raise OptionError(f"The concurrency must be 1 or more, not {calls}.")
+    return check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +152,11 @@ class LoadOptions:
         None,
         "Role to assume in every other account of the caller's organization.",
         "NAME",
-        check=_check_role_name,
+        check=_require(
+            ROLE_NAME.fullmatch,
+            "Not a role's name: {!r}. It looks like NAME or PATH/NAME, without an account: "
+            "the organization has the accounts.",
+        ),
     )
     hub_role_arn: str | None = option(
         None,
@@ -188,13 +170,19 @@ class LoadOptions:
         "External id that the roles' trust policies require.",
         "ID",
         is_secret=True,
-        check=_check_external_id,
+        check=_require(
+            EXTERNAL_ID.fullmatch,
+            "The external id is not valid: it has 2 to 1,224 letters, digits and _+=,.@:/-.",
+        ),
     )
     role_session_name: str = option(
         "bedrock-async-etl",
         "Session name of assumed roles, shown in CloudTrail.",
         "NAME",
-        check=_check_session_name,
+        check=_require(
+            SESSION_NAME.fullmatch,
+            "Not a role's session name: {!r}. It has 2 to 64 letters, digits and _+=,.@-.",
+        ),
     )
     shard: str | None = option(
         None,
@@ -214,9 +202,14 @@ class LoadOptions:
         "Grace period in seconds for invocations that are listed late.",
         "SECONDS",
         flag="--lag",
-        check=_check_lag,
+        check=_require(lambda seconds: seconds >= 0, "The lag must be 0 seconds or more, not {}."),
     )
-    concurrency: int = option(8, "Calls in flight, over all scopes.", "N", check=_check_concurrency)
+    concurrency: int = option(
+        8,
+        "Calls in flight, over all scopes.",
+        "N",
+        check=_require(lambda calls: calls >= 1, "The concurrency must be 1 or more, not {}."),
+    )
     failure_message: FailureMessages = option(
         "keep",
         "Treatment of failure messages: keep the text, redact it to its category and a hash, or "
