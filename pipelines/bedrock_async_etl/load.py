@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import duckdb
 from dlt.common.configuration import with_config
@@ -81,8 +81,8 @@ class RunResult:
         }
 
 
-class LoadObserver(Observer, Protocol):
-    """An observer of a load."""
+class LoadObserver(Observer):
+    """An observer of a load; this one does nothing."""
 
     def slice_loaded(self, *, is_last: bool) -> None:
         """Note that the rows handed over last are in the destination."""

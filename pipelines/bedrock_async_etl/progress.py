@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bedrock_async_etl.console import error_console
 from bedrock_async_etl.formatting import format_count, quarantine_message
-from bedrock_async_etl.load import REPORTED
+from bedrock_async_etl.load import REPORTED, LoadObserver
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.models.build import BuildProgress, BuiltModel
 from bedrock_async_invokes.columns import ScopeReport
@@ -31,7 +31,7 @@ DRAWN_SCOPES: Final = 10
 
 
 @contextmanager
-def load_progress(log_format: LogFormat = "text") -> "Iterator[LogObserver | TerminalObserver]":
+def load_progress(log_format: LogFormat = "text") -> Iterator[LoadObserver]:
     """An observer of a load that fits stderr."""
     console = error_console()
     if console.is_terminal and log_format == "text":
@@ -61,7 +61,7 @@ def models_progress(log_format: LogFormat = "text") -> Iterator[BuildProgress]:
         yield on_built
 
 
-class LogObserver:
+class LogObserver(LoadObserver):
     """Logs the scopes that ended, and from time to time how far a long one is."""
 
     def __init__(
@@ -76,9 +76,6 @@ class LogObserver:
     def run_started(self, scopes: int) -> None:
         self._scopes = scopes
         log_event("run_started", f"Reading {format_count(scopes, 'scope')}.", scopes=scopes)
-
-    def scope_started(self, report: ScopeReport) -> None:
-        """Log nothing yet."""
 
     def scope_read(self, report: ScopeReport, share: float) -> None:
         self._ended += report.outcome is not None
@@ -133,7 +130,7 @@ def _log_scope(report: ScopeReport) -> None:
     )
 
 
-class TerminalObserver:
+class TerminalObserver(LoadObserver):
     """Draws the totals, the scopes that are being read, and the slice that is being loaded.
 
     Reports count up while their scopes are read, so that each drawing is up to date.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from itertools import islice
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,8 +38,8 @@ SLICE_BYTES: Final = 150_000_000
 """Limit of one load package, which wide rows reach before their number does."""
 
 
-class Observer(Protocol):
-    """Follows a run, for a progress bar or a log."""
+class Observer:
+    """Follows a run, for a progress bar or a log; this one does nothing."""
 
     def run_started(self, scopes: int) -> None:
         """The number of scopes that will be read."""
@@ -68,7 +68,7 @@ class RunContext:
     options: LoadOptions
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     stored: Stored | None = None
-    observer: Observer | None = None
+    observer: Observer = field(default_factory=Observer)
     stopping: threading.Event = field(default_factory=threading.Event)
     version: str | None = field(default_factory=_version)
 
@@ -129,8 +129,7 @@ class ScopeRun:
         """The next call: first that which finds the scope's account, then those of its windows."""
         if not self._is_started:
             self._is_started = True
-            if self._context.observer:
-                self._context.observer.scope_started(self.report)
+            self._context.observer.scope_started(self.report)
             return self._open
         if self._queue is None or self._listing is None:
             return None
@@ -253,9 +252,8 @@ class ScopeRun:
         report, through = self.report, self.progress.submitted_through
         report.open_invocations = self.progress.open_invocations
         report.submitted_through = None if through is None else to_time(through)
-        if self._context.observer:
-            share = 1.0 if report.outcome or not self._queue else self._queue.share_read
-            self._context.observer.scope_read(report, share)
+        share = 1.0 if report.outcome or not self._queue else self._queue.share_read
+        self._context.observer.scope_read(report, share)
 
     def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
         if self._client:
@@ -301,8 +299,7 @@ class Extraction:
         """Runs that have ended, but whose progress is not in the state yet."""
         self._read_ahead = ReadAhead(context.options.concurrency, self._runs)
         self._tables = self._read_scopes()
-        if context.observer:
-            context.observer.run_started(len(scopes))
+        context.observer.run_started(len(scopes))
 
     def __enter__(self) -> Self:
         return self
@@ -340,14 +337,14 @@ class Extraction:
                 self._save_progress()
                 waiting = _Batch()
             if is_slice_full:
-                self._end_slice(rows)
+                self._context.observer.slice_read(rows)
                 return
         if waiting.rows:
             yield waiting.concatenated()
         self._save_progress()
         self.is_finished = True
         self.close()
-        self._end_slice(rows + waiting.rows)
+        self._context.observer.slice_read(rows + waiting.rows)
 
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since the last call."""
@@ -382,10 +379,6 @@ class Extraction:
             progress[scope] for progress in (self._state, self._elsewhere) if scope in progress
         ]
         return max(known, key=lambda progress: progress.get("revision", 0), default={})
-
-    def _end_slice(self, rows: int) -> None:
-        if self._context.observer:
-            self._context.observer.slice_read(rows)
 
 
 class _Batch:
@@ -423,5 +416,5 @@ def new_extraction(
     other pipelines left in it. Raises `OptionError` for options that do not fit together,
     `ScopeError` if there are no credentials, or the organization's accounts cannot be listed.
     """
-    context = RunContext(options, stored=stored, observer=observer)
+    context = RunContext(options, stored=stored, observer=observer or Observer())
     return Extraction(find_scopes(options), context, elsewhere or {})
