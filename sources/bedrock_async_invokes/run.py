@@ -324,27 +324,26 @@ class Extraction:
         if self._context.stopping.is_set():
             raise RuntimeError("This extraction was stopped: make a new one, or a new source.")
         self._state = state
-        rows = size = 0
-        waiting = _Batch()
+        rows = size = handed_rows = handed_size = 0
+        waiting: list[pa.Table] = []
         for table in self._tables:
-            waiting.add(table)
-            is_slice_full = max_rows is not None and (
-                rows + waiting.rows >= max_rows or size + waiting.size >= SLICE_BYTES
-            )
-            if waiting.is_full or is_slice_full:
-                rows, size = rows + waiting.rows, size + waiting.size
-                yield waiting.concatenated()
+            waiting.append(table)
+            rows, size = rows + table.num_rows, size + table.nbytes
+            is_batch = rows - handed_rows >= BATCH_ROWS or size - handed_size >= BATCH_BYTES
+            is_slice = max_rows is not None and (rows >= max_rows or size >= SLICE_BYTES)
+            if is_batch or is_slice:
+                yield pa.concat_tables(waiting)
                 self._save_progress()
-                waiting = _Batch()
-            if is_slice_full:
+                waiting, handed_rows, handed_size = [], rows, size
+            if is_slice:
                 self._context.observer.slice_read(rows)
                 return
-        if waiting.rows:
-            yield waiting.concatenated()
+        if rows > handed_rows:
+            yield pa.concat_tables(waiting)
         self._save_progress()
         self.is_finished = True
         self.close()
-        self._context.observer.slice_read(rows + waiting.rows)
+        self._context.observer.slice_read(rows)
 
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since the last call."""
@@ -379,28 +378,6 @@ class Extraction:
             progress[scope] for progress in (self._state, self._elsewhere) if scope in progress
         ]
         return max(known, key=lambda progress: progress.get("revision", 0), default={})
-
-
-class _Batch:
-    """Tables that wait until they are worth a hand-over."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.size = 0
-        """In bytes."""
-        self._tables: list[pa.Table] = []
-
-    @property
-    def is_full(self) -> bool:
-        return self.rows >= BATCH_ROWS or self.size >= BATCH_BYTES
-
-    def add(self, table: pa.Table) -> None:
-        self._tables.append(table)
-        self.rows += table.num_rows
-        self.size += table.nbytes
-
-    def concatenated(self) -> pa.Table:
-        return pa.concat_tables(self._tables)
 
 
 def new_extraction(
