@@ -4,7 +4,7 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
@@ -164,11 +164,10 @@ class ScopeRun:
         self.scope = Scope(self._account.account_id, region)
         messages = context.options.failure_message
         listing = Listing(self._client, self.scope, messages, context.stopping)
-        if self.scope.is_known:
-            return listing
-        newest = listing.read(Window(), newest_first=True, max_pages=1)
-        self.scope = Scope(only_account(newest.table, self.scope), region)
-        return Listing(self._client, self.scope, messages, context.stopping)
+        if not self.scope.is_known:
+            newest = listing.read(Window(), newest_first=True, max_pages=1)
+            self.scope = Scope(only_account(newest.table, self.scope), region)
+        return replace(listing, scope=self.scope)
 
     def _start_reading(self, listing: Listing) -> None:
         context, window = self._context, self._context.window
