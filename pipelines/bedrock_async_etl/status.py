@@ -177,25 +177,27 @@ def read_scopes(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     Raises `duckdb.CatalogException` where there are no runs yet.
     """
     connection.register("no_runs", EXTRACT_RUNS.stored_schema.empty_table())
-    scopes = connection.sql(SCOPES).to_arrow_table().to_pylist()
-    return [scope | _newest(scope.pop("newest")) for scope in scopes]
+    scopes = read_rows(connection, SCOPES)
+    for scope in scopes:
+        for name, value in scope.pop("newest").items():
+            # Older versions had no value for some columns.
+            scope[RENAMED.get(name, name)] = DEFAULTS.get(name) if value is None else value
+    return scopes
 
 
 def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:
     """The rows of a query over the models; None where they were not built, or are others."""
     try:
-        rows: list[Row] = connection.sql(query).to_arrow_table().to_pylist()
+        return read_rows(connection, query)
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
-    return rows
 
 
-def _newest(run: Row) -> Row:
-    """A run by the names of a scope's row; older versions had no value for some columns."""
-    return {
-        RENAMED.get(name, name): DEFAULTS.get(name) if value is None else value
-        for name, value in run.items()
-    }
+def read_rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[Row]:
+    """The rows of a query with named parameters."""
+    result = connection.execute(query, values)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _age(scope: Row, now: datetime) -> float | None:

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Final
 
-from bedrock_async_etl.check.facts import Facts, Row
+from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.thresholds import Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
 from bedrock_async_etl.formatting import format_duration, format_time
 from bedrock_async_etl.models.statistics import statistic
+from bedrock_async_etl.status import Row
 
 SUBMITTED: Final = """
 select
