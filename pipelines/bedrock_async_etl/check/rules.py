@@ -1,7 +1,6 @@
-"""The rules: one for each threshold of `CheckOptions`, with what it reads and what is a breach."""
+"""The rules: one of the same name for each threshold, with what it reads and what is a breach."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Final
@@ -78,30 +77,17 @@ order by model_id
 """
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A threshold's rule, which has the threshold's name."""
-
-    find: Callable[[Facts, Thresholds], Iterator[Finding]]
-    is_of_window: bool = False
-    """It is about what was submitted in the window, so nothing there is a finding, too."""
-
-    @property
-    def name(self) -> str:
-        return self.find.__name__
-
-
 def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
     """Compare the facts with each threshold that there is."""
-    rules = [rule for rule in RULES if rule.name in thresholds.limits]
+    rules = {name: rule for name, rule in RULES.items() if name in thresholds.limits}
     findings = [*_unknown_models(facts, thresholds)]
-    if any(rule.is_of_window for rule in rules):
+    if rules.keys() & OF_WINDOW:
         findings = [*_no_data(facts, thresholds), *findings]
-    for rule in rules:
-        found = list(rule.find(facts, thresholds))
+    for name, rule in rules.items():
+        found = list(rule(facts, thresholds))
         findings += found
-        if rule.is_of_window:
-            findings += _absent_models(rule, facts, thresholds, found)
+        if name in OF_WINDOW:
+            findings += _absent_models(name, facts, thresholds, found)
     return findings
 
 
@@ -239,12 +225,9 @@ def _compared(loaded_at: datetime, limit: float, now: datetime) -> tuple[Outcome
     return "breach" if age > limit else "ok", age, ago
 
 
-RULES: Final = (
-    Rule(failure_rate, is_of_window=True),
-    Rule(p95, is_of_window=True),
-    Rule(open_age),
-    Rule(lag),
-)
+RULES: Final = {rule.__name__: rule for rule in (failure_rate, p95, open_age, lag)}
+OF_WINDOW: Final = frozenset({"failure_rate", "p95"})
+"""Rules about what was submitted in the window, so nothing there is a finding, too."""
 
 
 def _no_data(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -275,13 +258,13 @@ def _emptiness(thresholds: Thresholds) -> Outcome:
 
 
 def _absent_models(
-    rule: Rule, facts: Facts, thresholds: Thresholds, findings: Sequence[Finding]
+    rule: str, facts: Facts, thresholds: Thresholds, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
     """Models that are known and have a threshold, but nothing in the window."""
-    by_model, found = thresholds.limits[rule.name].by_model, {each.subject for each in findings}
+    by_model, found = thresholds.limits[rule].by_model, {each.subject for each in findings}
     for model in sorted(by_model.keys() & set(facts.model_ids) - found):
         text = "none was submitted in the window"
-        yield Finding(rule.name, model, "inconclusive", text, None, by_model[model], 0)
+        yield Finding(rule, model, "inconclusive", text, None, by_model[model], 0)
 
 
 def _share(share: float) -> str:

@@ -115,7 +115,7 @@ def failed(run: Row, error: str) -> Row:
 
 def test_every_threshold_that_is_declared_has_a_rule() -> None:
     declared = [option.name for option in options_of(CheckOptions)]
-    assert [f"max_{rule.name}" for rule in RULES] == [
+    assert [f"max_{rule}" for rule in RULES] == [
         name for name in declared if name.startswith("max_")
     ]
 
