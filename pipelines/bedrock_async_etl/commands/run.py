@@ -118,12 +118,12 @@ def print_result(result: "RunResult") -> None:
     if rest := [scope for scope in result.scopes if id(scope) not in known]:
         console.print(_totals(rest))
     for scope in result.failed[:MAX_LINES]:
-        console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
+        console.print(f"{scope.scope} failed: {scope.error}")
     if len(result.failed) > MAX_LINES:
         console.print(f"{len(result.failed) - MAX_LINES:,} more failed: `status --all` has each.")
     for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
         message = quarantine_message(scope.quarantined, scope.quarantine_reason)
-        console.print(f"{scope.account_id}/{scope.region}: {message}")
+        console.print(f"{scope.scope}: {message}")
     if result.rows_recovered:
         rows = format_count(result.rows_recovered, "row")
         console.print(f"Recovered from a killed run: {rows}.")
