@@ -179,16 +179,15 @@ class ScopeRun:
         self._listing = listing
         self._queue = WindowQueue(self._plan, context.options.concurrency)
         self._is_entered = True
-        self._moves_watermark = self._is_without_gap()
+        # A range moves the watermark if it leaves out nothing that may still become visible.
+        start, settled_before = self._plan.forward.start, self.progress.settled_before
+        self._moves_watermark = start is None or (
+            settled_before is not None and start <= settled_before
+        )
         # Progress knows the rows of an ordinary increment, the destination any others.
         is_increment = self._plan.settled_before is not None and self._moves_watermark
         if not is_increment or self.progress.is_patchy:
             self._stored = context.stored
-
-    def _is_without_gap(self) -> bool:
-        """A range moves the watermark if it leaves out nothing that may still become visible."""
-        start, settled_before = self._plan.forward.start, self.progress.settled_before
-        return start is None or (settled_before is not None and start <= settled_before)
 
     def _read(self, listing: Listing, queue: WindowQueue, piece: Piece) -> Callable[[], None]:
         try:
@@ -218,7 +217,6 @@ class ScopeRun:
             self._end("failed", describe(error))
         else:
             self._end("ok")
-        self._release()
 
     def save_progress(self, state: MutableMapping[str, Any]) -> None:
         """Bring `state` up to date; a scope that was not entered keeps its entry."""
@@ -251,24 +249,20 @@ class ScopeRun:
         report, through = self.report, self.progress.submitted_through
         report.open_invocations = self.progress.open_invocations
         report.submitted_through = None if through is None else to_time(through)
-        share = 1.0 if report.outcome or not self._queue else self._queue.share_read
-        self._context.observer.scope_read(report, share)
+        self._context.observer.scope_read(report, self._queue.share_read if self._queue else 1.0)
 
     def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
         if self._client:
             self._client.finish_counting()
+            # A thousand scopes are a thousand clients: their connections close with each scope.
+            self._client.close()
+        self._client = self._listing = self._queue = None
         report = self.report
         report.outcome, report.error = outcome, error
         if report.started_at:
             report.started_at = self._clock.at(report.started_at)
         report.finished_at = self._clock.now()
         self._observe()
-
-    def _release(self) -> None:
-        """A thousand scopes are a thousand clients: their connections close with each scope."""
-        if self._client:
-            self._client.close()
-        self._client = self._listing = self._queue = None
 
 
 class Extraction:
