@@ -6,12 +6,13 @@ from `LoadOptions`. Nothing heavy is imported here, since `--help` reads it, too
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, field, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from inspect import Parameter, Signature
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from .errors import OptionError
+from .windows import Window
 
 FailureMessages = Literal["keep", "redact", "drop"]
 """Treatments of `failureMessage`, which AWS marks as sensitive."""
@@ -39,6 +40,8 @@ class Option:
     help: str
     metavar: str | None = None
     is_secret: bool = False
+    check: Callable[[Any], object] | None = None
+    """Raises `OptionError` for a wrong value."""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -56,21 +59,18 @@ def option(
     is_secret: bool = False,
     check: Callable[[Any], object] | None = None,
 ) -> Any:
-    """A dataclass field that declares an option; its flag follows from its name, if none is given.
-
-    `check` raises `OptionError` for a wrong value.
-    """
-    facts = {"help": help, "metavar": metavar, "is_secret": is_secret}
-    metadata = {"option": facts, "flag": flag, "check": check}
-    return field(default=default, repr=not is_secret, metadata=metadata)
+    """A dataclass field that declares an option; its flag follows from its name if it has none."""
+    facts = {"help": help, "metavar": metavar, "is_secret": is_secret, "check": check}
+    return field(default=default, repr=not is_secret, metadata={"flag": flag, "option": facts})
 
 
 def options_of(declared: type) -> Iterator[Option]:
     """The options that a dataclass declares, in its order."""
     types = get_type_hints(declared)
-    for each in _declared(declared):
-        flag = each.metadata["flag"] or f"--{each.name.replace('_', '-')}"
-        yield Option(each.name, types[each.name], each.default, flag, **each.metadata["option"])
+    for each in fields(declared):
+        if facts := each.metadata.get("option"):
+            flag = each.metadata["flag"] or f"--{each.name.replace('_', '-')}"
+            yield Option(each.name, types[each.name], each.default, flag, **facts)
 
 
 def signature_of(declared: type, secret: Any = str) -> Signature:
@@ -90,18 +90,13 @@ def signature_of(declared: type, secret: Any = str) -> Signature:
 
 def check_options(options: Any) -> None:
     """Check the values of a dataclass's options; raises `OptionError`."""
-    checks = (each.metadata["check"] for each in _declared(type(options)))
-    for each, check in zip(options_of(type(options)), checks, strict=True):
+    for each in options_of(type(options)):
         value = getattr(options, each.name)
         if each.choices and value not in (*each.choices, each.default):
             choices = ", ".join(each.choices)
             raise OptionError(f"{each.name} is one of {choices}, not {value!r}.")
-        if check and value is not None:
-            check(value)
-
-
-def _declared(declared: type) -> Iterator[Field[Any]]:
-    return (each for each in fields(declared) if "option" in each.metadata)
+        if each.check and value is not None:
+            each.check(value)
 
 
 def role_parts(role_arn: str) -> tuple[str, str]:
@@ -220,10 +215,5 @@ class LoadOptions:
         if self.external_id == PLACEHOLDER:
             object.__setattr__(self, "external_id", None)
         check_options(self)
-        if self.since and self.until and _utc(self.since) >= _utc(self.until):
+        if Window.between(self.since, self.until).is_empty:
             raise OptionError("The range is empty: --since must be before --until.")
-
-
-def _utc(time: datetime) -> datetime:
-    """A time without a zone counts as UTC."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
