@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
@@ -59,9 +59,6 @@ class Facts:
     model_ids: Sequence[str] = ()
     modelled_at: float | None = None
     """When the newest run that the models know was loaded, by the loading machine's clock."""
-
-    def rows(self, query: str, **values: Any) -> list[Row]:
-        return read_rows(self.connection, query, **values)
 
 
 def read_facts(

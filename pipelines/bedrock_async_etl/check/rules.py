@@ -10,7 +10,7 @@ from bedrock_async_etl.check.thresholds import Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
 from bedrock_async_etl.formatting import format_duration, format_time
 from bedrock_async_etl.models.statistics import statistic
-from bedrock_async_etl.status import Row
+from bedrock_async_etl.status import Row, read_rows
 
 SUBMITTED: Final = """
 select
@@ -45,6 +45,7 @@ OTHERS: Final = """
 union all
 select * replace (null as model_id) from submitted where not list_contains($named, model_id)
 """
+"""Adds all models without a threshold of their own, as one; it comes last."""
 
 SURVIVALS: Final = """
 select model_id, ended, still_open, p95, longest
@@ -96,7 +97,15 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
     Many small samples together can be proof where none of them is.
     """
-    limits, rates = thresholds.limits["failure_rate"], _rates(facts, thresholds)
+    limits = thresholds.limits["failure_rate"]
+    submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
+    rates = read_rows(
+        facts.connection,
+        FAILURE_RATES.format(failure_rates=statistic("failure_rates", lifetimes=submitted)),
+        since=facts.since,
+        until=facts.until,
+        named=list(limits.by_model),
+    )
     of_models = [rate for rate in rates if rate["model_id"] is not None]
     for rate in of_models:
         if (limit := limits.of(rate["model_id"])) is not None:
@@ -105,17 +114,6 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     if limits.general is not None and len(others) > 1:
         subject = ALL if len(others) == len(of_models) else ALL_OTHERS
         yield _failure_rate(subject, rates[-1], limits.general, thresholds.is_strict)
-
-
-def _rates(facts: Facts, thresholds: Thresholds) -> list[Row]:
-    """The rate of each model, and last, without a model, that of all without their own limit."""
-    submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
-    return facts.rows(
-        FAILURE_RATES.format(failure_rates=statistic("failure_rates", lifetimes=submitted)),
-        since=facts.since,
-        until=facts.until,
-        named=list(thresholds.limits["failure_rate"].by_model),
-    )
 
 
 def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
@@ -139,7 +137,7 @@ def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Fin
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model's invocations in the window; those that are still open count, too."""
     query = SURVIVALS.format(survivals=statistic("survivals", lifetimes=SUBMITTED))
-    for survival in facts.rows(query, since=facts.since, until=facts.until):
+    for survival in read_rows(facts.connection, query, since=facts.since, until=facts.until):
         limit = thresholds.limits["p95"].of(survival["model_id"])
         if limit is not None:
             yield _p95(survival, limit)
@@ -163,7 +161,7 @@ def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model that has open invocations, whenever they were submitted."""
     limits = thresholds.limits["open_age"]
     models, values = list(limits.by_model), list(limits.by_model.values())
-    found = facts.rows(OPEN, models=models, limits=values, general=limits.general)
+    found = read_rows(facts.connection, OPEN, models=models, limits=values, general=limits.general)
     checked = [each for each in found if limits.of(each["model_id"]) is not None]
     for each in checked:
         yield _open_age(each, limits.by_model.get(each["model_id"], limits.general or 0))
