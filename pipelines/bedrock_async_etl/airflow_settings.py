@@ -17,6 +17,7 @@ from bedrock_async_etl.options import (
     CheckOptions,
     DestinationOptions,
     ModelOptions,
+    drop_none,
 )
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import LoadOptions, Option, option, options_of
@@ -102,8 +103,7 @@ class AirflowSettings(AirflowOptions):
 
 def task_environment(**options: str | None) -> dict[str, str]:
     """Variables of the environment for options of the load that only one task has."""
-    given = {name: value for name, value in options.items() if value is not None}
-    return _variables(SOURCE_SECTION, given)
+    return _variables(SOURCE_SECTION, drop_none(**options))
 
 
 def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:

@@ -159,7 +159,10 @@ def read_status(destination: Destination, now: datetime) -> Status:
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
     for scope in scopes:
-        scope["last_success_age_seconds"] = _age(scope, now)
+        # Runs are dated by the service's clock, and this machine's may be off; a row that dlt did
+        # not load has no other date.
+        at = scope["last_success_loaded_at"] or scope["last_success_at"]
+        scope["last_success_age_seconds"] = at and max(0.0, (now - at).total_seconds())
     number = sum(scope["open_invocations"] for scope in scopes)
     return Status(
         destination=str(destination),
@@ -198,13 +201,3 @@ def read_rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) 
     result = connection.execute(query, values)
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
-def _age(scope: Row, now: datetime) -> float | None:
-    """Seconds since a scope was last read whole, both by this machine's clock.
-
-    Runs are dated by the service's clock, and this machine's may be off; a row that dlt did not
-    load has no other date.
-    """
-    at = scope["last_success_loaded_at"] or scope["last_success_at"]
-    return None if at is None else max(0.0, (now - at).total_seconds())
