@@ -1,6 +1,5 @@
 """Load what is new or changed of every scope into the destination."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from bedrock_async_etl.configuration import with_configuration
 from bedrock_async_etl.destinations import Destination, LoadSession
 from bedrock_async_etl.dlt_state import innermost, link_for_dlt, settle
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.logs import filtered
 from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
@@ -146,10 +146,9 @@ def _extraction(
 @contextmanager
 def _one_line_errors(destination: Destination) -> Iterator[None]:
     """Raise the innermost error, in one line; dlt's loader logs none of its own meanwhile."""
-    logger = logging.getLogger("dlt")
-    logger.addFilter(_is_not_of_the_loader)
     try:
-        yield
+        with filtered("dlt", lambda record: record.module != "load"):
+            yield
     except (DltException, duckdb.Error, OSError) as error:
         cause = innermost(error)
         if isinstance(cause, KeyboardInterrupt):
@@ -157,9 +156,3 @@ def _one_line_errors(destination: Destination) -> Iterator[None]:
         if isinstance(cause, duckdb.IOException | OSError | UnsupportedStorageVersionException):
             raise CommandError(destination.explain(cause)) from error
         raise CommandError(f"The load failed: {describe(cause)}") from error
-    finally:
-        logger.removeFilter(_is_not_of_the_loader)
-
-
-def _is_not_of_the_loader(record: logging.LogRecord) -> bool:
-    return record.module != "load"
