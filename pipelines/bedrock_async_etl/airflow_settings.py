@@ -5,7 +5,7 @@ Most settings are options of the commands by their names, and become dlt's confi
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final, Self, get_args, get_origin
@@ -47,14 +47,12 @@ class AirflowOptions:
     aws_conn_id: str | None = option(None, "Airflow connection with the AWS credentials.")
 
 
-def _by_name(options: Iterable[Option], without: tuple[str, ...] = ()) -> dict[str, Option]:
-    return {each.name: each for each in options if each.name not in without}
-
-
-LOAD: Final = _by_name(options_of(LoadOptions), without=PER_TASK)
-PLACE: Final = _by_name((*options_of(DestinationOptions), *options_of(ModelOptions)))
-OWN: Final = _by_name(options_of(AirflowOptions))
-CHECK: Final = _by_name(options_of(CheckOptions), without=("notify",))
+LOAD: Final = {each.name: each for each in options_of(LoadOptions) if each.name not in PER_TASK}
+PLACE: Final = {
+    each.name: each for each in (*options_of(DestinationOptions), *options_of(ModelOptions))
+}
+OWN: Final = {each.name: each for each in options_of(AirflowOptions)}
+CHECK: Final = {each.name: each for each in options_of(CheckOptions) if each.name != "notify"}
 """Thresholds; Airflow has notifications of its own."""
 
 

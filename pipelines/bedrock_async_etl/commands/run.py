@@ -156,12 +156,9 @@ def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> "Table
 def _totals(scopes: "Sequence[ScopeReport]") -> str:
     failed = sum(scope.outcome != "ok" for scope in scopes)
     failures = f" ({failed:,} failed)" if failed else ""
-    totals = {
-        heading: sum(getattr(scope, name) for scope in scopes) for heading, name in COLUMNS.items()
-    }
-    counts = [
-        f"{total:,} {heading.removesuffix('s') if total == 1 else heading}"
-        for heading, total in totals.items()
-        if total or heading != "vanished"
-    ]
+    counts = []
+    for heading, name in COLUMNS.items():
+        total = sum(getattr(scope, name) for scope in scopes)
+        if total or heading != "vanished":
+            counts.append(f"{total:,} {heading.removesuffix('s') if total == 1 else heading}")
     return f"and {format_count(len(scopes), 'more scope')}{failures}: {', '.join(counts)}"
