@@ -59,7 +59,7 @@ def load(variable: str, shard: str | None, params: dict[str, Any] | None = None)
         from bedrock_async_etl.progress import LogObserver
 
         loaded = loading.load(find_destination(), observer=LogObserver())
-        failures = [f"{each.account_id}/{each.region}: {each.error}" for each in loaded.failed]
+        failures = [f"{each.scope}: {each.error}" for each in loaded.failed]
         summary = {
             "run_id": loaded.run_id,
             "destination": loaded.destination,

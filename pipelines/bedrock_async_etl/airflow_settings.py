@@ -5,7 +5,7 @@ Most settings are options of the commands by their names, and become dlt's confi
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final, Self, get_args, get_origin
@@ -17,6 +17,7 @@ from bedrock_async_etl.options import (
     CheckOptions,
     DestinationOptions,
     ModelOptions,
+    drop_none,
 )
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import LoadOptions, Option, option, options_of
@@ -41,19 +42,17 @@ NAMES: Final[Mapping[type, str]] = {
 class AirflowOptions:
     """The settings that only a DAG has."""
 
-    shards: int = option(1, "Load tasks that share the scopes of a lake.", "")
-    export: str | None = option(None, "URL to export to.", "")
-    aws_conn_id: str | None = option(None, "Airflow connection with the AWS credentials.", "")
+    shards: int = option(1, "Load tasks that share the scopes of a lake.")
+    export: str | None = option(None, "URL to export to.")
+    aws_conn_id: str | None = option(None, "Airflow connection with the AWS credentials.")
 
 
-def _by_name(options: Iterable[Option], without: tuple[str, ...] = ()) -> dict[str, Option]:
-    return {each.name: each for each in options if each.name not in without}
-
-
-LOAD: Final = _by_name(options_of(LoadOptions), without=PER_TASK)
-PLACE: Final = _by_name((*options_of(DestinationOptions), *options_of(ModelOptions)))
-OWN: Final = _by_name(options_of(AirflowOptions))
-CHECK: Final = _by_name(options_of(CheckOptions), without=("notify",))
+LOAD: Final = {each.name: each for each in options_of(LoadOptions) if each.name not in PER_TASK}
+PLACE: Final = {
+    each.name: each for each in (*options_of(DestinationOptions), *options_of(ModelOptions))
+}
+OWN: Final = {each.name: each for each in options_of(AirflowOptions)}
+CHECK: Final = {each.name: each for each in options_of(CheckOptions) if each.name != "notify"}
 """Thresholds; Airflow has notifications of its own."""
 
 
@@ -102,8 +101,7 @@ class AirflowSettings(AirflowOptions):
 
 def task_environment(**options: str | None) -> dict[str, str]:
     """Variables of the environment for options of the load that only one task has."""
-    given = {name: value for name, value in options.items() if value is not None}
-    return _variables(SOURCE_SECTION, given)
+    return _variables(SOURCE_SECTION, drop_none(**options))
 
 
 def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:

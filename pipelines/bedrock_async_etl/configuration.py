@@ -89,21 +89,16 @@ def private_files() -> Iterator[None]:
     """Make files and folders by the configured umask: dlt's, DuckDB's and Delta's, too.
 
     The umask is the process's, so that at no moment others can read a new file, and no library has
-    to be set up. Existing files keep their modes.
+    to be set up. Existing files keep their modes. Raises `UsageError` for a malformed umask.
     """
-    before = os.umask(find_umask())
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def find_umask() -> int:
-    """The configured umask, else `PRIVATE_UMASK`; raises `UsageError` for a malformed one."""
     text = configured(SECTION, "umask", str) or PRIVATE_UMASK
     if not UMASK.fullmatch(text):
         raise UsageError(
             f"{SECTION}.umask is {text!r}: it is text of three octal digits, the first of them 0, "
             'such as "077" (files are 600, folders 700) or "027" (640 and 750).'
         )
-    return int(text, 8)
+    before = os.umask(int(text, 8))
+    try:
+        yield
+    finally:
+        os.umask(before)

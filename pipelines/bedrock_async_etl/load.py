@@ -1,11 +1,10 @@
 """Load what is new or changed of every scope into the destination."""
 
-import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import duckdb
 from dlt.common.configuration import with_config
@@ -21,6 +20,7 @@ from bedrock_async_etl.dlt_state import (
     settle,
 )
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.logs import filtered
 from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
@@ -86,8 +86,8 @@ class RunResult:
         }
 
 
-class LoadObserver(Observer, Protocol):
-    """An observer of a load."""
+class LoadObserver(Observer):
+    """An observer of a load; this one does nothing."""
 
     def slice_loaded(self, *, is_last: bool) -> None:
         """Note that the rows handed over last are in the destination."""
@@ -151,10 +151,9 @@ def _extraction(
 @contextmanager
 def _one_line_errors(destination: Destination) -> Iterator[None]:
     """Raise the innermost error, in one line; dlt logs no error of its loader and no traceback."""
-    logger = logging.getLogger("dlt")
-    logger.addFilter(_is_worth_a_line)
     try:
-        yield
+        with filtered("dlt", lambda record: record.module != "load" and not record.exc_info):
+            yield
     except (DltException, duckdb.Error, OSError) as error:
         cause = innermost(error)
         if isinstance(cause, KeyboardInterrupt):
@@ -164,9 +163,3 @@ def _one_line_errors(destination: Destination) -> Iterator[None]:
         if isinstance(cause, duckdb.IOException | OSError | UnsupportedStorageVersionException):
             raise CommandError(destination.explain(cause)) from error
         raise CommandError(f"The load failed: {describe(cause)}") from error
-    finally:
-        logger.removeFilter(_is_worth_a_line)
-
-
-def _is_worth_a_line(record: logging.LogRecord) -> bool:
-    return record.module != "load" and not record.exc_info

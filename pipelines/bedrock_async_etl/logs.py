@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, Self
 
@@ -77,11 +79,7 @@ class Logs:
     """The log lines of a command while it runs, plain at first."""
 
     def __init__(self) -> None:
-        self._handler = Lines("text")
-        self._loggers: list[logging.Logger] = []
-        """Those that have the handler."""
-        self._replaced: list[logging.Handler] = []
-        """Those of dlt's logger until then."""
+        self._undo = ExitStack()
 
     def __enter__(self) -> Self:
         LOGGER.setLevel(logging.INFO)
@@ -90,28 +88,38 @@ class Logs:
         return self
 
     def __exit__(self, *_: object) -> None:
-        logging.captureWarnings(False)
-        for logger in self._loggers:
-            logger.removeHandler(self._handler)
-        for handler in self._replaced:
-            DLT_LOGGER.addHandler(handler)
-        self._loggers, self._replaced = [], []
+        self._undo.close()
 
     def use(self, log_format: LogFormat) -> None:
         """Change the format; JSON includes warnings and the records of dlt and other libraries."""
-        self.__exit__()
-        self._handler, self._loggers = Lines(log_format), [LOGGER]
+        self._undo.close()
+        loggers = [LOGGER]
         if log_format == "json":
-            self._loggers += [logging.getLogger(), DLT_LOGGER]
-            self._replaced = DLT_LOGGER.handlers[:]
-            DLT_LOGGER.handlers.clear()
+            loggers += [logging.getLogger(), DLT_LOGGER]
+            for handler in DLT_LOGGER.handlers[::-1]:
+                DLT_LOGGER.removeHandler(handler)
+                self._undo.callback(DLT_LOGGER.addHandler, handler)
             logging.captureWarnings(True)
-        for logger in self._loggers:
-            logger.addHandler(self._handler)
+            self._undo.callback(logging.captureWarnings, False)
+        lines = Lines(log_format)
+        for logger in loggers:
+            logger.addHandler(lines)
+            self._undo.callback(logger.removeHandler, lines)
 
 
 LOGS: Final = Logs()
 """Those of the command that this process runs."""
+
+
+@contextmanager
+def filtered(logger_name: str, is_logged: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
+    """Of a library's logger, log only these records meanwhile."""
+    logger = logging.getLogger(logger_name)
+    logger.addFilter(is_logged)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_logged)
 
 
 def mask_credentials(value: Any) -> Any:

@@ -5,7 +5,7 @@ All are gauges, which all of Prometheus's formats write and read alike.
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -150,23 +150,21 @@ class Facts:
     models: Sequence[Row] = ()
     max_scopes: int = MAX_SCOPES
 
-    def collect(self) -> "Iterable[GaugeMetricFamily]":
+    def collect(self) -> "Iterator[GaugeMetricFamily]":
         """Every metric that has a sample."""
         # It brings a server along, and is imported where metrics are asked for.
         from prometheus_client.metrics_core import GaugeMetricFamily
 
-        families: dict[str, GaugeMetricFamily] = {}
-        for subject, labels, values in self._subjects():
-            for metric in (each for each in METRICS if each.subject == subject):
-                for own, number in metric.samples(values):
-                    every = labels | own
-                    if metric.name not in families:
-                        unit = "seconds" if metric.name.endswith("_seconds") else ""
-                        families[metric.name] = GaugeMetricFamily(
-                            PREFIX + metric.name, metric.help, labels=list(every), unit=unit
-                        )
-                    families[metric.name].add_metric(list(every.values()), number)
-        return families.values()
+        subjects = list(self._subjects())
+        for metric in METRICS:
+            unit = "seconds" if metric.name.endswith("_seconds") else ""
+            family = GaugeMetricFamily(PREFIX + metric.name, metric.help, unit=unit)
+            for subject, labels, values in subjects:
+                if subject == metric.subject:
+                    for own, number in metric.samples(values):
+                        family.add_sample(family.name, labels | own, number)
+            if family.samples:
+                yield family
 
     def _subjects(self) -> Iterator[tuple[Subject, dict[str, str], Row]]:
         """Each subject with the labels of its series and its values."""
@@ -196,22 +194,16 @@ class Facts:
         }
 
 
+@dataclass
 class RunMetrics:
     """Gathers what a run does, and writes it when the run ends, however it ends."""
 
-    def __init__(
-        self,
-        destination: Destination,
-        path: Path | None,
-        max_scopes: int = MAX_SCOPES,
-        shard: str = "",
-    ) -> None:
-        self.loaded: RunResult | None = None
-        self.refreshed: Refresh | None = None
-        self._destination = destination
-        self._path = path
-        self._max_scopes = max_scopes
-        self._shard = shard
+    destination: Destination
+    path: Path | None
+    max_scopes: int = MAX_SCOPES
+    shard: str = ""
+    loaded: RunResult | None = None
+    refreshed: Refresh | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -226,19 +218,19 @@ class RunMetrics:
 
     def write(self, exit_code: int) -> int:
         """Write the file; a failure to write is logged and makes a good run's exit code 1."""
-        if self._path is None:
+        if self.path is None:
             return exit_code
         from prometheus_client.openmetrics.exposition import generate_latest
 
         scopes, models = self._stored()
         run = self._run(exit_code)
-        name = str(self._destination)
-        facts = Facts(name, self._shard, run, scopes, models, self._max_scopes)
+        name = str(self.destination)
+        facts = Facts(name, self.shard, run, scopes, models, self.max_scopes)
         try:
             text: bytes = generate_latest(facts)  # type: ignore[no-untyped-call]
-            replace(self._path, text, READABLE)
+            replace(self.path, text, READABLE)
         except OSError as error:
-            log_error(f"Cannot write {self._path}: {error.strerror}. The file was not changed.")
+            log_error(f"Cannot write {self.path}: {error.strerror}. The file was not changed.")
             return exit_code or 1
         return exit_code
 
@@ -255,13 +247,13 @@ class RunMetrics:
 
     def _stored(self) -> tuple[list[Row], list[Row]]:
         """Scopes and models as the destination has them; none where it cannot be read."""
-        with suppress(CommandError, duckdb.Error, OSError), self._destination.connection() as rows:
+        with suppress(CommandError, duckdb.Error, OSError), self.destination.connection() as rows:
             return self._own_scopes(read_scopes(rows)), (read_model(rows, MODELS) or [])
         return [], []
 
     def _own_scopes(self, scopes: list[Row]) -> list[Row]:
         """All scopes; of a shard, its own, since the other shards have files of their own."""
-        if self._shard:
+        if self.shard:
             loaded = self.loaded.scopes if self.loaded else ()
             own = {(report.account_id, report.region) for report in loaded}
             return [scope for scope in scopes if (scope["account_id"], scope["region"]) in own]

@@ -37,21 +37,17 @@ class DestinationOptions:
     """The place of the copy."""
 
     destination: DestinationKind | None = option(
-        None,
-        "Kind of destination; duckdb, or parquet with --lake, by default.",
-        "--destination",
+        None, "Kind of destination; duckdb, or parquet with --lake, by default."
     )
-    database: str = option(DEFAULT_DATABASE, "DuckDB file.", "--database", "FILE")
-    lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "--lake", "URL")
+    database: str = option(DEFAULT_DATABASE, "DuckDB file.", "FILE")
+    lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "URL")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """The SQL models that are built."""
 
-    models: str | None = option(
-        None, "Folder with SQL models and checks of your own.", "--models", "DIR"
-    )
+    models: str | None = option(None, "Folder with SQL models and checks of your own.", "DIR")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +55,10 @@ class RunOptions:
     """The output of a run, apart from what it loads."""
 
     log_format: LogFormat = option(
-        "text", "Log format on stderr; `json` leaves out the tables on stdout.", "--log-format"
+        "text", "Log format on stderr; `json` leaves out the tables on stdout."
     )
     metrics: str | None = option(
-        None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "--metrics", "FILE"
+        None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "FILE"
     )
 
 
@@ -73,39 +69,28 @@ class CheckOptions:
     max_failure_rate: list[str] | None = option(
         None,
         "Maximum share of failures among finished invocations, such as 0.05 or 5%; repeatable.",
-        "--max-failure-rate",
         "[MODEL=]SHARE",
     )
     max_p95: list[str] | None = option(
         None,
         "Maximum time within which 95 % finish, such as 90s, 30m or 24h; repeatable.",
-        "--max-p95",
         "[MODEL=]DURATION",
     )
     max_open_age: list[str] | None = option(
-        None, "Maximum age of an open invocation; repeatable.", "--max-open-age", "[MODEL=]DURATION"
+        None, "Maximum age of an open invocation; repeatable.", "[MODEL=]DURATION"
     )
     max_lag: str | None = option(
-        None, "Maximum time since a scope's last successful run.", "--max-lag", "DURATION"
+        None, "Maximum time since a scope's last successful run.", "DURATION"
     )
     window: str = option(
-        "24h",
-        "Period before the last successful run whose submissions are checked.",
-        "--window",
-        "DURATION",
+        "24h", "Period before the last successful run whose submissions are checked.", "DURATION"
     )
     strict: bool = option(
-        False, "Count a failure rate above its threshold even if the sample is small.", "--strict"
+        False, "Count a failure rate above its threshold even if the sample is small."
     )
-    allow_empty: bool = option(
-        False, "Pass if nothing in the window has finished.", "--allow-empty"
-    )
+    allow_empty: bool = option(False, "Pass if nothing in the window has finished.")
     notify: str | None = option(
-        None,
-        "Slack-compatible webhook that receives the breaches.",
-        "--notify",
-        "URL",
-        is_secret=True,
+        None, "Slack-compatible webhook that receives the breaches.", "URL", is_secret=True
     )
 
 
@@ -113,16 +98,14 @@ class CheckOptions:
 class ReportOptions:
     """The contents of a report."""
 
-    period: str = option("30d", "Period of the report, such as 30d or 12w.", "--period", "DAYS")
+    period: str = option("30d", "Period of the report, such as 30d or 12w.", "DAYS")
     quotas: list[str] | None = option(
         None,
         "Quota of a model: invocations in flight in one account and region; repeatable.",
-        "--quota",
         "MODEL=N",
+        flag="--quota",
     )
-    redact: bool = option(
-        False, "Leave out messages, errors, ARNs, outputs and account ids.", "--redact"
-    )
+    redact: bool = option(False, "Leave out messages, errors, ARNs, outputs and account ids.")
 
 
 def drop_none(**options: Any) -> dict[str, Any]:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress_bar import ProgressBar
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bedrock_async_etl.console import error_console
 from bedrock_async_etl.formatting import format_count, quarantine_message
-from bedrock_async_etl.load import REPORTED
+from bedrock_async_etl.load import REPORTED, LoadObserver
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.models.build import BuildProgress, BuiltModel
 from bedrock_async_invokes.columns import ScopeReport
@@ -31,11 +31,18 @@ DRAWN_SCOPES: Final = 10
 
 
 @contextmanager
-def load_progress(log_format: LogFormat = "text") -> "Iterator[LogObserver | TerminalObserver]":
+def load_progress(log_format: LogFormat = "text") -> Iterator[LoadObserver]:
     """An observer of a load that fits stderr."""
     console = error_console()
     if console.is_terminal and log_format == "text":
-        with TerminalObserver(console) as terminal:
+        terminal = TerminalObserver()
+        with Live(
+            console=console,
+            get_renderable=terminal.drawing,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,  # what goes there may go to a file
+        ):
             yield terminal
     else:
         yield LogObserver(log_format)
@@ -61,7 +68,7 @@ def models_progress(log_format: LogFormat = "text") -> Iterator[BuildProgress]:
         yield on_built
 
 
-class LogObserver:
+class LogObserver(LoadObserver):
     """Logs the scopes that ended, and from time to time how far a long one is."""
 
     def __init__(
@@ -76,9 +83,6 @@ class LogObserver:
     def run_started(self, scopes: int) -> None:
         self._scopes = scopes
         log_event("run_started", f"Reading {format_count(scopes, 'scope')}.", scopes=scopes)
-
-    def scope_started(self, report: ScopeReport) -> None:
-        """Log nothing yet."""
 
     def scope_read(self, report: ScopeReport, share: float) -> None:
         self._ended += report.outcome is not None
@@ -108,7 +112,7 @@ class LogObserver:
         self._logged_at = now
         log_event(
             "progress",
-            f"{report.account_id}/{report.region}: {format_count(report.rows_read, 'row')} read, "
+            f"{report.scope}: {format_count(report.rows_read, 'row')} read, "
             f"{format_count(report.calls, 'call')}, {report.throttled:,} throttled; "
             f"{self._ended:,} of {format_count(self._scopes, 'scope')} done.",
             scopes=self._scopes,
@@ -127,19 +131,19 @@ def _log_scope(report: ScopeReport) -> None:
         message += f"; {quarantine_message(report.quarantined, report.quarantine_reason)}"
     log_event(
         "scope_finished",
-        f"{report.account_id}/{report.region}: {report.outcome}: {message}",
+        f"{report.scope}: {report.outcome}: {message}",
         logging.INFO if report.outcome == "ok" and not report.quarantined else logging.WARNING,
         **{name: getattr(report, name) for name in REPORTED},
     )
 
 
-class TerminalObserver:
+class TerminalObserver(LoadObserver):
     """Draws the totals, the scopes that are being read, and the slice that is being loaded.
 
     Reports count up while their scopes are read, so that each drawing is up to date.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self) -> None:
         self._started = time.monotonic()
         self._scopes = 0
         self._reports: list[ScopeReport] = []
@@ -148,21 +152,6 @@ class TerminalObserver:
         """The scope whose rows are taken, others being read ahead, and the share taken."""
         self._loading: int | None = None
         self._spinner = Spinner("dots")
-        self._live = Live(
-            console=console,
-            get_renderable=self.drawing,
-            refresh_per_second=8,
-            transient=True,
-            # What goes to stdout may go to a file.
-            redirect_stdout=False,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start(refresh=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
 
     def run_started(self, scopes: int) -> None:
         self._scopes = scopes
@@ -194,13 +183,13 @@ class TerminalObserver:
         for report in reading[:DRAWN_SCOPES]:
             taken = f"{share:4.0%}" if report is in_turn else ""
             lines.add_row(f"  {report.account_id}", report.region, taken, _counts([report]))
-        rest = [f"  and {more:,} more"] if (more := len(reading) - DRAWN_SCOPES) > 0 else []
-        return Group(total, *([lines] if reading else []), *rest, *self._slice())
-
-    def _slice(self) -> Iterator[RenderableType]:
+        drawn: list[RenderableType] = [total, lines] if reading else [total]
+        if len(reading) > DRAWN_SCOPES:
+            drawn.append(f"  and {len(reading) - DRAWN_SCOPES:,} more")
         if self._loading is not None:
             self._spinner.update(text=f"Loading {format_count(self._loading, 'row')}")
-            yield self._spinner
+            drawn.append(self._spinner)
+        return Group(*drawn)
 
 
 def _counts(reports: Sequence[ScopeReport]) -> str:

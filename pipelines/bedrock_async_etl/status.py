@@ -181,7 +181,10 @@ def read_status(destination: Destination, now: datetime) -> Status:
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
     for scope in every:
-        scope["last_success_age_seconds"] = _age(scope, now)
+        # Runs are dated by the service's clock, and this machine's may be off; a row that dlt did
+        # not load has no other date.
+        at = scope["last_success_loaded_at"] or scope["last_success_at"]
+        scope["last_success_age_seconds"] = at and max(0.0, (now - at).total_seconds())
     scopes = [scope for scope in every if not scope["is_retired"]]
     number = sum(scope["open_invocations"] for scope in scopes)
     return Status(
@@ -202,14 +205,14 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
     Raises `duckdb.CatalogException` where there are no runs yet.
     """
     connection.register("no_runs", EXTRACT_RUNS.stored_schema.empty_table())
-    scopes = connection.sql(SCOPES).to_arrow_table().to_pylist()
+    scopes = read_rows(connection, SCOPES)
     for scope in scopes:
         unread_for = timedelta(seconds=scope.pop("unread_seconds"))
-        scope["is_unread"], scope["is_retired"] = (
-            unread_for > UNREAD_AFTER,
-            unread_for > RETIRE_AFTER,
-        )
-        scope |= _newest(scope.pop("newest"))
+        scope["is_unread"] = unread_for > UNREAD_AFTER
+        scope["is_retired"] = unread_for > RETIRE_AFTER
+        for name, value in scope.pop("newest").items():
+            # Older versions had no value for some columns.
+            scope[RENAMED.get(name, name)] = DEFAULTS.get(name) if value is None else value
         if scope["is_range"]:
             scope["last_outcome"] = None
     return [scope for scope in scopes if retired or not scope["is_retired"]]
@@ -218,25 +221,13 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
 def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:
     """The rows of a query over the models; None where they were not built, or are others."""
     try:
-        rows: list[Row] = connection.sql(query).to_arrow_table().to_pylist()
+        return read_rows(connection, query)
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
-    return rows
 
 
-def _newest(run: Row) -> Row:
-    """A run by the names of a scope's row; older versions had no value for some columns."""
-    return {
-        RENAMED.get(name, name): DEFAULTS.get(name) if value is None else value
-        for name, value in run.items()
-    }
-
-
-def _age(scope: Row, now: datetime) -> float | None:
-    """Seconds since a scope was last read whole, both by this machine's clock.
-
-    Runs are dated by the service's clock, and this machine's may be off; a row that dlt did not
-    load has no other date.
-    """
-    at = scope["last_success_loaded_at"] or scope["last_success_at"]
-    return None if at is None else max(0.0, (now - at).total_seconds())
+def read_rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[Row]:
+    """The rows of a query with named parameters."""
+    result = connection.execute(query, values)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

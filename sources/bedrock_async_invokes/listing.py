@@ -2,7 +2,7 @@
 
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import pyarrow as pa
@@ -35,7 +35,7 @@ class Reading:
     window: Window
     """The part that was read whole."""
     table: pa.Table
-    unread: Window | None
+    unread: Window | None = None
     """The rest, if reading stopped at its limit of pages."""
 
 
@@ -128,7 +128,8 @@ class Chain:
 
     def finish(self) -> Reading:
         """The reading of the whole window."""
-        return Reading(self.window, self._table(), None)
+        table = pa.concat_tables(self._tables)
+        return Reading(self.window, table.sort_by("submit_time") if self.newest_first else table)
 
     def stop(self) -> Reading:
         """The reading so far, without the rows that tie with the last one: more may follow."""
@@ -139,11 +140,7 @@ class Chain:
             else Window(self.window.start, unread.start)
         )
         self._tables = [_within(table, done) for table in self._tables]
-        return Reading(done, self._table(), unread)
-
-    def _table(self) -> pa.Table:
-        table = pa.concat_tables(self._tables)
-        return table.sort_by("submit_time") if self.newest_first else table
+        return replace(self.finish(), window=done, unread=unread)
 
 
 def _within(table: pa.Table, window: Window) -> pa.Table:
@@ -159,20 +156,14 @@ def _within(table: pa.Table, window: Window) -> pa.Table:
     return table
 
 
+@dataclass(frozen=True)
 class Listing:
     """ListAsyncInvokes of one scope; safe to use from several threads."""
 
-    def __init__(
-        self,
-        client: Client,
-        scope: Scope,
-        failure_messages: FailureMessages,
-        stopping: threading.Event,
-    ) -> None:
-        self.client = client
-        self._scope = scope
-        self._failure_messages = failure_messages
-        self._stopping = stopping
+    client: Client
+    scope: Scope
+    failure_messages: FailureMessages
+    stopping: threading.Event
 
     def read(
         self, window: Window, *, newest_first: bool = False, max_pages: int | None = None
@@ -195,14 +186,14 @@ class Listing:
             else:
                 self.client.count(rows_read=reading.table.num_rows)
                 return reading
-            self._stopping.wait(random.uniform(0, 0.1 * 2**resumes))
+            self.stopping.wait(random.uniform(0, 0.1 * 2**resumes))
 
     def _follow(self, chain: Chain, max_pages: int | None) -> Reading:
         chain.has_token = False
         empty_pages = 0
         tokens: set[int] = set()
         for page in self.client.pages(chain.rest, newest_first=chain.newest_first):
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 raise ListingError("Stopped before the end of the listing.")
             chain.has_token = True
             self.client.count(pages=1)
@@ -226,8 +217,8 @@ class Listing:
 
         The run removes foreign rows: the chain needs them to know how far it has read.
         """
-        table = to_table(page, self.client.clock.now(), self._failure_messages)
-        own, foreign = separate(table, self._scope)
+        table = to_table(page, self.client.clock.now(), self.failure_messages)
+        own, foreign = separate(table, self.scope)
         if foreign.rows and not own.num_rows:
             raise ForeignPage(
                 f"{foreign.reason} All of its page is foreign: these credentials belong to another "
@@ -238,7 +229,7 @@ class Listing:
         return table
 
     def _can_resume(self, error: Exception, chain: Chain) -> bool:
-        if self._stopping.is_set() or self.client.pace.is_given_up:
+        if self.stopping.is_set() or self.client.pace.is_given_up:
             return False
         if isinstance(error, ClientError):
             return is_transient(error) or (chain.has_token and is_refusal_of_parameters(error))

@@ -6,12 +6,13 @@ from `LoadOptions`. Nothing heavy is imported here, since `--help` reads it, too
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import Field, dataclass, field, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from inspect import Parameter, Signature
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from .errors import OptionError
+from .windows import Window
 
 FailureMessages = Literal["keep", "redact", "drop"]
 """Treatments of `failureMessage`, which AWS marks as sensitive."""
@@ -23,7 +24,7 @@ SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ROLE_NAME: Final = re.compile(r"(?:[^\s:*/]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 SESSION_NAME: Final = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
-EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+EXTERNAL_ID: Final = re.compile(r"(?:[\w+=,.@:/-]{2,1224})?", re.ASCII)
 """Accepted by AssumeRole: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html."""
 
 
@@ -35,10 +36,12 @@ class Option:
     """The keyword of the source, and the key in dlt's configuration and Airflow's Variable."""
     type: Any
     default: Any
-    help: str
     flag: str
+    help: str
     metavar: str | None = None
     is_secret: bool = False
+    check: Callable[[Any], object] | None = None
+    """Raises `OptionError` for a wrong value."""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -50,22 +53,24 @@ class Option:
 def option(
     default: Any,
     help: str,  # noqa: A002, the word of every command line
-    flag: str,
     metavar: str | None = None,
     *,
+    flag: str | None = None,
     is_secret: bool = False,
     check: Callable[[Any], object] | None = None,
 ) -> Any:
-    """A dataclass field that declares an option; `check` raises `OptionError` for a wrong value."""
-    facts = {"help": help, "flag": flag, "metavar": metavar, "is_secret": is_secret}
-    return field(default=default, repr=not is_secret, metadata={"option": facts, "check": check})
+    """A dataclass field that declares an option; its flag follows from its name if it has none."""
+    facts = {"help": help, "metavar": metavar, "is_secret": is_secret, "check": check}
+    return field(default=default, repr=not is_secret, metadata={"flag": flag, "option": facts})
 
 
 def options_of(declared: type) -> Iterator[Option]:
     """The options that a dataclass declares, in its order."""
     types = get_type_hints(declared)
-    for each in _declared(declared):
-        yield Option(each.name, types[each.name], each.default, **each.metadata["option"])
+    for each in fields(declared):
+        if facts := each.metadata.get("option"):
+            flag = each.metadata["flag"] or f"--{each.name.replace('_', '-')}"
+            yield Option(each.name, types[each.name], each.default, flag, **facts)
 
 
 def signature_of(declared: type, secret: Any = str) -> Signature:
@@ -85,18 +90,13 @@ def signature_of(declared: type, secret: Any = str) -> Signature:
 
 def check_options(options: Any) -> None:
     """Check the values of a dataclass's options; raises `OptionError`."""
-    checks = (each.metadata["check"] for each in _declared(type(options)))
-    for each, check in zip(options_of(type(options)), checks, strict=True):
+    for each in options_of(type(options)):
         value = getattr(options, each.name)
         if each.choices and value not in (*each.choices, each.default):
             choices = ", ".join(each.choices)
             raise OptionError(f"{each.name} is one of {choices}, not {value!r}.")
-        if check and value is not None:
-            check(value)
-
-
-def _declared(declared: type) -> Iterator[Field[Any]]:
-    return (each for each in fields(declared) if "option" in each.metadata)
+        if each.check and value is not None:
+            each.check(value)
 
 
 def role_parts(role_arn: str) -> tuple[str, str]:
@@ -119,36 +119,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _check_role_name(name: str) -> None:
-    if not ROLE_NAME.fullmatch(name):
-        raise OptionError(
-            f"Not a role's name: {name!r}. It looks like NAME or PATH/NAME, without an account: "
-            "the organization has the accounts."
-        )
+def _require(is_valid: Callable[[Any], object], message: str) -> Callable[[Any], None]:
+    """A check that raises `OptionError` with the message, in which `{}` is the wrong value."""
 
+    def check(value: Any) -> None:
+        if not is_valid(value):
+            raise OptionError(message.format(value))
 
-def _check_session_name(name: str) -> None:
-    if not SESSION_NAME.fullmatch(name):
-        raise OptionError(
-            f"Not a role's session name: {name!r}. It has 2 to 64 letters, digits and _+=,.@-."
-        )
-
-
-def _check_external_id(external_id: str) -> None:
-    if external_id and not EXTERNAL_ID.fullmatch(external_id):
-        raise OptionError(
-            "The external id is not valid: it has 2 to 1,224 letters, digits and _+=,.@:/-."
-        )
-
-
-def _check_lag(seconds: int) -> None:
-    if seconds < 0:
-        raise OptionError(f"The lag must be 0 seconds or more, not {seconds}.")
-
-
-def _check_concurrency(calls: int) -> None:
-    if calls < 1:
-        raise OptionError(f"The concurrency must be 1 or more, not {calls}.")
+    return check
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,83 +134,86 @@ class LoadOptions:
     """The options of one load; raises `OptionError` for values that make no sense."""
 
     regions: list[str] | None = option(
-        None, "Region to read, or `all`; repeatable.", "--region", "REGION"
+        None, "Region to read, or `all`; repeatable.", "REGION", flag="--region"
     )
     role_arns: list[str] | None = option(
         None,
         "Role to assume for one more account; repeatable.",
-        "--role-arn",
         "ARN",
+        flag="--role-arn",
         check=lambda role_arns: [role_parts(each) for each in role_arns],
     )
     organization_role: str | None = option(
         None,
         "Role to assume in every other account of the caller's organization.",
-        "--organization-role",
         "NAME",
-        check=_check_role_name,
+        check=_require(
+            ROLE_NAME.fullmatch,
+            "Not a role's name: {!r}. It looks like NAME or PATH/NAME, without an account: "
+            "the organization has the accounts.",
+        ),
     )
     hub_role_arn: str | None = option(
         None,
         "Hub role: assumed first, then used to assume the others.",
-        "--hub-role",
         "ARN",
+        flag="--hub-role",
         check=lambda role_arn: role_arn and role_parts(role_arn),
     )
     external_id: str | None = option(
         None,
         "External id that the roles' trust policies require.",
-        "--external-id",
         "ID",
         is_secret=True,
-        check=_check_external_id,
+        check=_require(
+            EXTERNAL_ID.fullmatch,
+            "The external id is not valid: it has 2 to 1,224 letters, digits and _+=,.@:/-.",
+        ),
     )
     role_session_name: str = option(
         "bedrock-async-etl",
         "Session name of assumed roles, shown in CloudTrail.",
-        "--role-session-name",
         "NAME",
-        check=_check_session_name,
+        check=_require(
+            SESSION_NAME.fullmatch,
+            "Not a role's session name: {!r}. It has 2 to 64 letters, digits and _+=,.@-.",
+        ),
     )
     shard: str | None = option(
         None,
         "Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models afterwards "
         "with `models`.",
-        "--shard",
         "I/N",
         check=parse_shard,
     )
     since: datetime | None = option(
-        None, "Read everything submitted from this time on (ISO 8601).", "--since", "TIME"
+        None, "Read everything submitted from this time on (ISO 8601).", "TIME"
     )
     until: datetime | None = option(
-        None, "Leave out everything submitted from this time on (ISO 8601).", "--until", "TIME"
+        None, "Leave out everything submitted from this time on (ISO 8601).", "TIME"
     )
     lag_seconds: int = option(
         300,
         "Grace period in seconds for invocations that are listed late.",
-        "--lag",
         "SECONDS",
-        check=_check_lag,
+        flag="--lag",
+        check=_require(lambda seconds: seconds >= 0, "The lag must be 0 seconds or more, not {}."),
     )
     concurrency: int = option(
-        8, "Calls in flight, over all scopes.", "--concurrency", "N", check=_check_concurrency
+        8,
+        "Calls in flight, over all scopes.",
+        "N",
+        check=_require(lambda calls: calls >= 1, "The concurrency must be 1 or more, not {}."),
     )
     failure_message: FailureMessages = option(
         "keep",
         "Treatment of failure messages: keep the text, redact it to its category and a hash, or "
         "drop it.",
-        "--failure-message",
     )
 
     def __post_init__(self) -> None:
         if self.external_id == PLACEHOLDER:
             object.__setattr__(self, "external_id", None)
         check_options(self)
-        if self.since and self.until and _utc(self.since) >= _utc(self.until):
+        if Window.between(self.since, self.until).is_empty:
             raise OptionError("The range is empty: --since must be before --until.")
-
-
-def _utc(time: datetime) -> datetime:
-    """A time without a zone counts as UTC."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

@@ -78,11 +78,7 @@ MEMBERS: Final = _members()
 _PAGE: Final = msgspec.defstruct(
     "Page",
     [
-        (
-            "asyncInvokeSummaries",
-            list[_structure("Summary", MEMBERS)] | msgspec.UnsetType,  # type: ignore[misc]
-            msgspec.UNSET,
-        ),
+        ("asyncInvokeSummaries", list[_structure("Summary", MEMBERS)]),  # type: ignore[misc]
         ("nextToken", str | None, None),
     ],
     forbid_unknown_fields=True,  # A broken name may have been `nextToken`.
@@ -117,12 +113,9 @@ def read_page(body: bytes) -> Page:
         page: Any = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_any_page(body)
-    if page.asyncInvokeSummaries is msgspec.UNSET:
-        return _read_any_page(body)
-    columns = {name: pa.array(texts, TEXT) for name, texts in _columns(page.asyncInvokeSummaries)}
+    columns: dict[str, Any] = dict(_columns(page.asyncInvokeSummaries))
     columns["extra"] = pa.nulls(len(page.asyncInvokeSummaries), TEXT)
-    listed = [columns[name] for name in PAGE_SCHEMA.names]
-    return Page(pa.RecordBatch.from_arrays(listed, schema=PAGE_SCHEMA), page.nextToken)
+    return Page(pa.RecordBatch.from_pydict(columns, PAGE_SCHEMA), page.nextToken)
 
 
 def _columns(
@@ -147,7 +140,10 @@ def _check_size(body: bytes) -> None:
 
 def _read_any_page(body: bytes) -> Page:
     page = _loads(body)
-    summaries = _summaries_of(page) if isinstance(page, dict) else None
+    summaries = None
+    if isinstance(page, dict):
+        # A page without invocations may leave them out, if it has no other member but a token.
+        summaries = page.get("asyncInvokeSummaries", None if page.keys() - {"nextToken"} else [])
     if not isinstance(summaries, list) or not all(isinstance(each, dict) for each in summaries):
         raise BrokenPage("A page of the listing is not a list of invocations.")
     next_token = page.get("nextToken")
@@ -155,11 +151,6 @@ def _read_any_page(body: bytes) -> Page:
         kind = type(next_token).__name__
         raise BrokenPage(f"A page of the listing has a nextToken that is {kind}, not text.")
     return page_of(summaries, next_token)
-
-
-def _summaries_of(page: dict[str, Any]) -> Any:
-    """A page without invocations may leave them out, if it has no other member but a token."""
-    return page.get("asyncInvokeSummaries", None if page.keys() - {"nextToken"} else [])
 
 
 def _loads(body: bytes) -> Any:
@@ -187,17 +178,18 @@ def page_of(summaries: Sequence[Summary], next_token: str | None = None) -> Page
 
 def _row(summary: Summary) -> dict[str, str | None]:
     row: dict[str, str | None] = {}
-    if extra := _fill(row, summary, summary, MEMBERS):
+    name = invocation_name(summary.get("invocationArn"))
+    if extra := _fill(row, name, summary, MEMBERS):
         try:
             row["extra"] = _encode(extra).decode()
         except RecursionError:
-            message = f"{_name(summary)}: what it has beyond its columns is nested too deeply."
+            message = f"{name}: what it has beyond its columns is nested too deeply."
             raise UnreadableInvocation(message) from None
     return row
 
 
 def _fill(
-    row: dict[str, str | None], summary: Summary, structure: Summary, members: Tree
+    row: dict[str, str | None], name: str, structure: Summary, members: Tree
 ) -> dict[str, Any]:
     """Put the members with columns into the row; returns the others, nested as they are listed.
 
@@ -210,21 +202,21 @@ def _fill(
             continue
         if isinstance(inner, dict):
             if not isinstance(value, dict):
-                raise _is_not(summary, member, value, "a structure")
-            if nested := _fill(row, summary, value, inner):
+                raise _is_not(name, member, value, "a structure")
+            if nested := _fill(row, name, value, inner):
                 others[member] = nested
         elif isinstance(value, str):
             row[inner] = value
         elif inner in TIMES:
-            row[inner] = parse_time(value, _name(summary), member).isoformat()
+            row[inner] = parse_time(value, name, member).isoformat()
         else:
-            raise _is_not(summary, member, value, "text")
+            raise _is_not(name, member, value, "text")
     return others
 
 
-def _is_not(summary: Summary, member: str, value: Any, expected: str) -> UnreadableInvocation:
+def _is_not(name: str, member: str, value: Any, expected: str) -> UnreadableInvocation:
     kind = type(value).__name__
-    return UnreadableInvocation(f"{_name(summary)}: {member} is {kind}, not {expected}.")
+    return UnreadableInvocation(f"{name}: {member} is {kind}, not {expected}.")
 
 
 def parse_time(value: Any, name: str, member: str) -> datetime:
@@ -241,10 +233,6 @@ def parse_time(value: Any, name: str, member: str) -> datetime:
     except (ValueError, TypeError, ArithmeticError, RuntimeError):
         shown = _shown.repr(value)
         raise UnreadableInvocation(f"{name}: {member} is {shown}, not a time.") from None
-
-
-def _name(summary: Summary) -> str:
-    return invocation_name(summary.get("invocationArn"))
 
 
 def invocation_name(arn: Any) -> str:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -54,9 +54,11 @@ class WindowQueue:
         """Share of the time between the oldest and the newest row that was handed out, 0..1."""
         self._concurrency = concurrency
         self._pieces = deque(Piece(window) for window in plan.refresh)
-        self._newest = (
-            None if plan.forward.is_empty else Piece(plan.forward, max_pages=1, newest_first=True)
-        )
+        """Those that have not been handed out, ascending; the newest page is the last."""
+        self._newest: Piece | None = None
+        if not plan.forward.is_empty:
+            self._newest = Piece(plan.forward, max_pages=1, newest_first=True)
+            self._pieces.append(self._newest)
         self._unread: Window | None = None
         """The part before the newest page."""
         self._oldest: int | None = None
@@ -66,18 +68,17 @@ class WindowQueue:
     @property
     def bytes_held(self) -> int:
         """Size of the readings that have not been handed out."""
-        return sum(piece.bytes_held for piece in self._in_order())
+        return sum(piece.bytes_held for piece in self._pieces)
 
     @property
     def under_way(self) -> int:
         """Number of pieces that are being read."""
-        return sum(piece.is_under_way for piece in self._in_order())
+        return sum(piece.is_under_way for piece in self._pieces)
 
     @property
     def is_ready(self) -> bool:
         """True if `next_reading` has an answer."""
-        following = next(self._in_order(), None)
-        return following is None or following.result is not None
+        return not self._pieces or self._pieces[0].result is not None
 
     def next_piece(self, *, has_room: bool) -> Piece | None:
         """The piece to read now, which counts as under way from then on.
@@ -85,12 +86,12 @@ class WindowQueue:
         Without room only the piece that is handed out next; behind a failure none.
         """
         if self._newest and not self._newest.is_started:
-            return _started(self._newest)
+            return self._start(self._newest)
         for position, piece in enumerate(self._pieces):
             if isinstance(piece.result, Exception) or (position and not has_room):
                 return None
             if not piece.is_started:
-                return self._start(position)
+                return self._start(piece)
         return None
 
     def add_result(self, piece: Piece, result: Reading | Exception) -> None:
@@ -103,12 +104,11 @@ class WindowQueue:
             if result.unread:
                 # Its first page shows its density, and on a first load its start.
                 self._unread = result.unread
-                self._pieces.append(Piece(result.unread, max_pages=1))
+                self._pieces.insert(len(self._pieces) - 1, Piece(result.unread, max_pages=1))
             return
         density = _density(result, piece.rows_per_us)
         if result.unread:
-            rest = Piece(result.unread, rows_per_us=density)
-            self._pieces.insert(self._pieces.index(piece) + 1, rest)
+            self._insert_after(piece, Piece(result.unread, rows_per_us=density))
             self._is_thin = False
         elif piece.rows_per_us is not None:
             self._is_thin = density == piece.rows_per_us / LONGEST_STRETCH
@@ -121,35 +121,31 @@ class WindowQueue:
 
         Raises the error with which it failed; nothing after it is handed out.
         """
-        if (following := next(self._in_order(), None)) is None:
+        if not self._pieces:
             return None
-        assert following.result is not None
-        if isinstance(following.result, Exception):
-            raise following.result
-        if self._pieces:
-            self._pieces.popleft()
-            self._measure(following.result)
-        else:
-            self._newest = None
-        return following.result
+        piece = self._pieces[0]
+        assert piece.result is not None
+        if isinstance(piece.result, Exception):
+            raise piece.result
+        self._pieces.popleft()
+        if piece is not self._newest:
+            self._measure(piece.result)
+        return piece.result
 
-    def _in_order(self) -> Iterator[Piece]:
-        yield from self._pieces
-        if self._newest:
-            yield self._newest
-
-    def _start(self, position: int) -> Piece | None:
+    def _start(self, piece: Piece) -> Piece | None:
         """Start a piece; a long window is cut only now, by the newest density."""
-        piece = self._pieces[position]
-        if piece.rows_per_us is None:
-            return _started(piece)
-        if self._is_thin and self.under_way:
-            return None
-        rows = self._piece_rows(piece.window, piece.rows_per_us)
-        piece.window, rest = cut_piece(piece.window, piece.rows_per_us, rows)
-        if rest:
-            self._pieces.insert(position + 1, Piece(rest, rows_per_us=piece.rows_per_us))
-        return _started(piece)
+        if piece.rows_per_us is not None:
+            if self._is_thin and self.under_way:
+                return None
+            rows = self._piece_rows(piece.window, piece.rows_per_us)
+            piece.window, rest = cut_piece(piece.window, piece.rows_per_us, rows)
+            if rest:
+                self._insert_after(piece, Piece(rest, rows_per_us=piece.rows_per_us))
+        piece.is_started = True
+        return piece
+
+    def _insert_after(self, piece: Piece, rest: Piece) -> None:
+        self._pieces.insert(self._pieces.index(piece) + 1, rest)
 
     def _piece_rows(self, window: Window, rows_per_us: float) -> int:
         assert window.start is not None
@@ -169,11 +165,6 @@ class WindowQueue:
             self.share_read = max(0.0, (reading.window.end - self._oldest) / span)
 
 
-def _started(piece: Piece) -> Piece:
-    piece.is_started = True
-    return piece
-
-
 def _density(reading: Reading, before: float | None = None) -> float:
     """Rows per microsecond of submitTime; after an empty stretch, a fraction of the one before."""
     oldest, newest = submit_edges(reading.table)
@@ -189,21 +180,20 @@ Call = Callable[[], Callable[[], None]]
 
 
 class ScopeReader(Protocol):
-    """One scope. Each of these is quick, and called by one thread at a time."""
+    """The queue of one scope, and calls instead of its pieces.
+
+    Each method is quick, and called by one thread at a time.
+    """
 
     @property
-    def bytes_held(self) -> int:
-        """Size of the readings that have not been handed out."""
+    def bytes_held(self) -> int: ...
 
     @property
-    def is_ready(self) -> bool:
-        """True if `next_reading` has an answer."""
+    def is_ready(self) -> bool: ...
 
-    def next_call(self, *, has_room: bool) -> Call | None:
-        """The next call; without room, only that for the reading that is handed out next."""
+    def next_call(self, *, has_room: bool) -> Call | None: ...
 
-    def next_reading(self) -> Reading | None:
-        """The next window that was read, None at the end; raises the error of the scope."""
+    def next_reading(self) -> Reading | None: ...
 
 
 class ReadAhead:

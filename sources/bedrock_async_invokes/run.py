@@ -4,12 +4,12 @@ import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from itertools import islice
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
@@ -38,8 +38,8 @@ SLICE_BYTES: Final = 150_000_000
 """Limit of one load package, which wide rows reach before their number does."""
 
 
-class Observer(Protocol):
-    """Follows a run, for a progress bar or a log."""
+class Observer:
+    """Follows a run, for a progress bar or a log; this one does nothing."""
 
     def run_started(self, scopes: int) -> None:
         """The number of scopes that will be read."""
@@ -68,7 +68,7 @@ class RunContext:
     options: LoadOptions
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     stored: Stored | None = None
-    observer: Observer | None = None
+    observer: Observer = field(default_factory=Observer)
     stopping: threading.Event = field(default_factory=threading.Event)
     version: str | None = field(default_factory=_version)
 
@@ -129,8 +129,7 @@ class ScopeRun:
         """The next call: first that which finds the scope's account, then those of its windows."""
         if not self._is_started:
             self._is_started = True
-            if self._context.observer:
-                self._context.observer.scope_started(self.report)
+            self._context.observer.scope_started(self.report)
             return self._open
         if self._queue is None or self._listing is None:
             return None
@@ -165,16 +164,15 @@ class ScopeRun:
         self.scope = Scope(self._account.account_id, region)
         messages = context.options.failure_message
         listing = Listing(self._client, self.scope, messages, context.stopping)
-        if self.scope.is_known:
-            return listing
-        newest = listing.read(Window(), newest_first=True, max_pages=1)
-        self.scope = Scope(only_account(newest.table, self.scope), region)
+        if not self.scope.is_known:
+            newest = listing.read(Window(), newest_first=True, max_pages=1)
+            self.scope = Scope(only_account(newest.table, self.scope), region)
         if not self.scope.is_known and self._account.has_credentials:
             raise ScopeError(
                 f"The account is unknown: STS does not tell it, and {region} lists no invocation. "
                 "Use credentials for which `aws sts get-caller-identity` works."
             )
-        return Listing(self._client, self.scope, messages, context.stopping)
+        return replace(listing, scope=self.scope)
 
     def _start_reading(self, listing: Listing) -> None:
         context, window = self._context, self._context.window
@@ -186,17 +184,16 @@ class ScopeRun:
         self._listing = listing
         self._queue = WindowQueue(self._plan, context.options.concurrency)
         self._is_entered = True
-        self._moves_watermark = self._is_without_gap()
+        # A range moves the watermark if it leaves out nothing that may still become visible.
+        start, settled_before = self._plan.forward.start, self.progress.settled_before
+        self._moves_watermark = start is None or (
+            settled_before is not None and start <= settled_before
+        )
         self.report.is_range = not self._moves_watermark or self._plan.forward.end is not None
         # Progress knows the rows of an ordinary increment, the destination any others.
         is_increment = self._plan.settled_before is not None and self._moves_watermark
         if not is_increment or self.progress.is_patchy:
             self._stored = context.stored
-
-    def _is_without_gap(self) -> bool:
-        """A range moves the watermark if it leaves out nothing that may still become visible."""
-        start, settled_before = self._plan.forward.start, self.progress.settled_before
-        return start is None or (settled_before is not None and start <= settled_before)
 
     def _read(self, listing: Listing, queue: WindowQueue, piece: Piece) -> Callable[[], None]:
         try:
@@ -226,7 +223,6 @@ class ScopeRun:
             self._end("failed", describe(error))
         else:
             self._end("ok")
-        self._release()
 
     def save_progress(self, state: MutableMapping[str, Any]) -> None:
         """Bring `state` up to date; a scope that was not entered keeps its entry."""
@@ -259,25 +255,20 @@ class ScopeRun:
         report, through = self.report, self.progress.submitted_through
         report.open_invocations = self.progress.open_invocations
         report.submitted_through = None if through is None else to_time(through)
-        if self._context.observer:
-            share = 1.0 if report.outcome or not self._queue else self._queue.share_read
-            self._context.observer.scope_read(report, share)
+        self._context.observer.scope_read(report, self._queue.share_read if self._queue else 1.0)
 
     def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
         if self._client:
             self._client.finish_counting()
+            # A thousand scopes are a thousand clients: their connections close with each scope.
+            self._client.close()
+        self._client = self._listing = self._queue = None
         report = self.report
         report.outcome, report.error = outcome, error
         if report.started_at:
             report.started_at = self._clock.at(report.started_at)
         report.finished_at = self._clock.now()
         self._observe()
-
-    def _release(self) -> None:
-        """A thousand scopes are a thousand clients: their connections close with each scope."""
-        if self._client:
-            self._client.close()
-        self._client = self._listing = self._queue = None
 
 
 class Extraction:
@@ -307,8 +298,7 @@ class Extraction:
         """Runs that have ended, but whose progress is not in the state yet."""
         self._read_ahead = ReadAhead(context.options.concurrency, self._runs)
         self._tables = self._read_scopes()
-        if context.observer:
-            context.observer.run_started(len(scopes))
+        context.observer.run_started(len(scopes))
 
     def __enter__(self) -> Self:
         return self
@@ -333,27 +323,26 @@ class Extraction:
         if self._context.stopping.is_set():
             raise RuntimeError("This extraction was stopped: make a new one, or a new source.")
         self._state = state
-        rows = size = 0
-        waiting = _Batch()
+        rows = size = handed_rows = handed_size = 0
+        waiting: list[pa.Table] = []
         for table in self._tables:
-            waiting.add(table)
-            is_slice_full = max_rows is not None and (
-                rows + waiting.rows >= max_rows or size + waiting.size >= SLICE_BYTES
-            )
-            if waiting.is_full or is_slice_full:
-                rows, size = rows + waiting.rows, size + waiting.size
-                yield waiting.concatenated()
+            waiting.append(table)
+            rows, size = rows + table.num_rows, size + table.nbytes
+            is_batch = rows - handed_rows >= BATCH_ROWS or size - handed_size >= BATCH_BYTES
+            is_slice = max_rows is not None and (rows >= max_rows or size >= SLICE_BYTES)
+            if is_batch or is_slice:
+                yield pa.concat_tables(waiting)
                 self._save_progress()
-                waiting = _Batch()
-            if is_slice_full:
-                self._end_slice(rows)
+                waiting, handed_rows, handed_size = [], rows, size
+            if is_slice:
+                self._context.observer.slice_read(rows)
                 return
-        if waiting.rows:
-            yield waiting.concatenated()
+        if rows > handed_rows:
+            yield pa.concat_tables(waiting)
         self._save_progress()
         self.is_finished = True
         self.close()
-        self._end_slice(rows + waiting.rows)
+        self._context.observer.slice_read(rows)
 
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since the last call.
@@ -393,32 +382,6 @@ class Extraction:
         ]
         return max(known, key=lambda progress: progress.get("revision", 0), default={})
 
-    def _end_slice(self, rows: int) -> None:
-        if self._context.observer:
-            self._context.observer.slice_read(rows)
-
-
-class _Batch:
-    """Tables that wait until they are worth a hand-over."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.size = 0
-        """In bytes."""
-        self._tables: list[pa.Table] = []
-
-    @property
-    def is_full(self) -> bool:
-        return self.rows >= BATCH_ROWS or self.size >= BATCH_BYTES
-
-    def add(self, table: pa.Table) -> None:
-        self._tables.append(table)
-        self.rows += table.num_rows
-        self.size += table.nbytes
-
-    def concatenated(self) -> pa.Table:
-        return pa.concat_tables(self._tables)
-
 
 def new_extraction(
     options: LoadOptions,
@@ -433,5 +396,5 @@ def new_extraction(
     other pipelines left in it. Raises `OptionError` for options that do not fit together,
     `ScopeError` if there are no credentials, or the organization's accounts cannot be listed.
     """
-    context = RunContext(options, stored=stored, observer=observer)
+    context = RunContext(options, stored=stored, observer=observer or Observer())
     return Extraction(find_scopes(options), context, elsewhere or {})

@@ -26,7 +26,7 @@ def drawn(terminal: TerminalObserver, width: int = 80) -> list[str]:
 
 
 def new_terminal(scopes: int) -> TerminalObserver:
-    terminal = TerminalObserver(Console(file=io.StringIO()))
+    terminal = TerminalObserver()
     terminal.run_started(scopes)
     return terminal
 

@@ -8,7 +8,7 @@ from bedrock_async_invokes.accounts import find_accounts
 from bedrock_async_invokes.columns import ScopeReport
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.read_ahead import ReadAhead
-from bedrock_async_invokes.run import RunContext, ScopeRun
+from bedrock_async_invokes.run import Observer, RunContext, ScopeRun
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
@@ -27,7 +27,7 @@ def test_a_scope_that_cannot_be_entered_keeps_its_progress(bedrock: Control) -> 
     assert str(run.report.error).startswith("ScopeError: The endpoint cannot be used")
 
 
-class Recorder:
+class Recorder(Observer):
     """Writes down what it is told."""
 
     def __init__(self) -> None:

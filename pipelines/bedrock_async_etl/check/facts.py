@@ -1,17 +1,15 @@
 """The data that is checked: its window, its runs, and queries of its models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from bedrock_async_etl.check.thresholds import Thresholds
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.status import read_scopes
-
-Row = Mapping[str, Any]
+from bedrock_async_etl.status import Row, read_rows, read_scopes
 
 MODELLED: Final = """
 with scopes as (
@@ -65,9 +63,6 @@ class Facts:
     modelled_at: float | None = None
     """When the newest run that the models know was loaded, by the loading machine's clock."""
 
-    def rows(self, query: str, **values: Any) -> list[Row]:
-        return _rows(self.connection, query, **values)
-
 
 def read_facts(
     connection: duckdb.DuckDBPyConnection,
@@ -88,16 +83,10 @@ def read_facts(
     if not thresholds.need_models:
         return Facts(connection, now, runs)
     try:
-        [modelled] = _rows(connection, MODELLED, window=thresholds.window)
+        [modelled] = read_rows(connection, MODELLED, window=thresholds.window)
     except duckdb.CatalogException:
         raise CommandError(
             f"{destination} has no models yet: build them with `models`, or by a `run` without "
             "--no-models."
         ) from None
     return Facts(connection, now, runs, **modelled)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[Row]:
-    result = connection.execute(query, values)
-    names = [column[0] for column in result.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -1,16 +1,16 @@
-"""The rules: one for each threshold of `CheckOptions`, with what it reads and what is a breach."""
+"""The rules: one of the same name for each threshold, with what it reads and what is a breach."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Final
 
-from bedrock_async_etl.check.facts import Facts, Row
+from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.thresholds import Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
 from bedrock_async_etl.formatting import format_duration, format_time
 from bedrock_async_etl.models.statistics import statistic
+from bedrock_async_etl.status import Row, read_rows
 
 SUBMITTED: Final = """
 select
@@ -45,6 +45,7 @@ OTHERS: Final = """
 union all
 select * replace (null as model_id) from submitted where not list_contains($named, model_id)
 """
+"""Adds all models without a threshold of their own, as one; it comes last."""
 
 SURVIVALS: Final = """
 select model_id, ended, still_open, p95, longest
@@ -77,30 +78,17 @@ order by model_id
 """
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A threshold's rule, which has the threshold's name."""
-
-    find: Callable[[Facts, Thresholds], Iterator[Finding]]
-    is_of_window: bool = False
-    """It is about what was submitted in the window, so nothing there is a finding, too."""
-
-    @property
-    def name(self) -> str:
-        return self.find.__name__
-
-
 def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
     """Compare the facts with each threshold that there is."""
-    rules = [rule for rule in RULES if rule.name in thresholds.limits]
+    rules = {name: rule for name, rule in RULES.items() if name in thresholds.limits}
     findings = [*_unknown_models(facts, thresholds)]
-    if any(rule.is_of_window for rule in rules):
+    if rules.keys() & OF_WINDOW:
         findings = [*_no_data(facts, thresholds), *findings]
-    for rule in rules:
-        found = list(rule.find(facts, thresholds))
+    for name, rule in rules.items():
+        found = list(rule(facts, thresholds))
         findings += found
-        if rule.is_of_window:
-            findings += _absent_models(rule, facts, thresholds, found)
+        if name in OF_WINDOW:
+            findings += _absent_models(name, facts, thresholds, found)
     return findings
 
 
@@ -109,7 +97,15 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
     Many small samples together can be proof where none of them is.
     """
-    limits, rates = thresholds.limits["failure_rate"], _rates(facts, thresholds)
+    limits = thresholds.limits["failure_rate"]
+    submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
+    rates = read_rows(
+        facts.connection,
+        FAILURE_RATES.format(failure_rates=statistic("failure_rates", lifetimes=submitted)),
+        since=facts.since,
+        until=facts.until,
+        named=list(limits.by_model),
+    )
     of_models = [rate for rate in rates if rate["model_id"] is not None]
     for rate in of_models:
         if (limit := limits.of(rate["model_id"])) is not None:
@@ -118,17 +114,6 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     if limits.general is not None and len(others) > 1:
         subject = ALL if len(others) == len(of_models) else ALL_OTHERS
         yield _failure_rate(subject, rates[-1], limits.general, thresholds.is_strict)
-
-
-def _rates(facts: Facts, thresholds: Thresholds) -> list[Row]:
-    """The rate of each model, and last, without a model, that of all without their own limit."""
-    submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
-    return facts.rows(
-        FAILURE_RATES.format(failure_rates=statistic("failure_rates", lifetimes=submitted)),
-        since=facts.since,
-        until=facts.until,
-        named=list(thresholds.limits["failure_rate"].by_model),
-    )
 
 
 def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
@@ -152,7 +137,7 @@ def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Fin
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model's invocations in the window; those that are still open count, too."""
     query = SURVIVALS.format(survivals=statistic("survivals", lifetimes=SUBMITTED))
-    for survival in facts.rows(query, since=facts.since, until=facts.until):
+    for survival in read_rows(facts.connection, query, since=facts.since, until=facts.until):
         limit = thresholds.limits["p95"].of(survival["model_id"])
         if limit is not None:
             yield _p95(survival, limit)
@@ -176,7 +161,7 @@ def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model that has open invocations, whenever they were submitted."""
     limits = thresholds.limits["open_age"]
     models, values = list(limits.by_model), list(limits.by_model.values())
-    found = facts.rows(OPEN, models=models, limits=values, general=limits.general)
+    found = read_rows(facts.connection, OPEN, models=models, limits=values, general=limits.general)
     checked = [each for each in found if limits.of(each["model_id"]) is not None]
     for each in checked:
         yield _open_age(each, limits.by_model.get(each["model_id"], limits.general or 0))
@@ -240,12 +225,9 @@ def _compared(loaded_at: datetime, limit: float, now: datetime) -> tuple[Outcome
     return "breach" if age > limit else "ok", age, ago
 
 
-RULES: Final = (
-    Rule(failure_rate, is_of_window=True),
-    Rule(p95, is_of_window=True),
-    Rule(open_age),
-    Rule(lag),
-)
+RULES: Final = {rule.__name__: rule for rule in (failure_rate, p95, open_age, lag)}
+OF_WINDOW: Final = frozenset({"failure_rate", "p95"})
+"""Rules about what was submitted in the window, so nothing there is a finding, too."""
 
 
 def _no_data(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -276,13 +258,13 @@ def _emptiness(thresholds: Thresholds) -> Outcome:
 
 
 def _absent_models(
-    rule: Rule, facts: Facts, thresholds: Thresholds, findings: Sequence[Finding]
+    rule: str, facts: Facts, thresholds: Thresholds, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
     """Models that are known and have a threshold, but nothing in the window."""
-    by_model, found = thresholds.limits[rule.name].by_model, {each.subject for each in findings}
+    by_model, found = thresholds.limits[rule].by_model, {each.subject for each in findings}
     for model in sorted(by_model.keys() & set(facts.model_ids) - found):
         text = "none was submitted in the window"
-        yield Finding(rule.name, model, "inconclusive", text, None, by_model[model], 0)
+        yield Finding(rule, model, "inconclusive", text, None, by_model[model], 0)
 
 
 def _share(share: float) -> str:

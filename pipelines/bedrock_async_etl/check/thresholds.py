@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 OPTIONS: Final = {option.name: option for option in options_of(CheckOptions)}
 PREFIX: Final = "max_"
 """Names of thresholds begin with it."""
+THRESHOLDS: Final = {
+    name.removeprefix(PREFIX): option for name, option in OPTIONS.items() if name.startswith(PREFIX)
+}
+"""By the names of their rules."""
 PER_MODEL: Final = "[MODEL=]"
 """Metavars begin with it where single models can have a threshold of their own."""
 
@@ -75,14 +79,14 @@ def find_thresholds(**flags: Any) -> Thresholds:
     for a value that cannot be read, and where there is no threshold at all.
     """
     per_model = _configured_per_model()
-    thresholds = {
-        option.name.removeprefix(PREFIX): _limits(option, flags.get(option.name), per_model)
-        for option in _thresholds()
+    limits = {
+        rule: _limits(option, flags.get(option.name), per_model)
+        for rule, option in THRESHOLDS.items()
     }
-    thresholds = {rule: limits for rule, limits in thresholds.items() if limits}
+    limits = {rule: each for rule, each in limits.items() if each}
     window = parse_duration("--window", _setting("window", flags))
-    if not thresholds:
-        *others, last = (option.flag for option in _thresholds())
+    if not limits:
+        *others, last = (option.flag for option in THRESHOLDS.values())
         raise UsageError(
             f"There is nothing to check: give {', '.join(others)} or {last}, or set them in "
             f"[{CHECK_SECTION}] of .dlt/config.toml."
@@ -90,7 +94,7 @@ def find_thresholds(**flags: Any) -> Thresholds:
     if not window:
         raise UsageError("--window must be longer than 0 seconds.")
     strict, allow_empty = (_setting(name, flags) for name in ("strict", "allow_empty"))
-    return Thresholds(thresholds, timedelta(seconds=window), strict, allow_empty)
+    return Thresholds(limits, timedelta(seconds=window), strict, allow_empty)
 
 
 def find_webhook(url: str | None = None) -> "Webhook | None":
@@ -131,10 +135,6 @@ PARSERS: Final[Mapping[str, Callable[[str, Any], float]]] = {
 """By the metavars of thresholds."""
 
 
-def _thresholds() -> list[Option]:
-    return [option for option in OPTIONS.values() if option.name.startswith(PREFIX)]
-
-
 def _is_per_model(option: Option) -> bool:
     return bool(option.metavar and option.metavar.startswith(PER_MODEL))
 
@@ -146,7 +146,7 @@ def _setting(name: str, flags: Mapping[str, Any]) -> Any:
 
 
 def _configured_per_model() -> Mapping[str, Mapping[str, Any]]:
-    names = [option.name for option in _thresholds() if _is_per_model(option)]
+    names = [option.name for option in THRESHOLDS.values() if _is_per_model(option)]
     found: dict[str, Mapping[str, Any]] = configured(CHECK_SECTION, "models", dict) or {}
     for model, limits in found.items():
         if not isinstance(limits, Mapping) or limits.keys() - set(names):

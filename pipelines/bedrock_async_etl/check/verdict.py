@@ -1,6 +1,6 @@
 """The findings of a check, as JSON, as lines, and as one message."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -91,13 +91,10 @@ class Verdict:
 
     def message(self, destination: str) -> str:
         """The breaches in a destination, as they are posted to a webhook."""
-        return "\n".join(self._message_lines(destination))
-
-    def _message_lines(self, destination: str) -> Iterator[str]:
         number = len(self.breaches)
         count = "1 breach" if number == 1 else f"{number:,} breaches"
-        yield f"bedrock-async-etl check: {count} in {destination}"
-        for finding in self.breaches[:SHOWN]:
-            yield f"- {finding.line}"
+        lines = [f"bedrock-async-etl check: {count} in {destination}"]
+        lines += [f"- {finding.line}" for finding in self.breaches[:SHOWN]]
         if number > SHOWN:
-            yield f"and {number - SHOWN:,} more"
+            lines.append(f"and {number - SHOWN:,} more")
+        return "\n".join(lines)

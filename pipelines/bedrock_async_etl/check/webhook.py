@@ -1,8 +1,5 @@
 """A webhook that takes messages in the form of Slack's incoming webhooks."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
@@ -11,6 +8,7 @@ from urllib.parse import urlsplit
 import requests
 
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.logs import filtered
 
 TIMEOUT_SECONDS: Final = 10
 ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -39,7 +37,8 @@ class Webhook:
         document = {"text": text.translate(ESCAPES)}
         try:
             with (
-                _unlogged(),
+                # The path of each request is the secret part of the URL.
+                filtered("urllib3.connectionpool", lambda record: False),
                 requests.post(
                     self.url,
                     json=document,
@@ -69,18 +68,3 @@ def _is_here(host: str | None) -> bool:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """urllib3 logs the path of each request, which is the secret part of the URL."""
-    logger = logging.getLogger("urllib3.connectionpool")
-
-    def refuse(record: logging.LogRecord) -> bool:
-        return False
-
-    logger.addFilter(refuse)
-    try:
-        yield
-    finally:
-        logger.removeFilter(refuse)

@@ -39,7 +39,9 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     verdict = check(target, found)
     if not as_json:
         _print_verdict(verdict)
-    _print_breaches(verdict)
+    stderr = error_console()  # so that cron can mail nothing else
+    for finding in verdict.breaches:
+        stderr.print(f"Breach: {finding.line}")
     notified = _post_breaches(webhook, verdict, str(target))
     if as_json:
         print_json(verdict.as_json() | {"notified": notified})
@@ -61,13 +63,6 @@ def _print_verdict(verdict: "Verdict") -> None:
     console.print(table)
     if not verdict.breaches:
         console.print(_all_is_well(verdict))
-
-
-def _print_breaches(verdict: "Verdict") -> None:
-    """Print a line for each breach on stderr, so that cron can mail nothing else."""
-    console = error_console()
-    for finding in verdict.breaches:
-        console.print(f"Breach: {finding.line}")
 
 
 def _all_is_well(verdict: "Verdict") -> str:

@@ -1,14 +1,11 @@
 """`compact`: a lake's small files merged."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from bedrock_async_etl.commands.options import JsonOption, Lake
 from bedrock_async_etl.console import output_console, plain_table, print_json
-
-if TYPE_CHECKING:
-    from bedrock_async_etl.destinations.lake.formats import Compaction
 
 EXAMPLES: Final = """\
 # Merge a lake's small files
@@ -33,11 +30,7 @@ def command(
     compactions = compact(existing_lake(**lake), grace)
     if as_json:
         print_json({"tables": [each.as_json() for each in compactions], "exit_code": 0})
-    else:
-        _print_compactions(compactions)
-
-
-def _print_compactions(compactions: "list[Compaction]") -> None:
+        return
     numbers = ("files", "files now", "rows rewritten", "replaced before, removed")
     rows = [
         (each.table, each.files_before, each.files_after, each.rows_rewritten, each.removed)

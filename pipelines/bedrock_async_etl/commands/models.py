@@ -1,6 +1,5 @@
 """`models`: rebuild the SQL models and check them."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -16,7 +15,6 @@ from bedrock_async_etl.console import output_console, plain_table, print_json
 from bedrock_async_etl.formatting import format_count
 
 if TYPE_CHECKING:
-    from bedrock_async_etl.models.build import BuiltModel
     from bedrock_async_etl.models.refresh import Refresh
 
 EXAMPLES: Final = """\
@@ -57,17 +55,12 @@ def command(
     refreshed.log()
     if as_json:
         print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
-    else:
-        _print_models(refreshed.models)
-        print_refresh(refreshed)
+        return refreshed.exit_code
+    if refreshed.models:
+        rows = [(model.name, model.rows, f"{model.seconds:.2f}") for model in refreshed.models]
+        output_console().print(plain_table("model", numbers=("rows", "seconds"), rows=rows))
+    print_refresh(refreshed)
     return refreshed.exit_code
-
-
-def _print_models(models: "Sequence[BuiltModel]") -> None:
-    if not models:
-        return
-    rows = [(model.name, model.rows, f"{model.seconds:.2f}") for model in models]
-    output_console().print(plain_table("model", numbers=("rows", "seconds"), rows=rows))
 
 
 def print_refresh(refresh: "Refresh") -> None:

@@ -7,7 +7,7 @@ that were given, by name; dlt's configuration has the others.
 import inspect
 from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -48,6 +48,7 @@ DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback o
 
 Command = Callable[..., int | None]
 """Returns its exit code; None is 0."""
+_keyword = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
 
 
 def typer_command(command: Command, run: Callable[..., None]) -> Callable[..., None]:
@@ -64,7 +65,7 @@ def typer_command(command: Command, run: Callable[..., None]) -> Callable[..., N
             parameters += map(_parameter, last)
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
-    parameters.append(_keyword("debug", DebugOption, False))
+    parameters.append(_keyword("debug", default=False, annotation=DebugOption))
 
     @wraps(command)
     def call(*, debug: bool, **values: Any) -> None:
@@ -89,12 +90,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         show_default=str(option.default) if option.default else False,
     )
     kind = str | None if _is_time(option) else option.type | None
-    return _keyword(option.name, Annotated[kind, flag], None)
-
-
-def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+    return _keyword(option.name, default=None, annotation=Annotated[kind, flag])
 
 
 def _parse(option: Option, value: Any) -> Any:

@@ -121,12 +121,12 @@ def print_result(result: "RunResult") -> None:
     if rest := [scope for scope in result.scopes if id(scope) not in known]:
         console.print(_totals(rest))
     for scope in result.failed[:MAX_LINES]:
-        console.print(f"{scope.account_id}/{scope.region} failed: {scope.error}")
+        console.print(f"{scope.scope} failed: {scope.error}")
     if len(result.failed) > MAX_LINES:
         console.print(f"{len(result.failed) - MAX_LINES:,} more failed: `status --all` has each.")
     for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
         message = quarantine_message(scope.quarantined, scope.quarantine_reason)
-        console.print(f"{scope.account_id}/{scope.region}: {message}")
+        console.print(f"{scope.scope}: {message}")
     if result.rows_recovered:
         rows = format_count(result.rows_recovered, "row")
         console.print(f"Recovered from a killed run: {rows}.")
@@ -159,12 +159,9 @@ def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> "Table
 def _totals(scopes: "Sequence[ScopeReport]") -> str:
     failed = sum(scope.outcome != "ok" for scope in scopes)
     failures = f" ({failed:,} failed)" if failed else ""
-    totals = {
-        heading: sum(getattr(scope, name) for scope in scopes) for heading, name in COLUMNS.items()
-    }
-    counts = [
-        f"{total:,} {heading.removesuffix('s') if total == 1 else heading}"
-        for heading, total in totals.items()
-        if total or heading != "vanished"
-    ]
+    counts = []
+    for heading, name in COLUMNS.items():
+        total = sum(getattr(scope, name) for scope in scopes)
+        if total or heading != "vanished":
+            counts.append(f"{total:,} {heading.removesuffix('s') if total == 1 else heading}")
     return f"and {format_count(len(scopes), 'more scope')}{failures}: {', '.join(counts)}"

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from bedrock_async_etl.check.facts import Facts, Row
+from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.rules import RULES, apply_rules
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import Finding, Verdict
 from bedrock_async_etl.options import CheckOptions
+from bedrock_async_etl.status import Row
 from bedrock_async_invokes.options import options_of
 
 NOW = datetime(2026, 3, 31, 18, tzinfo=UTC)
@@ -115,7 +116,7 @@ def failed(run: Row, error: str) -> Row:
 
 def test_every_threshold_that_is_declared_has_a_rule() -> None:
     declared = [option.name for option in options_of(CheckOptions)]
-    assert [f"max_{rule.name}" for rule in RULES] == [
+    assert [f"max_{rule}" for rule in RULES] == [
         name for name in declared if name.startswith("max_")
     ]
 
