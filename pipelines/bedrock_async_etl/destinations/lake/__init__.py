@@ -112,12 +112,8 @@ class LakeDestination(Destination):
             raise CommandError(f"Cannot make {folder}: {error.strerror}.") from error
         return folder / name
 
-    @contextmanager
-    def load_session(self) -> Iterator[LakeSession]:
-        lake_format = find_format(self._begin())
-        session = LakeSession(self.pipeline_name, self.working_directory, self.files, lake_format)
-        with closing(session):
-            yield session
+    def load_session(self) -> AbstractContextManager[LakeSession]:
+        return closing(LakeSession(self, find_format(self._begin())))
 
     def _begin(self) -> str:
         """The name of the lake's format; a new lake is marked.
