@@ -137,12 +137,13 @@ class Destination(ABC):
         """A session that loads into it; raises `CommandError` if it cannot be opened."""
 
     @abstractmethod
-    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection that reads tables and models, times in UTC; raises `CommandError`."""
+    def connection(
+        self, *, is_materialized: bool = False
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that reads tables and models, times in UTC; raises `CommandError`.
 
-    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """The same for those who read the rows many times: tables that are looked up once."""
-        return self.connection()
+        For those who read the rows many times, `is_materialized` has the tables looked up once.
+        """
 
     @abstractmethod
     def model_build(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -80,7 +80,7 @@ class DuckDBDestination(Destination):
     def load_session(self) -> AbstractContextManager["DuckDBSession"]:
         return closing(DuckDBSession(self))
 
-    def connection(self) -> duckdb.DuckDBPyConnection:
+    def connection(self, *, is_materialized: bool = False) -> duckdb.DuckDBPyConnection:
         return self.connect(read_only=True)
 
     @contextmanager

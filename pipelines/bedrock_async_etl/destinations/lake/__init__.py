@@ -66,19 +66,15 @@ class LakeDestination(Destination):
         return working_directory(f"{self} {self.pipeline_name}")
 
     def existing(self) -> Self:
-        if self._stored_name is None:
+        if self._read_mark() is None:
             raise CommandError(f"{self.url} is not a lake: load it first with `run`.")
         return self
 
     @property
     def stored_format(self) -> LakeFormat:
         """The format of the lake that is there; raises `CommandError`."""
-        return find_format(self.existing()._stored_name or DEFAULT_FORMAT)
-
-    @property
-    def _stored_name(self) -> str | None:
-        mark = self._read_mark()
-        return mark and mark[1]
+        _, stored = self.existing()._read_mark() or (0, DEFAULT_FORMAT)
+        return find_format(stored)
 
     def _read_mark(self) -> tuple[int, str] | None:
         """Version and format; raises `CommandError` for a lake that a newer version wrote."""
@@ -135,14 +131,8 @@ class LakeDestination(Destination):
             self.files.write_text(MARKER, json.dumps(marker))
         return stored
 
-    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return self._readable(is_materialized=False)
-
-    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return self._readable(is_materialized=True)
-
     @contextmanager
-    def _readable(self, *, is_materialized: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self, *, is_materialized: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
             add_models(lake, self.files)
             yield lake
