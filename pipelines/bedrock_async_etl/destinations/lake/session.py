@@ -59,9 +59,8 @@ class LakeSession(LoadSession):
     def progress_elsewhere(self) -> Mapping[str, Any]:
         """The newest of each scope that any other pipeline has: shards may have been cut anew."""
         paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
-        names = {path.rpartition("/")[2].split("__")[0] for path in paths} - {
-            self.destination.pipeline_name
-        }
+        names = {path.rpartition("/")[2].split("__")[0] for path in paths}
+        names -= {self.destination.pipeline_name}
         newest: dict[str, Any] = {}
         if not names:
             return newest
