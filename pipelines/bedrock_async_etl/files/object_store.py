@@ -17,7 +17,7 @@ from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replacing
-from bedrock_async_etl.files.urls import is_s3, open_url, permissions, remedy
+from bedrock_async_etl.files.urls import is_s3, names_in, open_url, permissions, remedy
 
 
 class LocalFiles(LocalFileSystem):  # type: ignore[misc]
@@ -111,11 +111,7 @@ class LakeFiles:
 
     def visible(self) -> Sequence[str]:
         """Names at the root, but for those that begin with a dot."""
-        try:
-            paths = self.filesystem.ls(self.root, detail=False)
-        except FileNotFoundError:
-            return []
-        names = (path.rstrip("/").rpartition("/")[2] for path in paths)
+        names = names_in(self.filesystem, self.root)
         return sorted(name for name in names if not name.startswith("."))
 
 
