@@ -13,9 +13,8 @@ from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.lake.formats import LakeFormat, find_format
-from bedrock_async_etl.destinations.lake.models import write_models
 from bedrock_async_etl.destinations.lake.session import LakeSession
-from bedrock_async_etl.destinations.lake.tables import add_models, connected
+from bedrock_async_etl.destinations.lake.tables import add_models, connected, write_models
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
