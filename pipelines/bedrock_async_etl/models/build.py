@@ -102,10 +102,8 @@ def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
 
 def stored_tables(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     """Schema and name of every table that is no model; those in `main` need no schema."""
-    tables = connection.execute(STORED_TABLES, [ANALYTICS_NAME]).fetchall()
-    return {(schema, name) for schema, name in tables} | {
-        ("", name) for schema, name in tables if schema == "main"
-    }
+    tables = set(connection.execute(STORED_TABLES, [ANALYTICS_NAME]).fetchall())
+    return tables | {("", name) for schema, name in tables if schema == "main"}
 
 
 @contextmanager

@@ -80,26 +80,19 @@ def _stored(
     paths, schema = data_files(files, table.name, lake_format), table.stored_schema
     if not paths:
         return schema.empty_table()
-    if not (column := partition_column(table.name, lake_format)):
-        return pa.dataset.dataset(paths, schema, "parquet", files.arrow_filesystem)
+    partitioning = None
+    if lake_format.partitioned_by and table.name == ASYNC_INVOKES.name:
+        dated = pa.schema([schema.field(lake_format.partitioned_by)])
+        partitioning = pa.dataset.partitioning(dated, flavor="hive")
+    folder = files.path(folder_of(table.name))
     return pa.dataset.dataset(
-        paths,
-        schema,
-        "parquet",
-        files.arrow_filesystem,
-        pa.dataset.partitioning(pa.schema([schema.field(column)]), flavor="hive"),
-        files.path(folder_of(table.name)),
+        paths, schema, "parquet", files.arrow_filesystem, partitioning, folder
     )
 
 
 def data_files(files: LakeFiles, name: str, lake_format: "LakeFormat") -> Sequence[str]:
     """Paths of a table's files; only the invocations depend on the format."""
     return lake_format.data_files(files) if name == ASYNC_INVOKES.name else log_files(files, name)
-
-
-def partition_column(name: str, lake_format: "LakeFormat") -> str | None:
-    """The column that the names of a table's folders have."""
-    return lake_format.partitioned_by if name == ASYNC_INVOKES.name else None
 
 
 def folder_of(name: str) -> str:
