@@ -116,7 +116,7 @@ def export(variable: str) -> Summary:
         from bedrock_async_etl.export import export as exporting
 
         target = existing_destination()
-        with target.locked(), target.materialized() as connection:
+        with target.locked(), target.connection(is_materialized=True) as connection:
             done = exporting.export(connection, settings.export)
         written = [partition for table in done.tables for partition in table.written]
         return {

@@ -8,7 +8,6 @@ without their price.
 
 import errno
 import hashlib
-import os
 import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,6 +31,7 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.atomic_write import replacing
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 BUILDS_ON: Final = "builds_on"
@@ -79,11 +79,10 @@ def link_for_dlt(pipeline: dlt.Pipeline) -> None:
     link = _data_folder("pipelines") / pipeline.pipeline_name
     if link.exists() and not link.is_symlink():
         return
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
     with suppress(OSError):
         link.parent.mkdir(parents=True, exist_ok=True)
-        fresh.symlink_to(Path(pipeline.working_dir).resolve(), target_is_directory=True)
-        fresh.replace(link)
+        with replacing(link) as draft:
+            draft.symlink_to(Path(pipeline.working_dir).resolve(), target_is_directory=True)
 
 
 def _data_folder(name: str) -> Path:

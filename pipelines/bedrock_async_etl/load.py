@@ -113,7 +113,7 @@ def load(
         destination.load_session() as session,
         _extraction(session, observer, options or {}) as extraction,
     ):
-        settled = settle(session.pipeline, session.working_directory)
+        settled = settle(session.pipeline, destination.working_directory)
         link_for_dlt(settled.pipeline)
         while not extraction.is_finished:
             source = session.with_write_hints(extraction_source(extraction, slice_rows))

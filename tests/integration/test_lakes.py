@@ -171,3 +171,13 @@ def test_an_upsert_of_older_versions_changes_nothing(tmp_path: Path) -> None:
 def test_versions_of_one_invocation_in_one_package_come_down_to_the_newest() -> None:
     older, newer = invocations(0, 2, "InProgress"), invocations(0, 2, "Completed")
     assert newest_versions(pa.concat_tables([older, newer])) == newer
+
+
+def test_an_empty_folder_of_the_s3_console_becomes_a_lake(bedrock: Control, lake_url: str) -> None:
+    """The console makes a folder as an empty object, which S3 lists in the folder itself."""
+    lake = LakeDestination(lake_url)
+    if lake.files.is_local:
+        Path(lake_url).mkdir()
+    else:
+        lake.files.write_text("", "")
+    assert load(lake).exit_code == 0

@@ -32,7 +32,7 @@ DELTA_LOADS: Final = {
 }
 COMPACTS: Final = {
     "files are put together": Moment(compaction, "_merge", 3),
-    "what was replaced is removed": Moment(compaction, "_remove_replaced", 6),
+    "what was replaced is removed": Moment(compaction, "_remove", 6),
 }
 DELTA_COMPACTS: Final = {
     "Delta compacts": Moment(TableOptimizer, "compact", 1),

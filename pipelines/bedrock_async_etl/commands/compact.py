@@ -1,5 +1,6 @@
 """`compact`: a lake's small files merged."""
 
+from dataclasses import asdict
 from typing import Annotated, Final
 
 import typer
@@ -29,7 +30,7 @@ def command(
 
     compactions = compact(existing_lake(**lake), grace)
     if as_json:
-        print_json({"tables": [each.as_json() for each in compactions], "exit_code": 0})
+        print_json({"tables": [asdict(each) for each in compactions], "exit_code": 0})
         return
     numbers = ("files", "files now", "rows rewritten", "replaced before, removed")
     rows = [

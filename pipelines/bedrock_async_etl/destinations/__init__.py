@@ -6,7 +6,7 @@ Such a module has `PLACE`, the option that says where the destination is (`datab
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -34,17 +34,17 @@ ANALYTICS_NAME: Final = "bedrock_analytics"
 class LoadSession(ABC):
     """A load into a destination, through one dlt pipeline."""
 
-    def __init__(self, pipeline_name: str, working_directory: Path) -> None:
-        self.pipeline_name = pipeline_name
-        self.working_directory = working_directory
-        """Folder of dlt's packages and of its copy of the progress, for this destination alone."""
+    def __init__(self, destination: "Destination") -> None:
+        self.destination = destination
+        self._opened = ExitStack()
+        """Is closed with the session."""
         self._pipeline: dlt.Pipeline | None = None
 
     def pipeline(self) -> dlt.Pipeline:
         """The dlt pipeline of the destination, made anew."""
         self._pipeline = dlt.pipeline(
-            self.pipeline_name,
-            pipelines_dir=str(self.working_directory),
+            self.destination.pipeline_name,
+            pipelines_dir=str(self.destination.working_directory),
             destination=self.dlt_destination(),
             dataset_name=DATASET_NAME,
         )
@@ -54,7 +54,7 @@ class LoadSession(ABC):
         """Release the destination: dlt would keep the last pipeline, and so its connection."""
         if self._pipeline:
             self._pipeline.deactivate()
-            self._pipeline = None
+        self._opened.close()
 
     @abstractmethod
     def dlt_destination(self) -> Any:
@@ -137,12 +137,13 @@ class Destination(ABC):
         """A session that loads into it; raises `CommandError` if it cannot be opened."""
 
     @abstractmethod
-    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection that reads tables and models, times in UTC; raises `CommandError`."""
+    def connection(
+        self, *, is_materialized: bool = False
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that reads tables and models, times in UTC; raises `CommandError`.
 
-    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """The same for those who read the rows many times: tables that are looked up once."""
-        return self.connection()
+        For those who read the rows many times, `is_materialized` has the tables looked up once.
+        """
 
     @abstractmethod
     def model_build(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -110,11 +110,13 @@ def delta_table(files: LakeFiles) -> "DeltaTable | None":
     """The table of invocations, once there is one; raises `CommandError` without the extra."""
     try:
         from deltalake import DeltaTable
+        from dlt.common.libs.deltalake import deltalake_storage_options
     except ModuleNotFoundError:
         raise CommandError(
             "A lake of Delta needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
         ) from None
-    url, options = f"{files.url}/{folder_of(ASYNC_INVOKES.name)}", files.object_store_options
+    url = f"{files.url}/{folder_of(ASYNC_INVOKES.name)}"
+    options = deltalake_storage_options(files.credentials)
     return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
 
 

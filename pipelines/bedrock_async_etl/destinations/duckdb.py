@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -76,14 +77,10 @@ class DuckDBDestination(Destination):
             raise CommandError(f"There is no folder {file.parent}: make it first.")
         return file.with_name(f"{file.name}.lock")
 
-    @contextmanager
-    def load_session(self) -> Iterator["DuckDBSession"]:
-        with closing(DuckDBSession(self)) as session:
-            if self.database.exists():
-                session.connect()
-            yield session
+    def load_session(self) -> AbstractContextManager["DuckDBSession"]:
+        return closing(DuckDBSession(self))
 
-    def connection(self) -> duckdb.DuckDBPyConnection:
+    def connection(self, *, is_materialized: bool = False) -> duckdb.DuckDBPyConnection:
         return self.connect(read_only=True)
 
     @contextmanager
@@ -120,38 +117,29 @@ class DuckDBSession(LoadSession):
     cached, and the next one begins with reading it.
     """
 
-    def __init__(self, destination: DuckDBDestination) -> None:
-        super().__init__(destination.pipeline_name, destination.working_directory)
-        self._destination = destination
-        self._connection: duckdb.DuckDBPyConnection | None = None
+    destination: DuckDBDestination
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
         """The connection; raises `CommandError` where there is none to be had."""
-        if self._connection is None:
-            self._connection = self._destination.connect(read_only=False)
-            self._connection.execute(SETTINGS)
-            upgrade(self._connection)
-        return self._connection
-
-    def close(self) -> None:
-        super().close()
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        connection = self._opened.enter_context(self.destination.connect(read_only=False))
+        connection.execute(SETTINGS)
+        upgrade(connection)
+        return connection
 
     def dlt_destination(self) -> Any:
-        return merging_duckdb(self.connect())
+        return merging_duckdb(self.connection)
 
     def has_rows(self) -> bool:
-        if not self._destination.database.exists():
+        if not self.destination.database.exists():
             return False
         try:
-            return bool(self.connect().table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
+            return bool(self.connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
         except duckdb.CatalogException:
             return False
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        return stored_digests(self.connect(), table)
+        return stored_digests(self.connection, table)
 
     def can_go_on(self, error: BaseException) -> bool:
         """Lift the memory limit, as rows that are wider than usual need more."""
@@ -160,7 +148,7 @@ class DuckDBSession(LoadSession):
         # DuckDB 1.5 says that a limit was reset, and keeps to it.
         with duckdb.connect() as untouched:
             usual_limit = untouched.execute(MEMORY_LIMIT).fetchall()[0]
-        self.connect().execute("set memory_limit = ?", usual_limit)
+        self.connection.execute("set memory_limit = ?", usual_limit)
         return True
 
 

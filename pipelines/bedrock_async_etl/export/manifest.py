@@ -11,6 +11,7 @@ from fsspec import AbstractFileSystem
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.parquet import Partition
 from bedrock_async_etl.files.publication import STAGING, published_manifest
+from bedrock_async_etl.files.urls import names_in
 
 FORMAT: Final = 1
 
@@ -76,14 +77,8 @@ def read_manifest(fs: AbstractFileSystem, root: str, url: str) -> Manifest | Non
 
 
 def _refuse_others(fs: AbstractFileSystem, root: str, url: str) -> None:
-    try:
-        paths = fs.ls(root, detail=False)
-    except FileNotFoundError:
-        return
-    names = {path.rstrip("/").rpartition("/")[2] for path in paths if path.rstrip("/") != root}
-    others = sorted(names - {STAGING, ""})
-    if others:
+    if others := names_in(fs, root) - {STAGING, ""}:
         raise CommandError(
-            f"{url} has other files in it ({others[0]}, for instance) and no export: give a "
+            f"{url} has other files in it ({min(others)}, for instance) and no export: give a "
             "folder of its own. Nothing was touched."
         )

@@ -4,13 +4,12 @@ import glob
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from dlt.common.configuration import configspec
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
@@ -18,7 +17,7 @@ from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replacing
-from bedrock_async_etl.files.urls import is_s3, open_url, permissions, remedy
+from bedrock_async_etl.files.urls import is_s3, names_in, open_url, permissions, remedy
 
 
 class LocalFiles(LocalFileSystem):  # type: ignore[misc]
@@ -35,17 +34,6 @@ class LocalFiles(LocalFileSystem):  # type: ignore[misc]
             super().write_text(str(draft), value, *options, **named)
 
 
-@configspec
-class BucketCredentials(AwsCredentials):
-    """The standard chain's, for the region that the bucket is in."""
-
-    def _from_session(self, session: Any) -> Any:
-        region = self.region_name
-        session = super()._from_session(session)
-        self.region_name = region or self.region_name
-        return session
-
-
 @dataclass(frozen=True)
 class LakeFiles:
     """Files under one folder, by their paths in it."""
@@ -55,7 +43,7 @@ class LakeFiles:
     root: str
     """The same, as the file system has it."""
     filesystem: AbstractFileSystem
-    credentials: BucketCredentials | None = None
+    credentials: AwsCredentials | None = None
     """None where it is local."""
 
     @classmethod
@@ -81,32 +69,16 @@ class LakeFiles:
         """Arrow's own file system, for reading: one in Python may wait for a lock of its reader."""
         if self.credentials is None:
             return fs.LocalFileSystem()
-        keys = _keys()
+        keys = self.credentials.to_session_credentials()
         scheme, _, endpoint = (self.credentials.endpoint_url or "").partition("://")
         return fs.S3FileSystem(
-            access_key=keys.access_key,
-            secret_key=keys.secret_key,
-            session_token=keys.token,
+            access_key=keys["aws_access_key_id"],
+            secret_key=keys["aws_secret_access_key"],
+            session_token=keys["aws_session_token"],
             region=self.credentials.region_name,
             scheme=scheme or "https",
             endpoint_override=endpoint or None,
         )
-
-    @property
-    def object_store_options(self) -> dict[str, str]:
-        """The options with which delta-rs reaches the same files."""
-        if self.credentials is None:
-            return {}
-        keys = _keys()
-        options = {
-            "aws_access_key_id": keys.access_key,
-            "aws_secret_access_key": keys.secret_key,
-            "aws_session_token": keys.token,
-            "aws_region": self.credentials.region_name,
-            "aws_endpoint_url": self.credentials.endpoint_url,
-            "aws_allow_http": "true" if self.credentials.endpoint_url else None,
-        }
-        return {name: value for name, value in options.items() if value}
 
     def path(self, name: str) -> str:
         """A file's path, as the file system has it."""
@@ -139,22 +111,15 @@ class LakeFiles:
 
     def visible(self) -> Sequence[str]:
         """Names at the root, but for those that begin with a dot."""
-        try:
-            paths = self.filesystem.ls(self.root, detail=False)
-        except FileNotFoundError:
-            return []
-        names = (path.rstrip("/").rpartition("/")[2] for path in paths)
+        names = names_in(self.filesystem, self.root)
         return sorted(name for name in names if not name.startswith("."))
 
 
-def _keys() -> Any:
-    """The chain's access key, secret key and token, as they are now."""
-    return boto3.Session().get_credentials().get_frozen_credentials()
+def _credentials(bucket: str) -> AwsCredentials:
+    """The standard chain's, for the region and the endpoint of a bucket.
 
-
-@lru_cache
-def _credentials(bucket: str) -> BucketCredentials:
-    """The credentials for a bucket, which is asked for so that errors come before any work."""
+    The bucket is asked for them, so that errors come before any work.
+    """
     try:
         client = boto3.client("s3")
         answer = client.head_bucket(Bucket=bucket)
@@ -164,7 +129,8 @@ def _credentials(bucket: str) -> BucketCredentials:
         raise CommandError(
             f"Cannot use s3://{bucket}: {remedy(f's3://{bucket}', error)}"
         ) from error
-    credentials = BucketCredentials()
+    credentials = AwsCredentials()
+    credentials.on_partial()  # Takes the chain's. dlt leaves what is complete as it is.
     credentials.region_name = answer.get("BucketRegion") or client.meta.region_name
     if "amazonaws.com" not in client.meta.endpoint_url:
         credentials.endpoint_url = client.meta.endpoint_url

@@ -19,6 +19,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.urls import names_in
 
 MANIFEST: Final = "_manifest.json"
 STAGING: Final = "_staging"
@@ -66,7 +67,7 @@ class Publication:
         """
         _make_folder(self._fs, self._folder)
         self._fs.pipe_file(f"{self._folder}/{STAGED_MANIFEST}", manifest)
-        if self._moves.keys() - _names(self._fs, self._folder):
+        if self._moves.keys() - names_in(self._fs, self._folder):
             raise CommandError(f"Another export writes to {self._root}: run one at a time.")
         self.is_decided = True
         intent = Intent(self._moves, removed)
@@ -96,7 +97,7 @@ def publication(fs: AbstractFileSystem, root: str) -> Iterator[Publication]:
 def recover(fs: AbstractFileSystem, root: str) -> None:
     """Finish the publication that died after its intent; remove what others had staged."""
     for folder in _staged_folders(fs, root):
-        if INTENT in _names(fs, folder):
+        if INTENT in names_in(fs, folder):
             intent = msgspec.json.decode(fs.cat_file(f"{folder}/{INTENT}"), type=Intent)
             _finish(fs, root, folder, intent)
         else:
@@ -106,7 +107,7 @@ def recover(fs: AbstractFileSystem, root: str) -> None:
 def published_manifest(fs: AbstractFileSystem, root: str) -> bytes | None:
     """The manifest as it is, or will be after `recover`; None where nothing was published."""
     for folder in _staged_folders(fs, root):
-        if {INTENT, STAGED_MANIFEST} <= _names(fs, folder):
+        if {INTENT, STAGED_MANIFEST} <= names_in(fs, folder):
             return bytes(fs.cat_file(f"{folder}/{STAGED_MANIFEST}"))
     try:
         return bytes(fs.cat_file(f"{root}/{MANIFEST}"))
@@ -116,7 +117,7 @@ def published_manifest(fs: AbstractFileSystem, root: str) -> bytes | None:
 
 def _finish(fs: AbstractFileSystem, root: str, folder: str, intent: Intent) -> None:
     """Do what is left of an intent: what is staged no more has been moved."""
-    staged = _names(fs, folder)
+    staged = names_in(fs, folder)
     moves = {
         f"{folder}/{name}": f"{root}/{final}"
         for name, final in intent.moves.items()
@@ -168,17 +169,8 @@ def _write_intent(fs: AbstractFileSystem, folder: str, intent: Intent) -> None:
 def _staged_folders(fs: AbstractFileSystem, root: str) -> list[str]:
     """The staging folders that are ours by their names; the filesystem may have cached older."""
     fs.invalidate_cache()
-    names = sorted(_names(fs, f"{root}/{STAGING}"))
+    names = sorted(names_in(fs, f"{root}/{STAGING}"))
     return [f"{root}/{STAGING}/{name}" for name in names if STAGED_ID.fullmatch(name)]
-
-
-def _names(fs: AbstractFileSystem, folder: str) -> set[str]:
-    """The names in a folder. Unlike `exists`, an error is never taken for a no."""
-    try:
-        paths = fs.ls(folder, detail=False, refresh=True)
-    except FileNotFoundError:
-        return set()
-    return {path.rstrip("/").rpartition("/")[2] for path in paths}
 
 
 def _make_folder(fs: AbstractFileSystem, folder: str) -> None:

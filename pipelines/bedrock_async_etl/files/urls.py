@@ -44,6 +44,18 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fs, root.rstrip("/")
 
 
+def names_in(fs: fsspec.AbstractFileSystem, folder: str) -> set[str]:
+    """The names in a folder, none if it is missing.
+
+    Unlike with `exists`, an error is never taken for a no. S3 may list the folder itself.
+    """
+    try:
+        paths = fs.ls(folder, detail=False, refresh=True)
+    except FileNotFoundError:
+        return set()
+    return {path.rstrip("/").rpartition("/")[2] for path in paths if path.rstrip("/") != folder}
+
+
 @contextmanager
 def one_line_errors(url: str) -> Iterator[None]:
     """Raise `CommandError` with the remedy for errors of an export to a URL."""

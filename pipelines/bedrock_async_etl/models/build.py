@@ -17,15 +17,13 @@ from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_etl.models.sql_files import SqlFile, read_models, sql_paths
 from bedrock_async_etl.options import SECTION
+from bedrock_async_invokes.columns import TABLES
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)
 from information_schema.tables
 where table_catalog = current_database() and table_schema <> ?
 """
-LOADED: Final = [
-    (DATASET_NAME, name) for name in ("async_invokes", "extract_runs", "vanished_invokes")
-]
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 BuildProgress = Callable[["BuiltModel", int], None]
@@ -96,7 +94,7 @@ def in_order(models: Sequence[SqlFile], stored: Iterable[tuple[str, str]] = ()) 
 
 
 def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
-    if (schema, name) in LOADED:
+    if schema == DATASET_NAME and name in TABLES:
         return f"There is no table {schema}.{name} yet: load it first with `run`."
     hint = "" if schema else f" Models are called {ANALYTICS_NAME}.NAME."
     return f"{model.path} reads {f'{schema}.' if schema else ''}{name}, which is not there.{hint}"
@@ -104,10 +102,8 @@ def _unknown_table(model: SqlFile, schema: str, name: str) -> str:
 
 def stored_tables(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     """Schema and name of every table that is no model; those in `main` need no schema."""
-    tables = connection.execute(STORED_TABLES, [ANALYTICS_NAME]).fetchall()
-    return {(schema, name) for schema, name in tables} | {
-        ("", name) for schema, name in tables if schema == "main"
-    }
+    tables = set(connection.execute(STORED_TABLES, [ANALYTICS_NAME]).fetchall())
+    return tables | {("", name) for schema, name in tables if schema == "main"}
 
 
 @contextmanager

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.models import publish_models
-from bedrock_async_etl.destinations.lake.tables import LOG_NAME, data_files, folder_of
+from bedrock_async_etl.destinations.lake.tables import (
+    LOG_NAME,
+    data_files,
+    folder_of,
+    publish_models,
+)
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.publication import publication
 from bedrock_async_etl.models.build import BuildProgress, BuiltModel

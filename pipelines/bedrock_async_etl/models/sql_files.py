@@ -1,7 +1,7 @@
 """SQL files: one SELECT each, under a comment that describes a row and its columns."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -48,12 +48,12 @@ class SqlFile:
 
 def read_models(user_models: Path | None = None) -> list[SqlFile]:
     """The shipped models, and the user's, which replace those of the same name."""
-    return _read(user_models, kind=None)
+    return _read(user_models, are_checks=False)
 
 
 def read_checks(user_models: Path | None = None) -> list[SqlFile]:
     """The shipped checks, and the user's, which replace those of the same name."""
-    return _read(user_models, kind=CHECKS)
+    return _read(user_models, are_checks=True)
 
 
 def read_lake_views() -> list[SqlFile]:
@@ -64,18 +64,19 @@ def read_lake_views() -> list[SqlFile]:
     ]
 
 
-def _read(user_models: Path | None, kind: str | None) -> list[SqlFile]:
+def _read(user_models: Path | None, *, are_checks: bool) -> list[SqlFile]:
     files: dict[str, SqlFile] = {}
     for folder in [SHIPPED, user_models] if user_models else [SHIPPED]:
-        files |= _by_name(_paths(folder, kind))
+        of_folder: dict[str, SqlFile] = {}
+        for path in sql_paths(folder):
+            if (CHECKS in path.relative_to(folder).parent.parts) != are_checks:
+                continue
+            file = read_file(path)
+            if file.name in of_folder:
+                raise CommandError(f"{path} and {of_folder[file.name].path} have the same name.")
+            of_folder[file.name] = file
+        files |= of_folder
     return list(files.values())
-
-
-def _paths(folder: Path, kind: str | None) -> Iterator[Path]:
-    for path in sql_paths(folder):
-        parents = path.relative_to(folder).parts[:-1]
-        if (CHECKS if CHECKS in parents else None) == kind:
-            yield path
 
 
 def sql_paths(folder: Path) -> list[Path]:
@@ -94,16 +95,6 @@ def sql_paths(folder: Path) -> list[Path]:
             )
         paths.append(path)
     return paths
-
-
-def _by_name(paths: Iterator[Path]) -> dict[str, SqlFile]:
-    files: dict[str, SqlFile] = {}
-    for path in paths:
-        file = read_file(path)
-        if file.name in files:
-            raise CommandError(f"{path} and {files[file.name].path} have the same name.")
-        files[file.name] = file
-    return files
 
 
 def read_file(path: Path) -> SqlFile:

@@ -80,7 +80,7 @@ def write_report(
 def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]:
     days, quotas = parse_period(options.period), _parse_quotas(options.quotas or ())
     try:
-        with destination.materialized() as connection:
+        with destination.connection(is_materialized=True) as connection:
             figures = read_figures(connection, days)
     except duckdb.CatalogException:
         raise CommandError(

@@ -103,7 +103,7 @@ def leave_a_package(database: Path) -> None:
         DuckDBDestination(database).load_session() as session,
         new_extraction(LoadOptions()) as extraction,
     ):
-        settled = settle(session.pipeline, session.working_directory)
+        settled = settle(session.pipeline, session.destination.working_directory)
         pipeline = settled.pipeline
         pipeline.set_local_state_val(BUILDS_ON, settled.version)
         pipeline.extract(extraction_source(extraction))
@@ -156,7 +156,7 @@ def test_rows_that_need_more_memory_than_usual_are_loaded(
         pytest.raises(duckdb.OutOfMemoryException),
         DuckDBDestination(database).load_session() as session,
     ):
-        session.connect().sql("create table t as from range(10_000_000)")
+        session.connection.sql("create table t as from range(10_000_000)")
     assert load(DuckDBDestination(database)).rows_loaded == 20_000
     assert_exact_copy(database, bedrock)
 

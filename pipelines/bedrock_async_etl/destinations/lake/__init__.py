@@ -13,9 +13,8 @@ from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.lake.formats import LakeFormat, find_format
-from bedrock_async_etl.destinations.lake.models import write_models
 from bedrock_async_etl.destinations.lake.session import LakeSession
-from bedrock_async_etl.destinations.lake.tables import add_models, connected
+from bedrock_async_etl.destinations.lake.tables import add_models, connected, write_models
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
@@ -66,19 +65,15 @@ class LakeDestination(Destination):
         return working_directory(f"{self} {self.pipeline_name}")
 
     def existing(self) -> Self:
-        if self._stored_name is None:
+        if self._read_mark() is None:
             raise CommandError(f"{self.url} is not a lake: load it first with `run`.")
         return self
 
     @property
     def stored_format(self) -> LakeFormat:
         """The format of the lake that is there; raises `CommandError`."""
-        return find_format(self.existing()._stored_name or DEFAULT_FORMAT)
-
-    @property
-    def _stored_name(self) -> str | None:
-        mark = self._read_mark()
-        return mark and mark[1]
+        _, stored = self.existing()._read_mark() or (0, DEFAULT_FORMAT)
+        return find_format(stored)
 
     def _read_mark(self) -> tuple[int, str] | None:
         """Version and format; raises `CommandError` for a lake that a newer version wrote."""
@@ -112,12 +107,8 @@ class LakeDestination(Destination):
             raise CommandError(f"Cannot make {folder}: {error.strerror}.") from error
         return folder / name
 
-    @contextmanager
-    def load_session(self) -> Iterator[LakeSession]:
-        lake_format = find_format(self._begin())
-        session = LakeSession(self.pipeline_name, self.working_directory, self.files, lake_format)
-        with closing(session):
-            yield session
+    def load_session(self) -> AbstractContextManager[LakeSession]:
+        return closing(LakeSession(self, find_format(self._begin())))
 
     def _begin(self) -> str:
         """The name of the lake's format; a new lake is marked.
@@ -139,14 +130,8 @@ class LakeDestination(Destination):
             self.files.write_text(MARKER, json.dumps(marker))
         return stored
 
-    def connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return self._readable(is_materialized=False)
-
-    def materialized(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return self._readable(is_materialized=True)
-
     @contextmanager
-    def _readable(self, *, is_materialized: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self, *, is_materialized: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
             add_models(lake, self.files)
             yield lake

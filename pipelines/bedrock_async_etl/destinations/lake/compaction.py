@@ -1,10 +1,11 @@
 """Merges of the many small files that months of runs leave in a lake."""
 
 import json
+import math
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -52,69 +53,57 @@ def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
 
 def compact_log(files: LakeFiles, grace_seconds: float, *, name: str) -> Compaction:
     """Merge the small files of a log."""
-    removed = _remove_replaced(files, name, grace_seconds)
-    paths = log_files(files, name)
-    replaced = _replaced(files, name)
-    small = [
-        path
-        for path in paths
-        if _name(path) not in replaced and files.filesystem.size(path) < LARGE_BYTES
-    ]
+    replaced_at, paths = _replaced_at(files, name), log_files(files, name)
+    until = time.time() - grace_seconds
+    removed = [path for path in paths if replaced_at.get(_name(path), math.inf) <= until]
+    _remove(files, removed)
+    current = [path for path in paths if _name(path) not in replaced_at]
+    small = [path for path in current if files.filesystem.size(path) < LARGE_BYTES]
     rows = _merge(files, name, small) if len(small) > 1 else 0
-    if rows and not grace_seconds:
-        removed += _remove_replaced(files, name, 0)
-    current = len(paths) - len(replaced & {_name(path) for path in paths})
-    after = current - len(small) + 1 if rows else current
-    return Compaction(name, current, after, rows, removed)
+    if not rows:
+        return Compaction(name, len(current), len(current), 0, len(removed))
+    if not grace_seconds:
+        _remove(files, small)
+        removed += small
+    return Compaction(name, len(current), len(current) - len(small) + 1, rows, len(removed))
 
 
 def _merge(files: LakeFiles, name: str, paths: Sequence[str]) -> int:
     """Write one file of several; returns its rows."""
     made_of = {"replaced": [_name(path) for path in paths], "at": time.time()}
-    schema = TABLES[name].stored_schema
-    noted = schema.with_metadata({MADE_OF: json.dumps(made_of).encode()})
-    dataset = pa.dataset.dataset(list(paths), schema, "parquet", files.arrow_filesystem)
-    rows = 0
+    schema = TABLES[name].stored_schema.with_metadata({MADE_OF: json.dumps(made_of).encode()})
+    parquet = pa.dataset.ParquetFileFormat()
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder, "compacted")
-        with pq.ParquetWriter(scratch, noted, compression="zstd") as writer:
-            for table in _row_groups(dataset):
-                writer.write_table(table.cast(noted))
-                rows += table.num_rows
+        pa.dataset.write_dataset(
+            pa.dataset.dataset(list(paths), schema, parquet, files.arrow_filesystem),
+            folder,
+            format=parquet,
+            file_options=parquet.make_write_options(compression="zstd"),
+            use_threads=False,  # The rows keep their order.
+            min_rows_per_group=ROW_GROUP_ROWS,
+            max_rows_per_group=ROW_GROUP_ROWS,
+        )
         merged = f"{folder_of(name)}/{COMPACTED}{uuid.uuid4().hex}.parquet"
-        files.filesystem.put_file(str(scratch), files.path(merged))
+        rows = 0
+        for scratch in Path(folder).iterdir():  # Not one, where no file has rows.
+            files.filesystem.put_file(str(scratch), files.path(merged))
+            rows = pq.read_metadata(scratch).num_rows
     return rows
 
 
-def _row_groups(dataset: pa.dataset.Dataset) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
-    for batch in dataset.to_batches():
-        waiting.append(batch)
-        if sum(each.num_rows for each in waiting) >= ROW_GROUP_ROWS:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
+def _remove(files: LakeFiles, paths: Sequence[str]) -> None:
+    for path in paths:
+        files.filesystem.rm_file(path)
 
 
-def _remove_replaced(files: LakeFiles, name: str, grace_seconds: float) -> int:
-    """Remove the files that were replaced longer ago than the grace; returns their number."""
-    there = {_name(path): path for path in log_files(files, name)}
-    leaving = _replaced(files, name, time.time() - grace_seconds) & there.keys()
-    for each in leaving:
-        files.filesystem.rm_file(there[each])
-    return len(leaving)
-
-
-def _replaced(files: LakeFiles, name: str, until: float = float("inf")) -> set[str]:
-    """The names of the files that were merged, up to a moment."""
-    names: set[str] = set()
+def _replaced_at(files: LakeFiles, name: str) -> dict[str, float]:
+    """The times at which files were merged, by their names."""
+    times: dict[str, float] = {}
     for path in files.glob(f"{folder_of(name)}/{COMPACTED}*.parquet"):
         with files.filesystem.open(path) as file:
             made_of = json.loads(pq.read_schema(file).metadata[MADE_OF])
-        if made_of["at"] <= until:
-            names.update(made_of["replaced"])
-    return names
+        times |= dict.fromkeys(made_of["replaced"], made_of["at"])
+    return times
 
 
 def _name(path: str) -> str:

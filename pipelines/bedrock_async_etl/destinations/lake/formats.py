@@ -1,7 +1,7 @@
 """Formats of a lake's invocations. Each module of a kind that is a lake has one, its `FORMAT`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
@@ -21,10 +21,6 @@ class Compaction:
     rows_rewritten: int
     removed: int
     """Files that earlier compactions had replaced."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The table in `compact --json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """A load into a lake."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -15,29 +14,25 @@ from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import connected, folder_of
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, stored_progress
-from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.columns import ASYNC_INVOKES
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake import LakeDestination
 
 
 class LakeSession(LoadSession):
     """A load into a lake, whose rows are read once: the run does not ask for its own."""
 
-    def __init__(
-        self,
-        pipeline_name: str,
-        working_directory: Path,
-        files: LakeFiles,
-        lake_format: LakeFormat,
-    ) -> None:
-        super().__init__(pipeline_name, working_directory)
-        self._files = files
+    def __init__(self, destination: "LakeDestination", lake_format: LakeFormat) -> None:
+        super().__init__(destination)
+        self._files = destination.files
         self._format = lake_format
-        self._stack = ExitStack()
-        self._connection: duckdb.DuckDBPyConnection | None = None
 
-    def close(self) -> None:
-        super().close()
-        self._stack.close()
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._opened.enter_context(
+            connected(self._files, self._format, is_materialized=True)
+        )
 
     def dlt_destination(self) -> lake:
         files = self._files
@@ -59,16 +54,13 @@ class LakeSession(LoadSession):
         return self._files.has(folder_of(ASYNC_INVOKES.name))
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        if self._connection is None:
-            self._connection = self._stack.enter_context(
-                connected(self._files, self._format, is_materialized=True)
-            )
         return stored_digests(self._connection, table)
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
         """The newest of each scope that any other pipeline has: shards may have been cut anew."""
         paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
-        names = {path.rpartition("/")[2].split("__")[0] for path in paths} - {self.pipeline_name}
+        names = {path.rpartition("/")[2].split("__")[0] for path in paths}
+        names -= {self.destination.pipeline_name}
         newest: dict[str, Any] = {}
         if not names:
             return newest

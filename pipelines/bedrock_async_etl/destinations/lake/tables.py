@@ -1,10 +1,12 @@
 """A lake's tables in DuckDB: the current rows of its logs, and the models."""
 
+import json
 import posixpath
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -13,6 +15,8 @@ import pyarrow.dataset
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.parquet import model_tables, write
+from bedrock_async_etl.files.publication import Publication, publication
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 LOG_NAME: Final = "bedrock_log"
 """The schema of the tables as they are in the lake; `bedrock` has their current rows."""
+MANIFEST_VERSION: Final = 1
 
 
 def current_rows(table: Table) -> str:
@@ -75,26 +80,19 @@ def _stored(
     paths, schema = data_files(files, table.name, lake_format), table.stored_schema
     if not paths:
         return schema.empty_table()
-    if not (column := partition_column(table.name, lake_format)):
-        return pa.dataset.dataset(paths, schema, "parquet", files.arrow_filesystem)
+    partitioning = None
+    if lake_format.partitioned_by and table.name == ASYNC_INVOKES.name:
+        dated = pa.schema([schema.field(lake_format.partitioned_by)])
+        partitioning = pa.dataset.partitioning(dated, flavor="hive")
+    folder = files.path(folder_of(table.name))
     return pa.dataset.dataset(
-        paths,
-        schema,
-        "parquet",
-        files.arrow_filesystem,
-        pa.dataset.partitioning(pa.schema([schema.field(column)]), flavor="hive"),
-        files.path(folder_of(table.name)),
+        paths, schema, "parquet", files.arrow_filesystem, partitioning, folder
     )
 
 
 def data_files(files: LakeFiles, name: str, lake_format: "LakeFormat") -> Sequence[str]:
     """Paths of a table's files; only the invocations depend on the format."""
     return lake_format.data_files(files) if name == ASYNC_INVOKES.name else log_files(files, name)
-
-
-def partition_column(name: str, lake_format: "LakeFormat") -> str | None:
-    """The column that the names of a table's folders have."""
-    return lake_format.partitioned_by if name == ASYNC_INVOKES.name else None
 
 
 def folder_of(name: str) -> str:
@@ -114,3 +112,25 @@ def add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
     for folder, each in groupby(paths, key=posixpath.dirname):
         data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.arrow_filesystem)
         _register(connection, ANALYTICS_NAME, posixpath.basename(folder), data)
+
+
+def write_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
+    """Write every model as one Parquet file, and publish all of them."""
+    root = files.path(ANALYTICS_NAME)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        publication(files.filesystem, root) as staging,
+    ):
+        scratch = Path(folder, "model")
+        for model in model_tables(connection, ANALYTICS_NAME):
+            write(connection, model.all_rows, scratch)
+            staging.stage(scratch, f"{model.name}/part-0.parquet")
+        publish_models(files, staging)
+
+
+def publish_models(files: LakeFiles, staging: Publication) -> None:
+    """Publish the models that are staged, and remove the files of those before."""
+    root = files.path(ANALYTICS_NAME)
+    stored = {path.removeprefix(f"{root}/") for path in files.glob(f"{ANALYTICS_NAME}/*/*.parquet")}
+    manifest = {"version": MANIFEST_VERSION, "files": sorted(staging.names)}
+    staging.publish(json.dumps(manifest).encode(), sorted(stored - set(staging.names)))
