@@ -8,6 +8,7 @@ without their price.
 
 import errno
 import hashlib
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
