@@ -1,6 +1,14 @@
 -- What the marts count adds up to what invocations has, per account, region and model.
 with
 
+-- An invocation that AWS dates before 100,000 hours ago is in no hour.
+edges as (
+    select
+        min(hour) as first_hour,
+        max(hour) as last_hour
+    from bedrock_analytics.hours
+),
+
 -- A column for each mart, called after it.
 counted as (
     select
@@ -13,9 +21,10 @@ counted as (
         count(latency_seconds) as latency_hourly,
         count(latency_seconds) as latency_daily,
         count(latency_seconds) + count(age_seconds) as latency_survival_daily,
-        count(submit_time) as in_flight_hourly,
+        count(*) filter (where submit_hour between first_hour and last_hour) as in_flight_hourly,
         count(*) filter (where is_open) as open_invocations
     from bedrock_analytics.invocations
+    cross join edges
     group by account_id, region, model_id
 ),
 

@@ -35,7 +35,8 @@ class CheckResult:
         """The rule that does not hold, and the reason, in one line."""
         rows = "row breaks" if self.violations == 1 else "rows break"
         rule = f": {self.description}" if self.description else "."
-        return f"Check {self.name}: {self.error or f'{self.violations:,} {rows} the rule{rule}'}"
+        kind = "Check" if self.severity == "error" else "Warning: check"
+        return f"{kind} {self.name}: {self.error or f'{self.violations:,} {rows} the rule{rule}'}"
 
     @property
     def complaint_with_examples(self) -> str:
