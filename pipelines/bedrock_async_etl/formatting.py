@@ -1,6 +1,8 @@
 """Numbers, times and other people's text, as people read them and as SQL does."""
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 
 def format_count(number: int, noun: str) -> str:
@@ -35,6 +37,20 @@ def escape_controls(text: str) -> str:
         char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode()
         for char in text
     )
+
+
+def failure_lines(failures: Iterable[tuple[str, str, str]], limit: int) -> Iterator[str]:
+    """A line for each account that failed for one reason, with its regions; at most `limit`.
+
+    A failure is an account, a region and a reason.
+    """
+    regions: dict[tuple[str, str], list[str]] = {}
+    for account, region, reason in failures:
+        regions.setdefault((account, reason), []).append(region)
+    for (account, reason), found in islice(regions.items(), limit):
+        yield f"{account}/{', '.join(sorted(found))} failed: {reason}"
+    if rest := sum(len(found) for found in islice(regions.values(), limit, None)):
+        yield f"{rest:,} more failed: `status --all` has each."
 
 
 def quarantine_message(rows: int, reason: str | None) -> str:

@@ -122,7 +122,8 @@ class LogObserver(LoadObserver):
 
 
 def _log_scope(report: ScopeReport) -> None:
-    message = report.error or (
+    # The closing lines have the reason of a failure, once for all regions of an account.
+    message = (
         f"{report.rows_new:,} new, {report.rows_changed:,} changed, "
         f"{report.open_invocations:,} open, {format_count(report.calls, 'call')}"
         + (f", {report.throttled:,} throttled" if report.throttled else "")

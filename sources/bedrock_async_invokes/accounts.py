@@ -126,8 +126,8 @@ class Account:
             organizations = self._make_client("organizations", self.home_region)
             try:
                 pages = organizations.get_paginator("list_accounts").paginate()
-                found = [each for page in pages for each in page["Accounts"] if _is_active(each)]
-                return [_checked_id(each["Id"]) for each in found]
+                listed = [each for page in pages for each in page["Accounts"]]
+                return [_checked_id(each["Id"]) for each in listed if _is_active(each)]
             except ClientError as error:
                 if remedy := REFUSALS.get(error.response["Error"]["Code"]):
                     raise ScopeError(f"{failure}: {remedy}") from None
@@ -274,8 +274,9 @@ def _is_active(account: Mapping[str, Any]) -> bool:
     state = account.get("State") or account.get("Status")
     if state is None:
         raise ScopeError(
-            f"AWS Organizations did not return the state of account {account['Id']}: this boto3 is "
-            "too old for it, see `pip install --upgrade boto3`."
+            "Cannot list the organization's accounts: AWS Organizations did not return the state of "
+            f"{_checked_id(account['Id'])}. This boto3 is too old for it: see "
+            "`pip install --upgrade boto3`."
         )
     return bool(state == "ACTIVE")
 

@@ -74,9 +74,14 @@ string with all of its headers, or in the Authorization header. What has a name 
 
 
 def describe(error: BaseException) -> str:
-    """One line with class and message, with the remedy if it is known, without credentials."""
+    """One line with class and message, with the remedy if it is known, without credentials.
+
+    A `ScopeError` is a sentence of its own.
+    """
     from botocore.exceptions import ClientError  # Options import this module, and stay light.
 
+    if isinstance(error, ScopeError):
+        return one_line(str(error))
     name, message = type(error).__name__, str(error)
     if isinstance(error, ClientError):
         name = str(error.response.get("Error", {}).get("Code", name))

@@ -84,6 +84,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
         "submitted_through": newest.replace("Z", "000+00:00"),
         "quarantined": 0,
         "quarantine_reason": None,
+        "is_range": False,
     }
 
 
@@ -166,13 +167,13 @@ def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
                 "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": "s3://bucket"}},
             },
         )
-    document, result = run_json("--database", str(database))
+    document, result = run_json("--database", str(database), "--strict")
     assert (document["rows_loaded"], document["exit_code"], result.exit_code) == (404, 1, 1)
     [broken] = [check for check in document["checks"] if check["violations"]]
     assert (broken["name"], broken["violations"]) == ("terminal_invocations_have_ended", 4)
     assert len(broken["examples"]) == 3
     logged = invoke("run", "--database", str(database)).stderr
-    assert "Check terminal_invocations_have_ended: 4 rows break the rule: An invocation" in logged
+    assert "Warning: check terminal_invocations_have_ended: 4 rows break the rule: An" in logged
     assert logged.count("async-invoke/endless00") == 3
 
 
@@ -203,13 +204,39 @@ def test_a_model_that_cannot_be_built_is_exit_code_1_after_the_load(
     assert (logged.exit_code, logged.stderr.count("Error: ")) == (1, 1)
 
 
+def test_a_role_that_is_refused_in_five_regions_is_one_line(
+    listed: Control, database: Path
+) -> None:
+    role = "arn:aws:iam::777788889999:role/reader"
+    listed.refuse_role(role)
+    regions = [REGION, "us-east-2", "us-west-2", "eu-west-1", "eu-north-1"]
+    given = [f"--region={region}" for region in regions]
+    result = invoke("run", f"--database={database}", f"--role-arn={role}", *given)
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 3
+    [refused] = [line for line in result.output.splitlines() if "Cannot assume" in line]
+    assert refused.startswith(
+        f"777788889999/{', '.join(sorted(regions))} failed: Cannot assume {role}: "
+    )
+    assert lines[-1] == "Partly loaded: 5 of 10 scopes failed, the next run catches up."
+    status = invoke("status", f"--database={database}").stdout
+    assert [line for line in status.splitlines() if "Cannot assume" in line] == [refused]
+
+
+def test_a_run_that_fails_says_so_in_its_last_line(listed: Control, database: Path) -> None:
+    listed.faults(access_denied=True)
+    result = invoke("run", f"--database={database}")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "Failed: 1 scope could not be read."
+
+
 def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:
     both = ("--database", str(database), "--region", REGION, "--region", "eu-west-1")
     listed.faults(ACCOUNT, "eu-west-1", access_denied=True)
     document, result = run_json(*both)
     assert (document["exit_code"], result.exit_code) == (3, 3)
     status = invoke("status", "--database", str(database))
-    assert f"{ACCOUNT}/eu-west-1: AccessDeniedException" in status.stdout
+    assert f"{ACCOUNT}/eu-west-1 failed: AccessDeniedException" in status.stdout
     assert "Allow bedrock:ListAsyncInvokes" in status.stdout
     listed.clear_faults()
     listed.advance(timedelta(minutes=10))

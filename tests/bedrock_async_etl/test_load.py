@@ -309,7 +309,7 @@ def test_odd_invocations_are_loaded_as_they_are(bedrock: Control, database: Path
         (arn(1), ACCOUNT, None, None, "2026-03-30 00:00:00+00"),
         (arn(2), ACCOUNT, "Queued", None, "2026-03-30 00:00:01+00"),
         (arn(3), ACCOUNT, "Completed", None, None),
-        ("not an ARN", None, "Failed", message, "2026-03-30 00:00:02.123456+00"),
+        ("not an ARN", ACCOUNT, "Failed", message, "2026-03-30 00:00:02.123456+00"),
     ]
     assert run(database).rows_loaded == 0
 

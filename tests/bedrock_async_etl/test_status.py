@@ -105,7 +105,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     assert lines[1] == "Whole?  No: the last run of 1 of 2 scopes failed."
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
-    assert table[-1].startswith(f"{ACCOUNT}/{REGION}: AccessDeniedException")
+    assert table[-1].startswith(f"{ACCOUNT}/{REGION} failed: AccessDeniedException")
     whole = {"scopes": 2, "failed": 1, "unread": 0, "quarantined": 0}
     assert status_json(database)["whole"] == whole
 
@@ -277,7 +277,7 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     assert shown[0] == "000000000007"
     assert shown[1] == ("000000000001" if all_scopes else "000000001000")
     assert ("and 950 more scopes: `--all` shows them." in lines) == (not all_scopes)
-    assert lines[-1] == f"000000000007/{REGION}: No."
+    assert lines[-1] == f"000000000007/{REGION} failed: No."
 
 
 @pytest.mark.parametrize(

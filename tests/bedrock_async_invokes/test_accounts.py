@@ -77,7 +77,7 @@ def test_an_account_is_active_by_its_state_and_by_its_status_where_it_has_none(
 
 def test_an_account_without_any_state_is_not_left_out_silently(organization: Organization) -> None:
     organization.accounts = [{"Id": MEMBER}]
-    with pytest.raises(ScopeError, match=rf"state of account {MEMBER}: .* --upgrade boto3"):
+    with pytest.raises(ScopeError, match=rf"state of {MEMBER}\. .* --upgrade boto3"):
         read_organization()
 
 

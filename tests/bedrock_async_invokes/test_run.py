@@ -24,7 +24,7 @@ def test_a_scope_that_cannot_be_entered_keeps_its_progress(bedrock: Control) -> 
     run.save_progress(state)
     assert state == {str(run.scope): {"submitted_through": 1}}
     assert run.report.outcome == "failed"
-    assert str(run.report.error).startswith("ScopeError: The endpoint cannot be used")
+    assert str(run.report.error).startswith("The endpoint cannot be used")
 
 
 class Recorder(Observer):

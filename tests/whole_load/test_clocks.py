@@ -50,5 +50,5 @@ def test_a_clock_past_the_end_of_a_roles_session_is_told(bedrock: Control, datab
     assert other.outcome == "failed"
     assert other.error
     assert other.error.startswith(
-        f"ScopeError: New credentials of {ROLE} have expired by this machine's clock: "
+        f"New credentials of {ROLE} have expired by this machine's clock: "
     )

@@ -19,7 +19,12 @@ from bedrock_async_etl.commands.options import (
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.formatting import format_count, format_time, quarantine_message
+from bedrock_async_etl.formatting import (
+    failure_lines,
+    format_count,
+    format_time,
+    quarantine_message,
+)
 from bedrock_async_etl.logs import LOGS, LogFormat
 from bedrock_async_etl.options import SECTION, RunOptions, drop_none
 
@@ -98,8 +103,11 @@ def command(
     )
     if as_json:
         print_json(run.as_json())
-    elif prints_tables and run.refreshed:
-        print_refresh(run.refreshed)
+    elif prints_tables:
+        if run.refreshed:
+            print_refresh(run.refreshed)
+        if run.shortfall:
+            output_console().print(run.shortfall)
     return run.exit_code
 
 
@@ -120,10 +128,9 @@ def print_result(result: "RunResult") -> None:
     known = set(map(id, shown))
     if rest := [scope for scope in result.scopes if id(scope) not in known]:
         console.print(_totals(rest))
-    for scope in result.failed[:MAX_LINES]:
-        console.print(f"{scope.scope} failed: {scope.error}")
-    if len(result.failed) > MAX_LINES:
-        console.print(f"{len(result.failed) - MAX_LINES:,} more failed: `status --all` has each.")
+    failures = ((scope.account_id, scope.region, str(scope.error)) for scope in result.failed)
+    for line in failure_lines(failures, MAX_LINES):
+        console.print(line)
     for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
         message = quarantine_message(scope.quarantined, scope.quarantine_reason)
         console.print(f"{scope.scope}: {message}")

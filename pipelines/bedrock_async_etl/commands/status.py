@@ -9,6 +9,7 @@ import typer
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import (
+    failure_lines,
     format_count,
     format_duration,
     format_time,
@@ -66,8 +67,13 @@ def print_status(status: "Status", *, all_scopes: bool) -> None:
         names = ", ".join(f"{each['account_id']}/{each['region']}" for each in status.unread)
         console.print(f"No longer read, and retired a week after the last time: {names}")
     max_lines = len(shown) if all_scopes else MAX_LINES
-    for scope in [scope for scope in shown if scope["last_error"]][:max_lines]:
-        console.print(f"{scope['account_id']}/{scope['region']}: {scope['last_error']}")
+    failures = (
+        (scope["account_id"], scope["region"], scope["last_error"])
+        for scope in shown
+        if scope["last_error"]
+    )
+    for line in failure_lines(failures, max_lines):
+        console.print(line)
     for scope in [scope for scope in shown if scope["quarantined"]][:max_lines]:
         message = quarantine_message(scope["quarantined"], scope["quarantine_reason"])
         console.print(f"{scope['account_id']}/{scope['region']}: {message}")
