@@ -274,8 +274,8 @@ def _is_active(account: Mapping[str, Any]) -> bool:
     state = account.get("State") or account.get("Status")
     if state is None:
         raise ScopeError(
-            "Cannot list the organization's accounts: AWS Organizations did not return the state of "
-            f"{_checked_id(account['Id'])}. This boto3 is too old for it: see "
+            "Cannot list the organization's accounts: AWS Organizations did not return the state "
+            f"of {_checked_id(account['Id'])}. This boto3 is too old for it: see "
             "`pip install --upgrade boto3`."
         )
     return bool(state == "ACTIVE")
