@@ -87,22 +87,14 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
 
     def _send(self, response: Response) -> None:
-        body, headers = response.body, {"Content-Type": "application/json", **response.headers}
-        if isinstance(body, bytes):
-            headers["Content-Length"] = str(len(body))
-        else:
-            headers["Transfer-Encoding"] = "chunked"
+        body = response.body
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         self.send_response(response.status)
-        for name, value in headers.items():
+        for name, value in (headers | response.headers).items():
             self.send_header(name, value)
         self.end_headers()
-        if isinstance(body, bytes):
-            self.wfile.write(body[: len(body) // 2] if response.is_cut else body)
-            self.close_connection = self.close_connection or response.is_cut
-            return
-        for chunk in body:
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(body[: len(body) // 2] if response.is_cut else body)
+        self.close_connection = self.close_connection or response.is_cut
 
     def finish(self) -> None:
         """End the connection, with a reset where that was asked for."""
