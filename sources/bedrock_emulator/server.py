@@ -6,8 +6,8 @@ import socket
 import struct
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any
 
 from . import bedrock, control, sts
@@ -19,9 +19,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 CLOSING_SECONDS = 5.0
 
 
-class Server(ThreadingHTTPServer):
+class Server(ThreadingTCPServer):
     """A server that knows its open connections, so that it can close them."""
 
+    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
@@ -31,11 +32,6 @@ class Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__(address, Handler)
-
-    def server_bind(self) -> None:
-        """Bind without the base class's look-up of the host's name, which can take seconds."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._changed:
