@@ -53,9 +53,9 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "as_of_ms": as_of_ms,
         "first_ms": first_ms,
         "periods": [_period(period, first_ms) for period in chosen if not period.is_previous],
-        "accounts": keys.accounts.labels,
-        "regions": keys.regions.labels,
-        "models": keys.models.labels,
+        "accounts": keys.accounts,
+        "regions": keys.regions,
+        "models": keys.models,
         "days": _columns(connection, "days"),
         "totals": _columns(connection, "totals"),
         "day_latencies": _percentiles(connection, DAY_COHORTS.format(day_ms=DAY_MS)),
@@ -118,7 +118,7 @@ def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns
 
 def _in_flight(connection: duckdb.DuckDBPyConnection, keys: Keys, days: int) -> dict[str, Any]:
     """By the hour, or by longer stretches where that would be too much."""
-    leaves = len({keys.keyed(leaf) for leaf in keys.leaves})
+    leaves = len(set(keys.leaves.values()))
     hours = next(
         (each for each in STRETCHES_HOURS if leaves * days * 24 / each <= CELLS_IN_FLIGHT),
         STRETCHES_HOURS[-1],
