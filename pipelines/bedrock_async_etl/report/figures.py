@@ -25,9 +25,12 @@ select
     (select min(submitted_ms) from bedrock_analytics.lifetimes) as first_ms
 from bedrock_analytics.scopes
 """
+LONGEST_PERIOD: Final = """
+set variable from_ms = (select min(from_ms) from report_periods where not is_previous)
+"""
 DAY_COHORTS: Final = """
 select day as cohort, * from report_invocations
-where day >= (select min(from_ms) // {day_ms} from report_periods where not is_previous)
+where day >= getvariable('from_ms') // 86_400_000
 """
 PERIOD_COHORTS: Final = """
 select periods.cohort, invocations.*
@@ -58,7 +61,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "models": keys.models,
         "days": _columns(connection, "days"),
         "totals": _columns(connection, "totals"),
-        "day_latencies": _percentiles(connection, DAY_COHORTS.format(day_ms=DAY_MS)),
+        "day_latencies": _percentiles(connection, DAY_COHORTS),
         "period_latencies": _percentiles(connection, PERIOD_COHORTS),
         "in_flight": _in_flight(connection, keys, days),
         "reasons": _columns(connection, "reasons"),
@@ -86,6 +89,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     """Make the tables that the queries share."""
     table = pa.Table.from_pylist([vars(period) for period in chosen])
     _create_table(connection, "report_periods", table)
+    connection.execute(LONGEST_PERIOD)
     parameters = {"from_ms": min(period.from_ms for period in chosen)}
     rows = connection.execute(_query("leaves"), parameters).fetchall()
     keys = keys_of(
