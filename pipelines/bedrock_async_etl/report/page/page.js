@@ -91,10 +91,7 @@
   }
 
   function showNothing() {
-    const notice = document.getElementById("nothing");
-    notice.hidden = false;
-    notice.textContent = "No invocation has been listed yet. Run `bedrock-async-etl run` again "
-      + "when some have been submitted.";
+    document.getElementById("nothing").hidden = false;
     for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #spikes, #open")) {
       section.hidden = true;
     }
