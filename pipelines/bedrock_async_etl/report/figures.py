@@ -52,6 +52,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
     [(as_of_ms, first_ms)] = connection.execute(NEWEST).fetchall()
     chosen = periods(days, as_of_ms or time.time_ns() // 1_000_000)
     keys = _prepare(connection, days, chosen)
+    flight_hours = _flight_hours(keys, days)
     return {
         "as_of_ms": as_of_ms,
         "first_ms": first_ms,
@@ -63,7 +64,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "totals": _columns(connection, "totals"),
         "day_latencies": _percentiles(connection, DAY_COHORTS),
         "period_latencies": _percentiles(connection, PERIOD_COHORTS),
-        "in_flight": _in_flight(connection, keys, days),
+        "flight_hours": flight_hours,
+        "in_flight": _columns(connection, "in_flight", hours=flight_hours),
         "reasons": _columns(connection, "reasons"),
         "examples": _columns(connection, "examples", limit=LISTED),
         "spikes": _columns(connection, "spikes", limit=LISTED),
@@ -120,14 +122,11 @@ def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns
     return _columns(connection, "percentiles")
 
 
-def _in_flight(connection: duckdb.DuckDBPyConnection, keys: Keys, days: int) -> dict[str, Any]:
-    """By the hour, or by longer stretches where that would be too much."""
-    leaves = len(set(keys.leaves.values()))
-    hours = next(
-        (each for each in STRETCHES_HOURS if leaves * days * 24 / each <= CELLS_IN_FLIGHT),
-        STRETCHES_HOURS[-1],
-    )
-    return {"hours": hours} | _columns(connection, "in_flight", hours=hours)
+def _flight_hours(keys: Keys, days: int) -> int:
+    """The least hours per point of the chart that do not make it too much."""
+    hours_in_all = len(set(keys.leaves.values())) * days * 24
+    fitting = (each for each in STRETCHES_HOURS if hours_in_all / each <= CELLS_IN_FLIGHT)
+    return next(fitting, STRETCHES_HOURS[-1])
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int) -> Columns:

@@ -9,16 +9,14 @@ const Z = 1.959963984540054; // the normal distribution's 97.5 % quantile
 
 /** A table of columns as rows. */
 function rowsOf(columns) {
-  const names = Object.keys(columns).filter((name) => Array.isArray(columns[name]));
-  const length = names.length ? columns[names[0]].length : 0;
-  return Array.from({ length }, (_, at) =>
-    Object.fromEntries(names.map((name) => [name, columns[name][at]])));
+  const [names, values] = [Object.keys(columns), Object.values(columns)];
+  return values[0].map((_, at) =>
+    Object.fromEntries(names.map((name, column) => [name, values[column][at]])));
 }
 
 /** The page's data, its tables as rows. */
 function readData(text) {
   const data = JSON.parse(text);
-  data.flight_hours = data.in_flight.hours;
   for (const [name, value] of Object.entries(data)) {
     if (value?.constructor === Object) data[name] = rowsOf(value);
   }
