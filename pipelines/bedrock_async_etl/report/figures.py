@@ -32,7 +32,8 @@ DAY_COHORTS: Final = """
 select day as cohort, * from report_invocations
 where day >= getvariable('from_ms') // 86_400_000
 """
-PERIOD_COHORTS: Final = """
+PERIOD_INVOCATIONS: Final = """
+create temp view report_period_invocations as
 select periods.cohort, invocations.*
 from report_invocations as invocations
 inner join report_periods as periods
@@ -63,7 +64,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "days": _columns(connection, "days"),
         "totals": _columns(connection, "totals"),
         "day_latencies": _percentiles(connection, DAY_COHORTS),
-        "period_latencies": _percentiles(connection, PERIOD_COHORTS),
+        "period_latencies": _percentiles(connection, "from report_period_invocations"),
         "flight_hours": flight_hours,
         "in_flight": _columns(connection, "in_flight", hours=flight_hours),
         "reasons": _columns(connection, "reasons"),
@@ -101,6 +102,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     _create_table(connection, "report_selections", keys.selection_table())
     connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
     connection.execute(f"create temp table report_invocations as {_query('invocations')}")
+    connection.execute(PERIOD_INVOCATIONS)
     return keys
 
 
