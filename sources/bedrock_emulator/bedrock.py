@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -95,17 +95,12 @@ def _find_model(scope: Scope, identifier: str) -> Model:
     raise ServiceError("ResourceNotFoundException", message, 404)
 
 
-class Operation(NamedTuple):
-    """An operation: its name in IAM, the counter of its calls, and its function."""
-
-    action: str
-    counter: str
-    run: Callable[[State, Scope, Request], str]
-
-
-LIST = Operation("ListAsyncInvokes", "list_calls", list_async_invokes)
-GET = Operation("GetAsyncInvoke", "get_calls", get_async_invoke)
-START = Operation("StartAsyncInvoke", "start_calls", start_async_invoke)
+# By method and path: the name in IAM, the counter of the calls, and the function.
+OPERATIONS: dict[tuple[str, str], tuple[str, str, Callable[[State, Scope, Request], str]]] = {
+    ("GET", _PATH): ("ListAsyncInvokes", "list_calls", list_async_invokes),
+    ("POST", _PATH): ("StartAsyncInvoke", "start_calls", start_async_invoke),
+    ("GET", f"{_PATH}/"): ("GetAsyncInvoke", "get_calls", get_async_invoke),
+}
 
 
 def respond(state: State, request: Request) -> Response:
@@ -120,28 +115,21 @@ def respond(state: State, request: Request) -> Response:
 
 
 def _serve(state: State, request: Request) -> tuple[str, bool]:
-    operation = _route(request)
+    path = f"{_PATH}/" if request.path.startswith(f"{_PATH}/") else request.path
+    if (request.method, path) not in OPERATIONS:
+        raise ServiceError("UnknownOperationException", "The emulator has no such operation.", 404)
+    action, counter, run = OPERATIONS[request.method, path]
     with state.lock:
         caller = state.authenticate(request, "bedrock")
         scope = state.scope(caller.account, caller.region)
-        scope.counters[operation.counter] += 1
-        scope.list_calls += operation is LIST
+        scope.counters[counter] += 1
+        scope.list_calls += counter == "list_calls"
         seconds = scope.injector.hang_seconds()
     state.pause(seconds)
     started = time.monotonic()
     try:
         with state.lock:
-            scope.injector.check(operation.action)
-            return operation.run(state, scope, request), scope.injector.cuts_body()
+            scope.injector.check(action)
+            return run(state, scope, request), scope.injector.cuts_body()
     finally:
         state.pause(started + scope.injector.faults.latency_seconds - time.monotonic())
-
-
-def _route(request: Request) -> Operation:
-    if request.path == _PATH and request.method == "GET":
-        return LIST
-    if request.path == _PATH and request.method == "POST":
-        return START
-    if request.path.startswith(f"{_PATH}/") and request.method == "GET":
-        return GET
-    raise ServiceError("UnknownOperationException", "The emulator has no such operation.", 404)

@@ -5,12 +5,11 @@ arguments by name.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from inspect import signature
-from io import BufferedReader
 from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
@@ -29,8 +28,6 @@ from .timeline import NEVER_ENDING_RATE, generate
 from .timestamps import MILLISECOND, milliseconds, to_datetime
 
 PREFIX = "/_emulator/"
-BLOCK_ROWS = 5_000
-BLOCK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 300.0
 LATEST_TIME = 253_402_300_799_999
 
@@ -141,22 +138,13 @@ class ControlMethods:
         scopes = self._state.scopes.items()
         return {key: len(scope.invocations) for key, scope in scopes if len(scope.invocations)}
 
-    def read_listing(self, account: Account, region: Region) -> Iterator[bytes]:
-        """Stream all that is listed at this time of the clock: one summary per line, ascending."""
+    def read_listing(self, account: Account, region: Region) -> bytes:
+        """All that is listed at this time of the clock: one summary per line, ascending."""
         scope = self._state.scope(account, region)
         view = View(scope.invocations, self._state.now, scope.injector.faults)
-        return self._read_blocks(view)
-
-    def _read_blocks(self, view: View) -> Iterator[bytes]:
-        query, position, has_more = ListRequest(sort_order="Ascending"), None, True
-        while has_more:
-            # The stream outlives its call, and with it the lock that the call holds.
-            with self._state.lock:
-                rows, has_more = view.page(query, position, BLOCK_ROWS)
-                lines = view.summaries(rows)
-                position = view.invocations.key_at(rows[-1]) if rows else None
-            if lines:
-                yield ("\n".join(lines) + "\n").encode()
+        query = ListRequest(sort_order="Ascending")
+        rows, _ = view.page(query, None, len(scope.invocations))
+        return "\n".join([*view.summaries(rows), ""]).encode()
 
     def set_faults(
         self, faults: dict[str, Any], account: AnyAccount = ANY, region: AnyRegion = ANY
@@ -254,7 +242,7 @@ def respond(state: State, request: Request) -> Response:
         arguments = _check(msgspec.json.decode(request.body or b"{}"), METHODS[name])
         with state.lock:
             result = getattr(ControlMethods(state), name)(**arguments)
-            if isinstance(result, Iterator):
+            if isinstance(result, bytes):
                 return Response(result, headers={"Content-Type": "application/x-ndjson"})
             # No scope can be a key in JSON: dicts travel as their items.
             items = list(result.items()) if isinstance(result, dict) else result
@@ -297,13 +285,12 @@ class Control(_Methods):
 
     def listing(self, account: str, region: str) -> list[Summary]:
         """All that the API would list at this time of the clock, ascending."""
-        return list(self.iter_listing(account, region))
+        lines = self.read_listing(account, region)
+        return msgspec.json.Decoder(Summary).decode_lines(lines)
 
     def iter_listing(self, account: str, region: str) -> Iterator[Summary]:
         """`listing`, one summary at a time."""
-        with self._send("read_listing", account, region) as response:
-            # Lines of a chunked response are slow to read without a buffer.
-            yield from map(msgspec.json.decode, BufferedReader(response, BLOCK_BYTES))
+        return iter(self.listing(account, region))
 
     if not TYPE_CHECKING:
 
@@ -313,20 +300,18 @@ class Control(_Methods):
             return partial(self._call, name)
 
     def _call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        with self._send(name, *args, **kwargs) as response:
-            result = msgspec.json.decode(response.read())
-        result_type: Any = get_type_hints(getattr(ControlMethods, name))["return"]
-        if get_origin(result_type) is dict:
-            result = {tuple(key): value for key, value in result}
-        return msgspec.convert(result, result_type)
-
-    @contextmanager
-    def _send(self, name: str, /, *args: Any, **kwargs: Any) -> Iterator[HTTPResponse]:
         body = msgspec.json.encode(METHODS[name](*args, **kwargs))
         address = urlsplit(self.url).netloc
         with closing(HTTPConnection(address, timeout=TIMEOUT_SECONDS)) as connection:
             connection.request("POST", PREFIX + name, body)
             with connection.getresponse() as response:
-                if response.status != 200:
-                    raise ControlError(msgspec.json.decode(response.read())["message"])
-                yield response
+                status, content = response.status, response.read()
+        if status != 200:
+            raise ControlError(msgspec.json.decode(content)["message"])
+        result_type: Any = get_type_hints(getattr(ControlMethods, name))["return"]
+        if result_type is bytes:
+            return content
+        result = msgspec.json.decode(content)
+        if get_origin(result_type) is dict:
+            result = {tuple(key): value for key, value in result}
+        return msgspec.convert(result, result_type)

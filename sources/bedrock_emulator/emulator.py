@@ -31,7 +31,7 @@ class Emulator:
     ) -> None:
         state = State(now, user(bearer_account, default_region))
         self._server = Server((host, port), state)
-        self.url = f"http://{host}:{self._server.server_port}"
+        self.url = f"http://{host}:{self._server.server_address[1]}"
         self.control = Control(self.url)
         serve, name = self._server.serve_forever, "bedrock-emulator"
         self._thread = threading.Thread(target=serve, args=(0.05,), name=name, daemon=True)

@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -50,7 +50,7 @@ def list_async_invokes(state: State, scope: Scope, request: Request) -> str:
     """One page of the scope's invocations, as JSON."""
     parameters = dict(parse_qsl(request.query, keep_blank_values=True))
     query, injector = parse_list_request(parameters), scope.injector
-    token = _read_token(query.next_token, scope, _identity(scope, parameters))
+    token = _read_token(query.next_token, scope, parameters)
     position, empty_pages = token.position, token.empty_pages
     rows: Sequence[int] = ()
     view = View(scope.invocations, state.now, injector.faults)
@@ -83,12 +83,9 @@ def parse_list_request(parameters: dict[str, str]) -> ListRequest:
         ) from None
 
 
-def _identity(scope: Scope, parameters: dict[str, str]) -> str:
+def _read_token(text: str | None, scope: Scope, parameters: dict[str, str]) -> PageToken:
     rest = sorted(item for item in parameters.items() if item[0] != "nextToken")
-    return to_json([scope.name, rest])
-
-
-def _read_token(text: str | None, scope: Scope, identity: str) -> PageToken:
+    identity = to_json([scope.name, rest])
     if text is None:
         return PageToken(None, identity, scope.list_calls)
     try:
@@ -118,11 +115,18 @@ class View:
         """The matching rows that follow a position, at most `length`, and whether more follow."""
         span = self._span(query, position)
         rows = span if query.sort_order == "Ascending" else span[::-1]
-        if not self.faults.late_visibility_seconds and query.status_equals is None:
+        status = query.status_equals
+        if not self.faults.late_visibility_seconds and status is None:
             return rows[:length], len(rows) > length
+        matching = (
+            row
+            for row in rows
+            if (status is None or self.invocations.status_at(row, self.now) == status)
+            and self._is_visible(row)
+        )
         # One more than asked shows whether any follows.
-        matching = list(islice(self._matching(rows, query.status_equals), length + 1))
-        return matching[:length], len(matching) > length
+        found = list(islice(matching, length + 1))
+        return found[:length], len(found) > length
 
     def summaries(self, rows: Sequence[int]) -> list[str]:
         """The JSON of rows."""
@@ -152,14 +156,6 @@ class View:
         if beyond:
             return bisect_right(submits, microsecond // 1_000)
         return bisect_left(submits, -(-microsecond // 1_000))
-
-    def _matching(self, rows: range, status: str | None) -> Iterator[int]:
-        return (
-            row
-            for row in rows
-            if (status is None or self.invocations.status_at(row, self.now) == status)
-            and self._is_visible(row)
-        )
 
     def _is_visible(self, row: int) -> bool:
         late = self.faults.late_visibility_seconds

@@ -1,6 +1,5 @@
 """HTTP requests, responses and errors, apart from any socket."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.message import Message
 
@@ -18,9 +17,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response; a body that is not bytes is sent in chunks as it comes."""
+    """A response."""
 
-    body: bytes | Iterable[bytes]
+    body: bytes
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     """Those beside Content-Type, which is JSON unless it is here, and the body's length."""

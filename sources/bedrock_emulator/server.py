@@ -6,8 +6,8 @@ import socket
 import struct
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any
 
 from . import bedrock, control, sts
@@ -19,9 +19,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 CLOSING_SECONDS = 5.0
 
 
-class Server(ThreadingHTTPServer):
+class Server(ThreadingTCPServer):
     """A server that knows its open connections, so that it can close them."""
 
+    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 512
@@ -31,11 +32,6 @@ class Server(ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__(address, Handler)
-
-    def server_bind(self) -> None:
-        """Bind without the base class's look-up of the host's name, which can take seconds."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._changed:
@@ -87,22 +83,14 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
 
     def _send(self, response: Response) -> None:
-        body, headers = response.body, {"Content-Type": "application/json", **response.headers}
-        if isinstance(body, bytes):
-            headers["Content-Length"] = str(len(body))
-        else:
-            headers["Transfer-Encoding"] = "chunked"
+        body = response.body
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         self.send_response(response.status)
-        for name, value in headers.items():
+        for name, value in (headers | response.headers).items():
             self.send_header(name, value)
         self.end_headers()
-        if isinstance(body, bytes):
-            self.wfile.write(body[: len(body) // 2] if response.is_cut else body)
-            self.close_connection = self.close_connection or response.is_cut
-            return
-        for chunk in body:
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        self.wfile.write(b"0\r\n\r\n")
+        self.wfile.write(body[: len(body) // 2] if response.is_cut else body)
+        self.close_connection = self.close_connection or response.is_cut
 
     def finish(self) -> None:
         """End the connection, with a reset where that was asked for."""

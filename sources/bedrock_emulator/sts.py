@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -27,40 +28,40 @@ _CODES = {
 def respond(state: State, request: Request) -> Response:
     """Serve one request; errors come in the query protocol's form."""
     request_id = str(uuid.uuid4())
-    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
+    parameters = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    name, status = parameters.get("Action", ""), 200
+    members: dict[str, Any]
     try:
-        text, status = _serve(state, request, request_id), 200
+        with state.lock:
+            result = _serve(state, state.authenticate(request, "sts"), parameters)
+        members = {f"{name}Result": result, "ResponseMetadata": {"RequestId": request_id}}
     except ServiceError as error:
-        text, status = _error(error, request_id), error.status
+        name, status = "Error", error.status
+        code = _CODES.get(error.code, error.code)
+        fault = {"Type": "Sender", "Code": code, "Message": error.message}
+        members = {"Error": fault, "RequestId": request_id}
+    text = f'<{name}Response xmlns="{NAMESPACE}">{_xml(members)}</{name}Response>'
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
     return Response(text.encode(), status, headers)
 
 
-def _serve(state: State, request: Request, request_id: str) -> str:
-    parameters = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+def _xml(members: dict[str, Any]) -> str:
+    return "".join(
+        f"<{name}>{_xml(value) if isinstance(value, dict) else escape(value)}</{name}>"
+        for name, value in members.items()
+    )
+
+
+def _serve(state: State, caller: Caller, parameters: dict[str, str]) -> dict[str, Any]:
     action = parameters.get("Action", "")
-    with state.lock:
-        caller = state.authenticate(request, "sts")
-        if action == "GetCallerIdentity":
-            result = _identity(caller)
-        elif action == "AssumeRole":
-            result = _assume_role(state, caller, parameters)
-        else:
-            raise ServiceError("InvalidAction", f"Could not find operation {action}")
-    return (
-        f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{result}</{action}Result>'
-        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata>"
-        f"</{action}Response>"
-    )
+    if action == "GetCallerIdentity":
+        return {"Arn": caller.arn, "UserId": caller.user_id, "Account": caller.account}
+    if action == "AssumeRole":
+        return _assume_role(state, caller, parameters)
+    raise ServiceError("InvalidAction", f"Could not find operation {action}")
 
 
-def _identity(caller: Caller) -> str:
-    return (
-        f"<Arn>{escape(caller.arn)}</Arn><UserId>{escape(caller.user_id)}</UserId>"
-        f"<Account>{caller.account}</Account>"
-    )
-
-
-def _assume_role(state: State, caller: Caller, parameters: dict[str, str]) -> str:
+def _assume_role(state: State, caller: Caller, parameters: dict[str, str]) -> dict[str, Any]:
     role_arn, name = parameters.get("RoleArn", ""), parameters.get("RoleSessionName", "")
     seconds = _duration(parameters)
     if not _SESSION_NAME.fullmatch(name):
@@ -73,14 +74,15 @@ def _assume_role(state: State, caller: Caller, parameters: dict[str, str]) -> st
     # SDKs compare the expiration with the machine's clock, which the virtual one may be years
     # from: it is announced in real time, and kept in virtual time.
     expiration = iso(int(time.time() + seconds) * SECOND)
-    return (
-        f"<Credentials><AccessKeyId>{session.access_key}</AccessKeyId>"
-        f"<SecretAccessKey>{session.secret_key}</SecretAccessKey>"
-        f"<SessionToken>{session.token}</SessionToken>"
-        f"<Expiration>{expiration}</Expiration></Credentials>"
-        f"<AssumedRoleUser><AssumedRoleId>{escape(session.user_id)}</AssumedRoleId>"
-        f"<Arn>{escape(session.arn)}</Arn></AssumedRoleUser>"
-    )
+    return {
+        "Credentials": {
+            "AccessKeyId": session.access_key,
+            "SecretAccessKey": session.secret_key,
+            "SessionToken": session.token,
+            "Expiration": expiration,
+        },
+        "AssumedRoleUser": {"AssumedRoleId": session.user_id, "Arn": session.arn},
+    }
 
 
 def _duration(parameters: dict[str, str]) -> int:
@@ -89,13 +91,3 @@ def _duration(parameters: dict[str, str]) -> int:
         message = f"DurationSeconds must be between {SHORTEST_SESSION} and {LONGEST_SESSION}"
         raise ServiceError("ValidationError", message)
     return int(text)
-
-
-def _error(error: ServiceError, request_id: str) -> str:
-    kind = "Receiver" if error.status >= 500 else "Sender"
-    code = _CODES.get(error.code, error.code)
-    return (
-        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{code}</Code>'
-        f"<Message>{escape(error.message)}</Message></Error>"
-        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
-    )

@@ -25,11 +25,15 @@ select
     (select min(submitted_ms) from bedrock_analytics.lifetimes) as first_ms
 from bedrock_analytics.scopes
 """
+LONGEST_PERIOD: Final = """
+set variable from_ms = (select min(from_ms) from report_periods where not is_previous)
+"""
 DAY_COHORTS: Final = """
 select day as cohort, * from report_invocations
-where day >= (select min(from_ms) // {day_ms} from report_periods where not is_previous)
+where day >= getvariable('from_ms') // 86_400_000
 """
-PERIOD_COHORTS: Final = """
+PERIOD_INVOCATIONS: Final = """
+create temp view report_period_invocations as
 select periods.cohort, invocations.*
 from report_invocations as invocations
 inner join report_periods as periods
@@ -49,18 +53,20 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
     [(as_of_ms, first_ms)] = connection.execute(NEWEST).fetchall()
     chosen = periods(days, as_of_ms or time.time_ns() // 1_000_000)
     keys = _prepare(connection, days, chosen)
+    flight_hours = _flight_hours(keys, days)
     return {
         "as_of_ms": as_of_ms,
         "first_ms": first_ms,
         "periods": [_period(period, first_ms) for period in chosen if not period.is_previous],
-        "accounts": keys.accounts.labels,
-        "regions": keys.regions.labels,
-        "models": keys.models.labels,
+        "accounts": keys.accounts,
+        "regions": keys.regions,
+        "models": keys.models,
         "days": _columns(connection, "days"),
         "totals": _columns(connection, "totals"),
-        "day_latencies": _percentiles(connection, DAY_COHORTS.format(day_ms=DAY_MS)),
-        "period_latencies": _percentiles(connection, PERIOD_COHORTS),
-        "in_flight": _in_flight(connection, keys, days),
+        "day_latencies": _percentiles(connection, DAY_COHORTS),
+        "period_latencies": _percentiles(connection, "from report_period_invocations"),
+        "flight_hours": flight_hours,
+        "in_flight": _columns(connection, "in_flight", hours=flight_hours),
         "reasons": _columns(connection, "reasons"),
         "examples": _columns(connection, "examples", limit=LISTED),
         "spikes": _columns(connection, "spikes", limit=LISTED),
@@ -86,6 +92,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     """Make the tables that the queries share."""
     table = pa.Table.from_pylist([vars(period) for period in chosen])
     _create_table(connection, "report_periods", table)
+    connection.execute(LONGEST_PERIOD)
     parameters = {"from_ms": min(period.from_ms for period in chosen)}
     rows = connection.execute(_query("leaves"), parameters).fetchall()
     keys = keys_of(
@@ -95,6 +102,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     _create_table(connection, "report_selections", keys.selection_table())
     connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
     connection.execute(f"create temp table report_invocations as {_query('invocations')}")
+    connection.execute(PERIOD_INVOCATIONS)
     return keys
 
 
@@ -116,14 +124,11 @@ def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns
     return _columns(connection, "percentiles")
 
 
-def _in_flight(connection: duckdb.DuckDBPyConnection, keys: Keys, days: int) -> dict[str, Any]:
-    """By the hour, or by longer stretches where that would be too much."""
-    leaves = len({keys.keyed(leaf) for leaf in keys.leaves})
-    hours = next(
-        (each for each in STRETCHES_HOURS if leaves * days * 24 / each <= CELLS_IN_FLIGHT),
-        STRETCHES_HOURS[-1],
-    )
-    return {"hours": hours} | _columns(connection, "in_flight", hours=hours)
+def _flight_hours(keys: Keys, days: int) -> int:
+    """The least hours per point of the chart that do not make it too much."""
+    hours_in_all = len(set(keys.leaves.values())) * days * 24
+    fitting = (each for each in STRETCHES_HOURS if hours_in_all / each <= CELLS_IN_FLIGHT)
+    return next(fitting, STRETCHES_HOURS[-1])
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int) -> Columns:

@@ -178,8 +178,9 @@ def test_what_was_in_flight_is_that_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bedrock_async_etl.report.figures.CELLS_IN_FLIGHT", 28 * 30 * 24)
-    flights = figures(copy, days)["in_flight"]
-    assert flights.pop("hours") == hours
+    shown = figures(copy, days)
+    flights = shown["in_flight"]
+    assert shown["flight_hours"] == hours
     assert flights["peak"]
     [(peak, average)] = query(
         copy,

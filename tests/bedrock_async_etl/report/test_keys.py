@@ -13,9 +13,9 @@ SMALL: dict[Leaf, int] = {
 
 def test_the_busiest_come_first() -> None:
     keys = keys_of(SMALL, 30)
-    assert keys.accounts.labels == ["444455556666", "111122223333"]
-    assert keys.regions.labels == ["us-east-1"]
-    assert keys.models.labels == ["reel", None]
+    assert keys.accounts == ["444455556666", "111122223333"]
+    assert keys.regions == ["us-east-1"]
+    assert keys.models == ["reel", None]
 
 
 def test_every_selection_of_a_leaf_is_there_once() -> None:
@@ -37,10 +37,10 @@ def test_the_rarest_accounts_of_many_are_put_together() -> None:
     counts: dict[Leaf, int] = {leaf: 1_000 - int(leaf[0]) for leaf in leaves}
     keys = keys_of(counts, 365)
     assert keys.selections() * 366 <= CELLS
-    *kept, last = keys.accounts.labels
+    *kept, last = keys.accounts
     assert last == OTHERS
     assert kept == accounts[: len(kept)]
     assert len(kept) > 5
-    assert keys.accounts.keys[accounts[-1]] == len(kept)
-    assert len(keys.regions.labels) == len(keys.models.labels) == 2
+    assert keys.leaves[accounts[-1], "us-east-1", "reel"][0] == len(kept)
+    assert len(keys.regions) == len(keys.models) == 2
     assert len(keys.leaves) == len(counts)

@@ -12,18 +12,16 @@ function element(name, attributes = {}, ...children) {
 }
 
 /**
- * A table that scrolls by itself. A column is { name, of, isNumber, kind }: `of` makes text or an
- * element of a row.
+ * A table that scrolls by itself. A column is { name, of, kind }: `of` makes text or an element of
+ * a row, and `kind` is the class of its cells.
  */
 function table(caption, columns, rows) {
-  const cell = (column, row) => element(
-    "td", { class: column.isNumber ? "number" : column.kind }, column.of(row));
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     element("table", {},
-      element("thead", {}, element("tr", {}, ...columns.map((column) => element(
-        "th", { scope: "col", class: column.isNumber ? "number" : null }, column.name)))),
-      element("tbody", {}, ...rows.map((row) => element(
-        "tr", {}, ...columns.map((column) => cell(column, row)))))));
+      element("thead", {}, element("tr", {}, ...columns.map(({ name, kind }) => element(
+        "th", { scope: "col", class: kind }, name)))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map(({ of, kind }) =>
+        element("td", { class: kind }, of(row))))))));
 }
 
 /** Replaces what a section shows. */
@@ -38,10 +36,7 @@ function show(id, heading, note, ...children) {
 /** The numbers behind a chart, as a table that is made when it is opened. */
 function numbers(caption, columns, rows) {
   const details = element("details", {}, element("summary", {}, "Show the numbers"));
-  details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) {
-      details.append(table(caption, columns, rows));
-    }
-  });
+  details.addEventListener(
+    "toggle", () => details.append(table(caption, columns, rows)), { once: true });
   return details;
 }

@@ -4,7 +4,7 @@
 (() => {
   const data = readData(document.getElementById("data").textContent);
   const dimensions = DIMENSIONS.map((name) => [name, data[`${name}s`]]);
-  const wholePeriod = data.periods.at(-1).cohort;
+  const wholePeriod = data.periods.at(-1);
   const selection = { account: ALL, region: ALL, model: ALL, period: wholePeriod };
 
   /** A link names options by their labels, so that it means the same in tomorrow's page. */
@@ -14,7 +14,7 @@
       selection[name] = labels.findIndex((each) => label(each) === chosen.get(name));
     }
     const period = data.periods.find((each) => `${each.days}d` === chosen.get("period"));
-    if (period) selection.period = period.cohort;
+    if (period) selection.period = period;
   }
 
   function writeHash() {
@@ -22,7 +22,7 @@
     for (const [name, labels] of dimensions) {
       if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
     }
-    if (selection.period !== wholePeriod) chosen.set("period", `${periodOf(data, selection).days}d`);
+    if (selection.period !== wholePeriod) chosen.set("period", `${selection.period.days}d`);
     history.replaceState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
   }
 
@@ -42,7 +42,7 @@
     }
     document.getElementById("period").append(...data.periods.map((each) => {
       const input = element("input", { type: "radio", name: "period", value: each.cohort });
-      input.addEventListener("change", () => choose("period", each.cohort));
+      input.addEventListener("change", () => choose("period", each));
       return element("label", {}, input, each.days === 1 ? "24 h" : `${each.days} d`);
     }));
   }
@@ -52,7 +52,7 @@
       if (labels.length === 1) return label(labels[0]);
       return selection[name] === ALL ? `all ${name}s` : label(labels[selection[name]]);
     });
-    const { days, has_previous } = periodOf(data, selection);
+    const { days, has_previous } = selection.period;
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
     return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; no earlier data to compare with"}`;
   }
@@ -61,7 +61,7 @@
     for (const [name, labels] of dimensions) {
       document.getElementById(name).value = labels.length === 1 ? 0 : selection[name];
     }
-    document.querySelector(`#period input[value="${selection.period}"]`).checked = true;
+    document.querySelector(`#period input[value="${selection.period.cohort}"]`).checked = true;
     document.getElementById("selection").textContent = describe();
     const sections = [drawHeadline, drawFailures, drawLatencies, drawFlights, drawModels,
       drawReasons, drawSpikes, drawOpen, drawFreshness];
@@ -91,10 +91,7 @@
   }
 
   function showNothing() {
-    const notice = document.getElementById("nothing");
-    notice.hidden = false;
-    notice.textContent = "No invocation has been listed yet. Run `bedrock-async-etl run` again "
-      + "when some have been submitted.";
+    document.getElementById("nothing").hidden = false;
     for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #spikes, #open")) {
       section.hidden = true;
     }

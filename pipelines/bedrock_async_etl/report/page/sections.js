@@ -2,7 +2,7 @@
 // Each section of the page, drawn anew for a selection.
 
 /** A column of numbers; `numberOf` makes one that shows a member of the rows. */
-const number = (name, of) => ({ name, isNumber: true, of });
+const number = (name, of) => ({ name, kind: "number", of });
 const numberOf = (format) => (name, key = name) => number(name, (row) => format(row[key]));
 const [countOf, percentOf, secondsOf] = [count, percent, seconds].map(numberOf);
 const SHARES = ["p50", "p95", "p99"];

@@ -9,25 +9,18 @@ const Z = 1.959963984540054; // the normal distribution's 97.5 % quantile
 
 /** A table of columns as rows. */
 function rowsOf(columns) {
-  const names = Object.keys(columns).filter((name) => Array.isArray(columns[name]));
-  const length = names.length ? columns[names[0]].length : 0;
-  return Array.from({ length }, (_, at) =>
-    Object.fromEntries(names.map((name) => [name, columns[name][at]])));
+  const [names, values] = [Object.keys(columns), Object.values(columns)];
+  return values[0].map((_, at) =>
+    Object.fromEntries(names.map((name, column) => [name, values[column][at]])));
 }
 
 /** The page's data, its tables as rows. */
 function readData(text) {
   const data = JSON.parse(text);
-  data.flight_hours = data.in_flight.hours;
   for (const [name, value] of Object.entries(data)) {
     if (value?.constructor === Object) data[name] = rowsOf(value);
   }
   return data;
-}
-
-/** The period of a selection. */
-function periodOf(data, selection) {
-  return data.periods.find((each) => each.cohort === selection.period);
 }
 
 /** True for a row of an account, region and model that the selection has. */
@@ -69,7 +62,7 @@ function cohortOf(data, cohort, selection) {
 
 /** The headline figures of a selection, and those of the period before, or null. */
 function headline(data, selection) {
-  const period = periodOf(data, selection);
+  const { period } = selection;
   const now = data.open_counts.filter((row) => isIn(row, selection));
   const before = data.open_before.filter(
     (row) => row.cohort === period.cohort + 1 && isIn(row, selection));
@@ -85,8 +78,8 @@ function headline(data, selection) {
 
 /** Every date of a selection's period, in days since 1970. */
 function datesOf(data, selection) {
-  const period = periodOf(data, selection);
-  const first = Math.floor(Math.max(period.from_ms, data.first_ms ?? period.from_ms) / DAY_MS);
+  const { from_ms } = selection.period;
+  const first = Math.floor(Math.max(from_ms, data.first_ms ?? from_ms) / DAY_MS);
   const last = Math.max(
     first, Math.floor(data.as_of_ms / DAY_MS), ...data.days.map((row) => row.day));
   return d3.range(first, last + 1);
@@ -118,9 +111,8 @@ function dailyLatencies(data, selection) {
 /** The peak of any one account, region and model, and the average of all together. */
 function inFlight(data, selection) {
   const hours = data.flight_hours;
-  const period = periodOf(data, selection);
   const chosen = data.in_flight.filter((row) =>
-    isIn(row, selection) && (row.hour + hours) * HOUR_MS > period.from_ms);
+    isIn(row, selection) && (row.hour + hours) * HOUR_MS > selection.period.from_ms);
   const byHour = d3.group(chosen, (row) => row.hour);
   if (!byHour.size) return [];
   const [first, last] = d3.extent(byHour.keys());
@@ -133,7 +125,7 @@ function inFlight(data, selection) {
 /** Failure categories, most frequent first, with the newest example of each. */
 function reasons(data, selection) {
   const rows = data.reasons.filter(
-    (row) => row.cohort === selection.period && isIn(row, selection));
+    (row) => row.cohort === selection.period.cohort && isIn(row, selection));
   const total = sum(rows, "failed");
   const examples = d3.group(
     data.examples.filter((row) => isIn(row, selection)), (row) => row.category);
@@ -145,19 +137,17 @@ function reasons(data, selection) {
 
 /** A row per model of the accounts and regions selected, most invocations first. */
 function models(data, selection) {
-  const period = periodOf(data, selection);
   return data.models.map((_, model) => {
     const own = { ...selection, model };
     const flights = data.in_flight.filter(
-      (row) => isIn(row, own) && row.hour * HOUR_MS >= period.from_ms);
+      (row) => isIn(row, own) && row.hour * HOUR_MS >= selection.period.from_ms);
     return { model, peak: peakOf(flights), ...headline(data, own) };
   }).filter((row) => row.invocations || row.open);
 }
 
 /** Hours with significantly more failures than the week before them. */
 function spikes(data, selection) {
-  const period = periodOf(data, selection);
   return data.spikes
-    .filter((row) => isIn(row, selection) && row.submitted_ms >= period.from_ms)
+    .filter((row) => isIn(row, selection) && row.submitted_ms >= selection.period.from_ms)
     .map((row) => ({ ...row, date: new Date(row.submitted_ms) }));
 }

@@ -9,8 +9,6 @@ select
     cast(sum(failed) as bigint) as failed,
     bool_and(is_settled) as is_settled
 from keyed('bedrock_analytics.failure_rate_daily')
-where submit_date >= (
-    select cast(make_timestamp_ms(min(from_ms)) as date) from report_periods where not is_previous
-)
+where day >= getvariable('from_ms') // 86_400_000
 group by all
 order by all

@@ -1,12 +1,4 @@
 -- One row per previous period, account, region and model: what was open and stuck as it ended.
-with
-
-usual as (
-    select model_id, latency_p99
-    from bedrock_analytics.latencies
-    where cohort = 'model'
-)
-
 select
     periods.cohort,
     lifetimes.account,
@@ -21,7 +13,8 @@ inner join report_periods as periods
     on periods.is_previous
     and lifetimes.submitted_ms < periods.until_ms
     and (lifetimes.is_open or lifetimes.gone_ms >= periods.until_ms)
-left join usual
-    on lifetimes.model_id is not distinct from usual.model_id
+left join bedrock_analytics.latencies as usual
+    on usual.cohort = 'model'
+    and lifetimes.model_id is not distinct from usual.model_id
 group by all
 order by all

@@ -10,8 +10,6 @@ select
     baseline_rate,
     z_score
 from keyed('bedrock_analytics.failure_spikes')
-where epoch_ms(submit_hour) >= (
-    select min(from_ms) from report_periods where not is_previous
-)
+where submitted_ms >= getvariable('from_ms')
 order by z_score desc, submit_hour
 limit $limit

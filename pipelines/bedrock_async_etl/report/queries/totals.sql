@@ -1,15 +1,12 @@
 -- One row per period, account, region and model: what became of those submitted in it.
 select
-    periods.cohort,
-    invocations.account,
-    invocations.region,
-    invocations.model,
+    cohort,
+    account,
+    region,
+    model,
     count(*) as invocations,
-    count(*) filter (where invocations.status = 'Completed') as completed,
-    count(*) filter (where invocations.status = 'Failed') as failed
-from report_invocations as invocations
-inner join report_periods as periods
-    on invocations.submitted_ms >= periods.from_ms
-    and invocations.submitted_ms < periods.until_ms
+    count(*) filter (where status = 'Completed') as completed,
+    count(*) filter (where status = 'Failed') as failed
+from report_period_invocations
 group by all
 order by all
