@@ -1,8 +1,11 @@
 """A lake whose invocations are a Delta table, partitioned by date; its other tables are logs."""
 
 import random
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -14,8 +17,9 @@ from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.urls import is_s3
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 if TYPE_CHECKING:
@@ -23,12 +27,22 @@ if TYPE_CHECKING:
 
 PLACE: Final = "lake"
 DATE: Final = "submit_date"
+UNREADABLE: Final = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
 TRIES: Final = 30
 """Of one upsert, while other workers commit to the same partitions."""
 
 
 def at(place: str, shard: str | None = None) -> LakeDestination:
-    """The lake at a folder or URL, as one of several workers loads it."""
+    """The lake at a folder or URL, as one of several workers loads it.
+
+    Raises `UsageError` for a name with characters that delta-rs takes for others, or fails for.
+    """
+    name = place if is_s3(place) else str(Path(place).resolve())
+    if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
+        raise UsageError(
+            f"A lake of Delta cannot be at {place!r}: no name in its path may have {odd!r}. "
+            "Give --lake another folder."
+        )
     return LakeDestination(place, "delta", shard)
 
 
@@ -42,7 +56,8 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
         versions = newest_versions(self.arrow_dataset.to_table())
         for tried in range(TRIES):
             try:
-                return self._upsert(versions)
+                with panics_as_errors():
+                    return self._upsert(versions)
             except CommitFailedError:
                 if tried == TRIES - 1:
                     raise
@@ -64,6 +79,20 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
             )
         if versions.num_rows:
             upsert(table, versions)
+
+
+@contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """Raise `CommandError` for a panic of delta-rs: dlt would wait for its job for ever.
+
+    Its class cannot be imported, and is no `Exception`.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise CommandError(f"delta-rs failed: {error}") from None
+        raise
 
 
 def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:

@@ -131,10 +131,20 @@ def _credentials(bucket: str) -> AwsCredentials:
         ) from error
     credentials = AwsCredentials()
     credentials.on_partial()  # Takes the chain's. dlt leaves what is complete as it is.
-    credentials.region_name = answer.get("BucketRegion") or client.meta.region_name
-    if "amazonaws.com" not in client.meta.endpoint_url:
-        credentials.endpoint_url = client.meta.endpoint_url
+    region = answer.get("BucketRegion") or client.meta.region_name
+    credentials.region_name = region
+    credentials.endpoint_url = _endpoint(region)
     return credentials
+
+
+def _endpoint(region: str) -> str | None:
+    """The endpoint of S3 that botocore finds; None where that is what any engine would build.
+
+    Other partitions of AWS, FIPS, dual stack and settings of one's own have others.
+    """
+    found: str = boto3.client("s3", region_name=region).meta.endpoint_url
+    is_plain = found in ("https://s3.amazonaws.com", f"https://s3.{region}.amazonaws.com")
+    return None if is_plain else found
 
 
 def _refusal(bucket: str, error: ClientError) -> str:
