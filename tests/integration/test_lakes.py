@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -23,6 +24,8 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.integration.budgets import RUNS
+from tests.integration.conftest import BUCKET
+from tests.integration.flaky import Flaky
 from tests.integration.test_exactness import TOGETHER
 
 pytestmark = pytest.mark.integration
@@ -181,3 +184,38 @@ def test_an_empty_folder_of_the_s3_console_becomes_a_lake(bedrock: Control, lake
     else:
         lake.files.write_text("", "")
     assert load(lake).exit_code == 0
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("table_format", ["parquet", "delta"])
+def test_all_commands_survive_an_s3_of_which_three_in_ten_calls_fail(
+    table_format: str,
+    filled: Control,
+    database: Path,
+    s3_endpoint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = f"s3://{BUCKET}/{uuid.uuid4().hex}"
+    lake = f"--lake={url}/lake"
+    with Flaky(s3_endpoint, 0.3) as flaky:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", flaky.url)
+        commands = [
+            ["run", lake, f"--destination={table_format}"],
+            ["models", lake],
+            ["status", lake],
+            ["check", lake, "--max-lag=1h"],
+            ["report", str(database.with_name("report.html")), lake],
+            ["export", f"{url}/export", lake],
+            ["compact", lake, "--grace=0"],
+        ]
+        for command in commands:
+            done = subprocess.run(
+                [sys.executable, "-m", "bedrock_async_etl", *command],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+        assert flaky.failed > flaky.calls / 5 > 20
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
+    assert_exact_copy(LakeDestination(f"{url}/lake"), filled)

@@ -3,10 +3,10 @@
 import random
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -29,7 +29,9 @@ PLACE: Final = "lake"
 DATE: Final = "submit_date"
 UNREADABLE: Final = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
 TRIES: Final = 30
-"""Of one upsert, while other workers commit to the same partitions."""
+"""Of one call, while other workers commit to the same partitions."""
+S3_FAILURE: Final = "Generic S3 error"
+Result = TypeVar("Result")
 
 
 def at(place: str, shard: str | None = None) -> LakeDestination:
@@ -50,18 +52,10 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
     """Upserts invocations by ARN, within the dates that they were submitted on."""
 
     def run(self) -> None:
-        """Try again where another worker committed first: what it committed is then seen."""
-        from deltalake.exceptions import CommitFailedError
-
+        """Upsert the rows of the package, once however often it is tried."""
         versions = newest_versions(self.arrow_dataset.to_table())
-        for tried in range(TRIES):
-            try:
-                with panics_as_errors():
-                    return self._upsert(versions)
-            except CommitFailedError:
-                if tried == TRIES - 1:
-                    raise
-                time.sleep(random.uniform(0, min(5.0, 0.1 * 2**tried)))
+        with panics_as_errors():
+            tried_again(lambda: self._upsert(versions))
 
     def _upsert(self, versions: pa.Table) -> None:
         from dlt.common.libs.deltalake import deltalake_storage_options, write_delta_table
@@ -79,6 +73,24 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
             )
         if versions.num_rows:
             upsert(table, versions)
+
+
+def tried_again(call: Callable[[], Result]) -> Result:
+    """The result of a call, which is tried again where that may help.
+
+    It does where another worker committed first, as what it committed is then seen, and where S3
+    fails: delta-rs repeats a call, but not one whose answer is cut short.
+    """
+    from deltalake.exceptions import CommitFailedError
+
+    for tried in range(TRIES - 1):
+        try:
+            return call()
+        except (CommitFailedError, OSError) as error:
+            if not isinstance(error, CommitFailedError) and S3_FAILURE not in str(error):
+                raise
+        time.sleep(random.uniform(0, min(5.0, 0.1 * 2**tried)))
+    return call()
 
 
 @contextmanager
@@ -146,7 +158,11 @@ def delta_table(files: LakeFiles) -> "DeltaTable | None":
         ) from None
     url = f"{files.url}/{folder_of(ASYNC_INVOKES.name)}"
     options = deltalake_storage_options(files.credentials)
-    return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
+
+    def opened() -> "DeltaTable | None":
+        return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
+
+    return tried_again(opened)
 
 
 def data_files(files: LakeFiles) -> Sequence[str]:
@@ -164,9 +180,9 @@ def compact(files: LakeFiles, grace_seconds: float) -> Compaction:
     if table is None:
         return Compaction(ASYNC_INVOKES.name, 0, 0, 0, 0)
     before = len(table.file_uris())
-    table.optimize.compact()
-    removed = table.vacuum(dry_run=False)
-    table.create_checkpoint()
+    tried_again(table.optimize.compact)
+    removed = tried_again(lambda: table.vacuum(dry_run=False))
+    tried_again(table.create_checkpoint)
     return Compaction(ASYNC_INVOKES.name, before, len(table.file_uris()), 0, len(removed))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
@@ -17,7 +18,15 @@ from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replacing
-from bedrock_async_etl.files.urls import is_s3, names_in, open_url, permissions, remedy
+from bedrock_async_etl.files.urls import (
+    S3_ATTEMPTS,
+    S3_RETRIES,
+    is_s3,
+    names_in,
+    open_url,
+    permissions,
+    remedy,
+)
 
 
 class LocalFiles(LocalFileSystem):  # type: ignore[misc]
@@ -78,6 +87,7 @@ class LakeFiles:
             region=self.credentials.region_name,
             scheme=scheme or "https",
             endpoint_override=endpoint or None,
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
         )
 
     def path(self, name: str) -> str:
@@ -121,7 +131,7 @@ def _credentials(bucket: str) -> AwsCredentials:
     The bucket is asked for them, so that errors come before any work.
     """
     try:
-        client = boto3.client("s3")
+        client = boto3.client("s3", config=Config(**S3_RETRIES))
         answer = client.head_bucket(Bucket=bucket)
     except ClientError as error:
         raise CommandError(_refusal(bucket, error)) from error

@@ -17,6 +17,10 @@ from bedrock_async_invokes.errors import describe
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Longer than a letter, which would be a drive of Windows."""
 S3: Final = re.compile(r"s3://[^/]+")
+S3_ATTEMPTS: Final = 10
+"""At one call, by whichever client: of three, as is usual, a bad minute of S3 takes all."""
+S3_RETRIES: Final = {"retries": {"mode": "standard", "total_max_attempts": S3_ATTEMPTS}}
+"""The same for botocore."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -36,11 +40,15 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if not url or (SCHEME.match(url) and not is_known):
         raise UsageError(f"{url!r} is neither a folder nor s3://BUCKET/PATH.")
     try:
-        fs, root = fsspec.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+        given = {"config_kwargs": S3_RETRIES} if is_s3(url) else {}
+        fs, root = fsspec.url_to_fs(
+            url, use_listings_cache=False, skip_instance_cache=True, **given
+        )
     except ImportError:
         raise CommandError(
             "S3 needs the package s3fs: pip install 'bedrock-async-etl[lake]'."
         ) from None
+    fs.retries = S3_ATTEMPTS  # Of s3fs itself, where the body of an answer is cut short.
     return fs, root.rstrip("/")
 
 

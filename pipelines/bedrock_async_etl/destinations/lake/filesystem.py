@@ -8,6 +8,7 @@ from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, Refere
 from bedrock_async_etl.destinations.lake.formats import find_format
 from bedrock_async_etl.dlt_state import FixedCapabilities
 from bedrock_async_etl.files.object_store import LocalFiles
+from bedrock_async_etl.files.urls import S3_ATTEMPTS
 
 
 class LakeClient(FilesystemClient):
@@ -17,6 +18,8 @@ class LakeClient(FilesystemClient):
         super().__init__(*arguments, **named)
         if self.is_local_filesystem:
             self.fs_client = LocalFiles(auto_mkdir=True)
+        else:
+            self.fs_client.retries = S3_ATTEMPTS
 
     @staticmethod
     def get_reference_followup_job_class(

@@ -14,6 +14,7 @@ from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import connected, folder_of
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, stored_progress
+from bedrock_async_etl.files.urls import S3_RETRIES
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ class LakeSession(LoadSession):
 
     def dlt_destination(self) -> lake:
         files = self._files
-        return lake(files.url, files.credentials, preferred_loader_file_format="parquet")
+        return lake(
+            files.url,
+            files.credentials,
+            preferred_loader_file_format="parquet",
+            config_kwargs=S3_RETRIES,
+        )
 
     def with_write_hints(self, source: DltSource) -> DltSource:
         """All tables are logs, whose readers find the newest versions; the format may differ."""
