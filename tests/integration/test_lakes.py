@@ -1,5 +1,7 @@
 """A lake is an exact copy, on a disk and on S3, whatever happens to the runs that load it."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -219,3 +221,41 @@ def test_all_commands_survive_an_s3_of_which_three_in_ten_calls_fail(
         assert flaky.failed > flaky.calls / 5 > 20
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
     assert_exact_copy(LakeDestination(f"{url}/lake"), filled)
+
+
+@pytest.mark.parametrize("table_format", ["parquet", "delta"])
+@pytest.mark.parametrize("lake_url", ["s3"], indirect=True)
+def test_credentials_of_a_process_are_enough_for_a_lake(
+    table_format: str,
+    lake_url: str,
+    filled: Control,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = {
+        "Version": 1,
+        "AccessKeyId": taken_key(monkeypatch),
+        "SecretAccessKey": "emulator",
+        "SessionToken": "token",
+        "Expiration": "2099-01-01T00:00:00Z",
+    }
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    (tmp_path / "config").write_text(
+        f"[default]\ncredential_process = cat {tmp_path / 'answer.json'}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    lake = LakeDestination(lake_url, table_format)
+    for _ in range(2):
+        process = start_run(lake)
+        assert process.wait(timeout=120) == 0
+        filled.advance(timedelta(hours=5))
+    load(lake)
+    assert_exact_copy(lake, filled)
+
+
+def taken_key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key of the environment, which has it no more."""
+    key = os.environ["AWS_ACCESS_KEY_ID"]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    return key

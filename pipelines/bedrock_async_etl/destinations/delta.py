@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
 
+import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from bedrock_async_etl.destinations.lake import LakeDestination
@@ -30,6 +30,7 @@ DATE: Final = "submit_date"
 UNREADABLE: Final = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
 TRIES: Final = 30
 """Of one call, while other workers commit to the same partitions."""
+KEYS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 S3_FAILURE: Final = "Generic S3 error"
 Result = TypeVar("Result")
 
@@ -58,19 +59,14 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
             tried_again(lambda: self._upsert(versions))
 
     def _upsert(self, versions: pa.Table) -> None:
-        from dlt.common.libs.deltalake import deltalake_storage_options, write_delta_table
+        from dlt.common.libs.deltalake import write_delta_table
 
         client = self._job_client
-        try:
-            table = client.load_open_table("delta", self.load_table_name)
-        except DestinationUndefinedEntity:
-            return write_delta_table(
-                client.get_open_table_location("delta", self.load_table_name),
-                versions,
-                "append",
-                self._partition_columns,
-                deltalake_storage_options(client.config.credentials),
-            )
+        location = client.get_open_table_location("delta", self.load_table_name)
+        options = storage_options(client.config.credentials)
+        table = open_table(location, options)
+        if table is None:
+            return write_delta_table(location, versions, "append", self._partition_columns, options)
         if versions.num_rows:
             upsert(table, versions)
 
@@ -147,22 +143,39 @@ def _matching(versions: pa.Table) -> str:
     return f"({' or '.join(places)}) and target.{key} = source.{key}"
 
 
+def storage_options(credentials: Any) -> dict[str, str]:
+    """What delta-rs is told of a bucket, by its credentials in dlt; boto3 finds the keys, renewed.
+
+    dlt hands on what it holds, and delta-rs by itself knows fewer providers of credentials.
+    """
+    from dlt.common.libs.deltalake import deltalake_storage_options
+
+    options: dict[str, str] = deltalake_storage_options(credentials)
+    found = boto3.Session().get_credentials() if credentials else None
+    if found:
+        keys = found.get_frozen_credentials()
+        named = zip(KEYS, (keys.access_key, keys.secret_key, keys.token), strict=True)
+        options = {name: value for name, value in options.items() if name not in KEYS}
+        options |= {name: str(value) for name, value in named if value}
+    return options
+
+
 def delta_table(files: LakeFiles) -> "DeltaTable | None":
     """The table of invocations, once there is one; raises `CommandError` without the extra."""
+    url = f"{files.url}/{folder_of(ASYNC_INVOKES.name)}"
     try:
-        from deltalake import DeltaTable
-        from dlt.common.libs.deltalake import deltalake_storage_options
+        return tried_again(lambda: open_table(url, storage_options(files.credentials)))
     except ModuleNotFoundError:
         raise CommandError(
             "A lake of Delta needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
         ) from None
-    url = f"{files.url}/{folder_of(ASYNC_INVOKES.name)}"
-    options = deltalake_storage_options(files.credentials)
 
-    def opened() -> "DeltaTable | None":
-        return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
 
-    return tried_again(opened)
+def open_table(url: str, options: dict[str, str]) -> "DeltaTable | None":
+    """The Delta table at a URL, if there is one."""
+    from deltalake import DeltaTable
+
+    return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
 
 
 def data_files(files: LakeFiles) -> Sequence[str]:
