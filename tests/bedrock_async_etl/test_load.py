@@ -314,5 +314,30 @@ def test_odd_invocations_are_loaded_as_they_are(bedrock: Control, database: Path
     assert run(database).rows_loaded == 0
 
 
+def test_text_that_is_to_be_redacted_is_rewritten_when_its_range_is_read_again(
+    bedrock: Control, database: Path
+) -> None:
+    summary = {
+        "invocationArn": arn(1),
+        "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-reel-v1:1",
+        "status": "Completed",
+        "submitTime": "2026-03-30T12:00:00Z",
+        "newReason": {"text": "Jane Doe", "code": 5},
+    }
+    bedrock.put_raw(ACCOUNT, REGION, NOW - timedelta(days=1), summary)
+    populate(bedrock, 100)
+    since = {"since": NOW - timedelta(days=2), "until": NOW - timedelta(hours=6)}
+    extra = "select extra from bedrock.async_invokes where extra is not null"
+    run(database)
+    assert run(database, **since).rows_loaded == 0
+    assert query(database, extra) == [('{"newReason":{"code":5,"text":"Jane Doe"}}',)]
+    assert run(database, failure_message="redact", **since).rows_loaded > 0
+    redacted = '{"newReason":{"code":5,"text":"redacted:01332c876518a793"}}'
+    assert query(database, extra) == [(redacted,)]
+    assert run(database, failure_message="redact", **since).rows_loaded == 0
+    assert run(database, failure_message="drop", **since).rows_loaded > 0
+    assert query(database, extra) == [('{"newReason":{"code":5,"text":null}}',)]
+
+
 def arn(number: int) -> str:
     return f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/{number:012d}"
