@@ -24,6 +24,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
 PRIVATE_UMASK: Final = "077"
 """Files are 600, folders 700."""
 UMASK: Final = re.compile(r"0?0[0-7]{2}")
+_callers_umasks: Final[list[int]] = []
+"""Umasks from before each `private_files` that has begun."""
 
 
 def with_configuration(declared: type[Declared], *sections: str) -> Callable[..., Declared]:
@@ -91,7 +93,20 @@ def private_files() -> Iterator[None]:
     The umask is the process's, so that at no moment others can read a new file, and no library has
     to be set up. Existing files keep their modes.
     """
-    before = os.umask(find_umask())
+    _callers_umasks.append(os.umask(find_umask()))
+    try:
+        yield
+    finally:
+        os.umask(_callers_umasks.pop())
+
+
+@contextmanager
+def shared_files() -> Iterator[None]:
+    """Make files that are there for others by the caller's umask, even within `private_files`."""
+    if not _callers_umasks:
+        yield
+        return
+    before = os.umask(_callers_umasks[-1])
     try:
         yield
     finally:

@@ -121,7 +121,9 @@ class ReportOptions:
         "MODEL=N",
     )
     redact: bool = option(
-        False, "Leave out messages, errors, ARNs, outputs and account ids.", "--redact"
+        False,
+        "Leave out messages, errors, ARNs, outputs, account ids and the destination.",
+        "--redact",
     )
 
 
