@@ -105,6 +105,14 @@ def test_an_open_invocation_that_is_listed_no_more_has_vanished(
     kept = f"select status from bedrock.async_invokes where invocation_arn = '{arn}'"
     assert query(database, kept) == [("InProgress",)]
     assert run(database).scopes[0].vanished == 0
+    for _ in range(3):
+        bedrock.advance(timedelta(minutes=5))
+        assert run(database).scopes[0].calls <= 2
+    bedrock.faults(ACCOUNT, REGION)
+    listed = bedrock.listing(ACCOUNT, REGION)
+    is_open = [summary["status"] == "InProgress" for summary in listed]
+    assert run(database).scopes[0].open_invocations == sum(is_open)
+    assert_exact_copy(database, bedrock)
 
 
 def test_a_failed_scope_leaves_the_others_alone_and_catches_up(
