@@ -92,7 +92,8 @@ Two keys of `[bedrock_async_etl]` have no flag:
 | `metrics_max_scopes` | `BEDROCK_ASYNC_ETL__METRICS_MAX_SCOPES` | `500` | Scopes with metrics of \
 their own. |
 | `umask` | `BEDROCK_ASYNC_ETL__UMASK` | `077` | Mode of new files and folders: `077` makes them \
-600 and 700, `027` 640 and 750. Existing ones keep their mode, metrics are always 644. |
+600 and 700, `027` 640 and 750. Existing ones keep their mode; reports and exports follow the \
+shell's umask, metrics are always 644. |
 
 `[bedrock_async_etl.check.models."MODEL"]` has `max_failure_rate`, `max_p95` and `max_open_age` of
 one model. As one environment variable:

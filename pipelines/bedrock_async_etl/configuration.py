@@ -24,6 +24,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
 PRIVATE_UMASK: Final = "077"
 """Files are 600, folders 700."""
 UMASK: Final = re.compile(r"0?0[0-7]{2}")
+_callers_umasks: Final[list[int]] = []
+"""Umasks from before each `private_files` that has begun."""
 
 
 def with_configuration(declared: type[Declared], *sections: str) -> Callable[..., Declared]:
@@ -97,7 +99,20 @@ def private_files() -> Iterator[None]:
             f"{SECTION}.umask is {text!r}: it is text of three octal digits, the first of them 0, "
             'such as "077" (files are 600, folders 700) or "027" (640 and 750).'
         )
-    before = os.umask(int(text, 8))
+    _callers_umasks.append(os.umask(int(text, 8)))
+    try:
+        yield
+    finally:
+        os.umask(_callers_umasks.pop())
+
+
+@contextmanager
+def shared_files() -> Iterator[None]:
+    """Make files that are there for others by the caller's umask, even within `private_files`."""
+    if not _callers_umasks:
+        yield
+        return
+    before = os.umask(_callers_umasks[-1])
     try:
         yield
     finally:

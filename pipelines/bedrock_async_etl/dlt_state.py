@@ -2,8 +2,8 @@
 
 dlt has no public means for these: whether a local state is the destination's (version hashes),
 what a pending package builds on, ids of loads when the clock was set back, the states of other
-pipelines in the same dataset, the folder in which `dlt pipeline NAME` looks, and capabilities
-without their price.
+pipelines in the same dataset, the folder in which `dlt pipeline NAME` looks, packages that are no
+longer needed, and capabilities without their price.
 """
 
 import errno
@@ -25,6 +25,8 @@ from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.pipeline import LoadInfo
+from dlt.common.storages import LoadStorage, NormalizeStorage
+from dlt.common.storages.load_package import WORKING_FOLDERS
 from dlt.common.time import increasing_precise_time
 from dlt.common.versioned_state import decompress_state
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -104,13 +106,19 @@ class SettledPipeline:
         """Load one package; once more after an error of which `can_go_on` says so."""
         self.pipeline.set_local_state_val(BUILDS_ON, self.version)
         try:
-            info: LoadInfo = self.pipeline.run(source)
+            info = self._load(source, can_go_on)
+        finally:
+            _delete_leftovers(Path(self.pipeline.working_dir))
+        info.raise_on_failed_jobs()
+        self.version = self.pipeline.state["_version_hash"]
+
+    def _load(self, source: DltSource, can_go_on: Callable[[BaseException], bool]) -> LoadInfo:
+        try:
+            return self.pipeline.run(source)
         except PipelineStepFailed as error:
             if not can_go_on(innermost(error)):
                 raise
-            info = self.pipeline.run()  # The package is complete, and is pending now.
-        info.raise_on_failed_jobs()
-        self.version = self.pipeline.state["_version_hash"]
+            return self.pipeline.run()  # The package is complete, and is pending now.
 
 
 def settle(new_pipeline: Callable[[], dlt.Pipeline], working_directory: Path) -> SettledPipeline:
@@ -153,6 +161,24 @@ def _loaded_rows(info: LoadInfo | None) -> int:
         if job.job_file_info.table_name == "async_invokes"
         and job.job_file_info.file_format == "parquet"
     )
+
+
+def _delete_leftovers(folder: Path) -> None:
+    """Delete all packages that are not pending, but the last one loaded, which loses its rows.
+
+    dlt keeps each package with its rows, and what it was extracting when it failed or was killed.
+    Its option `delete_completed_jobs` deletes the rows alone, and those of a recovered package
+    before they are counted.
+    """
+    loaded = sorted((folder / "load" / LoadStorage.LOADED_FOLDER).glob("*/"))
+    rows = [last / name for last in loaded[-1:] for name in WORKING_FOLDERS]
+    extracting = [
+        each
+        for each in (folder / "normalize").glob("*/")
+        if each.name != NormalizeStorage.EXTRACTED_FOLDER
+    ]
+    for each in (*loaded[:-1], *rows, *extracting):
+        shutil.rmtree(each, ignore_errors=True)
 
 
 def innermost(error: BaseException) -> BaseException:

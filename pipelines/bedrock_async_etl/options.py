@@ -105,7 +105,9 @@ class ReportOptions:
         "MODEL=N",
         flag="--quota",
     )
-    redact: bool = option(False, "Leave out messages, errors, ARNs, outputs and account ids.")
+    redact: bool = option(
+        False, "Leave out messages, errors, ARNs, outputs, account ids and the destination."
+    )
 
 
 def drop_none(**options: Any) -> dict[str, Any]:

@@ -1,9 +1,14 @@
-"""Failure messages as they are stored: kept, redacted or dropped; AWS marks them as sensitive."""
+"""Sensitive text as it is stored: kept, redacted or dropped.
+
+AWS marks failure messages as sensitive; text in members that have no column may be so, too.
+"""
 
 import hashlib
 import re
+from functools import partial
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 
 from .options import FailureMessages
@@ -72,6 +77,8 @@ CATEGORIES: Final = (
 """First match wins, else `unknown`. The rules in sql/staging/failure_categories.sql are generated
 from these."""
 
+JSON_TEXT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(?P<is_name>:)?', re.DOTALL)
+"""A text in JSON without spaces, or the name of a member."""
 _NO_WORD: Final = re.compile("[^a-z0-9]+")
 _RULES: Final = tuple((category, re.compile(rule)) for category, rule in CATEGORIES)
 
@@ -95,6 +102,30 @@ def stored_messages(messages: pa.StringArray, treatment: FailureMessages) -> pa.
     return pa.array(redacted, pa.string())
 
 
+def stored_extra(extra: pa.StringArray, treatment: FailureMessages) -> pa.StringArray:
+    """The stored JSON of each invocation's other members: its texts are `redacted:<hash>`, or null.
+
+    Names, numbers, booleans and the structure stay.
+    """
+    if treatment == "keep" or extra.null_count == len(extra):
+        return extra
+    replace = partial(_stored_text, treatment=treatment)
+    stored = [json and JSON_TEXT.sub(replace, json) for json in extra.to_pylist()]
+    return pa.array(stored, pa.string())
+
+
+def _stored_text(json: re.Match[str], treatment: FailureMessages) -> str:
+    if json["is_name"]:
+        return json[0]
+    if treatment == "drop":
+        return "null"
+    text = msgspec.json.decode(json[0])
+    return f'"redacted:{_hash(text)}"' if text else json[0]
+
+
 def _redacted(message: str) -> str:
-    text_hash = hashlib.sha256(message.encode()).hexdigest()[:16]
-    return f"redacted:{category_of(message)}:{text_hash}"
+    return f"redacted:{category_of(message)}:{_hash(message)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

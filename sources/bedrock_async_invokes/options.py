@@ -207,8 +207,8 @@ class LoadOptions:
     )
     failure_message: FailureMessages = option(
         "keep",
-        "Treatment of failure messages: keep the text, redact it to its category and a hash, or "
-        "drop it.",
+        "Treatment of failure messages, and of text in members without a column: keep the text, "
+        "redact it to a hash (and the category of a message), or drop it.",
     )
 
     def __post_init__(self) -> None:

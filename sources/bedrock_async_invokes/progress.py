@@ -16,6 +16,7 @@ from .columns import TEXT
 from .records import NO_ROWS, digests, is_open, submit_microseconds
 from .windows import (
     EARLIEST_US,
+    LARGEST_COUNT,
     LATEST_US,
     UNRANKED,
     OpenInvocation,
@@ -24,8 +25,8 @@ from .windows import (
     plan_increment,
 )
 
-MISSES_FORGIVEN: Final = 3
-"""Runs in a row that do not list an open invocation until it is no longer looked for."""
+FORGIVEN_US: Final = 24 * 3600 * 1_000_000
+"""Time for which an open invocation that is listed no more is looked for."""
 
 Stored = Callable[[pa.Table], Mapping[str, str]]
 """Digests by ARN of the table's rows that the destination holds."""
@@ -66,6 +67,8 @@ class Progress:
         """True if a range was loaded that the watermark has not reached yet."""
         self.revision = 0
         """Grows with each run that changes it, so that the newer of two copies is known."""
+        self.now_us = 0
+        """The service's time, by which what has vanished is given up."""
         self.present_us = LATEST_US
         """A later submission is not credible: it is kept, but moves no watermark."""
         self._restored: Mapping[str, Any] = {}
@@ -106,7 +109,7 @@ class Progress:
     @property
     def open_invocations(self) -> int:
         """Number of invocations that are open and listed."""
-        return sum(not seen.misses for seen in self.open.values())
+        return sum(not seen.missing_since_us for seen in self.open.values())
 
     @property
     def settled_before(self) -> int | None:
@@ -176,7 +179,7 @@ class Progress:
         self.recent_from = self.settled_before
 
     def _mark_missing(self, window: Window, table: pa.Table) -> tuple[str, ...]:
-        """Open invocations that their window does not list: returned once, sought a few times."""
+        """Open invocations that their window does not list: returned once, sought for a day."""
         expected = self._expected_in(window)
         listed = set(table["invocation_arn"].to_pylist()) if expected else set()
         vanished = []
@@ -184,14 +187,21 @@ class Progress:
             if arn in listed or arn not in self.open:
                 continue
             seen = self.open[arn]
-            if seen.misses == 0:
+            if not seen.missing_since_us:
                 vanished.append(arn)
-            if seen.misses + 1 == MISSES_FORGIVEN:
+            since_us = self._missing_since(seen)
+            if self.now_us - since_us >= FORGIVEN_US:
                 del self.open[arn]
             else:
                 # Without its digest it counts as changed, should it be listed again.
-                self.open[arn] = seen._replace(misses=seen.misses + 1, digest="")
+                self.open[arn] = seen._replace(missing_since_us=since_us, digest="")
         return tuple(vanished)
+
+    def _missing_since(self, seen: OpenInvocation) -> int:
+        """Now, where it was listed until now, nobody noted since when, or clocks were set back."""
+        if seen.missing_since_us <= LARGEST_COUNT:
+            return self.now_us
+        return min(seen.missing_since_us, self.now_us)
 
     def _expected_in(self, window: Window) -> list[str]:
         """Invocations of the window that were open at the start: a run's windows are disjoint."""

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from .columns import ASYNC_INVOKES, TEXT, TIMESTAMP, Column
 from .errors import UnreadableInvocation
-from .failure_messages import stored_messages
+from .failure_messages import stored_extra, stored_messages
 from .options import FailureMessages
 from .pages import LISTED, Page, invocation_name, parse_time
 from .windows import EARLIEST_US, LATEST_US
@@ -52,6 +52,7 @@ def to_table(
         **_arn_parts(columns["invocation_arn"]),
         **_model_parts(columns["model_arn"]),
         "failure_message": stored_messages(listed["failure_message"], failure_messages),
+        "extra": stored_extra(listed["extra"], failure_messages),
         "submit_date": columns["submit_time"].cast(pa.date32()),
         "observed_at": pa.repeat(pa.scalar(observed_at, TIMESTAMP), len(page)),
     }

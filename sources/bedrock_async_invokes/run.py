@@ -231,7 +231,8 @@ class ScopeRun:
 
     def _changes(self, reading: Reading) -> pa.Table:
         """New and changed rows of a reading, without those of other scopes."""
-        self.progress.present_us = to_microseconds(self._clock.now()) + CLOCKS_APART_US
+        self.progress.now_us = to_microseconds(self._clock.now())
+        self.progress.present_us = self.progress.now_us + CLOCKS_APART_US
         table, foreign = separate(reading.table, self.scope)
         self._quarantine(foreign)
         if self._moves_watermark:

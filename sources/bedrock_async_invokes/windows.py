@@ -11,6 +11,9 @@ PAGE_SIZE: Final = 1_000
 UNRANKED: Final = -1
 """Rank of an invocation that was found out of order: its distance to others is unknown."""
 
+LARGEST_COUNT: Final = 2
+"""Of readings that did not list an invocation, in the states of earlier versions."""
+
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 LATEST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
@@ -63,8 +66,11 @@ class OpenInvocation(NamedTuple):
     rank: int
     """Rows read before it was first seen: the difference of two ranks is the rows between them."""
     digest: str
-    misses: int = 0
-    """Readings in a row that did not list it."""
+    missing_since_us: int = 0
+    """The service's time at which it was listed no more; 0 while it is listed.
+
+    Earlier versions kept a count of readings here: see `LARGEST_COUNT`.
+    """
 
 
 @dataclass(frozen=True, slots=True)

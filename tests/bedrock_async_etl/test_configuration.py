@@ -1,10 +1,18 @@
 """Environment variables that are set for a while, and values of dlt's configuration."""
 
 import os
+import stat
+from pathlib import Path
 
 import pytest
 
-from bedrock_async_etl.configuration import DEFAULTS, environment, set_defaults
+from bedrock_async_etl.configuration import (
+    DEFAULTS,
+    environment,
+    private_files,
+    set_defaults,
+    shared_files,
+)
 
 
 def test_variables_are_set_and_taken_away_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +40,21 @@ def test_what_is_set_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["RUNTIME__DLTHUB_TELEMETRY"] == "true"
     assert os.environ["PROVIDERS__ENABLE_AIRFLOW_SECRETS"] == "false"
     assert os.environ.keys() >= DEFAULTS.keys()
+
+
+def test_files_for_others_follow_the_callers_umask_among_private_ones(tmp_path: Path) -> None:
+    def made(name: str) -> int:
+        (tmp_path / name).touch()
+        return stat.S_IMODE((tmp_path / name).stat().st_mode)
+
+    before = os.umask(0o027)
+    try:
+        with shared_files():
+            assert made("of a library") == 0o640
+        with private_files():
+            with shared_files():
+                assert made("shared") == 0o640
+            assert made("private") == 0o600
+        assert made("afterwards") == 0o640
+    finally:
+        assert os.umask(before) == 0o027

@@ -105,6 +105,14 @@ def test_an_open_invocation_that_is_listed_no_more_has_vanished(
     kept = f"select status from bedrock.async_invokes where invocation_arn = '{arn}'"
     assert query(database, kept) == [("InProgress",)]
     assert run(database).scopes[0].vanished == 0
+    for _ in range(3):
+        bedrock.advance(timedelta(minutes=5))
+        assert run(database).scopes[0].calls <= 2
+    bedrock.faults(ACCOUNT, REGION)
+    listed = bedrock.listing(ACCOUNT, REGION)
+    is_open = [summary["status"] == "InProgress" for summary in listed]
+    assert run(database).scopes[0].open_invocations == sum(is_open)
+    assert_exact_copy(database, bedrock)
 
 
 def test_a_failed_scope_leaves_the_others_alone_and_catches_up(
@@ -312,6 +320,31 @@ def test_odd_invocations_are_loaded_as_they_are(bedrock: Control, database: Path
         ("not an ARN", ACCOUNT, "Failed", message, "2026-03-30 00:00:02.123456+00"),
     ]
     assert run(database).rows_loaded == 0
+
+
+def test_text_that_is_to_be_redacted_is_rewritten_when_its_range_is_read_again(
+    bedrock: Control, database: Path
+) -> None:
+    summary = {
+        "invocationArn": arn(1),
+        "modelArn": "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-reel-v1:1",
+        "status": "Completed",
+        "submitTime": "2026-03-30T12:00:00Z",
+        "newReason": {"text": "Jane Doe", "code": 5},
+    }
+    bedrock.put_raw(ACCOUNT, REGION, NOW - timedelta(days=1), summary)
+    populate(bedrock, 100)
+    since = {"since": NOW - timedelta(days=2), "until": NOW - timedelta(hours=6)}
+    extra = "select extra from bedrock.async_invokes where extra is not null"
+    run(database)
+    assert run(database, **since).rows_loaded == 0
+    assert query(database, extra) == [('{"newReason":{"code":5,"text":"Jane Doe"}}',)]
+    assert run(database, failure_message="redact", **since).rows_loaded > 0
+    redacted = '{"newReason":{"code":5,"text":"redacted:01332c876518a793"}}'
+    assert query(database, extra) == [(redacted,)]
+    assert run(database, failure_message="redact", **since).rows_loaded == 0
+    assert run(database, failure_message="drop", **since).rows_loaded > 0
+    assert query(database, extra) == [('{"newReason":{"code":5,"text":null}}',)]
 
 
 def arn(number: int) -> str:

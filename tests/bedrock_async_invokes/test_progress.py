@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_async_invokes.pages import page_of
-from bedrock_async_invokes.progress import MISSES_FORGIVEN, Changes, Progress
+from bedrock_async_invokes.progress import FORGIVEN_US, Changes, Progress
 from bedrock_async_invokes.records import digests, to_table
 from bedrock_async_invokes.windows import UNRANKED, Window, to_microseconds, to_time
 
@@ -16,6 +17,7 @@ OBSERVED = datetime(2026, 3, 31, tzinfo=UTC)
 EPOCH_US = to_microseconds(datetime(2026, 3, 1, tzinfo=UTC))
 SECOND = 1_000_000
 LAG_US = 300 * SECOND
+NOW_US = to_microseconds(OBSERVED)
 
 
 def listed(number: int, second: int | None, status: str | None = "Completed") -> dict[str, Any]:
@@ -42,8 +44,17 @@ def numbers(table: pa.Table) -> list[int]:
     return [int(arn[-12:]) for arn in table["invocation_arn"].to_pylist()]
 
 
-def restored(progress: Progress) -> Progress:
-    return Progress.from_state(progress.to_state(), LAG_US)
+def restored(progress: Progress, *, hours: float = 0) -> Progress:
+    """As the next run has it, so much later."""
+    later = Progress.from_state(progress.to_state(), LAG_US)
+    later.now_us = (progress.now_us or NOW_US) + int(hours * 3600 * SECOND)
+    return later
+
+
+def without(progress: Progress, *, hours: float = 0) -> tuple[Progress, Changes]:
+    """The next run, which lists nothing."""
+    later = restored(progress, hours=hours)
+    return later, later.changes(Window(), table_of())
 
 
 def test_what_is_read_first_is_new() -> None:
@@ -100,16 +111,59 @@ def test_an_open_invocation_that_its_window_does_not_list_has_vanished() -> None
     assert progress.open_invocations == 1
 
 
-def test_what_vanished_is_told_once_and_looked_for_a_few_times() -> None:
+def test_what_vanished_is_told_once_and_looked_for_all_day_however_often_that_is() -> None:
     progress = Progress(LAG_US)
     take(progress, listed(1, 0, "InProgress"))
-    vanished, followed = [], []
-    for _ in range(MISSES_FORGIVEN):
-        progress = restored(progress)
-        vanished.append(len(progress.changes(Window(), table_of()).vanished))
-        followed.append(len(progress.open))
-    assert vanished == [1, 0, 0]
-    assert followed == [1, 1, 0]
+    for hours, vanished, followed in (
+        *((0.0, 1, 1), (0.01, 0, 1), (0.01, 0, 1), (0.01, 0, 1)),
+        *((23.9, 0, 1), (0.06, 0, 1), (0.02, 0, 0)),
+    ):
+        progress, changes = without(progress, hours=hours)
+        assert (len(changes.vanished), len(progress.open)) == (vanished, followed)
+
+
+def test_what_vanished_is_given_up_by_the_first_run_after_a_day() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"))
+    progress, _ = without(progress)
+    later = restored(progress, hours=FORGIVEN_US / SECOND / 3600)
+    assert take(later, listed(1, 0, "Completed")).changed == 1
+    progress, changes = without(progress, hours=24)
+    assert (changes.vanished, progress.open) == ((), {})
+
+
+def test_what_stays_away_changes_no_state_until_it_is_given_up() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"))
+    progress, _ = without(progress)
+    state = progress.to_state()
+    progress, _ = without(progress, hours=1)
+    assert progress.to_state() == state
+
+
+@pytest.mark.parametrize("misses", [1, 2])
+def test_what_an_earlier_version_had_missed_is_looked_for_from_now_on(misses: int) -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"))
+    state = progress.to_state()
+    [(arn, seen)] = state["open"].items()
+    state["open"][arn] = [*seen[:2], "", misses]
+    progress = Progress.from_state(state, LAG_US)
+    assert progress.open_invocations == 0
+    for hours, followed in ((1, 1), (23, 1), (1, 0)):
+        progress, changes = without(progress, hours=hours)
+        assert (changes.vanished, len(progress.open)) == ((), followed)
+
+
+def test_a_clock_that_was_ahead_keeps_nothing_followed_for_longer() -> None:
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"))
+    progress, _ = without(progress, hours=100_000)
+    progress.now_us = NOW_US
+    progress, _ = without(progress)
+    assert len(progress.open) == 1
+    progress, _ = without(progress, hours=24)
+    assert progress.open == {}
 
 
 def test_what_is_listed_beside_one_that_vanished_has_not() -> None:

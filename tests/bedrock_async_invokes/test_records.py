@@ -1,14 +1,19 @@
 """Listed summaries as Arrow rows: each column, odd values, and what no contract knows."""
 
+import json
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_async_invokes.errors import UnreadableInvocation
 from bedrock_async_invokes.failure_messages import stored_messages
+from bedrock_async_invokes.options import FailureMessages
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import (
     digests,
@@ -282,3 +287,52 @@ def test_messages_are_kept_or_dropped_as_asked() -> None:
     assert stored_messages(messages, "keep").to_pylist() == ["text", None]
     assert stored_messages(messages, "drop").to_pylist() == [None, None]
     assert stored_messages(messages, "redact").to_pylist()[1] is None
+
+
+def extra_of(treatment: FailureMessages, **members: Any) -> str | None:
+    [extra] = to_table(page_of([summary(**members)]), OBSERVED, treatment)["extra"].to_pylist()
+    return str(extra) if extra is not None else None
+
+
+def test_text_in_members_that_no_contract_knows_is_redacted_or_dropped() -> None:
+    said = 'She said: "a:b", \\ and \n\u2028: stop.'
+    members = {
+        "newReason": {"text": said, "code": 5, "isFinal": True, "none": None, "empty": ""},
+        'odd"name:': [said, 1.50, [], {}],
+        "outputDataConfig": {"s3OutputDataConfig": {"storageClass": "x"}},
+    }
+    redacted = "redacted:" + sha256(said.encode()).hexdigest()[:16]
+    other = "redacted:" + sha256(b"x").hexdigest()[:16]
+    assert extra_of("redact", **members) == (
+        f'{{"newReason":{{"code":5,"empty":"","isFinal":true,"none":null,"text":"{redacted}"}},'
+        f'"odd\\"name:":["{redacted}",1.5,[],{{}}],'
+        f'"outputDataConfig":{{"s3OutputDataConfig":{{"storageClass":"{other}"}}}}}}'
+    )
+    assert extra_of("drop", **members) == (
+        '{"newReason":{"code":5,"empty":null,"isFinal":true,"none":null,"text":null},'
+        '"odd\\"name:":[null,1.5,[],{}],'
+        '"outputDataConfig":{"s3OutputDataConfig":{"storageClass":null}}}'
+    )
+    assert extra_of("redact") is extra_of("drop") is None
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.recursive(
+            st.none() | st.booleans() | st.integers(0, 9) | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ),
+        min_size=1,
+    )
+)
+def test_whatever_the_members_are_only_their_texts_are_replaced(members: dict[str, Any]) -> None:
+    def without_texts(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: without_texts(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [without_texts(inner) for inner in value]
+        return None if isinstance(value, str) else value
+
+    extra = extra_of("drop", new=members)
+    assert json.loads(extra or "null") == {"new": without_texts(members)}

@@ -71,13 +71,15 @@ def modes(root: Path) -> dict[str, set[int]]:
 def test_all_that_is_made_is_private_unless_that_is_configured(
     listed: Control,
     database: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     umask: str | None,
     files: int,
     folders: int,
 ) -> None:
-    """The database or lake, dlt's working directory, locks, exports, reports."""
+    """The database or lake, dlt's working directory, locks."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
     if umask:
         monkeypatch.setenv(UMASK, umask)
     place = f"--database={database}" if kind == "duckdb" else f"--lake={database.with_name('lake')}"
@@ -85,9 +87,31 @@ def test_all_that_is_made_is_private_unless_that_is_configured(
     invoke(*run)
     listed.advance(timedelta(hours=5))
     invoke(*run)
-    invoke("export", str(database.with_name("export")), place)
-    invoke("report", str(database.with_name("report.html")), place)
+    invoke("export", str(elsewhere / "export"), place)
+    invoke("report", str(elsewhere / "report.html"), place)
     assert modes(database.parent) == {"files": {files}, "folders": {folders}}
+
+
+@pytest.mark.parametrize(
+    ("umask", "files", "folders"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)]
+)
+def test_reports_and_exports_are_as_private_as_the_caller_has_it(
+    listed: Control, database: Path, umask: int, files: int, folders: int
+) -> None:
+    shared = database.with_name("shared")
+    os.umask(umask)
+    try:
+        shared.mkdir()
+        for _ in range(2):
+            invoke("run", f"--database={database}")
+            invoke("export", str(shared / "export"), f"--database={database}")
+            invoke("report", str(shared / "report.html"), f"--database={database}")
+            listed.advance(timedelta(hours=5))
+        made = modes(shared)
+    finally:
+        os.umask(0)
+    assert made == {"files": {files}, "folders": {folders}}
+    assert {mode(path) for path in database.parent.glob("copy.duckdb*")} == {0o600}
 
 
 def test_what_duckdb_writes_beside_the_database_is_private(tmp_path: Path) -> None:

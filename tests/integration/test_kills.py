@@ -21,6 +21,7 @@ from bedrock_async_etl.models.checks import run_checks
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
+from tests.growth import Footprint
 from tests.integration.budgets import KILLS, cases
 from tests.kills.harness import Harness
 from tests.kills.sites import COMMANDS, Site
@@ -97,6 +98,23 @@ def test_a_killed_backfill_keeps_the_slices_it_loaded(
     assert_exact_copy(database, filled)
     assert 0 < loaded < listed
     assert result.scopes[0].rows_read <= listed - loaded + ROWS_NEAR_THE_WATERMARK
+
+
+@pytest.mark.parametrize("moment", ["progress is put into the state", "a package is extracted"])
+def test_what_a_killed_run_extracted_is_gone_after_the_next(
+    moment: str, filled: Control, database: Path
+) -> None:
+    load(DuckDBDestination(database))
+    folder = DuckDBDestination(database).working_directory
+    before = Footprint.of(folder)
+    filled.advance(timedelta(days=1))
+    struck = [sys.executable, "-m", "tests.kills.struck", moment, "1", "before", "--"]
+    run = [*struck, "run", "--database", str(database)]
+    assert subprocess.run(run, cwd=Path(__file__).parents[2]).returncode == -signal.SIGKILL
+    assert Footprint.of(folder).files > before.files
+    load(DuckDBDestination(database))
+    load(DuckDBDestination(database))
+    assert Footprint.of(folder).files == before.files
 
 
 @pytest.mark.parametrize("models_before", ["invocations", "failure_spikes"])

@@ -9,6 +9,7 @@ from bedrock_async_etl.load import load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_emulator import Control
 from tests.copies import Row, listed_rows
+from tests.growth import files_with_rows
 from tests.kills.killing import AS_DUCKDB_WRITES, AS_IT_WRITES, AT_ANY_TIME, Killer
 from tests.kills.moments import moments_of
 from tests.kills.sites import COMMANDS, Site
@@ -26,7 +27,7 @@ LONGEST_CHAIN: Final = 3
 FROM_OUTSIDE: Final = (AT_ANY_TIME, AS_IT_WRITES) * 4
 """As often as these, for each time that a command kills itself at each of its moments."""
 
-WRONGS: Final = ("lost", "doubled", "outdated", "broken checks", "loaded again")
+WRONGS: Final = ("lost", "doubled", "outdated", "broken checks", "loaded again", "kept in files")
 
 
 class Harness:
@@ -112,6 +113,7 @@ class Harness:
         assert refreshed.error is None
         self._note("broken checks", len(refreshed.broken))
         self._note("loaded again", load(self._site.destination).rows_loaded)
+        self._note("kept in files", len(files_with_rows(self._site.destination)))
 
     def _compare_readers(self, before: list[Row], after: list[Row]) -> None:
         """Who reads between a kill and the next run misses nothing, and sees nothing twice."""

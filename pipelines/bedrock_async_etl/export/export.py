@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 from fsspec import AbstractFileSystem
 
+from bedrock_async_etl.configuration import shared_files
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.export.manifest import FORMAT, Manifest, TableEntry, read_manifest
@@ -105,7 +106,8 @@ def export(
         before = read_manifest(fs, root, url)
         now = {source: partitions(connection, source) for source in _sources(connection)}
         if not dry_run:
-            recover(fs, root)
+            with shared_files():
+                recover(fs, root)
         tables = _planned(now, before, _sizes(fs, root))
         if not dry_run:
             tables = _publish(connection, fs, root, tables, before)
@@ -151,14 +153,18 @@ def _publish(
         staged = [_staged(connection, table, staging) for table in tables]
         manifest = _manifest_of(staged)
         replaced = before.paths - manifest.paths if before else ()
-        staging.publish(manifest.as_json(), sorted(replaced))
+        with shared_files():
+            staging.publish(manifest.as_json(), sorted(replaced))
     return staged
 
 
 def _staged(
     connection: duckdb.DuckDBPyConnection, table: TableExport, staging: Publication
 ) -> TableExport:
-    """Write and stage a file at a time: this machine may have room for one, and not for all."""
+    """Write and stage a file at a time: this machine may have room for one, and not for all.
+
+    What DuckDB writes on the way, such as rows that memory does not hold, stays private.
+    """
     if table.source is None:
         return table
     written = []
@@ -167,7 +173,8 @@ def _staged(
         for partition in table.written:
             files = []
             for file in written_files(connection, table.source, partition, scratch):
-                staging.stage(scratch, file.path)
+                with shared_files():
+                    staging.stage(scratch, file.path)
                 files.append(file)
             written.append(replace(partition, files=files))
     return replace(table, written=written)

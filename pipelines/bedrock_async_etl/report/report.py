@@ -9,7 +9,7 @@ from typing import Any, Final
 import duckdb
 
 from bedrock_async_etl import version
-from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.configuration import configured, shared_files
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
@@ -68,7 +68,8 @@ def write_report(
     figures = _figures(destination, options or ReportOptions())
     page = render(figures).encode()
     try:
-        replace(path, page)
+        with shared_files():
+            replace(path, page)
     except OSError as error:
         raise CommandError(f"Cannot write {path}: {error.strerror}.") from error
     totals, longest = figures["totals"], figures["periods"][-1]["cohort"]
@@ -113,7 +114,10 @@ def _parse_quotas(texts: Sequence[str]) -> dict[str, int]:
 
 
 def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures without messages, errors, ARNs and outputs, and with numbers for accounts."""
+    """The figures without messages, errors, ARNs and outputs, and with numbers for accounts.
+
+    A path or a bucket may have an account id in its name, so the destination is left out, too.
+    """
     tables = {
         name: figures[name] | {column: [None] * len(figures[name][column]) for column in columns}
         for name, columns in SENSITIVE.items()
@@ -121,4 +125,5 @@ def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:
     accounts, fresh = figures["accounts"], figures["freshness"]["account_id"]
     names = {each: f"account {at}" for at, each in enumerate(dict.fromkeys([*accounts, *fresh]), 1)}
     tables["freshness"]["account_id"] = [names[account] for account in fresh]
-    return {**figures, **tables, "accounts": [names[account] for account in accounts]}
+    redacted = {"accounts": [names[account] for account in accounts], "destination": None}
+    return {**figures, **tables, **redacted}

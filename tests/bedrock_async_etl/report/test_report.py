@@ -71,7 +71,10 @@ def test_a_copy_without_models_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_what_is_redacted_is_nowhere_in_the_page(copy: DuckDBDestination, tmp_path: Path) -> None:
-    sensitive = ("alert(1)", BUCKET, ACCOUNT, "failed-one", "open-one", "role/customer")
+    sensitive = (
+        *("alert(1)", BUCKET, ACCOUNT, "failed-one", "open-one", "role/customer"),
+        str(copy.database.resolve().parent),
+    )
     kept, redacted = tmp_path / "kept.html", tmp_path / "redacted.html"
     write_report(copy, kept)
     write_report(copy, redacted, ReportOptions(redact=True))

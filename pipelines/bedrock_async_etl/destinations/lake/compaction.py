@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
+from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
 
 from bedrock_async_etl.destinations.lake.formats import Compaction
 from bedrock_async_etl.destinations.lake.tables import folder_of, log_files
@@ -27,6 +28,8 @@ LARGE_BYTES: Final = 64_000_000
 """Files of this size stay as they are, so that each row is rewritten a few times at most."""
 COMPACTED: Final = "compacted-"
 """Prefix of the names of merged files."""
+DLT_TABLES: Final = ("_dlt_loads", "_dlt_pipeline_state")
+"""Tables in which dlt puts a file per load, and reads the newest of a pipeline at most."""
 MADE_OF: Final = b"bedrock_async_etl"
 """Metadata of a merged file: the names of the files in it, and the time of the merge."""
 
@@ -46,7 +49,7 @@ def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
                 if name == ASYNC_INVOKES.name
                 else compact_log(files, grace_seconds, name=name)
                 for name in TABLES
-            ]
+            ] + [_keep_newest(files, grace_seconds, name=name) for name in DLT_TABLES]
     except OSError as error:
         raise CommandError(lake.explain(error)) from error
 
@@ -66,6 +69,25 @@ def compact_log(files: LakeFiles, grace_seconds: float, *, name: str) -> Compact
         _remove(files, small)
         removed += small
     return Compaction(name, len(current), len(current) - len(small) + 1, rows, len(removed))
+
+
+def _keep_newest(files: LakeFiles, grace_seconds: float, *, name: str) -> Compaction:
+    """Remove the files of one of `DLT_TABLES` that a newer load of the same pipeline replaced."""
+    paths = files.glob(f"{folder_of(name)}/*.jsonl")
+    replaced_at: dict[str, float] = {}
+    removed = 0
+    for owner, load_id, path in sorted(map(_owner_and_load, paths), reverse=True):
+        if replaced_at.get(owner, math.inf) <= time.time() - grace_seconds:
+            files.filesystem.rm_file(path)
+            removed += 1
+        replaced_at[owner] = load_id
+    return Compaction(name, len(paths), len(replaced_at), 0, removed)
+
+
+def _owner_and_load(path: str) -> tuple[str, float, str]:
+    """The pipeline or schema and the load that dlt names a file after; a load's id is its time."""
+    owner, load_id, *_ = _name(path).removesuffix(".jsonl").split(FILENAME_SEPARATOR)
+    return owner, float(load_id), path
 
 
 def _merge(files: LakeFiles, name: str, paths: Sequence[str]) -> int:

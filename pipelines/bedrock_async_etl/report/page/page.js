@@ -100,9 +100,11 @@
   }
 
   followTheme();
-  document.getElementById("subtitle").textContent = `${data.destination} · fresh as of ${time(data.as_of_ms)} UTC`;
+  document.getElementById("subtitle").textContent = [
+    ...(data.destination ? [data.destination] : []), `fresh as of ${time(data.as_of_ms)} UTC`,
+  ].join(" · ");
   document.getElementById("footer").textContent = `Made by bedrock-async-etl ${data.version} on ${time(data.made_ms)} UTC.`
-    + (data.is_redacted ? " Redacted: account ids, messages, outputs and ARNs are left out." : "");
+    + (data.is_redacted ? " Redacted: the destination, account ids, messages, outputs and ARNs are left out." : "");
   if (!data.models.length) {
     showNothing();
     return;
