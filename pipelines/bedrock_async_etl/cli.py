@@ -26,7 +26,7 @@ from bedrock_async_etl.commands import (
 )
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
-from bedrock_async_etl.console import print_json
+from bedrock_async_etl.console import open_outputs, output_error, print_json
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.logs import LOGS, log_error, log_event, mask_credentials
 from bedrock_async_etl.signals import exit_code_of, handle_signals, interruption_behind
@@ -80,6 +80,8 @@ def _run(
         try:
             with private_files() if makes_files else nullcontext():
                 exit_code = command() or 0
+            if not exit_code and (lost := output_error()):
+                raise CommandError(f"All is done, but stdout cannot be written: {lost.strerror}.")
         except (Exception, KeyboardInterrupt) as error:
             exit_code = exit_code_of(error)
             reason = _log_end(error, debug=debug)
@@ -117,10 +119,10 @@ def main() -> None:
     opens is closed when it ends, so nothing is left for Python's own exit to do.
     """
     handle_signals()
+    open_outputs()
     gc.set_threshold(20_000)
     try:
         app()
     except SystemExit as ending:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ending.code if isinstance(ending.code, int) else bool(ending.code))
+        exit_code = ending.code if isinstance(ending.code, int) else bool(ending.code)
+        os._exit(exit_code or output_error() is not None)
