@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -26,9 +25,10 @@ from bedrock_async_etl.commands import (
 )
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
-from bedrock_async_etl.console import print_json
+from bedrock_async_etl.console import open_outputs, output_error, print_json
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.logs import LOGS, log_error, log_event, mask_credentials
+from bedrock_async_etl.signals import exit_code_of, handle_signals, interruption_behind
 
 set_defaults()
 
@@ -79,20 +79,30 @@ def _run(
         try:
             with private_files() if makes_files else nullcontext():
                 exit_code = command() or 0
-        except KeyboardInterrupt:
-            log_event(
-                "interrupted", "Interrupted. The next run goes on from here.", logging.WARNING
-            )
-            # Calls under way would be waited for; a run may be killed at any moment anyway.
-            os._exit(130)
-        except Exception as error:
-            exit_code = error.exit_code if isinstance(error, CommandError) else 1
-            kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
-            reason = f"{kind}{' '.join(str(error).split())}"
-            log_error(reason, trace=debug, exit_code=exit_code)
+            if not exit_code and (lost := output_error()):
+                raise CommandError(f"All is done, but stdout cannot be written: {lost.strerror}.")
+        except (Exception, KeyboardInterrupt) as error:
+            exit_code = exit_code_of(error)
+            reason = _log_end(error, debug=debug)
             if as_json:
                 print_json({"error": mask_credentials(reason), "exit_code": exit_code})
+            if interruption_behind(error):
+                # Calls under way would be waited for; a run may be killed at any moment anyway.
+                os._exit(exit_code)
         raise typer.Exit(exit_code)
+
+
+def _log_end(error: BaseException, *, debug: bool) -> str:
+    """Log the error or the signal that ends a command in one line, and return the line."""
+    exit_code = exit_code_of(error)
+    if interruption := interruption_behind(error):
+        reason = f"Interrupted by {str(interruption) or 'SIGINT'}. The next run goes on from here."
+        log_event("interrupted", reason, logging.WARNING, exit_code=exit_code)
+        return reason
+    kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+    reason = f"{kind}{' '.join(str(error).split())}"
+    log_error(reason, trace=debug, exit_code=exit_code)
+    return reason
 
 
 for name, module in COMMANDS.items():
@@ -107,10 +117,11 @@ def main() -> None:
     Python does by itself and once more at the end, is a fifth of a small run. All that a command
     opens is closed when it ends, so nothing is left for Python's own exit to do.
     """
+    handle_signals()
+    open_outputs()
     gc.set_threshold(20_000)
     try:
         app()
     except SystemExit as ending:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ending.code if isinstance(ending.code, int) else bool(ending.code))
+        exit_code = ending.code if isinstance(ending.code, int) else bool(ending.code)
+        os._exit(exit_code or output_error() is not None)

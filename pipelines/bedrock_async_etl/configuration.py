@@ -14,6 +14,8 @@ Declared = TypeVar("Declared")
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
+    # dlt would take SIGINT and SIGTERM, and end when all that is under way is done.
+    "RUNTIME__INTERCEPT_SIGNALS": "false",
     # Where Airflow is installed, dlt would ask its database for settings, and make one if need be.
     "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
     # Arrow's own allocators keep a hundred megabytes that they do not use.

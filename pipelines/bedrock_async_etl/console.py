@@ -3,7 +3,10 @@
 Rich is imported late, since `--help` does without it.
 """
 
+import io
 import json
+import os
+import select
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +25,51 @@ MAX_ROWS: Final = 50
 """Scopes in a table; the others are summed up."""
 MAX_LINES: Final = 20
 """Scopes whose error or quarantine is printed on a line of its own."""
+
+
+class Output(io.FileIO):
+    """Stdout or stderr: what cannot be written is left out, so that it stops no work."""
+
+    error: OSError | None = None
+    """The first that writing raised."""
+
+    def write(self, data: Any) -> int:
+        try:
+            while (written := super().write(data)) is None:
+                select.select((), (self,), ())  # others may have made it non-blocking
+            return written
+        except OSError as error:
+            self.error = self.error or error
+            return len(data)
+
+
+def open_outputs() -> None:
+    """Make stdout and stderr outputs that raise nothing.
+
+    A descriptor that is closed would be the next file's, for instance the database's: it is
+    opened for reading, so that nothing can be written to it.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest that is free
+        if name != "stdin":
+            before = getattr(sys, name)
+            output = io.TextIOWrapper(
+                io.BufferedWriter(Output(descriptor, "w", closefd=False)),
+                encoding=before.encoding if before else None,
+                errors="backslashreplace",
+                line_buffering=name == "stderr" or os.isatty(descriptor),
+            )
+            setattr(sys, name, output)
+
+
+def output_error() -> OSError | None:
+    """The first error that writing to stdout raised."""
+    sys.stdout.flush()
+    output = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return output.error if isinstance(output, Output) else None
 
 
 def output_console() -> "Console":

@@ -35,6 +35,7 @@ from dlt.sources import DltSource
 
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.atomic_write import replacing
+from bedrock_async_etl.signals import interruption_behind
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 BUILDS_ON: Final = "builds_on"
@@ -129,7 +130,9 @@ def settle(new_pipeline: Callable[[], dlt.Pipeline], working_directory: Path) ->
     """
     try:
         return _settle(new_pipeline())
-    except (DltException, OSError, ValueError, LookupError):
+    except (DltException, OSError, ValueError, LookupError) as error:
+        if interruption_behind(innermost(error)):
+            raise
         shutil.rmtree(working_directory, ignore_errors=True)
         return _settle(new_pipeline())
 

@@ -24,6 +24,7 @@ from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_etl.options import SECTION
+from bedrock_async_etl.signals import exit_code_of
 from bedrock_async_etl.status import Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 PREFIX: Final = "bedrock_async_"
 MODELS: Final = "from bedrock_analytics.model_summary order by model_id"
 """A scope that was not run for this long, while others were, is no longer read."""
-INTERRUPTED: Final = 130
 READABLE: Final = 0o644
 """node_exporter is another user, and the file has counts, but no row of the copy."""
 MAX_SCOPES: Final = 500
@@ -211,10 +211,8 @@ class RunMetrics:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        if isinstance(error, CommandError):
-            self.write(error.exit_code)
-        elif error is not None:
-            self.write(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
+        if error is not None:
+            self.write(exit_code_of(error))
 
     def write(self, exit_code: int) -> int:
         """Write the file; a failure to write is logged and makes a good run's exit code 1."""

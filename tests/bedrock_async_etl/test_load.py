@@ -1,12 +1,14 @@
 """What a run promises of the database it loads."""
 
 import json
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from dlt.load.load import Load
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import RunResult, load
@@ -31,6 +33,21 @@ def test_a_first_run_copies_everything(bedrock: Control, database: Path) -> None
     assert_exact_copy(database, bedrock)
     assert result.exit_code == 0
     assert result.rows_loaded == len(bedrock.listing(ACCOUNT, REGION))
+
+
+def test_a_load_leaves_the_handlers_of_signals_alone(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs it, Airflow for instance, is told of a signal at once."""
+    complete, during = Load.complete_package, []
+
+    def look(*arguments: Any, **named: Any) -> None:
+        during.append([signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)])
+        complete(*arguments, **named)
+
+    monkeypatch.setattr(Load, "complete_package", look)
+    run(database)
+    assert during == [[signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]]
 
 
 def test_a_run_after_time_has_passed_writes_what_is_new_or_changed(
