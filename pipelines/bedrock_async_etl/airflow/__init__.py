@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from bedrock_async_etl.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
-    from bedrock_async_etl.airflow_settings import AirflowSettings
+    from bedrock_async_etl.airflow.settings import AirflowSettings
 
 NAME: Final = "bedrock_async_etl"
 MODELS: Final = Asset("bedrock-async-etl://bedrock/models")
@@ -197,7 +197,7 @@ def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings
     from bedrock_async_etl.configuration import environment, private_files, set_defaults
 
     set_defaults()
-    from bedrock_async_etl.airflow_settings import EXAMPLE, AirflowSettings, task_environment
+    from bedrock_async_etl.airflow.settings import EXAMPLE, AirflowSettings, task_environment
 
     try:
         text = Variable.get(variable, default=None)
