@@ -26,9 +26,8 @@ from bedrock_async_etl.commands import (
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
 from bedrock_async_etl.console import open_outputs, output_error, print_json
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.errors import CommandError, exit_code_of, handle_signals, interruption_behind
 from bedrock_async_etl.logs import LOGS, log_error, log_event, mask_credentials
-from bedrock_async_etl.signals import exit_code_of, handle_signals, interruption_behind
 
 set_defaults()
 

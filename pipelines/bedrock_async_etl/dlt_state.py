@@ -33,9 +33,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.errors import CommandError, interruption_behind
 from bedrock_async_etl.files.atomic_write import replacing
-from bedrock_async_etl.signals import interruption_behind
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 BUILDS_ON: Final = "builds_on"

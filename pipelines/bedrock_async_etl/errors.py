@@ -1,4 +1,16 @@
-"""Failures that end a command in one line: what went wrong, and what to do."""
+"""Ends of a command: failures told in one line, what went wrong and what to do; and signals.
+
+SIGTERM and SIGHUP do what SIGINT does. Only the command line handles them: in Airflow, and in
+programs of others, their handlers stay.
+"""
+
+import signal
+import time
+from typing import ClassVar, Final, Self
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TOGETHER_SECONDS: Final = 1.0
+"""Signals of this time count as one: `timeout` sends each twice, a terminal that closes too."""
 
 
 class CommandError(Exception):
@@ -17,3 +29,45 @@ class BusyError(CommandError):
     """Another run holds the destination."""
 
     exit_code = 75
+
+
+class Interruption(KeyboardInterrupt):
+    """A signal that ends the command."""
+
+    latest: ClassVar[Self | None] = None
+    """DuckDB raises an error of its own where a query is interrupted: this tells why."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+        """That of a process that the signal ends, as shells have it."""
+        self.raised_at = time.monotonic()
+
+
+def handle_signals() -> None:
+    """Raise an `Interruption` for each signal that is not ignored, as `nohup` has SIGHUP.
+
+    A handler is needed for SIGTERM, too: the kernel ignores it for a container's first process.
+    """
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _: object) -> None:
+    before, interruption = Interruption.latest, Interruption(number)
+    if before is None or interruption.raised_at - before.raised_at > TOGETHER_SECONDS:
+        Interruption.latest = interruption
+        raise interruption
+
+
+def interruption_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The interruption that an error is, or that made a library raise it."""
+    return error if isinstance(error, KeyboardInterrupt) else Interruption.latest
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a command that ends with an error."""
+    if interruption := interruption_behind(error):
+        return getattr(interruption, "exit_code", 128 + signal.SIGINT)
+    return error.exit_code if isinstance(error, CommandError) else 1

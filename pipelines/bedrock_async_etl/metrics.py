@@ -18,13 +18,12 @@ import duckdb
 from bedrock_async_etl import version
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination, configured_shard
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError, UsageError, exit_code_of
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_etl.options import SECTION
-from bedrock_async_etl.signals import exit_code_of
 from bedrock_async_etl.status import Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 

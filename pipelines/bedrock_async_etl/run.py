@@ -7,7 +7,6 @@ from typing import Any
 
 from bedrock_async_etl import version
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.formatting import format_count
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.metrics import RunMetrics
@@ -23,21 +22,6 @@ class Run:
     refreshed: Refresh | None
     """None for a shard, and where the models were not asked for."""
     exit_code: int
-
-    @property
-    def shortfall(self) -> str | None:
-        """What the run lacks, in one line; None after a good one."""
-        failed, scopes = len(self.loaded.failed), format_count(len(self.loaded.scopes), "scope")
-        refreshed = self.refreshed or Refresh()
-        if self.loaded.exit_code == 1:
-            return f"Failed: {scopes} could not be read."
-        if refreshed.error:
-            return "Failed: the models were not rebuilt."
-        if refreshed.broken:
-            return f"Failed: {format_count(len(refreshed.broken), 'check')} broken."
-        if failed:
-            return f"Partly loaded: {failed:,} of {scopes} failed, the next run catches up."
-        return "Failed: the metrics were not written." if self.exit_code else None
 
     def as_json(self) -> dict[str, Any]:
         """The document that `run --json` prints."""

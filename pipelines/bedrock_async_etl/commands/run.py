@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bedrock_async_etl.load import RunResult
+    from bedrock_async_etl.run import Run
     from bedrock_async_invokes.columns import ScopeReport
 
 EXAMPLES: Final = """\
@@ -106,8 +107,8 @@ def command(
     elif prints_tables:
         if run.refreshed:
             print_refresh(run.refreshed)
-        if run.shortfall:
-            output_console().print(run.shortfall)
+        if shortfall := _shortfall(run):
+            output_console().print(shortfall)
     return run.exit_code
 
 
@@ -139,6 +140,20 @@ def print_result(result: "RunResult") -> None:
         console.print(f"Recovered from a killed run: {rows}.")
     rows = format_count(result.rows_loaded, "row")
     console.print(f"Loaded {rows} into {result.destination} in {result.seconds:.1f} s.")
+
+
+def _shortfall(run: "Run") -> str | None:
+    """The end of a run that lacks something, in one line; None after a good one."""
+    failed, scopes = len(run.loaded.failed), format_count(len(run.loaded.scopes), "scope")
+    if run.loaded.exit_code == 1:
+        return f"Failed: {scopes} could not be read."
+    if run.refreshed and run.refreshed.error:
+        return "Failed: the models were not rebuilt."
+    if run.refreshed and (broken := len(run.refreshed.broken)):
+        return f"Failed: {format_count(broken, 'check')} broken."
+    if failed:
+        return f"Partly loaded: {failed:,} of {scopes} failed, the next run catches up."
+    return "Failed: the metrics were not written." if run.exit_code else None
 
 
 def scopes_shown(scopes: "Sequence[ScopeReport]") -> "list[ScopeReport]":
