@@ -14,17 +14,21 @@ from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
 SCOPES: Final = """
 with runs as (
     from (from bedrock.extract_runs union all by name from no_runs)
-    select *, not coalesce(is_range, false) as is_whole
+    select
+        *,
+        not coalesce(is_range, false) as is_whole,
+        -- dlt names a load after this machine's clock; runs are dated by the service's, but for
+        -- those that failed before they reached it.
+        case when try_cast(_dlt_load_id as double) > 1e9 then cast(_dlt_load_id as double) end
+            as loaded_at_seconds
     where account_id is distinct from 'unknown'  -- Older versions had runs without an account.
 )
 
 select
     max(finished_at) filter (where outcome = 'ok' and is_whole) as last_success_at,
-    -- dlt names a load after this machine's clock; runs are dated by the service's.
-    max(to_timestamp(try_cast(_dlt_load_id as double)))
-        filter (where outcome = 'ok' and is_whole and try_cast(_dlt_load_id as double) > 1e9)
+    to_timestamp(max(loaded_at_seconds) filter (where outcome = 'ok' and is_whole))
         as last_success_loaded_at,
-    coalesce(epoch(max(max(finished_at)) over ()) - epoch(max(finished_at)), 0) as unread_seconds,
+    coalesce(max(max(loaded_at_seconds)) over () - max(loaded_at_seconds), 0) as unread_seconds,
     max_by(
         runs, {'is_whole': is_whole, 'finished_at': finished_at, 'load_id': _dlt_load_id}
     ) as newest,

@@ -148,12 +148,18 @@ def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Pa
     dropped = f"{ACCOUNT}/eu-west-1"
     lag = ("check", f"--database={database}", "--max-lag", "1h", "--json")
 
-    def later(days: int) -> list[str]:
+    def later(days: float) -> list[str]:
+        """Runs are loaded by this machine's clock, whatever the service's is."""
+        with duckdb.connect(database) as connection:
+            connection.execute(
+                "update bedrock.extract_runs set _dlt_load_id = "
+                f"(_dlt_load_id::double - {days * 86_400})::text"
+            )
         listed.advance(timedelta(days=days))
         invoke("run", f"--database={database}", "--region", REGION)
         return invoke("status", f"--database={database}").stdout.splitlines()
 
-    assert not [line for line in later(1) if line.startswith("No longer read")]
+    assert not [line for line in later(0.5) if line.startswith("No longer read")]
     unread = later(2)
     assert unread[-1] == f"No longer read, and retired a week after the last time: {dropped}"
     assert status_json(database)["whole"]["unread"] == 1
@@ -168,6 +174,18 @@ def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Pa
     assert [line.split()[:3] for line in shown.splitlines() if "eu-west-1" in line] == [
         [ACCOUNT, "eu-west-1", "retired"]
     ]
+
+
+def test_a_scope_that_fails_by_another_clock_retires_no_other(
+    listed: Control, database: Path
+) -> None:
+    """One that never reaches the service is dated by this machine's clock, years later."""
+    role = "arn:aws:iam::777788889999:role/reader"
+    listed.refuse_role(role)
+    run(database, f"--role-arn={role}")
+    document = status_json(database)
+    assert (len(document["scopes"]), document["whole"]["failed"]) == (4, 2)
+    assert (document["whole"]["unread"], document["retired"]) == (0, [])
 
 
 def test_a_run_without_an_account_leaves_no_scope(
