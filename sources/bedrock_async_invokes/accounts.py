@@ -4,6 +4,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import Any, Final
@@ -122,8 +123,10 @@ class Account:
     def active_members(self) -> list[str]:
         """Ids of the active accounts of the account's organization; raises `ScopeError`."""
         failure = "Cannot list the organization's accounts"
-        with scope_errors(failure, "AWS Organizations"):
-            organizations = self._make_client("organizations", self.home_region)
+        with (
+            scope_errors(failure, "AWS Organizations"),
+            closing(self._make_client("organizations", self.home_region)) as organizations,
+        ):
             try:
                 pages = organizations.get_paginator("list_accounts").paginate()
                 listed = [each for page in pages for each in page["Accounts"]]
@@ -139,8 +142,8 @@ class Account:
 
     def _caller_account(self) -> str:
         quick = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2})
-        sts = self._new_client("sts", self.home_region, quick)
-        return str(sts.get_caller_identity()["Account"])
+        with closing(self._new_client("sts", self.home_region, quick)) as sts:
+            return str(sts.get_caller_identity()["Account"])
 
     def _make_client(self, service: str, region: str, **config: Any) -> BaseClient:
         bounded = Config(

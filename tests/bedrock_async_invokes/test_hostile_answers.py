@@ -6,6 +6,7 @@ More inputs: `pytest tests/bedrock_async_invokes/test_hostile_answers.py --hypot
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -131,12 +132,13 @@ def test_any_answer_of_sts_is_credentials_or_one_line(
         aws_secret_access_key="x",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    try:
-        found = RoleProvider(client, ROLE, LoadOptions()).assume()
-    except ScopeError as error:
-        assert_one_line(str(error), ROLE)
-    else:
-        assert all(type(value) is str for value in found.values())
+    with closing(client):
+        try:
+            found = RoleProvider(client, ROLE, LoadOptions()).assume()
+        except ScopeError as error:
+            assert_one_line(str(error), ROLE)
+        else:
+            assert all(type(value) is str for value in found.values())
 
 
 @pytest.mark.parametrize(
