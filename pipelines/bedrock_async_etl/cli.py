@@ -125,4 +125,5 @@ def main() -> None:
         app()
     except SystemExit as ending:
         exit_code = ending.code if isinstance(ending.code, int) else bool(ending.code)
+        sys.stderr.flush()
         os._exit(exit_code or output_error() is not None)

@@ -43,6 +43,11 @@ class DestinationOptions:
     )
     database: str = option(DEFAULT_DATABASE, "DuckDB file.", "--database", "FILE")
     lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "--lake", "URL")
+    storage_version: str = option(
+        "v1.2.0",
+        "Oldest version of DuckDB that can open a new file; an existing file keeps its own.",
+        "",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

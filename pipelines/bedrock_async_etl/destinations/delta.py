@@ -16,6 +16,7 @@ from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.options import DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ TRIES: Final = 30
 """Of one upsert, while other workers commit to the same partitions."""
 
 
-def at(place: str, shard: str | None = None) -> LakeDestination:
+def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it."""
-    return LakeDestination(place, "delta", shard)
+    assert options.lake
+    return LakeDestination(options.lake, "delta", shard)
 
 
 class DeltaUpsertJob(DeltaLoadFilesystemJob):
