@@ -85,7 +85,7 @@ below are the keys of the [Variable](airflow.md#settings).
 CONFIGURED_ALONE: Final = """\
 ### Without a flag
 
-Two keys of `[bedrock_async_etl]` have no flag:
+Two more keys of `[bedrock_async_etl]` have no flag:
 
 | key | environment variable | default | meaning |
 | --- | --- | --- | --- |
@@ -138,7 +138,7 @@ def _option_table(section: str, options: Iterable[Option]) -> str:
 
 def _option_row(section: str, option: Option) -> Iterator[str]:
     yield f"`{option.name}`"
-    yield f"`{option.flag} {_value(option)}".rstrip() + "`"
+    yield f"`{option.flag} {_value(option)}".rstrip() + "`" if option.flag else ""
     yield f"`{section.replace('.', '__').upper()}__{option.name.upper()}`"
     yield _default(option.default)
     yield option.help + (" *Secret.*" if option.is_secret else "")

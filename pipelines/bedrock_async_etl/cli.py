@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -123,4 +124,5 @@ def main() -> None:
         app()
     except SystemExit as ending:
         exit_code = ending.code if isinstance(ending.code, int) else bool(ending.code)
+        sys.stderr.flush()
         os._exit(exit_code or output_error() is not None)

@@ -41,6 +41,11 @@ class DestinationOptions:
     )
     database: str = option(DEFAULT_DATABASE, "DuckDB file.", "FILE")
     lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "URL")
+    storage_version: str = option(
+        "v1.2.0",
+        "Oldest version of DuckDB that can open a new file; an existing file keeps its own.",
+        flag="",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,10 @@ def option(
     is_secret: bool = False,
     check: Callable[[Any], object] | None = None,
 ) -> Any:
-    """A dataclass field that declares an option; its flag follows from its name if it has none."""
+    """A dataclass field that declares an option.
+
+    Its flag follows from its name unless it is given; an empty one leaves it to the configuration.
+    """
     facts = {"help": help, "metavar": metavar, "is_secret": is_secret, "check": check}
     return field(default=default, repr=not is_secret, metadata={"flag": flag, "option": facts})
 
@@ -69,7 +72,8 @@ def options_of(declared: type) -> Iterator[Option]:
     types = get_type_hints(declared)
     for each in fields(declared):
         if facts := each.metadata.get("option"):
-            flag = each.metadata["flag"] or f"--{each.name.replace('_', '-')}"
+            given = each.metadata["flag"]
+            flag = f"--{each.name.replace('_', '-')}" if given is None else given
             yield Option(each.name, types[each.name], each.default, flag, **facts)
 
 

@@ -390,7 +390,8 @@ def test_each_declared_option_is_a_flag_with_its_help_and_default(command: str) 
     parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
     flags = {parameter.name: parameter for parameter in parameters}
     shown = invoke(command, "--help").stdout
-    for option in [option for declared in DECLARED[command] for option in options_of(declared)]:
+    declared = [option for each in DECLARED[command] for option in options_of(each)]
+    for option in [option for option in declared if option.flag]:
         flag = flags[option.name]
         assert (flag.opts, flag.metavar, flag.help) == ([option.flag], option.metavar, option.help)
         assert flag.show_default == (str(option.default) if option.default else False)

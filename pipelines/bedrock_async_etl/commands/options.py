@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Given = dict[str, Any]
 """Options that were given, by name."""
-_PLACES = {option.name: option for option in options_of(DestinationOptions)}
+_PLACES = {option.name: option for option in options_of(DestinationOptions) if option.flag}
 
 Load = Annotated[Given, [*options_of(LoadOptions)]]
 NewCopy = Annotated[Given, [*_PLACES.values()]]

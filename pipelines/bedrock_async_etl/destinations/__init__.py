@@ -1,7 +1,7 @@
 """Destinations of the copy. Each module here is a kind of destination, named as its option has it.
 
 Such a module has `PLACE`, the option that says where the destination is (`database` or `lake`), and
-`at(place, shard)`, which makes it. The folders have the code that kinds of one place share.
+`at(options, shard)`, which makes it. The folders have the code that kinds of one place share.
 """
 
 from abc import ABC, abstractmethod
@@ -221,7 +221,7 @@ def _destination(options: DestinationOptions, shard: str | None = None) -> Desti
 
             return LakeDestination(options.lake, shard=shard)
         kind = "duckdb"
-    found: Destination = find_kind(kind).at(getattr(options, place), shard)
+    found: Destination = find_kind(kind).at(options, shard)
     return found
 
 

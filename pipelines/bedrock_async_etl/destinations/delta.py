@@ -20,6 +20,7 @@ from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.urls import is_s3
+from bedrock_async_etl.options import DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 if TYPE_CHECKING:
@@ -35,18 +36,19 @@ S3_FAILURE: Final = "Generic S3 error"
 Result = TypeVar("Result")
 
 
-def at(place: str, shard: str | None = None) -> LakeDestination:
+def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it.
 
     Raises `UsageError` for a name with characters that delta-rs takes for others, or fails for.
     """
-    name = place if is_s3(place) else str(Path(place).resolve())
+    assert options.lake
+    name = options.lake if is_s3(options.lake) else str(Path(options.lake).resolve())
     if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
         raise UsageError(
-            f"A lake of Delta cannot be at {place!r}: no name in its path may have {odd!r}. "
+            f"A lake of Delta cannot be at {options.lake!r}: no name in its path may have {odd!r}. "
             "Give --lake another folder."
         )
-    return LakeDestination(place, "delta", shard)
+    return LakeDestination(options.lake, "delta", shard)
 
 
 class DeltaUpsertJob(DeltaLoadFilesystemJob):

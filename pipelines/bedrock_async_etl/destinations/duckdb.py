@@ -16,7 +16,7 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destina
 from bedrock_async_etl.destinations.database.merge import merging_duckdb
 from bedrock_async_etl.destinations.database.schema import upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.options import DEFAULT_DATABASE
+from bedrock_async_etl.options import DEFAULT_DATABASE, DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_async_invokes.records import digests
 
@@ -33,12 +33,14 @@ set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
 MEMORY_LIMIT: Final = "select current_setting('memory_limit')"
+NO_FILE: Final = re.compile(r"~|:|\w{2,}:")
+"""`:memory:` is gone with the process, `~x` is in another folder, `md:x` is a service's."""
 IN_USE: Final = re.compile(r"Conflicting lock is held in (?:.*/)?(.+) \(PID (\d+)\)")
 
 
-def at(place: str, shard: str | None = None) -> "DuckDBDestination":
+def at(options: DestinationOptions, shard: str | None = None) -> "DuckDBDestination":
     """The DuckDB file at a path; all shards would load the same one."""
-    return DuckDBDestination(Path(place))
+    return DuckDBDestination(Path(options.database), options.storage_version)
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,20 @@ class DuckDBDestination(Destination):
     """A DuckDB file."""
 
     database: Path
+    storage_version: str = DestinationOptions.storage_version
 
     def __post_init__(self) -> None:
-        """Raise `UsageError` for a name that would make every query ambiguous.
+        """Raise `UsageError` for a name that is no file's, or would make every query ambiguous.
 
         DuckDB calls a database after its file, and `bedrock.async_invokes` could then be a table
         of the database or of the schema.
         """
+        if NO_FILE.match(str(self.database)):
+            raise UsageError(
+                f"{self.database} is no file to DuckDB, which reads ~ and a prefix with a colon in "
+                "its own way: name the database by its whole path, such as "
+                f"/data/{DEFAULT_DATABASE}."
+            )
         if self.database.stem.lower() in RESERVED_NAMES:
             raise UsageError(
                 f"The file cannot be called {self.database.name}: DuckDB would mix it up with the "
@@ -98,14 +107,31 @@ class DuckDBDestination(Destination):
             )
         if "not a valid DuckDB" in reason:
             return f"{self.database} is not a DuckDB database: give --database another file."
+        if "replaying WAL" in reason:
+            return (
+                f"{self.database}.wal belongs to another state of {self.database}, as after a "
+                f"backup was put back: move {self.database.name}.wal away, and run again. What "
+                "was in it is loaded anew."
+            )
+        if "not a known DuckDB version" in reason:
+            return (
+                f"storage_version is {self.storage_version!r}, which DuckDB {duckdb.__version__} "
+                f"does not know: it looks like {DestinationOptions.storage_version}."
+            )
         return f"Cannot use {self.database}: {reason}"
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A connection, times in UTC; raises `CommandError`."""
         try:
-            connection = duckdb.connect(self.database, read_only=read_only)
+            connection = duckdb.connect(
+                self.database,
+                read_only=read_only,
+                # Of a new file; the versions of DuckDB differ in what they make by themselves.
+                config={"storage_compatibility_version": self.storage_version},
+            )
         except duckdb.Error as error:
-            raise CommandError(self.explain(error)) from error
+            kind = UsageError if isinstance(error, duckdb.InvalidInputException) else CommandError
+            raise kind(self.explain(error)) from error
         connection.execute("set TimeZone = 'UTC'")
         return connection
 

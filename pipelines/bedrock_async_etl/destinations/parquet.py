@@ -7,6 +7,7 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.compaction import compact_log
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import log_files
+from bedrock_async_etl.options import DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 PLACE: Final = "lake"
@@ -15,6 +16,7 @@ FORMAT: Final = LakeFormat(
 )
 
 
-def at(place: str, shard: str | None = None) -> LakeDestination:
+def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it."""
-    return LakeDestination(place, "parquet", shard)
+    assert options.lake
+    return LakeDestination(options.lake, "parquet", shard)

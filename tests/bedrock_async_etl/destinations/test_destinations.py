@@ -248,13 +248,63 @@ def test_a_database_that_another_process_uses_is_told_with_the_process(database:
     )
 
 
+def test_a_new_file_is_of_the_configured_version_and_keeps_it(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version() -> str:
+        tags = "select tags['storage_version'] from duckdb_databases() where database_name = 'copy'"
+        destination = find_destination(database=str(database))
+        assert isinstance(destination, DuckDBDestination)
+        with destination.connect(read_only=False) as connection:
+            [(found,)] = connection.sql(tags).fetchall()
+        return str(found)
+
+    assert version() == "v1.2.0+"
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__STORAGE_VERSION", "v1.0.0")
+    assert version() == "v1.2.0+"
+    database.unlink()
+    assert version() == "v1.0.0+"
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__STORAGE_VERSION", "1.2")
+    with pytest.raises(UsageError, match=r"^storage_version is '1\.2', which DuckDB .* not know"):
+        version()
+
+
+@pytest.mark.parametrize("name", [":memory:", ":memory:x", "~x.duckdb", "~/x.duckdb", "md:x"])
+def test_what_is_no_file_to_duckdb_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"^{name} is no file to DuckDB"):
+        find_destination(database=name)
+    find_destination(database=str(tmp_path / name))
+
+
+def test_a_backup_beside_the_log_of_a_killed_run_says_what_to_do(database: Path) -> None:
+    destination = DuckDBDestination(database)
+    log, killed = database.with_name(f"{database.name}.wal"), database.with_name("killed.wal")
+    with destination.connect(read_only=False) as connection:
+        connection.execute("create table t as select 1 as a")
+    backup = database.read_bytes()
+    with destination.connect(read_only=False) as connection:
+        connection.execute("create table u as select 1 as a")
+    with destination.connect(read_only=False) as connection:
+        connection.execute("insert into u select 2")
+        killed.write_bytes(log.read_bytes())
+    database.write_bytes(backup)
+    killed.rename(log)
+    for is_read_only in (True, False):
+        with pytest.raises(CommandError) as raised:
+            destination.connect(read_only=is_read_only)
+        assert str(raised.value) == (
+            f"{log} belongs to another state of {database}, as after a backup was put back: move "
+            f"{log.name} away, and run again. What was in it is loaded anew."
+        )
+
+
 def test_each_module_is_a_kind_of_destination(database: Path) -> None:
     assert DESTINATIONS == ("delta", "duckdb", "parquet")
     for name in DESTINATIONS:
         kind = find_kind(name)
         chosen = {kind.PLACE: str(database), "destination": name}
-        assert find_destination(**chosen) == kind.at(str(database))
-        assert isinstance(kind.at(str(database)), Destination)
+        assert find_destination(**chosen) == kind.at(DestinationOptions(**chosen))
+        assert isinstance(find_destination(**chosen), Destination)
 
 
 def test_a_new_module_is_a_new_kind(
@@ -269,7 +319,7 @@ def test_a_new_module_is_a_new_kind(
         "PLACE = 'database'\n"
         "class Quack(DuckDBDestination):\n"
         "    def __str__(self): return f'quack:{self.database}'\n"
-        "def at(place, shard=None): return Quack(Path(place))\n"
+        "def at(options, shard=None): return Quack(Path(options.database))\n"
     )
     monkeypatch.setattr(destinations, "__path__", [*destinations.__path__, str(folder)])
     kinds = (*DESTINATIONS, "quack")
