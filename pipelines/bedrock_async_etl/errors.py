@@ -1,4 +1,4 @@
-"""Ends of a command: failures told in one line, what went wrong and what to do; and signals.
+"""Ends of a command: failures in one line, with what went wrong and what to do; and signals.
 
 SIGTERM and SIGHUP do what SIGINT does. Only the command line handles them: in Airflow, and in
 programs of others, their handlers stay.
@@ -35,7 +35,7 @@ class Interruption(KeyboardInterrupt):
     """A signal that ends the command."""
 
     latest: ClassVar[Self | None] = None
-    """DuckDB raises an error of its own where a query is interrupted: this tells why."""
+    """DuckDB raises an error of its own where a query is interrupted: this is the reason."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)

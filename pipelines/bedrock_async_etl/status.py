@@ -39,7 +39,7 @@ order by account_id, region
 """One row per scope that was ever run; `no_runs` has the columns that an older version lacks."""
 UNREAD_AFTER: Final = timedelta(days=1)
 RETIRE_AFTER: Final = timedelta(days=7)
-"""How long no run asks for a scope, while others run, until it is no longer read; and retired."""
+"""Times without a run of a scope, while others run, until it is no longer read, and retired."""
 WORST: Final = """
 select
     invocation_arn,

@@ -105,7 +105,7 @@ class Account:
         if credentials is None:
             return self.claimed_id
         try:
-            with scope_errors("Cannot tell the caller's account", "STS"):
+            with scope_errors("Cannot find the caller's account", "STS"):
                 return _checked_id(credentials.account_id or self._caller_account())
         except ScopeError:
             return UNKNOWN_ACCOUNT

@@ -169,7 +169,7 @@ class ScopeRun:
             self.scope = Scope(only_account(newest.table, self.scope), region)
         if not self.scope.is_known and self._account.has_credentials:
             raise ScopeError(
-                f"The account is unknown: STS does not tell it, and {region} lists no invocation. "
+                f"The account is unknown: STS does not say it, and {region} lists no invocation. "
                 "Use credentials for which `aws sts get-caller-identity` works."
             )
         return replace(listing, scope=self.scope)
@@ -348,7 +348,7 @@ class Extraction:
     def new_runs(self) -> pa.Table:
         """Rows of `extract_runs`: the scopes that ended since the last call.
 
-        What has no account is no scope: nothing later could tell when it is read again.
+        What has no account is no scope: nothing later could know that it is read again.
         """
         ended = self.reports[self._reported :]
         self._reported = len(self.reports)

@@ -146,9 +146,9 @@ def _matching(versions: pa.Table) -> str:
 
 
 def storage_options(credentials: Any) -> dict[str, str]:
-    """What delta-rs is told of a bucket, by its credentials in dlt; boto3 finds the keys, renewed.
+    """delta-rs's options for a bucket: those that dlt has, with the keys that boto3 finds, renewed.
 
-    dlt hands on what it holds, and delta-rs by itself knows fewer providers of credentials.
+    dlt hands on only keys that it holds, and delta-rs knows fewer providers of credentials.
     """
     from dlt.common.libs.deltalake import deltalake_storage_options
 
