@@ -1,5 +1,7 @@
 """Write a report: one HTML page of the models' figures and charts."""
 
+import difflib
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
+from bedrock_async_etl.logs import log_event
 from bedrock_async_etl.options import REPORT_SECTION, ReportOptions
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.page import render
@@ -88,6 +91,7 @@ def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]
         ) from None
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
+    _warn_of_others(quotas, figures["models"])
     figures |= {
         "quotas": [quotas.get(model) for model in figures["models"]],
         "destination": str(destination),
@@ -110,6 +114,23 @@ def _parse_quotas(texts: Sequence[str]) -> dict[str, int]:
             )
         quotas[model] = int(limit)
     return quotas
+
+
+def _warn_of_others(quotas: Mapping[str, int], models: Sequence[str | None]) -> None:
+    """Log quotas of models that the page does not show.
+
+    A quota is no error before the first invocation, or after the last: it may be configured.
+    """
+    shown = [model for model in models if model]
+    for model in [model for model in quotas if model not in shown]:
+        near = difflib.get_close_matches(model, shown, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it shows {', '.join(shown) or 'none'}."
+        log_event(
+            "quota_unused",
+            f"--quota {model}: the report shows no such model: {hint}",
+            logging.WARNING,
+            model=model,
+        )
 
 
 def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:
