@@ -247,3 +247,15 @@ def test_a_wrong_setting_fails_at_once_and_says_what_is_wrong(
     assert run.ended() == "failed"
     assert run.tasks()["shards"]["try_number"] == 1
     assert json.dumps(complaint)[1:-1] in run.log("shards")
+
+
+def test_a_parameter_that_is_none_fails_at_once_and_loads_nothing(
+    server: AirflowServer, filled: Control, database: Path
+) -> None:
+    use(server, database=str(database))
+    run = server.trigger(sinze="2026-03-28T00:00:00Z")
+    assert run.ended() == "failed"
+    assert run.tasks()["shards"]["try_number"] == 1
+    complaint = 'run has "sinze", which is no setting: did you mean "since"?'
+    assert json.dumps(complaint)[1:-1] in run.log("shards")
+    assert not database.exists()

@@ -32,12 +32,17 @@ Environment = dict[str, str | None]
 
 
 @task
-def shards(variable: str) -> list[str | None]:
+def shards(variable: str, dag_run: Any = None, dag: Any = None) -> list[str | None]:
     """The share of the scopes for each load task: `1/2` and `2/2`, or None, which is all of them.
 
-    It reads the settings first, and so fails for thresholds that only the last task needs.
+    It reads the settings first, and so fails for thresholds that only the last task needs, and for
+    a run's configuration with a key that is no parameter: a `sinze` would load everything.
     """
     with _prepared(variable) as settings:
+        from bedrock_async_etl.airflow.settings import check_name
+
+        for name in dag_run.conf or {}:
+            check_name("The configuration of this run", name, list(dag.params))
         from bedrock_async_etl.check.thresholds import find_thresholds
 
         if settings.has_thresholds:

@@ -5,7 +5,7 @@ Most settings are options of the commands by their names, and become dlt's confi
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final, Self, get_args, get_origin
@@ -104,6 +104,14 @@ def task_environment(**options: str | None) -> dict[str, str]:
     return _variables(SOURCE_SECTION, drop_none(**options))
 
 
+def check_name(where: str, name: str, known: Collection[str]) -> None:
+    """Raise `UsageError` for a name that is not known, with the one that is nearest."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'did you mean "{near[0]}"?' if near else f"it may have {', '.join(known)}."
+        raise UsageError(f'{where} has "{name}", which is no setting: {hint}')
+
+
 def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:
     """Values as variables of the environment, by dlt's names for them."""
     prefix = section.upper().replace(".", "__")
@@ -124,10 +132,7 @@ def _kinds(declared: Option) -> tuple[Any, ...]:
 def _check_each(where: str, document: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
     """Raise `UsageError` for unknown names, and for values of another kind."""
     for name, value in document.items():
-        if name not in kinds:
-            near = difflib.get_close_matches(name, kinds, 1)
-            hint = f'did you mean "{near[0]}"?' if near else f"it may have {', '.join(kinds)}."
-            raise UsageError(f'{where} has "{name}", which is no setting: {hint}')
+        check_name(where, name, kinds)
         is_kind = type(value) in kinds[name] or (isinstance(value, str) and value in kinds[name])
         entries = value if isinstance(value, list) else ()
         if is_kind and all(isinstance(each, str) for each in entries):

@@ -1,11 +1,12 @@
 """`emulator`: a local Bedrock in the foreground."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
 
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.options import parse_time
 
 EXAMPLES: Final = """\
@@ -14,6 +15,9 @@ bedrock-async-etl emulator --port 0 > emulator.env &
 until grep -q METADATA emulator.env; do sleep 1; done; source emulator.env
 bedrock-async-etl run --database emulator.duckdb
 """
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ACCOUNT: Final = re.compile("[0-9]{12}")
+REGION: Final = re.compile("[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 
 
 def command(
@@ -31,6 +35,7 @@ def command(
     from bedrock_emulator import Emulator
 
     clock = parse_time("--now", now) or datetime.now(UTC)
+    _check(port, account, region, count, days, (clock - EPOCH).days)
     try:
         emulator = Emulator(clock, port=port)
     except OSError as error:
@@ -43,3 +48,17 @@ def command(
         for name, value in emulator.environment(account, region).items():
             typer.echo(f"export {name}={value}")
         emulator.serve_forever()
+
+
+def _check(port: int, account: str, region: str, count: int, days: int, max_days: int) -> None:
+    """Raise `UsageError` for the first value that makes no sense."""
+    rules = (
+        (0 <= port <= 65_535, f"--port {port} is no port: give 1 to 65535, or 0 for a free one."),
+        (ACCOUNT.fullmatch(account), f"--account {account!r} is no account: it has 12 digits."),
+        (REGION.fullmatch(region), f"--region {region!r} is no region: it looks like us-east-1."),
+        (count >= 0, f"--count must be 0 or more, not {count}."),
+        (1 <= days <= max_days, f"--days must be 1 to {max_days} (since 1970), not {days}."),
+    )
+    for holds, complaint in rules:
+        if not holds:
+            raise UsageError(complaint)

@@ -1,5 +1,6 @@
 """`report`: one HTML page."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -7,6 +8,7 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, Report, existing_copy
 from bedrock_async_etl.console import output_console, print_json
+from bedrock_async_etl.logs import log_event
 
 EXAMPLES: Final = """\
 # The last 30 days, with a quota to compare with
@@ -28,6 +30,8 @@ def command(
 
     target = existing_copy(copy)
     written = write_report(target, file, find_options(**contents))
+    for warning in written.warnings:
+        log_event("quota_unused", warning, logging.WARNING)
     if as_json:
         print_json(written.as_json() | {"exit_code": 0})
         return

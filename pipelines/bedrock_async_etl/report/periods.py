@@ -29,10 +29,12 @@ class Period:
 
 def parse_period(text: str) -> int:
     """Days, from a text such as `30d` or `4w`; raises `UsageError`."""
-    match = re.fullmatch(r"(\d{1,4})([dw])", text.strip())
-    days = int(match[1]) * (7 if match[2] == "w" else 1) if match else 0
-    if not 1 <= days <= MAX_DAYS:
+    match = re.fullmatch(r"([0-9]{1,9})([dw])", text.strip())
+    if match is None:
         raise UsageError(f"--period {text!r} is not a period. It looks like 30d or 12w.")
+    days = int(match[1]) * (7 if match[2] == "w" else 1)
+    if not 1 <= days <= MAX_DAYS:
+        raise UsageError(f"--period must be 1d to {MAX_DAYS}d, not {text}.")
     return days
 
 

@@ -1,7 +1,8 @@
 """Write a report: one HTML page of the models' figures and charts."""
 
+import difflib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,8 @@ class ReportResult:
     invocations: int
     """Of the longest period."""
     seconds: float
+    warnings: Sequence[str]
+    """Quotas of models that the page does not show."""
 
     def as_json(self) -> dict[str, Any]:
         """The document that `report --json` prints."""
@@ -64,8 +67,9 @@ def write_report(
     Raises `UsageError` for options that cannot be read, and `CommandError` where there are no
     models, or the file cannot be written.
     """
-    started = time.monotonic()
-    figures = _figures(destination, options or ReportOptions())
+    started, options = time.monotonic(), options or ReportOptions()
+    quotas = _parse_quotas(options.quotas or ())
+    figures = _figures(destination, options, quotas)
     page = render(figures).encode()
     try:
         with shared_files():
@@ -75,11 +79,14 @@ def write_report(
     totals, longest = figures["totals"], figures["periods"][-1]["cohort"]
     counts = zip(totals["cohort"], totals["invocations"], strict=True)
     invocations = sum(count for cohort, count in counts if cohort == longest)
-    return ReportResult(path, len(page), invocations, time.monotonic() - started)
+    warnings = list(_unused_quotas(quotas, figures["models"]))
+    return ReportResult(path, len(page), invocations, time.monotonic() - started, warnings)
 
 
-def _figures(destination: Destination, options: ReportOptions) -> dict[str, Any]:
-    days, quotas = parse_period(options.period), _parse_quotas(options.quotas or ())
+def _figures(
+    destination: Destination, options: ReportOptions, quotas: Mapping[str, int]
+) -> dict[str, Any]:
+    days = parse_period(options.period)
     try:
         with destination.connection(is_materialized=True) as connection:
             figures = read_figures(connection, days)
@@ -111,6 +118,18 @@ def _parse_quotas(texts: Sequence[str]) -> dict[str, int]:
             )
         quotas[model] = int(limit)
     return quotas
+
+
+def _unused_quotas(quotas: Mapping[str, int], models: Sequence[str | None]) -> Iterator[str]:
+    """A line for each quota of a model that the page does not show.
+
+    A quota is no error before the first invocation, or after the last: it may be configured.
+    """
+    shown = [model for model in models if model]
+    for model in [model for model in quotas if model not in shown]:
+        near = difflib.get_close_matches(model, shown, 1)
+        hint = f"did you mean {near[0]}?" if near else f"it shows {', '.join(shown) or 'none'}."
+        yield f"--quota {model}: the report shows no such model: {hint}"
 
 
 def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:

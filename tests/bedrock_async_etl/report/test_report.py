@@ -111,12 +111,32 @@ def test_options_come_from_the_configuration_where_they_are_not_given(
     assert given == ReportOptions(period="7d", quotas=[*quotas, "ray=6"], redact=True)
 
 
-@pytest.mark.parametrize("period", ["30", "0d", "d", "-1d", "9999w", "1h"])
+@pytest.mark.parametrize("period", ["30", "d", "-1d", "1h", "٣d"])
 def test_what_is_no_period_is_wrong_usage(
     copy: DuckDBDestination, tmp_path: Path, period: str
 ) -> None:
     with pytest.raises(UsageError, match=f"--period '{period}' is not a period"):
         write_report(copy, tmp_path / "report.html", ReportOptions(period=period))
+
+
+@pytest.mark.parametrize("period", ["0d", "9999d", "9999w"])
+def test_a_period_that_no_report_has_is_wrong_usage(
+    copy: DuckDBDestination, tmp_path: Path, period: str
+) -> None:
+    with pytest.raises(UsageError, match=f"^--period must be 1d to 3660d, not {period}.$"):
+        write_report(copy, tmp_path / "report.html", ReportOptions(period=period))
+
+
+def test_a_quota_of_a_model_that_is_not_shown_is_a_warning_with_the_nearest(
+    copy: DuckDBDestination, tmp_path: Path
+) -> None:
+    """It may be configured before the model's first invocation: the report is written."""
+    quotas = [f"{REEL}=7", "amazon.nova-real-v1=5", "foo=5"]
+    written = write_report(copy, tmp_path / "report.html", ReportOptions(quotas=quotas))
+    assert written.warnings == [
+        f"--quota amazon.nova-real-v1: the report shows no such model: did you mean {REEL}?",
+        f"--quota foo: the report shows no such model: it shows {REEL}.",
+    ]
 
 
 @pytest.mark.parametrize("quota", ["reel=many", "reel", "=3", "reel=-1", "reel=1.5"])
