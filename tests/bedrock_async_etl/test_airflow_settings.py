@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bedrock_async_etl.airflow.settings import (
+from bedrock_async_etl.airflow_settings import (
     CHECK,
     EXAMPLE,
     LOAD,

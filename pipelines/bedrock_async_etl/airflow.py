@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from bedrock_async_etl.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
-    from bedrock_async_etl.airflow.settings import AirflowSettings
+    from bedrock_async_etl.airflow_settings import AirflowSettings
 
 NAME: Final = "bedrock_async_etl"
 MODELS: Final = Asset("bedrock-async-etl://bedrock/models")
@@ -39,7 +39,7 @@ def shards(variable: str, dag_run: Any = None, dag: Any = None) -> list[str | No
     a run's configuration with a key that is no parameter: a `sinze` would load everything.
     """
     with _prepared(variable) as settings:
-        from bedrock_async_etl.airflow.settings import check_name
+        from bedrock_async_etl.airflow_settings import check_name
 
         for name in dag_run.conf or {}:
             check_name("The configuration of this run", name, list(dag.params))
@@ -202,7 +202,7 @@ def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings
     from bedrock_async_etl.configuration import environment, private_files, set_defaults
 
     set_defaults()
-    from bedrock_async_etl.airflow.settings import EXAMPLE, AirflowSettings, task_environment
+    from bedrock_async_etl.airflow_settings import EXAMPLE, AirflowSettings, task_environment
 
     try:
         text = Variable.get(variable, default=None)
