@@ -1,5 +1,6 @@
-"""dlt's configuration, environment variables, and the modes of the files that a command makes."""
+"""dlt's configuration, environment variables, loggers of libraries, and modes of new files."""
 
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -86,6 +87,17 @@ def _set(values: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+@contextmanager
+def filtered(logger_name: str, is_logged: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
+    """Of a library's logger, log only these records meanwhile."""
+    logger = logging.getLogger(logger_name)
+    logger.addFilter(is_logged)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_logged)
 
 
 @contextmanager

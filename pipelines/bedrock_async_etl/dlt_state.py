@@ -34,7 +34,6 @@ from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 
 from bedrock_async_etl.errors import CommandError, interruption_behind
-from bedrock_async_etl.files.atomic_write import replacing
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 BUILDS_ON: Final = "builds_on"
@@ -82,10 +81,11 @@ def link_for_dlt(pipeline: dlt.Pipeline) -> None:
     link = _data_folder("pipelines") / pipeline.pipeline_name
     if link.exists() and not link.is_symlink():
         return
+    draft = link.with_name(f".{link.name}.{os.getpid()}")
     with suppress(OSError):
         link.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(link) as draft:
-            draft.symlink_to(Path(pipeline.working_dir).resolve(), target_is_directory=True)
+        draft.symlink_to(Path(pipeline.working_dir).resolve(), target_is_directory=True)
+        draft.replace(link)
 
 
 def _data_folder(name: str) -> Path:

@@ -11,7 +11,7 @@ from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
-from bedrock_async_etl.configuration import with_configuration
+from bedrock_async_etl.configuration import filtered, with_configuration
 from bedrock_async_etl.destinations import Destination, LoadSession
 from bedrock_async_etl.dlt_state import (
     explain_working_directory,
@@ -20,7 +20,6 @@ from bedrock_async_etl.dlt_state import (
     settle,
 )
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.logs import filtered
 from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from bedrock_async_invokes.columns import ADDED_UP, ScopeReport

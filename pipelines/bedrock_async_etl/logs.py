@@ -3,8 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from typing import Any, Final, Literal, Self
 
@@ -109,17 +108,6 @@ class Logs:
 
 LOGS: Final = Logs()
 """Those of the command that this process runs."""
-
-
-@contextmanager
-def filtered(logger_name: str, is_logged: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
-    """Of a library's logger, log only these records meanwhile."""
-    logger = logging.getLogger(logger_name)
-    logger.addFilter(is_logged)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_logged)
 
 
 def mask_credentials(value: Any) -> Any:

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from bedrock_async_etl.configuration import filtered
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.logs import filtered
 
 TIMEOUT_SECONDS: Final = 10
 ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

@@ -122,13 +122,13 @@ class DuckDBDestination(Destination):
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A connection, times in UTC; raises `CommandError`."""
+        # Of a new file: the versions of DuckDB differ in what they make by themselves. All
+        # connections of a process to an existing one must have the same settings.
+        config: dict[str, Any] = {}
+        if not self.database.exists():
+            config["storage_compatibility_version"] = self.storage_version
         try:
-            connection = duckdb.connect(
-                self.database,
-                read_only=read_only,
-                # Of a new file; the versions of DuckDB differ in what they make by themselves.
-                config={"storage_compatibility_version": self.storage_version},
-            )
+            connection = duckdb.connect(self.database, read_only=read_only, config=config)
         except duckdb.Error as error:
             kind = UsageError if isinstance(error, duckdb.InvalidInputException) else CommandError
             raise kind(self.explain(error)) from error

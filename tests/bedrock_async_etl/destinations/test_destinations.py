@@ -265,6 +265,7 @@ def test_a_new_file_is_of_the_configured_version_and_keeps_it(
     database.unlink()
     assert version() == "v1.0.0+"
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__STORAGE_VERSION", "1.2")
+    database.unlink()
     with pytest.raises(UsageError, match=r"^storage_version is '1\.2', which DuckDB .* not know"):
         version()
 

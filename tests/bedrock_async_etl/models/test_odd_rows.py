@@ -42,17 +42,13 @@ def test_an_odd_row_is_a_warning_and_fails_a_strict_run_alone(
     odd = {name: value for name, value in (summary(1) | members).items() if value is not None}
     bedrock.put_raw(ACCOUNT, REGION, datetime.fromisoformat(odd["submitTime"]), odd)
     place = f"--database={database}"
-    for _ in range(2):
-        code, stdout, stderr = invoke("run", place, "--json")
-        checks = {check["name"]: check for check in json.loads(stdout)["checks"]}
-        assert [name for name, check in checks.items() if check["violations"]] == warned, stderr
-        assert all(checks[name]["severity"] == "warning" for name in warned)
-        assert code == 0
-        assert all(f"Warning: check {name}: 1 row breaks" in stderr for name in warned)
-        bedrock.advance(timedelta(hours=1))
-    assert invoke("run", place, "--strict")[0] == bool(warned)
-    code, stdout, _ = invoke("models", place)
+    code, stdout, stderr = invoke("run", place, "--json")
+    checks = {check["name"]: check for check in json.loads(stdout)["checks"]}
+    assert [name for name, check in checks.items() if check["violations"]] == warned, stderr
+    assert all(checks[name]["severity"] == "warning" for name in warned)
     assert code == 0
+    assert all(f"Warning: check {name}: 1 row breaks" in stderr for name in warned)
+    code, stdout, _ = invoke("models", place, "--strict")
+    assert code == bool(warned)
     held = len(checks) - len(warned)
-    rest = ", 1 warning." if warned else "."
-    assert stdout.splitlines()[-1].endswith(f"{held} of {len(checks)} checks hold{rest}")
+    assert stdout.splitlines()[-1].endswith(f"{held} of {len(checks)} checks hold.")
