@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from markdown_it import MarkdownIt
@@ -42,6 +43,8 @@ MASKS: Final = {
 }
 """Ports, sizes, durations, the number of models; and the space that is left beside them."""
 GAP: Final = "..."
+AS_CRON: Final = "PATH=/usr/bin:/bin sh -c"
+"""cron's shell does not read the profile of anybody."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,16 @@ class Block:
             case "console":
                 return list(_session(self.text))
             case "cron":
-                return [Command(line.split(maxsplit=5)[5]) for line in self.text.splitlines()]
+                return [Command(f"{AS_CRON} {quote(line)}") for line in self._cron_commands()]
             case "ini":
                 return [Command(line) for line in re.findall("^ExecStart=(.+)$", self.text, re.M)]
             case "python":
                 return [Command(f"uv run python - <<'END'\n{self.text}END", self.output)]
             case _:
                 return [Command(f"(set -e\n{self.text})", self.output)]
+
+    def _cron_commands(self) -> list[str]:
+        return [line.split(maxsplit=5)[5] for line in self.text.splitlines()]
 
 
 def read_blocks(root: Path, document: str) -> list[Block]:

@@ -60,6 +60,7 @@ class Newcomer:
     def places(self) -> dict[str, Path]:
         """Folders and programs by the names that the documents have for them."""
         return {
+            "/opt/bedrock-async-etl/.venv/bin": Path(sys.executable).parent,
             "/opt/bedrock-async-etl": self.clone,
             "/data": self.home / "data",
             "/usr/local/bin/uv": self.home / "python" / "bin" / "uv",
