@@ -227,8 +227,8 @@ def test_all_commands_survive_an_s3_of_which_three_in_ten_calls_fail(
 @pytest.mark.parametrize("lake_url", ["s3"], indirect=True)
 def test_credentials_of_a_process_are_enough_for_a_lake(
     table_format: str,
-    lake_url: str,
     filled: Control,
+    lake_url: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
