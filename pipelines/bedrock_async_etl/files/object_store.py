@@ -152,9 +152,9 @@ def _endpoint(region: str) -> str | None:
 
     Other partitions of AWS, FIPS, dual stack and settings of one's own have others.
     """
-    found: str = boto3.client("s3", region_name=region).meta.endpoint_url
-    is_plain = found in ("https://s3.amazonaws.com", f"https://s3.{region}.amazonaws.com")
-    return None if is_plain else found
+    regional = Config(s3={"us_east_1_regional_endpoint": "regional"})
+    found: str = boto3.client("s3", region_name=region, config=regional).meta.endpoint_url
+    return None if found == f"https://s3.{region}.amazonaws.com" else found
 
 
 def _refusal(bucket: str, error: ClientError) -> str:

@@ -352,3 +352,16 @@ def test_what_exists_is_found_by_its_place(
     assert found == DuckDBDestination(database)
     with pytest.raises(CommandError, match="does not exist: load it first"):
         existing_destination(database="missing.duckdb", lake="")
+
+
+@pytest.mark.parametrize("name", ["a[1]", "pct%20x", "a^b", "a|b", "a\\b", "a\nb", "s3://b/a%2Fb"])
+def test_what_delta_cannot_be_called_is_refused(name: str) -> None:
+    """delta-rs panics for some, and writes to another folder for others."""
+    with pytest.raises(UsageError, match=r"^A lake of Delta cannot be at .* another folder"):
+        find_destination(lake=name, destination="delta")
+    assert find_destination(lake=name, destination="parquet")
+
+
+def test_other_names_are_deltas_too() -> None:
+    for name in ("it's a lake", "über-see_1", "s3://bucket/a+b=c"):
+        assert find_destination(lake=name, destination="delta")
