@@ -73,6 +73,13 @@ def bedrock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
 
 
 @pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a local Bedrock, and where its environment has no credentials any more."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
 def organization(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[Organization]:
     """The caller's organization, without accounts yet."""
     with Organization() as organization:

@@ -306,11 +306,9 @@ class SentError(Exception):
 
 
 def test_an_api_key_is_sent_where_there_is_nothing_else(
-    others_key: Control, monkeypatch: pytest.MonkeyPatch
+    others_key: Control, no_keys: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To HTTPS, since newer botocores send it nowhere else."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://127.0.0.1:1")
     [caller] = find_accounts(LoadOptions())
     client = caller.client(REGION)
@@ -323,13 +321,12 @@ def stop(request: Any, **_: Any) -> None:
     raise SentError(request.headers["Authorization"].decode())
 
 
-def test_a_hub_needs_keys(others_key: Control, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
+def test_a_hub_needs_keys(others_key: Control, no_keys: None) -> None:
     with pytest.raises(ScopeError, match="No AWS credentials found"):
         find_accounts(LoadOptions(hub_role_arn=HUB))
 
 
+@pytest.mark.usefixtures("bedrock", "no_keys")
 def test_a_profile_may_be_a_chain_of_its_own(
     bedrock: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -349,8 +346,6 @@ def test_a_profile_may_be_a_chain_of_its_own(
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_PROFILE", "hub")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
     bedrock.trust(HUB, external_id=EXTERNAL_ID)
     bedrock.trust(SPOKE, principal=HUB)
     accounts = find_accounts(LoadOptions(role_arns=[SPOKE]))

@@ -50,11 +50,10 @@ def test_an_api_key_in_the_environment_is_not_sent_for_a_role(
     assert summary["invocationArn"] == arn
 
 
+@pytest.mark.usefixtures("bedrock", "no_keys")
 def test_an_api_key_alone_is_enough_for_the_caller_and_for_no_role(
     bedrock: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bedrock-api-key")
     [caller] = find_accounts(LoadOptions())
     assert caller.role_arn is None
@@ -62,20 +61,16 @@ def test_an_api_key_alone_is_enough_for_the_caller_and_for_no_role(
         find_accounts(LoadOptions(role_arns=[ROLE]))
 
 
-def test_without_credentials_the_remedy_is_told(
-    bedrock: Control, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
+@pytest.mark.usefixtures("bedrock", "no_keys")
+def test_without_credentials_the_remedy_is_told() -> None:
     with pytest.raises(ScopeError, match="aws sso login"):
         find_accounts(LoadOptions())
 
 
+@pytest.mark.usefixtures("bedrock", "no_keys")
 def test_a_token_that_is_not_there_is_named(
     bedrock: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nope")
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
     with pytest.raises(
@@ -84,12 +79,11 @@ def test_a_token_that_is_not_there_is_named(
         find_accounts(LoadOptions())
 
 
+@pytest.mark.usefixtures("bedrock", "no_keys")
 @pytest.mark.parametrize("session", ["sso_session = company", ""])
 def test_an_expired_sso_session_says_how_to_log_in(
     bedrock: Control, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, session: str
 ) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
     start_url = "https://company.awsapps.com/start"
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
