@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import boto3
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from dlt.common.configuration.specs import AwsCredentials
@@ -131,7 +132,7 @@ def _credentials(bucket: str) -> AwsCredentials:
     The bucket is asked for them, so that errors come before any work.
     """
     try:
-        client = boto3.client("s3", config=Config(**S3_RETRIES))
+        client = _client()
         answer = client.head_bucket(Bucket=bucket)
     except ClientError as error:
         raise CommandError(_refusal(bucket, error)) from error
@@ -143,18 +144,25 @@ def _credentials(bucket: str) -> AwsCredentials:
     credentials.on_partial()  # Takes the chain's. dlt leaves what is complete as it is.
     region = answer.get("BucketRegion") or client.meta.region_name
     credentials.region_name = region
-    credentials.endpoint_url = _endpoint(region)
+    if region != client.meta.region_name:
+        client = _client(region)
+    credentials.endpoint_url = _endpoint(client)
     return credentials
 
 
-def _endpoint(region: str) -> str | None:
-    """The endpoint of S3 that botocore finds; None where that is what any engine would build.
+def _client(region: str | None = None) -> BaseClient:
+    """A client of S3 in a region, or in the session's own."""
+    config = Config(**S3_RETRIES, s3={"us_east_1_regional_endpoint": "regional"})
+    return boto3.client("s3", region_name=region, config=config)
+
+
+def _endpoint(client: BaseClient) -> str | None:
+    """The endpoint of S3 that botocore found; None where that is what any engine would build.
 
     Other partitions of AWS, FIPS, dual stack and settings of one's own have others.
     """
-    regional = Config(s3={"us_east_1_regional_endpoint": "regional"})
-    found: str = boto3.client("s3", region_name=region, config=regional).meta.endpoint_url
-    return None if found == f"https://s3.{region}.amazonaws.com" else found
+    found: str = client.meta.endpoint_url
+    return None if found == f"https://s3.{client.meta.region_name}.amazonaws.com" else found
 
 
 def _refusal(bucket: str, error: ClientError) -> str:

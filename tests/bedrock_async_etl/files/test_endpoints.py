@@ -2,7 +2,7 @@
 
 import pytest
 
-from bedrock_async_etl.files.object_store import _endpoint
+from bedrock_async_etl.files.object_store import _client, _endpoint
 
 
 @pytest.fixture(autouse=True)
@@ -24,12 +24,12 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_each_partition_of_aws_has_its_own(region: str, endpoint: str | None) -> None:
-    assert _endpoint(region) == endpoint
+    assert _endpoint(_client(region)) == endpoint
 
 
 def test_settings_of_ones_own_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
-    assert _endpoint("us-east-1") == "https://s3-fips.us-east-1.amazonaws.com"
+    assert _endpoint(_client("us-east-1")) == "https://s3-fips.us-east-1.amazonaws.com"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.amazonaws.com.example.org")
     monkeypatch.delenv("AWS_USE_FIPS_ENDPOINT")
-    assert _endpoint("us-east-1") == "https://s3.amazonaws.com.example.org"
+    assert _endpoint(_client("us-east-1")) == "https://s3.amazonaws.com.example.org"
