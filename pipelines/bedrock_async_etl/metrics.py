@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "bedrock_async_"
 MODELS: Final = "from bedrock_analytics.model_summary order by model_id"
-"""A scope that was not run for this long, while others were, is no longer read."""
 READABLE: Final = 0o644
 """node_exporter is another user, and the file has counts, but no row of the copy."""
 MAX_SCOPES: Final = 500

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Self
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .accounts import ACCOUNT_ID, Account
+from .accounts import Account
 from .client import COMPUTING, Client, ServiceClock, http_session
 from .columns import EXTRACT_RUNS, VANISHED_INVOKES, ScopeReport
 from .errors import ForeignPage, ListingError, ScopeError, UnreadableInvocation, describe
@@ -352,8 +352,8 @@ class Extraction:
         """
         ended = self.reports[self._reported :]
         self._reported = len(self.reports)
-        rows = [vars(report) for report in ended if ACCOUNT_ID.fullmatch(report.account_id)]
-        return pa.Table.from_pylist(rows, EXTRACT_RUNS.schema)
+        known = [each for each in ended if Scope(each.account_id, each.region).is_known]
+        return pa.Table.from_pylist([vars(report) for report in known], EXTRACT_RUNS.schema)
 
     def new_vanished(self) -> pa.Table:
         """Rows of `vanished_invokes`: those found since the last call."""

@@ -67,7 +67,7 @@ class Refresh:
             log_error(self.error)
         for check in self.checks:
             if not check.holds or log_format == "json":
-                level = logging.ERROR if check in self.broken else logging.WARNING
+                level = logging.ERROR if self._is_error(check) else logging.WARNING
                 _log_check(check, log_format, logging.INFO if check.holds else level)
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
 import sqlglot
 from sqlglot import exp
@@ -112,12 +112,10 @@ def read_file(path: Path) -> SqlFile:
 
 
 def _severity(path: Path, text: str) -> Severity:
-    for severity in get_args(Severity):
-        if text == severity:
-            found: Severity = severity
-            return found
-    choices = " or ".join(get_args(Severity))
-    raise CommandError(f"{path}: the severity of a check is {choices}, not {text!r}.")
+    if text not in get_args(Severity):
+        choices = " or ".join(get_args(Severity))
+        raise CommandError(f"{path}: the severity of a check is {choices}, not {text!r}.")
+    return cast(Severity, text)
 
 
 def parse(path: Path, text: str) -> exp.Query:
