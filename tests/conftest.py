@@ -1,6 +1,5 @@
 """A local Bedrock, an environment that reaches it and nothing else, a database of one's own."""
 
-import atexit
 import gc
 import json
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+from botocore.retries import standard
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
 from hypothesis import HealthCheck, settings
@@ -24,15 +24,14 @@ set_defaults()
 
 botocore.session.create_loader = cache(botocore.session.create_loader)
 """The description of AWS's services is read once, not for each session."""
+standard.ExponentialBackoff.delay_amount = lambda *_: 0.01
+"""Calls that fail are repeated at once."""
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 """A machine that is slow for a moment fails nothing."""
 settings.register_profile("soak", max_examples=3_000)
 """Minutes of what takes seconds by default: `pytest FILE --hypothesis-profile soak`."""
-
-atexit.register(gc.collect)
-"""DuckDB's bindings print what garbage still holds of them at exit."""
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
@@ -41,9 +40,16 @@ DELTA = pytest.mark.integration
 """Needs the extra `lake`, which the unit tests do without."""
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make alone, not among all that was imported."""
+    gc.freeze()
+
+
 def pytest_sessionfinish() -> None:
-    """Let go of the last pipeline, and of its connection with it."""
+    """Let go of the last pipeline, and of what keeps modules: DuckDB prints what is left."""
     Container()[PipelineContext].deactivate()
+    gc.callbacks.clear()  # Hypothesis's would hold all that it can reach.
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

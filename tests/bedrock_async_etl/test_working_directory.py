@@ -24,12 +24,12 @@ class Stopping(LoadObserver):
             raise KeyboardInterrupt
 
 
-def test_thirty_runs_leave_no_more_than_three(bedrock: Control, database: Path) -> None:
+def test_ten_runs_leave_no_more_than_three(bedrock: Control, database: Path) -> None:
     destination = DuckDBDestination(database)
     run_again(bedrock, destination, 3)
     folder, state = destination.working_directory, state_file(destination).stat().st_size
     after_three = Footprint.of(folder)
-    run_again(bedrock, destination, 27)
+    run_again(bedrock, destination, 7)
     Footprint.of(folder).assert_no_larger_than(after_three)
     assert state_file(destination).stat().st_size <= state * 1.1
 

@@ -322,6 +322,7 @@ def test_text_in_members_that_no_contract_knows_is_redacted_or_dropped() -> None
         st.recursive(
             st.none() | st.booleans() | st.integers(0, 9) | st.text(),
             lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
         ),
         min_size=1,
     )

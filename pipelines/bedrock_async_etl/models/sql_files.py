@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
@@ -105,10 +106,14 @@ def read_file(path: Path) -> SqlFile:
         raise CommandError(f"{path} cannot be read: {error}.") from None
     description, columns = _described(_leading_comment(text.lstrip()))
     severity = _severity(path, columns.pop("severity", "error"))
-    reads = frozenset(
+    return SqlFile(path, text, _tables_read(path, text), description, columns, severity)
+
+
+@cache
+def _tables_read(path: Path, text: str) -> frozenset[tuple[str, str]]:
+    return frozenset(
         (table.db.lower(), table.name.lower()) for table in tables_in(parse(path, text))
     )
-    return SqlFile(path, text, reads, description, columns, severity)
 
 
 def _severity(path: Path, text: str) -> Severity:
