@@ -1,5 +1,6 @@
 """A local Bedrock, an environment that reaches it and nothing else, a database of one's own."""
 
+import atexit
 import gc
 import json
 import os
@@ -46,10 +47,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """Let go of the last pipeline, and of what keeps modules: DuckDB prints what is left."""
+    """Let go of what keeps DuckDB's bindings, which print at exit what is left of them."""
     Container()[PipelineContext].deactivate()
-    gc.callbacks.clear()  # Hypothesis's would hold all that it can reach.
+    gc.callbacks.clear()  # Hypothesis's holds whatever it can reach.
     gc.unfreeze()
+    atexit.register(gc.collect)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,5 +1,6 @@
 """Capabilities of destinations, told without looking at the configuration."""
 
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import duckdb
@@ -11,11 +12,14 @@ from bedrock_async_etl.destinations.database.merge import merging_duckdb
 from bedrock_async_etl.destinations.lake.filesystem import lake
 from bedrock_async_etl.dlt_state import FixedCapabilities
 
-DESTINATIONS = [
-    merging_duckdb(duckdb.connect(":memory:")),
-    lake("s3://bucket/lake"),
-    lake("hf://datasets/owner/name"),
-]
+
+@pytest.fixture(params=["duckdb", "s3://bucket/lake", "hf://datasets/owner/name"])
+def destination(request: pytest.FixtureRequest) -> Iterator[FixedCapabilities]:
+    if request.param != "duckdb":
+        yield lake(request.param)
+        return
+    with duckdb.connect() as connection:
+        yield merging_duckdb(connection)
 
 
 def found_out(destination: FixedCapabilities, naming: Any = None) -> DestinationCapabilitiesContext:
@@ -24,12 +28,10 @@ def found_out(destination: FixedCapabilities, naming: Any = None) -> Destination
 
 
 @pytest.mark.parametrize("naming", [None, NamingConvention()])
-@pytest.mark.parametrize("destination", DESTINATIONS)
 def test_they_are_what_dlt_would_find_out(destination: FixedCapabilities, naming: Any) -> None:
     assert dict(destination.capabilities(naming=naming)) == dict(found_out(destination, naming))
 
 
-@pytest.mark.parametrize("destination", DESTINATIONS)
 def test_no_configuration_is_resolved(
     destination: FixedCapabilities, monkeypatch: pytest.MonkeyPatch
 ) -> None:
