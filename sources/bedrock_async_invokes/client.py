@@ -181,12 +181,18 @@ def http_session(client: BaseClient, core: botocore.session.Session) -> URLLib3S
     if core.get_config_variable("tcp_keepalive"):
         options.append((socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1))
     return URLLib3Session(
-        verify=core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE", True),
+        verify=ca_bundle(core) or True,
         proxies=get_environ_proxies(client.meta.endpoint_url),
         timeout=(config.connect_timeout, config.read_timeout),
         max_pool_connections=config.max_pool_connections,
         socket_options=options,
     )
+
+
+def ca_bundle(core: botocore.session.Session) -> str | None:
+    """The file of certificates that botocore trusts instead of its own, if there is one."""
+    found: str | None = core.get_config_variable("ca_bundle")
+    return found or os.environ.get("REQUESTS_CA_BUNDLE")
 
 
 def _response(http: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse | Exception:

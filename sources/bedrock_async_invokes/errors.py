@@ -42,6 +42,7 @@ REMEDIES: Final = {
     "AccessDeniedException": "Allow bedrock:ListAsyncInvokes.",
     "ExpiredTokenException": "Renew the credentials.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
+    "SSLError": "Name the file with the certificates of your company's proxy in AWS_CA_BUNDLE.",
     "SSOTokenLoadError": SSO_REMEDY,
     "TokenRetrievalError": SSO_REMEDY,
     "UnauthorizedSSOTokenError": SSO_REMEDY,

@@ -18,7 +18,7 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.object_store import LakeFiles, transport
 from bedrock_async_etl.files.urls import is_s3
 from bedrock_async_etl.options import DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
@@ -146,15 +146,17 @@ def _matching(versions: pa.Table) -> str:
 
 
 def storage_options(credentials: Any) -> dict[str, str]:
-    """delta-rs's options for a bucket: those that dlt has, with the keys that boto3 finds, renewed.
+    """delta-rs's options for a bucket, none for a folder: dlt's, with boto3's keys and its way.
 
     dlt hands on only keys that it holds, and delta-rs knows fewer providers of credentials.
     """
     from dlt.common.libs.deltalake import deltalake_storage_options
 
+    if not credentials:
+        return {}
     options: dict[str, str] = deltalake_storage_options(credentials)
-    found = boto3.Session().get_credentials() if credentials else None
-    if found:
+    options |= transport(credentials).delta_options()
+    if found := boto3.Session().get_credentials():
         keys = found.get_frozen_credentials()
         named = zip(KEYS, (keys.access_key, keys.secret_key, keys.token), strict=True)
         options = {name: value for name, value in options.items() if name not in KEYS}

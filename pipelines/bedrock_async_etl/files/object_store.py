@@ -19,6 +19,7 @@ from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replacing
+from bedrock_async_etl.files.transport import Transport
 from bedrock_async_etl.files.urls import (
     S3_ATTEMPTS,
     S3_RETRIES,
@@ -26,6 +27,7 @@ from bedrock_async_etl.files.urls import (
     names_in,
     open_url,
     permissions,
+    raise_distrust,
     remedy,
 )
 
@@ -89,6 +91,7 @@ class LakeFiles:
             scheme=scheme or "https",
             endpoint_override=endpoint or None,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+            **transport(self.credentials).arrow_options(),
         )
 
     def path(self, name: str) -> str:
@@ -126,6 +129,12 @@ class LakeFiles:
         return sorted(name for name in names if not name.startswith("."))
 
 
+def transport(credentials: AwsCredentials) -> Transport:
+    """The way to S3, for the endpoint that the credentials have."""
+    usual = f"https://s3.{credentials.region_name}.amazonaws.com"
+    return Transport.to(credentials.endpoint_url or usual)
+
+
 def _credentials(bucket: str) -> AwsCredentials:
     """The standard chain's, for the region and the endpoint of a bucket.
 
@@ -153,7 +162,9 @@ def _credentials(bucket: str) -> AwsCredentials:
 def _client(region: str | None = None) -> BaseClient:
     """A client of S3 in a region, or in the session's own."""
     config = Config(**S3_RETRIES, s3={"us_east_1_regional_endpoint": "regional"})
-    return boto3.client("s3", region_name=region, config=config)
+    client = boto3.Session().client("s3", region_name=region, config=config)
+    client.meta.events.register_first("needs-retry.s3", raise_distrust)
+    return client
 
 
 def _endpoint(client: BaseClient) -> str | None:

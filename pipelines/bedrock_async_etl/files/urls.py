@@ -5,13 +5,15 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import duckdb
 import fsspec
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_invokes.client import ca_bundle
 from bedrock_async_invokes.errors import describe
 
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -40,7 +42,7 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     if not url or (SCHEME.match(url) and not is_known):
         raise UsageError(f"{url!r} is neither a folder nor s3://BUCKET/PATH.")
     try:
-        given = {"config_kwargs": S3_RETRIES} if is_s3(url) else {}
+        given = _s3_arguments() if is_s3(url) else {}
         fs, root = fsspec.url_to_fs(
             url, use_listings_cache=False, skip_instance_cache=True, **given
         )
@@ -50,6 +52,23 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         ) from None
     fs.retries = S3_ATTEMPTS  # Of s3fs itself, where the body of an answer is cut short.
     return fs, root.rstrip("/")
+
+
+def _s3_arguments() -> dict[str, Any]:
+    from aiobotocore.session import AioSession  # Only in the extra `lake`.
+
+    session = AioSession()
+    bundle = ca_bundle(session)
+    if bundle and not Path(bundle).is_file():
+        raise UsageError(f"There is no CA bundle {bundle}: correct AWS_CA_BUNDLE, or the profile.")
+    session.register("needs-retry.s3", raise_distrust)
+    return {"config_kwargs": S3_RETRIES, "session": session}
+
+
+def raise_distrust(caught_exception: Exception | None, **_: Any) -> None:
+    """Raise the error of a certificate that is not trusted, which botocore would retry for long."""
+    if isinstance(caught_exception, SSLError) and "CERTIFICATE_VERIFY" in str(caught_exception):
+        raise caught_exception
 
 
 def names_in(fs: fsspec.AbstractFileSystem, folder: str) -> set[str]:
