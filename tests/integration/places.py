@@ -50,16 +50,16 @@ class Place:
 
 
 @contextmanager
-def served_s3() -> Iterator[str]:
-    """The endpoint of an S3 of one's own."""
+def served_s3(*options: str) -> Iterator[str]:
+    """The endpoint of an S3 of one's own; options of moto's server may put it behind TLS."""
     [port] = free_ports(1)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not _answers(port):
             assert process.poll() is None
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if options else 'http'}://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()
