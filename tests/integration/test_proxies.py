@@ -125,8 +125,8 @@ def test_a_host_of_no_proxy_is_reached_without_the_proxy(
     monkeypatch.setenv("NO_PROXY", secure_s3.address)
     url = new_url()
     run_commands(["run", f"--lake={url}", "--destination=delta", "--no-models"])
-    assert_exact_copy(LakeDestination(url), bedrock)
     assert proxy.tunnels == Counter()
+    assert_exact_copy(LakeDestination(url), bedrock)
 
 
 def invoke(*arguments: str) -> Result:
