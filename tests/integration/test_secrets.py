@@ -1,5 +1,6 @@
 """Neither credentials nor redacted messages are in anything that a process prints or leaves."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
+from tests.hostile import Answer, HostileBedrock, answer, page, summary
+from tests.token_service import SECRET_KEY, TOKEN, TokenService, assumed
 
 pytestmark = pytest.mark.integration
 
@@ -26,6 +29,24 @@ SECRETS = {
     "BEDROCK_ASYNC_ETL__CHECK__NOTIFY": "https://127.0.0.1:9/recognisable-webhook-c0de",
 }
 """What a process is given, by the variable that has it."""
+QUOTED = {
+    "a token": f"x-amz-security-token:{TOKEN}",
+    "an encoded token": "X-Amz-Security-Token%3DIQoJRecognisable%2Fencoded%2Btoken%26",
+    "a proxy's password": "via http://user:recognisable-password@proxy:3128/",
+    "basic authorization": "Proxy-Authorization: Basic dXNlcjpyZWNvZ25pc2FibGU=",
+    "a signature": '"Signature": "0f1e2d3c4b5a69788796a5b4c3d2e1f0"',
+    "an external id": "ExternalId=recognisable-external-id-77aa&RoleArn=x",
+}
+"""What a service quotes of a request that it refuses."""
+IN_QUOTES = {
+    "a token": TOKEN,
+    "an encoded token": "IQoJRecognisable",
+    "a proxy's password": "recognisable-password",
+    "basic authorization": "dXNlcjpyZWNvZ25pc2FibGU",
+    "a signature": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "an external id": "recognisable-external-id-77aa",
+    "the secret key of an answer that was cut": SECRET_KEY,
+}
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -105,3 +126,38 @@ def test_no_secret_is_printed_or_left_anywhere(
     assert len(sessions) >= 6
     secrets = {**SECRETS, **sessions, "message": "Recognisable-Person"}
     assert places_of(secrets, printed, folder) == []
+
+
+def test_what_services_quote_of_secrets_is_kept_nowhere(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = "; ".join(QUOTED.values())
+    error = {"__type": "AccessDeniedException", "message": message}
+    refusal = answer(json.dumps(error).encode(), 403, "X-Amzn-ErrorType: AccessDeniedException")
+    answers: list[Answer] = [answer(page(summary(1)))]
+    cut = assumed("444455556666").partition("</SessionToken>")[0].encode()
+    place, folder = f"--database={database}", database.parent
+    how = ["--debug", f"--role-arn={SPOKE}", f"--metrics={folder / 'bedrock.prom'}"]
+    with HostileBedrock(lambda *_: answers[-1]) as service, TokenService(body=cut) as sts:
+        for name, value in service.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
+        good, _ = run("run", place)
+        answers.append(refusal)
+        ended = {
+            "text": run("run", place, *how),
+            "json": run("run", place, *how, "--log-format=json", "--json"),
+            "status": run("status", place, "--json", "--all"),
+            "check": run("check", place, "--max-lag=1s", "--json"),
+            "export": run("export", str(folder / "export"), place),
+            "report": run("report", str(folder / "report.html"), place),
+        }
+    codes = {name: code for name, (code, _) in ended.items()}
+    assert (good, codes) == (
+        0,
+        {"text": 1, "json": 1, "status": 0, "check": 2, "export": 0, "report": 0},
+    )
+    printed = {name: text for name, (_, text) in ended.items()}
+    assert all("(masked)" in printed[name] for name in ("text", "json", "status"))
+    assert "(masked)" in (folder / "report.html").read_text()
+    assert places_of(IN_QUOTES, printed, folder) == []
