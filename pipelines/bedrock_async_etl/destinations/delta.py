@@ -57,8 +57,7 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
     def run(self) -> None:
         """Upsert the rows of the package, once however often it is tried."""
         versions = newest_versions(self.arrow_dataset.to_table())
-        with panics_as_errors():
-            tried_again(lambda: self._upsert(versions))
+        tried_again(lambda: self._upsert(versions))
 
     def _upsert(self, versions: pa.Table) -> None:
         from dlt.common.libs.deltalake import write_delta_table
@@ -73,11 +72,28 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
             upsert(table, versions)
 
 
+@contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """Raise `CommandError` for a panic of delta-rs, whose class cannot be imported.
+
+    It is no `Exception`: dlt would wait for its job for ever, and a command would end with a
+    traceback.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise CommandError(f"delta-rs failed: {error}") from None
+        raise
+
+
+@panics_as_errors()
 def tried_again(call: Callable[[], Result]) -> Result:
-    """The result of a call, which is tried again where that may help.
+    """The result of a call of delta-rs, which is tried again where that may help.
 
     It does where another worker committed first, as what it committed is then seen, and where S3
-    fails: delta-rs repeats a call, but not one whose answer is cut short.
+    fails: delta-rs repeats a call, but not one whose answer is cut short. Raises `CommandError`
+    for a panic.
     """
     from deltalake.exceptions import CommitFailedError
 
@@ -89,20 +105,6 @@ def tried_again(call: Callable[[], Result]) -> Result:
                 raise
         time.sleep(random.uniform(0, min(5.0, 0.1 * 2**tried)))
     return call()
-
-
-@contextmanager
-def panics_as_errors() -> Iterator[None]:
-    """Raise `CommandError` for a panic of delta-rs: dlt would wait for its job for ever.
-
-    Its class cannot be imported, and is no `Exception`.
-    """
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise CommandError(f"delta-rs failed: {error}") from None
-        raise
 
 
 def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
@@ -185,7 +187,7 @@ def open_table(url: str, options: dict[str, str]) -> "DeltaTable | None":
 def data_files(files: LakeFiles) -> Sequence[str]:
     """The files of the newest version; the names of their folders have the dates."""
     table = delta_table(files)
-    uris = table.file_uris() if table else []
+    uris = tried_again(table.file_uris) if table else []
     if files.is_local:
         uris = [unquote(uri) for uri in uris]
     return [uri.removeprefix("s3://").removeprefix("file://") for uri in uris]
@@ -196,11 +198,12 @@ def compact(files: LakeFiles, grace_seconds: float) -> Compaction:
     table = delta_table(files)
     if table is None:
         return Compaction(ASYNC_INVOKES.name, 0, 0, 0, 0)
-    before = len(table.file_uris())
+    before = len(tried_again(table.file_uris))
     tried_again(table.optimize.compact)
     removed = tried_again(lambda: table.vacuum(dry_run=False))
     tried_again(table.create_checkpoint)
-    return Compaction(ASYNC_INVOKES.name, before, len(table.file_uris()), 0, len(removed))
+    after = len(tried_again(table.file_uris))
+    return Compaction(ASYNC_INVOKES.name, before, after, 0, len(removed))
 
 
 FORMAT: Final = LakeFormat(
