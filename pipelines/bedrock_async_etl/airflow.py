@@ -82,16 +82,22 @@ def load(variable: str, shard: str | None, params: dict[str, Any] | None = None)
 
 @task(multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
 def models(variable: str) -> Summary:
-    """Rebuild the models of what could be loaded."""
+    """Rebuild the models of what could be loaded; compact a lake of many small files."""
     with _prepared(variable):
         from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import rebuilt
 
-        built = rebuilt(existing_destination(), find_models())
+        target = existing_destination()
+        built = rebuilt(target, find_models())
         if built.error:
             raise CommandError(built.error)
-        return {"models": len(built.models), "seconds": round(built.models_seconds, 3)}
+        compaction = target.compact_if_due()
+        return {
+            "models": len(built.models),
+            "seconds": round(built.models_seconds, 3),
+            "compaction": compaction and compaction.message,
+        }
 
 
 @task(multiple_outputs=False, outlets=[MODELS])

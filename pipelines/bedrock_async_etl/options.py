@@ -20,6 +20,8 @@ CHECK_SECTION: Final = f"{SECTION}.check"
 REPORT_SECTION: Final = f"{SECTION}.report"
 
 DEFAULT_DATABASE: Final = "bedrock_async.duckdb"
+GRACE_SECONDS: Final = 3_600
+"""Time for which files of a lake that were replaced stay for their readers."""
 DESTINATIONS: Final = tuple(
     module.name
     for module in iter_modules([str(Path(__file__).with_name("destinations"))])
@@ -34,7 +36,7 @@ else:
 
 @dataclass(frozen=True, kw_only=True)
 class DestinationOptions:
-    """The place of the copy."""
+    """The place of the copy, and its upkeep; raises `UsageError` for values that make no sense."""
 
     destination: DestinationKind | None = option(
         None, "Kind of destination; duckdb, or parquet with --lake, by default."
@@ -46,6 +48,13 @@ class DestinationOptions:
         "Oldest version of DuckDB that can open a new file; an existing file keeps its own.",
         flag="",
     )
+    compact_after: int = option(
+        100, "Merge a lake's small files when a table has more than N; 0: never.", "N"
+    )
+
+    def __post_init__(self) -> None:
+        if self.compact_after < 0:
+            raise UsageError(f"compact_after must be 0 or more, not {self.compact_after}.")
 
 
 @dataclass(frozen=True, kw_only=True)

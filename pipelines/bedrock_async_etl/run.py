@@ -1,9 +1,10 @@
-"""One run: load, rebuild the models, check both; its result and its log."""
+"""One run: load, rebuild the models, check both, compact a lake; its result and its log."""
 
+import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bedrock_async_etl import version
 from bedrock_async_etl.destinations import Destination
@@ -13,6 +14,9 @@ from bedrock_async_etl.metrics import RunMetrics
 from bedrock_async_etl.models.refresh import Refresh, refresh
 from bedrock_async_etl.progress import load_progress, models_progress
 
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake.formats import LakeCompaction
+
 
 @dataclass(frozen=True)
 class Run:
@@ -21,6 +25,8 @@ class Run:
     loaded: RunResult
     refreshed: Refresh | None
     """None for a shard, and where the models were not asked for."""
+    compaction: "LakeCompaction | None"
+    """None where none was due."""
     exit_code: int
 
     def as_json(self) -> dict[str, Any]:
@@ -29,6 +35,7 @@ class Run:
             "version": version(),
             **self.loaded.as_json(),
             **(self.refreshed or Refresh()).as_json(),
+            "compaction": asdict(self.compaction) if self.compaction else None,
             "exit_code": self.exit_code,
         }
 
@@ -40,9 +47,14 @@ class Run:
             log_event(
                 "models_left", "This was a shard: rebuild the models with `models` after the last."
             )
+        done = self.compaction
+        if done and (done.error or log_format == "json"):
+            level = logging.WARNING if done.error else logging.INFO
+            log_event("compaction", done.message, level, **asdict(done))
         if log_format == "json":
             document = self.as_json()
             del document["models"], document["checks"], document["models_error"]
+            del document["compaction"]
             summary = {
                 "scopes": len(self.loaded.scopes),
                 "scopes_failed": len(self.loaded.failed),
@@ -67,8 +79,8 @@ def run_once(
 ) -> Run:
     """Run with the `options` of `load` and the models in the folder `user_models`.
 
-    A shard leaves the models alone. `on_loaded` is called before they are rebuilt. Raises what
-    `load` raises.
+    A shard leaves the models alone, and the lake as it is. `on_loaded` is called before they are
+    rebuilt. Raises what `load` raises.
     """
     with destination.locked(), metrics:
         with load_progress(log_format) as observer:
@@ -80,7 +92,8 @@ def run_once(
                 refreshed = metrics.refreshed = refresh(
                     destination, user_models, on_built, strict=strict
                 )
+        compaction = destination.compact_if_due()
         exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
-    run = Run(loaded, refreshed, exit_code)
+    run = Run(loaded, refreshed, compaction, exit_code)
     run.log(log_format)
     return run

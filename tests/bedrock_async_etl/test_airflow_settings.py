@@ -62,6 +62,7 @@ def test_what_is_read_is_what_the_source_is_configured_with(
 ) -> None:
     document = {
         "lake": "s3://lake/bedrock",
+        "compact_after": 50,
         "regions": ["us-east-1", "eu-west-1"],
         "role_arns": ["arn:aws:iam::444455556666:role/reader"],
         "lag_seconds": 60,
@@ -70,6 +71,7 @@ def test_what_is_read_is_what_the_source_is_configured_with(
     settings = parse(document)
     assert settings.environment == {
         "BEDROCK_ASYNC_ETL__LAKE": "s3://lake/bedrock",
+        "BEDROCK_ASYNC_ETL__COMPACT_AFTER": "50",
         "SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS": '["us-east-1", "eu-west-1"]',
         "SOURCES__BEDROCK_ASYNC_INVOKES__ROLE_ARNS": '["arn:aws:iam::444455556666:role/reader"]',
         "SOURCES__BEDROCK_ASYNC_INVOKES__LAG_SECONDS": "60",

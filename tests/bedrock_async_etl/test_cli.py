@@ -60,6 +60,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
         "models",
         "checks",
         "models_error",
+        "compaction",
     ]
     assert all(model["rows"] >= 0 for model in document["models"])
     assert {check["violations"] for check in document["checks"]} == {0}

@@ -167,7 +167,7 @@ def test_shards_load_a_lake_together_which_is_exported(
     server: AirflowServer, filled: Control, database: Path
 ) -> None:
     lake, out = database.with_name("lake"), database.with_name("out")
-    use(server, lake=str(lake), shards=2, export=str(out))
+    use(server, lake=str(lake), shards=2, compact_after=1, export=str(out))
     run = server.trigger()
     assert run.ended() == "success"
     assert run.states() == dict.fromkeys(
@@ -177,6 +177,7 @@ def test_shards_load_a_lake_together_which_is_exported(
     loaded = [run.returned("load", number)["rows_loaded"] for number in (0, 1)]
     assert sum(loaded) == len(stored_rows(LakeDestination(str(lake))))
     assert rows_of(out) == sum(loaded)
+    assert run.returned("models")["compaction"].startswith("Compacted the lake: ")
 
 
 def test_a_range_is_loaded_by_the_parameters_of_a_run(

@@ -1,5 +1,6 @@
 """A lake of many small files becomes one of few, and nobody notices."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -58,6 +59,23 @@ def test_files_that_are_open_stay_until_their_grace_is_over(
     assert versions(lake) == before
     load(lake)
     assert_exact_copy(lake, bedrock)
+
+
+def test_a_run_compacts_by_itself_and_readers_find_every_version(
+    bedrock: Control, lake: LakeDestination
+) -> None:
+    due = replace(lake, compact_after=RUNS)
+    before, paths = versions(lake), lake.files.glob("bedrock/**/*.parquet")
+    assert due.compact_if_due() is None
+    load(due)
+    done = due.compact_if_due()
+    assert done
+    assert done.error is None
+    for path in paths:
+        assert lake.files.filesystem.exists(path)
+    assert set(before) <= set(versions(lake))
+    assert_exact_copy(lake, bedrock)
+    assert due.compact_if_due() is None
 
 
 def assert_is_fewer(done: list[Compaction]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake import LakeDestination, compaction
 from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_emulator import Control
 from tests.copies import assert_exact_copy
@@ -32,6 +32,21 @@ def assert_stays_small(bedrock: Control, destination: Destination) -> None:
 @pytest.mark.soak
 def test_beside_a_database(bedrock: Control, database: Path) -> None:
     assert_stays_small(bedrock, DuckDBDestination(database))
+
+
+def test_in_a_lake_that_its_runs_compact(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "GRACE_SECONDS", 0)
+    lake = LakeDestination(str(database.with_name("lake")), "parquet", compact_after=FEW)
+    files: list[int] = []
+    for _ in range(MANY):
+        run_again(bedrock, lake, 1)
+        assert lake.compact_if_due() is None or len(files) >= FEW
+        files.append(Footprint.of(database.with_name("lake")).files)
+    assert max(files) == files[FEW - 1]
+    bedrock.advance(timedelta(hours=1))
+    assert_exact_copy(lake, bedrock)
 
 
 def test_in_a_lake_that_is_compacted(bedrock: Control, database: Path) -> None:

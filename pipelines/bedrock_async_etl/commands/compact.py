@@ -7,6 +7,7 @@ import typer
 
 from bedrock_async_etl.commands.options import JsonOption, Lake
 from bedrock_async_etl.console import output_console, plain_table, print_json
+from bedrock_async_etl.options import GRACE_SECONDS
 
 EXAMPLES: Final = """\
 # Merge a lake's small files
@@ -21,10 +22,10 @@ def command(
         typer.Option(
             metavar="SECONDS", min=0, help="Time for which replaced files stay for their readers."
         ),
-    ] = 3_600,
+    ] = GRACE_SECONDS,
     as_json: JsonOption = False,
 ) -> None:
-    """Merge a lake's small files. Replaced files are deleted by the next `compact`."""
+    """Merge a lake's small files. Replaced files are deleted by the next compaction."""
     from bedrock_async_etl.destinations import existing_lake
     from bedrock_async_etl.destinations.lake.compaction import compact
 

@@ -1,4 +1,4 @@
-"""`run`: load, rebuild the models, check both."""
+"""`run`: load, rebuild the models, check both, compact a lake."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final, get_args
@@ -107,6 +107,8 @@ def command(
     elif prints_tables:
         if run.refreshed:
             print_refresh(run.refreshed)
+        if run.compaction and not run.compaction.error:
+            output_console().print(run.compaction.message)
         if shortfall := _shortfall(run):
             output_console().print(shortfall)
     return run.exit_code

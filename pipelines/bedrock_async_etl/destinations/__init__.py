@@ -26,6 +26,7 @@ from bedrock_async_invokes.options import parse_shard
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
+    from bedrock_async_etl.destinations.lake.formats import LakeCompaction
 
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
@@ -152,6 +153,13 @@ class Destination(ABC):
         Readers see the models, all at once, when it ends without an error.
         """
 
+    def compact_if_due(self) -> "LakeCompaction | None":
+        """Merge small files if there are many; None if there are not, or never are.
+
+        An error is in the result.
+        """
+        return None
+
     @abstractmethod
     def explain(self, error: Exception) -> str:
         """The reason why it cannot be read or written, with the remedy."""
@@ -219,7 +227,7 @@ def _destination(options: DestinationOptions, shard: str | None = None) -> Desti
         if options.lake:
             from bedrock_async_etl.destinations.lake import LakeDestination
 
-            return LakeDestination(options.lake, shard=shard)
+            return LakeDestination(options.lake, None, shard, options.compact_after)
         kind = "duckdb"
     found: Destination = find_kind(kind).at(options, shard)
     return found

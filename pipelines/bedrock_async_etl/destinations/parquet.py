@@ -19,4 +19,4 @@ FORMAT: Final = LakeFormat(
 def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it."""
     assert options.lake
-    return LakeDestination(options.lake, "parquet", shard)
+    return LakeDestination(options.lake, "parquet", shard, options.compact_after)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pytest
@@ -303,7 +303,7 @@ def test_each_module_is_a_kind_of_destination(database: Path) -> None:
     assert DESTINATIONS == ("delta", "duckdb", "parquet")
     for name in DESTINATIONS:
         kind = find_kind(name)
-        chosen = {kind.PLACE: str(database), "destination": name}
+        chosen: dict[str, Any] = {kind.PLACE: str(database), "destination": name}
         assert find_destination(**chosen) == kind.at(DestinationOptions(**chosen))
         assert isinstance(find_destination(**chosen), Destination)
 

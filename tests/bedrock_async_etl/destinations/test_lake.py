@@ -229,6 +229,7 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
         ({"destination": "duckdb", "lake": "a"}, "--lake goes with --destination delta or parquet"),
         ({"lake": "gs://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
         ({"lake": "a", "shard": "5/4"}, "Not a shard: '5/4'"),
+        ({"lake": "a", "compact_after": -1}, "compact_after must be 0 or more, not -1"),
     ],
 )
 def test_options_that_do_not_go_together_are_told(options: dict[str, Any], told: str) -> None:

@@ -12,14 +12,15 @@ import duckdb
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.destinations.lake.formats import LakeFormat, find_format
+from bedrock_async_etl.destinations.lake.compaction import compact_if_due
+from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat, find_format
 from bedrock_async_etl.destinations.lake.session import LakeSession
 from bedrock_async_etl.destinations.lake.tables import add_models, connected, write_models
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.urls import remedy
-from bedrock_async_etl.options import DESTINATIONS
+from bedrock_async_etl.options import DESTINATIONS, DestinationOptions
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import parse_shard
 
@@ -39,6 +40,7 @@ class LakeDestination(Destination):
     """The module of a kind of destination; None takes the format of the lake that is there."""
     shard: str | None = None
     """The worker's share, `I/N`; each worker has a pipeline of its own."""
+    compact_after: int = DestinationOptions.compact_after
 
     engines: ClassVar[tuple[str, ...]] = ("duckdb", "spark")
 
@@ -141,6 +143,12 @@ class LakeDestination(Destination):
         with connected(self.files, self.stored_format, is_materialized=True) as lake:
             yield lake
             write_models(lake, self.files)
+
+    def compact_if_due(self) -> LakeCompaction | None:
+        """A shard leaves it: another one might merge the same files, and so double their rows."""
+        if self.shard or not self.compact_after:
+            return None
+        return compact_if_due(self, self.compact_after)
 
     def explain(self, error: Exception) -> str:
         if isinstance(error, UnsupportedStorageVersionException):

@@ -14,12 +14,14 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
 
-from bedrock_async_etl.destinations.lake.formats import Compaction
+from bedrock_async_etl.destinations.lake.formats import Compaction, LakeCompaction
 from bedrock_async_etl.destinations.lake.tables import folder_of, log_files
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.errors import CommandError, interruption_behind
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import ROW_GROUP_ROWS
-from bedrock_async_invokes.columns import ASYNC_INVOKES, TABLES
+from bedrock_async_etl.options import GRACE_SECONDS
+from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES
+from bedrock_async_invokes.errors import describe
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
@@ -52,6 +54,27 @@ def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
             ] + [_keep_newest(files, grace_seconds, name=name) for name in DLT_TABLES]
     except OSError as error:
         raise CommandError(lake.explain(error)) from error
+
+
+def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None:
+    """Compact a lake of which a table has more than `after` files; None where none has.
+
+    Those of `extract_runs` are counted: whatever a run writes, and in whichever format, it adds one
+    there. That takes two listings and the schemas of the one or two merged files, while the models
+    read every file. An error is in the result.
+    """
+    try:
+        files, name = lake.files, EXTRACT_RUNS.name
+        current = set(map(_name, log_files(files, name))) - _replaced_at(files, name).keys()
+        if len(current) <= after:
+            return None
+        return LakeCompaction(compact(lake, GRACE_SECONDS))
+    except Exception as error:  # Of whatever kind: what was loaded is whole, and the run is good.
+        if interruption_behind(error):
+            raise
+        return LakeCompaction(
+            error=str(error) if isinstance(error, CommandError) else describe(error)
+        )
 
 
 def compact_log(files: LakeFiles, grace_seconds: float, *, name: str) -> Compaction:

@@ -24,6 +24,24 @@ class Compaction:
 
 
 @dataclass(frozen=True)
+class LakeCompaction:
+    """The compaction of a lake by a run."""
+
+    tables: Sequence[Compaction] = ()
+    error: str | None = None
+    """Reason why the files could not be merged."""
+
+    @property
+    def message(self) -> str:
+        """The result, in one line."""
+        if self.error:
+            return f"The lake was not compacted, the next run tries again: {self.error}"
+        before = sum(table.files_before for table in self.tables)
+        after = sum(table.files_after for table in self.tables)
+        return f"Compacted the lake: {before:,} files into {after:,}."
+
+
+@dataclass(frozen=True)
 class LakeFormat:
     """Functions and hints that keep the invocations in one format."""
 
