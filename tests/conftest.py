@@ -11,6 +11,7 @@ from pathlib import Path
 
 import botocore.session
 import pytest
+from botocore import retryhandler
 from botocore.retries import standard
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
@@ -26,6 +27,7 @@ set_defaults()
 botocore.session.create_loader = cache(botocore.session.create_loader)
 """The description of AWS's services is read once, not for each session."""
 standard.ExponentialBackoff.delay_amount = lambda *_: 0.01
+retryhandler.delay_exponential = lambda *_, **__: 0.01
 """Calls that fail are repeated at once."""
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,6 +13,8 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def listed(bedrock: Control) -> Control:

@@ -156,6 +156,7 @@ def test_a_variable_that_other_programs_use_is_not_taken_for_ours(
     assert result.exit_code == 0, result.stderr
 
 
+@pytest.mark.integration
 def test_a_whole_process_logs_nothing_but_json(listed: Control, database: Path) -> None:
     """Warnings of imports and of the way out are among what a process may print."""
     command = [

@@ -35,6 +35,10 @@ def run(database: Path, *arguments: str) -> Result:
     return invoke("run", f"--database={database}", *both, *arguments)
 
 
+def load(database: Path, *arguments: str) -> Result:
+    return run(database, "--no-models", *arguments)
+
+
 def status_json(database: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
         invoke("status", f"--database={database}", "--json").stdout
@@ -97,7 +101,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     listed: Control, database: Path
 ) -> None:
     listed.faults(ACCOUNT, REGION, access_denied=True)
-    run(database)
+    load(database)
     result = invoke("status", f"--database={database}")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
@@ -112,20 +116,20 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
 
 def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Path) -> None:
     since = (NOW - timedelta(days=1)).isoformat()
-    run(database, "--since", since)
+    load(database, "--since", since)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[:2] == [
         "Fresh?  No run has read a whole scope yet.",
         "Whole?  No: of 2 scopes only ranges were read.",
     ]
     assert invoke("check", f"--database={database}", "--max-lag", "1h").exit_code == 2
-    run(database)
+    load(database)
     whole = status_json(database)["scopes"]
     listed.advance(timedelta(hours=3))
     listed.faults(ACCOUNT, REGION, access_denied=True)
-    run(database)
+    load(database)
     listed.clear_faults()
-    run(database, "--since", (NOW + timedelta(hours=2)).isoformat())
+    load(database, "--since", (NOW + timedelta(hours=2)).isoformat())
     now = status_json(database)
     assert now["whole"]["failed"] == 1
     for scope, before in zip(now["scopes"], whole, strict=True):
@@ -134,17 +138,17 @@ def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Pat
 
 
 def test_a_range_without_a_gap_is_a_run_like_any_other(listed: Control, database: Path) -> None:
-    run(database)
+    load(database)
     before = status_json(database)
     listed.advance(timedelta(hours=3))
-    run(database, "--since", (NOW - timedelta(days=1)).isoformat())
+    load(database, "--since", (NOW - timedelta(days=1)).isoformat())
     after = status_json(database)
     pairs = zip(before["scopes"], after["scopes"], strict=True)
     assert all(one["last_success_at"] < other["last_success_at"] for one, other in pairs)
 
 
 def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Path) -> None:
-    run(database)
+    load(database)
     dropped = f"{ACCOUNT}/eu-west-1"
     lag = ("check", f"--database={database}", "--max-lag", "1h", "--json")
 
@@ -156,7 +160,7 @@ def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Pa
                 f"(_dlt_load_id::double - {days * 86_400})::text"
             )
         listed.advance(timedelta(days=days))
-        invoke("run", f"--database={database}", "--region", REGION)
+        invoke("run", f"--database={database}", "--no-models", "--region", REGION)
         return invoke("status", f"--database={database}").stdout.splitlines()
 
     assert not [line for line in later(0.5) if line.startswith("No longer read")]
@@ -182,7 +186,7 @@ def test_a_scope_that_fails_by_another_clock_retires_no_other(
     """One that never reaches the service is dated by this machine's clock, years later."""
     role = "arn:aws:iam::777788889999:role/reader"
     listed.refuse_role(role)
-    run(database, f"--role-arn={role}")
+    load(database, f"--role-arn={role}")
     document = status_json(database)
     assert (len(document["scopes"]), document["whole"]["failed"]) == (4, 2)
     assert (document["whole"]["unread"], document["retired"]) == (0, [])
@@ -191,20 +195,20 @@ def test_a_scope_that_fails_by_another_clock_retires_no_other(
 def test_a_run_without_an_account_leaves_no_scope(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(database)
+    load(database)
     with monkeypatch.context() as broken:
         broken.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
         broken.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:9")
         broken.setenv("AWS_MAX_ATTEMPTS", "1")
-        assert run(database).exit_code == 1
-    run(database)
+        assert load(database).exit_code == 1
+    load(database)
     document = status_json(database)
     assert [scope["account_id"] for scope in document["scopes"]] == [ACCOUNT] * 2
     assert document["whole"]["failed"] == 0
 
 
 def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
-    run(database, "--no-models")
+    load(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[2].endswith(" open; unknown until the models are built with `models`.")
     stuck = status_json(database)["stuck"]
@@ -215,7 +219,7 @@ def test_without_models_it_tells_what_is_known(listed: Control, database: Path) 
 def test_models_older_than_the_last_run_are_told(listed: Control, database: Path) -> None:
     run(database)
     listed.advance(timedelta(hours=1))
-    run(database, "--no-models")
+    load(database)
     assert (
         "(the models are older than the last run)"
         in invoke("status", f"--database={database}").stdout
@@ -236,7 +240,7 @@ def test_freshness_is_by_this_machines_clock_though_runs_are_dated_by_the_servic
 ) -> None:
     """The service's clock stands in 2026-03, this machine's elsewhere."""
     began = datetime.now(UTC)
-    run(database, "--no-models")
+    load(database)
     status = read_status(DuckDBDestination(database), datetime.now(UTC) + timedelta(hours=3))
     longest = (datetime.now(UTC) - began).total_seconds()
     assert [scope["last_success_at"].date() for scope in status.scopes] == [NOW.date()] * 2
@@ -245,7 +249,7 @@ def test_freshness_is_by_this_machines_clock_though_runs_are_dated_by_the_servic
 
 
 def test_a_database_of_an_older_version_lacks_columns(listed: Control, database: Path) -> None:
-    run(database, "--no-models")
+    load(database)
     with duckdb.connect(database) as connection:
         for column in ("quarantined", "quarantine_reason", "open_invocations"):
             connection.execute(f"alter table bedrock.extract_runs drop column {column}")

@@ -375,6 +375,7 @@ def rows_of_bytes(size: int) -> bytes:
     return page(*map(summary, range(size // len(page(summary(1))))))
 
 
+@pytest.mark.integration
 def test_memory_does_not_grow_with_a_page() -> None:
     too_large = "ListingError: An answer is larger than 16 MB."
     given = {

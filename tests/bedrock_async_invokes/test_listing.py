@@ -152,7 +152,7 @@ def test_calls_pages_and_rows_are_counted_as_the_service_counts_them(
     bedrock: Control, client: Any
 ) -> None:
     bedrock.populate(ACCOUNT, REGION, 2_500, START, NOW, 1)
-    bedrock.faults(throttle_per_second=1.0, throttle_burst=1)
+    bedrock.faults(throttle_per_second=4.0, throttle_burst=1)
     counted = report()
     listing_of(client, counted).read(Window())
     counters = bedrock.calls()[ACCOUNT, REGION]

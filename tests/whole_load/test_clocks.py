@@ -13,6 +13,8 @@ from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind
 from tests.whole_load.processes import Order, carried_out
 
+pytestmark = pytest.mark.integration
+
 ROLE = "arn:aws:iam::444455556666:role/reader"
 AHEAD = 4_000
 """Seconds: more than a role's session lasts."""

@@ -108,6 +108,7 @@ def test_a_full_disk_is_told_in_one_line_and_loses_nothing(
 
     with monkeypatch.context() as disk:
         disk.setattr("shutil.copyfile", full)
+        disk.setenv("LOAD__RAISE_ON_MAX_RETRIES", "1")
         with pytest.raises(CommandError, match=r"^Cannot use \S+/lake: no space is left\. [^\n]+$"):
             load(lake)
     load(lake)
