@@ -22,7 +22,8 @@ MODELS: Final = Asset("bedrock-async-etl://bedrock/models")
 """Rows and models, when they are fresh and the checks hold."""
 EXPORT: Final = Asset("bedrock-async-etl://bedrock/export")
 """The exported files."""
-TIME: Final[dict[str, Any]] = {"type": ["null", "string"], "format": "date-time"}
+TIME: Final[dict[str, Any]] = {"type": ["null", "string"]}
+"""Schema of a parameter that is a time."""
 FAILURES: Final = 20
 """Failed scopes that are named one by one."""
 

@@ -5,13 +5,12 @@ from these declarations and from the source's `LoadOptions`. Nothing heavy is im
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.logs import LogFormat, log_event
+from bedrock_async_etl.logs import LogFormat
 from bedrock_async_invokes.options import option
 
 SECTION: Final = "bedrock_async_etl"
@@ -127,19 +126,3 @@ class ReportOptions:
 def drop_none(**options: Any) -> dict[str, Any]:
     """The options that have a value; dlt's configuration has the others."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def parse_time(flag: str, text: str | None) -> datetime | None:
-    """Read a time in ISO 8601; one without a zone is UTC, which is logged."""
-    if text is None:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"{flag} {text!r} is not a time. It looks like 2026-01-31T12:00:00Z."
-        ) from None
-    if time.tzinfo is None:
-        log_event("time_without_zone", f"{flag} {text} has no time zone: taken as UTC.")
-        return time.replace(tzinfo=UTC)
-    return time

@@ -7,7 +7,7 @@ from `LoadOptions`. Nothing heavy is imported here, since `--help` reads it, too
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from inspect import Parameter, Signature
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -20,6 +20,8 @@ FailureMessages = Literal["keep", "redact", "drop"]
 PLACEHOLDER: Final = "<configure me>"
 """`dlt init` writes this for every secret, needed or not."""
 
+AGO: Final = re.compile(r"(\d+)\s*([smhdw])")
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ROLE_NAME: Final = re.compile(r"(?:[^\s:*/]+/)*[\w+=,.@-]{1,64}", re.ASCII)
@@ -123,6 +125,24 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def parse_time(time: str | datetime) -> datetime:
+    """A time as people type it: ISO 8601, a date alone, or how long ago it was, such as `2d`.
+
+    Without a zone it is UTC. Raises `OptionError`.
+    """
+    try:
+        if isinstance(time, str):
+            if match := AGO.fullmatch(time.strip()):
+                return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
+            time = datetime.fromisoformat(time.strip())
+    except (ValueError, OverflowError):
+        raise OptionError(
+            f"Not a time: {time!r}. It looks like 2026-01-31, 2026-01-31T12:00:00Z, or 2d for two "
+            "days ago."
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def _require(is_valid: Callable[[Any], object], message: str) -> Callable[[Any], None]:
     """A check that raises `OptionError` with the message, in which `{}` is the wrong value."""
 
@@ -190,11 +210,13 @@ class LoadOptions:
         "I/N",
         check=parse_shard,
     )
-    since: datetime | None = option(
-        None, "Read everything submitted from this time on (ISO 8601).", "TIME"
+    since: str | datetime | None = option(
+        None,
+        "Read everything submitted from this time on: 2026-01-31 (UTC), or 2d for two days ago.",
+        "TIME",
     )
-    until: datetime | None = option(
-        None, "Leave out everything submitted from this time on (ISO 8601).", "TIME"
+    until: str | datetime | None = option(
+        None, "Leave out everything submitted from this time on.", "TIME"
     )
     lag_seconds: int = option(
         300,
@@ -215,9 +237,14 @@ class LoadOptions:
         "redact it to a hash (and the category of a message), or drop it.",
     )
 
+    window: Window = field(init=False)
+    """The requested range; without a start, everything new or open before its end is read."""
+
     def __post_init__(self) -> None:
         if self.external_id == PLACEHOLDER:
             object.__setattr__(self, "external_id", None)
         check_options(self)
-        if Window.between(self.since, self.until).is_empty:
+        range_ = (None if time is None else parse_time(time) for time in (self.since, self.until))
+        object.__setattr__(self, "window", Window.between(*range_))
+        if self.window.is_empty:
             raise OptionError("The range is empty: --since must be before --until.")

@@ -73,11 +73,6 @@ class RunContext:
     version: str | None = field(default_factory=_version)
 
     @property
-    def window(self) -> Window:
-        """The requested range; without a start, everything new or open before its end is read."""
-        return Window.between(self.options.since, self.options.until)
-
-    @property
     def lag_us(self) -> int:
         return self.options.lag_seconds * 1_000_000
 
@@ -175,7 +170,7 @@ class ScopeRun:
         return replace(listing, scope=self.scope)
 
     def _start_reading(self, listing: Listing) -> None:
-        context, window = self._context, self._context.window
+        context, window = self._context, self._context.options.window
         self.report.account_id = self.scope.account_id
         self.progress = Progress.from_state(self._stored_progress(str(self.scope)), context.lag_us)
         self._plan = (

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 import typer
 
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.options import parse_time
+from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.options import parse_time
 
 EXAMPLES: Final = """\
 # Run it, point AWS's tools at it, and load from it
@@ -24,7 +25,9 @@ def command(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 4599,
     now: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Time of its clock (ISO 8601).", show_default="now"),
+        typer.Option(
+            metavar="TIME", help="Time of its clock, such as 2026-01-31.", show_default="now"
+        ),
     ] = None,
     account: Annotated[str, typer.Option(help="Account of the credentials.")] = "111122223333",
     region: Annotated[str, typer.Option(help="Region to fill.")] = "us-east-1",
@@ -34,7 +37,10 @@ def command(
     """Run a local Bedrock emulator. Print the environment variables that select it."""
     from bedrock_emulator import Emulator
 
-    clock = parse_time("--now", now) or datetime.now(UTC)
+    try:
+        clock = parse_time(now) if now else datetime.now(UTC)
+    except OptionError as error:
+        raise UsageError(f"--now: {error}") from error
     _check(port, account, region, count, days, (clock - EPOCH).days)
     try:
         emulator = Emulator(clock, port=port)

@@ -19,8 +19,6 @@ from bedrock_async_etl.options import (
     ModelOptions,
     ReportOptions,
     RunOptions,
-    drop_none,
-    parse_time,
 )
 from bedrock_async_invokes.options import LoadOptions, Option, options_of
 
@@ -71,8 +69,10 @@ def typer_command(command: Command, run: Callable[..., None]) -> Callable[..., N
     def call(*, debug: bool, **values: Any) -> None:
         def call_command() -> int | None:
             for name, options in declared.items():
-                given = {each.name: _parse(each, values.pop(each.name)) for each in options}
-                values[name] = drop_none(**given)
+                given = {each.name: values.pop(each.name) for each in options}
+                values[name] = {
+                    key: value for key, value in given.items() if value not in (None, [])
+                }
             return command(**values)
 
         run(call_command, debug=debug, as_json=values.get("as_json", False))
@@ -89,18 +89,8 @@ def _parameter(option: Option) -> inspect.Parameter:
         help=option.help,
         show_default=str(option.default) if option.default else False,
     )
-    kind = str | None if _is_time(option) else option.type | None
-    return _keyword(option.name, default=None, annotation=Annotated[kind, flag])
-
-
-def _parse(option: Option, value: Any) -> Any:
-    if _is_time(option):
-        return parse_time(option.flag, value)
-    return value if value != [] else None
-
-
-def _is_time(option: Option) -> bool:
-    return datetime in get_args(option.type)
+    kind = str if datetime in get_args(option.type) else option.type
+    return _keyword(option.name, default=None, annotation=Annotated[kind | None, flag])
 
 
 def destination_options(given: Given) -> Given:

@@ -47,7 +47,7 @@ bedrock-async-etl run --region us-east-1 --region us-west-2 \\
 bedrock-async-etl run --organization-role bedrock-async-etl --lake s3://my-bucket/bedrock
 
 # Everything submitted in March once more
-bedrock-async-etl run --since 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z
+bedrock-async-etl run --since 2026-03-01 --until 2026-04-01
 """
 COLUMNS: Final = {
     "new": "rows_new",

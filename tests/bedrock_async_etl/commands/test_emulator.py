@@ -16,7 +16,11 @@ from bedrock_async_etl.cli import app
         ("--days 99999", "--days must be 1 to 20543 (since 1970), not 99999."),
         ("--account 12", "--account '12' is no account: it has 12 digits."),
         ("--region Ohio", "--region 'Ohio' is no region: it looks like us-east-1."),
-        ("--now soon", "--now 'soon' is not a time. It looks like 2026-01-31T12:00:00Z."),
+        (
+            "--now soon",
+            "--now: Not a time: 'soon'. It looks like 2026-01-31, 2026-01-31T12:00:00Z, or 2d for "
+            "two days ago.",
+        ),
     ],
 )
 def test_a_value_that_makes_no_sense_is_wrong_usage_in_one_line(
