@@ -15,15 +15,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from bedrock_async_etl.console import error_console
-from bedrock_async_etl.formatting import format_count, quarantine_message
+from bedrock_async_etl.formatting import format_count
 from bedrock_async_etl.load import REPORTED, LoadObserver
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.models.build import BuildProgress, BuiltModel
 from bedrock_async_invokes.columns import ScopeReport
 
 SECONDS_BETWEEN_LINES: Final = 30.0
-FEW_SCOPES: Final = 50
-"""So many scopes have a log line each, among more only those with news or an error."""
 COUNTED: Final = ("account_id", "region", "rows_read", "calls", "throttled")
 """Members of the event `progress`."""
 DRAWN_SCOPES: Final = 10
@@ -69,7 +67,7 @@ def models_progress(log_format: LogFormat = "text") -> Iterator[BuildProgress]:
 
 
 class LogObserver(LoadObserver):
-    """Logs the scopes that ended, and from time to time how far a long one is."""
+    """Logs from time to time how far a long run is; for machines, each scope that ended."""
 
     def __init__(
         self, log_format: LogFormat = "text", clock: Callable[[], float] = time.monotonic
@@ -82,14 +80,20 @@ class LogObserver(LoadObserver):
 
     def run_started(self, scopes: int) -> None:
         self._scopes = scopes
-        log_event("run_started", f"Reading {format_count(scopes, 'scope')}.", scopes=scopes)
+        if self._is_json:
+            log_event("run_started", scopes=scopes)
 
     def scope_read(self, report: ScopeReport, share: float) -> None:
         self._ended += report.outcome is not None
-        if report.outcome is None:
+        if self._is_json and report.outcome:
+            is_whole = report.outcome == "ok" and not report.quarantined
+            log_event(
+                "scope_finished",
+                level=logging.INFO if is_whole else logging.WARNING,
+                **{name: getattr(report, name) for name in REPORTED},
+            )
+        else:
             self._log_progress(report)
-        elif self._is_json or self._scopes <= FEW_SCOPES or report.has_news:
-            _log_scope(report)
 
     def slice_read(self, rows: int) -> None:
         self._slice_rows = rows
@@ -119,23 +123,6 @@ class LogObserver(LoadObserver):
             scopes_ended=self._ended,
             **{name: getattr(report, name) for name in COUNTED},
         )
-
-
-def _log_scope(report: ScopeReport) -> None:
-    # The closing lines have the reason of a failure, once for all regions of an account.
-    message = (
-        f"{report.rows_new:,} new, {report.rows_changed:,} changed, "
-        f"{report.open_invocations:,} open, {format_count(report.calls, 'call')}"
-        + (f", {report.throttled:,} throttled" if report.throttled else "")
-    )
-    if report.quarantined:
-        message += f"; {quarantine_message(report.quarantined, report.quarantine_reason)}"
-    log_event(
-        "scope_finished",
-        f"{report.scope}: {report.outcome}: {message}",
-        logging.INFO if report.outcome == "ok" and not report.quarantined else logging.WARNING,
-        **{name: getattr(report, name) for name in REPORTED},
-    )
 
 
 class TerminalObserver(LoadObserver):

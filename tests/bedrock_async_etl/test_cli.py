@@ -93,7 +93,7 @@ def test_run_prints_for_people_what_it_did(listed: Control, database: Path) -> N
     result = invoke("run", "--database", str(database), "--region", REGION)
     assert result.exit_code == 0
     assert f"Loaded 400 rows into duckdb:{database}" in result.stdout
-    assert f"{ACCOUNT}/{REGION}: ok: 400 new" in result.stderr
+    assert result.stderr == ""
     assert re.search(r"Built (\d+) models in .* s; (\d+) of \2 checks hold\.", result.stdout)
 
 
@@ -215,7 +215,7 @@ def test_a_role_that_is_refused_in_five_regions_is_one_line(
     result = invoke("run", f"--database={database}", f"--role-arn={role}", *given)
     lines = result.stdout.splitlines()
     assert result.exit_code == 3
-    [refused] = [line for line in result.output.splitlines() if "Cannot assume" in line]
+    [refused] = result.stderr.splitlines()
     assert refused.startswith(
         f"777788889999/{', '.join(sorted(regions))} failed: Cannot assume {role}: "
     )
@@ -229,6 +229,9 @@ def test_a_run_that_fails_says_so_in_its_last_line(listed: Control, database: Pa
     result = invoke("run", f"--database={database}")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1] == "Failed: 1 scope could not be read."
+    [reason] = result.stderr.splitlines()
+    assert reason.startswith(f"{ACCOUNT}/{REGION} failed: AccessDeniedException: ")
+    assert reason.endswith(". Allow bedrock:ListAsyncInvokes.")
 
 
 def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:

@@ -9,7 +9,6 @@ from rich.console import Console
 from bedrock_async_etl.logs import LogFormat, Logs
 from bedrock_async_etl.progress import (
     DRAWN_SCOPES,
-    FEW_SCOPES,
     SECONDS_BETWEEN_LINES,
     LogObserver,
     TerminalObserver,
@@ -97,24 +96,22 @@ def test_a_long_scope_is_logged_now_and_then(capsys: pytest.CaptureFixture[str])
             now = float(seconds)
             lines.scope_read(report(1, rows_read=1_000 * seconds, calls=seconds, throttled=1), 0.5)
     assert capsys.readouterr().err.splitlines() == [
-        "Reading 2 scopes.",
         "000000000001/us-east-1: 31,000 rows read, 31 calls, 1 throttled; 0 of 2 scopes done.",
         "000000000001/us-east-1: 62,000 rows read, 62 calls, 1 throttled; 0 of 2 scopes done.",
     ]
     assert SECONDS_BETWEEN_LINES == 30
 
 
-@pytest.mark.parametrize(("log_format", "logged"), [("text", 1), ("json", 100)])
-def test_among_many_scopes_people_are_logged_of_those_with_news(
-    capsys: pytest.CaptureFixture[str], log_format: LogFormat, logged: int
+@pytest.mark.parametrize(("log_format", "lines"), [("text", 0), ("json", 101)])
+def test_scopes_that_are_read_at_once_are_logged_for_machines_alone(
+    capsys: pytest.CaptureFixture[str], log_format: LogFormat, lines: int
 ) -> None:
     with Logs() as logs:
         logs.use(log_format)
-        lines = LogObserver(log_format)
-        lines.run_started(100)
+        observer = LogObserver(log_format)
+        observer.run_started(100)
         for number in range(100):
-            scope = report(number, rows_new=int(number == 7))
+            scope = report(number, rows_new=1)
             scope.outcome = "ok"
-            lines.scope_read(scope, 1.0)
-    assert FEW_SCOPES < 100
-    assert len(capsys.readouterr().err.splitlines()) == 1 + logged
+            observer.scope_read(scope, 1.0)
+    assert len(capsys.readouterr().err.splitlines()) == lines

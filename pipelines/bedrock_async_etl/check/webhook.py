@@ -5,10 +5,12 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+import botocore.session
 import requests
 
 from bedrock_async_etl.configuration import filtered
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_invokes.client import ca_bundle
 
 TIMEOUT_SECONDS: Final = 10
 ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -45,6 +47,7 @@ class Webhook:
                     timeout=timeout_seconds,
                     allow_redirects=False,  # the message would go to a host that nobody named
                     stream=True,  # the body is not read, however long it is
+                    verify=ca_bundle(botocore.session.get_session()) or True,
                 ) as response,
             ):
                 is_taken = response.ok and not response.is_redirect

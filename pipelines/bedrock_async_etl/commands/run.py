@@ -1,5 +1,6 @@
 """`run`: load, rebuild the models, check both, compact a lake."""
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final, get_args
 
@@ -25,7 +26,7 @@ from bedrock_async_etl.formatting import (
     format_time,
     quarantine_message,
 )
-from bedrock_async_etl.logs import LOGS, LogFormat
+from bedrock_async_etl.logs import LOGS, LogFormat, log_event
 from bedrock_async_etl.options import SECTION, RunOptions, drop_none
 
 if TYPE_CHECKING:
@@ -88,6 +89,13 @@ def command(
     from bedrock_async_etl.run import run_once
 
     prints_tables = log_format == "text" and not as_json
+
+    def on_loaded(result: "RunResult") -> None:
+        if log_format == "text":
+            log_failures(result)
+        if prints_tables:
+            print_result(result)
+
     place, shard = destination_options(copy), drop_none(shard=load.get("shard"))
     if place.get("database"):
         place.setdefault("destination", "duckdb")
@@ -100,7 +108,7 @@ def command(
         strict=strict,
         log_format=log_format,
         metrics=find_metrics(target, **drop_none(metrics=output.get("metrics")), **shard),
-        on_loaded=print_result if prints_tables else lambda loaded: None,
+        on_loaded=on_loaded,
     )
     if as_json:
         print_json(run.as_json())
@@ -109,8 +117,8 @@ def command(
             print_refresh(run.refreshed)
         if run.compaction and not run.compaction.error:
             output_console().print(run.compaction.message)
-        if shortfall := _shortfall(run):
-            output_console().print(shortfall)
+        if verdict := _verdict(run):
+            output_console().print(verdict)
     return run.exit_code
 
 
@@ -123,6 +131,16 @@ def find_log_format(output: Given) -> LogFormat:
     return found
 
 
+def log_failures(result: "RunResult") -> None:
+    """Log the scopes that failed, in one line for each reason, and rows that were not loaded."""
+    failures = ((scope.account_id, scope.region, str(scope.error)) for scope in result.failed)
+    for line in failure_lines(failures, MAX_LINES):
+        log_event("failure", line, logging.WARNING)
+    for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
+        message = quarantine_message(scope.quarantined, scope.quarantine_reason)
+        log_event("failure", f"{scope.scope}: {message}", logging.WARNING)
+
+
 def print_result(result: "RunResult") -> None:
     """Print a row for each scope that has news, and the totals."""
     console = output_console()
@@ -131,12 +149,6 @@ def print_result(result: "RunResult") -> None:
     known = set(map(id, shown))
     if rest := [scope for scope in result.scopes if id(scope) not in known]:
         console.print(_totals(rest))
-    failures = ((scope.account_id, scope.region, str(scope.error)) for scope in result.failed)
-    for line in failure_lines(failures, MAX_LINES):
-        console.print(line)
-    for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
-        message = quarantine_message(scope.quarantined, scope.quarantine_reason)
-        console.print(f"{scope.scope}: {message}")
     if result.rows_recovered:
         rows = format_count(result.rows_recovered, "row")
         console.print(f"Recovered from a killed run: {rows}.")
@@ -144,7 +156,7 @@ def print_result(result: "RunResult") -> None:
     console.print(f"Loaded {rows} into {result.destination} in {result.seconds:.1f} s.")
 
 
-def _shortfall(run: "Run") -> str | None:
+def _verdict(run: "Run") -> str | None:
     """The end of a run that lacks something, in one line; None after a good one."""
     failed, scopes = len(run.loaded.failed), format_count(len(run.loaded.scopes), "scope")
     if run.loaded.exit_code == 1:
