@@ -85,7 +85,9 @@ class Block:
                 return [Command(f"(set -e\n{self.text})", self.output)]
 
     def _cron_commands(self) -> list[str]:
-        return [line.split(maxsplit=5)[5] for line in self.text.splitlines()]
+        """What cron runs: a line up to its first `%` that has no backslash."""
+        lines = [line.split(maxsplit=5)[5] for line in self.text.splitlines()]
+        return [re.split(r"(?<!\\)%", line)[0].replace(r"\%", "%") for line in lines]
 
 
 def read_blocks(root: Path, document: str) -> list[Block]:
