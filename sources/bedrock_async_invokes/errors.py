@@ -42,7 +42,7 @@ REMEDIES: Final = {
     "AccessDeniedException": "Allow bedrock:ListAsyncInvokes.",
     "ExpiredTokenException": "Renew the credentials.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
-    "SSLError": "Name the file with the certificates of your company's proxy in AWS_CA_BUNDLE.",
+    "SSLError": "Behind a proxy with a CA of its own, set AWS_CA_BUNDLE to the CA's file.",
     "SSOTokenLoadError": SSO_REMEDY,
     "TokenRetrievalError": SSO_REMEDY,
     "UnauthorizedSSOTokenError": SSO_REMEDY,

@@ -7,7 +7,7 @@ from `LoadOptions`. Nothing heavy is imported here, since `--help` reads it, too
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from inspect import Parameter, Signature
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -20,7 +20,7 @@ FailureMessages = Literal["keep", "redact", "drop"]
 PLACEHOLDER: Final = "<configure me>"
 """`dlt init` writes this for every secret, needed or not."""
 
-AGO: Final = re.compile(r"(\d+)\s*([smhdw])")
+TIME_AGO: Final = re.compile(r"(\d+)\s*([smhdw])")
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
@@ -125,20 +125,20 @@ def parse_shard(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def parse_time(time: str | datetime) -> datetime:
+def parse_time(name: str, time: str | date) -> datetime:
     """A time as people type it: ISO 8601, a date alone, or how long ago it was, such as `2d`.
 
-    Without a zone it is UTC. Raises `OptionError`.
+    Without a zone it is UTC. Raises `OptionError`, with the option's name.
     """
     try:
-        if isinstance(time, str):
-            if match := AGO.fullmatch(time.strip()):
-                return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
-            time = datetime.fromisoformat(time.strip())
+        if isinstance(time, str) and (match := TIME_AGO.fullmatch(time.strip())):
+            return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
+        if not isinstance(time, datetime):
+            time = datetime.fromisoformat(str(time).strip())
     except (ValueError, OverflowError):
         raise OptionError(
-            f"Not a time: {time!r}. It looks like 2026-01-31, 2026-01-31T12:00:00Z, or 2d for two "
-            "days ago."
+            f"{name} is not a time: {time!r}. It looks like 2026-01-31, 2026-01-31T12:00:00Z, or "
+            "2d for two days ago."
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -244,7 +244,10 @@ class LoadOptions:
         if self.external_id == PLACEHOLDER:
             object.__setattr__(self, "external_id", None)
         check_options(self)
-        range_ = (None if time is None else parse_time(time) for time in (self.since, self.until))
-        object.__setattr__(self, "window", Window.between(*range_))
+        since, until = (
+            None if time is None else parse_time(name, time)
+            for name, time in (("since", self.since), ("until", self.until))
+        )
+        object.__setattr__(self, "window", Window.between(since, until))
         if self.window.is_empty:
             raise OptionError("The range is empty: --since must be before --until.")

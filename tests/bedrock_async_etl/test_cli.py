@@ -268,7 +268,7 @@ def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> 
         (("--organization-role", "a reader"), "Not a role's name: 'a reader'"),
         (("--shard", "3/2"), "Not a shard: '3/2'. It looks like I/N"),
         (("--since", "2026-03-02", "--until", "2026-03-01"), "--since must be before --until"),
-        (("--since", "yesterday"), "Not a time: 'yesterday'."),
+        (("--since", "yesterday"), "since is not a time: 'yesterday'."),
         (("--concurrency", "0"), "concurrency must be 1 or more"),
         (("--lag", "-1"), "lag must be 0 seconds or more"),
         (("--models", "nowhere"), "nowhere has no .sql files"),

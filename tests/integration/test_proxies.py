@@ -152,7 +152,7 @@ def test_a_certificate_that_is_not_trusted_is_told_at_once_with_the_remedy(
         [line] = result.stderr.splitlines()
         assert (result.exit_code, "CERTIFICATE_VERIFY_FAILED" in line) == (1, True)
         assert line.endswith(
-            "Name the file with the certificates of your company's proxy in AWS_CA_BUNDLE."
+            "Behind a proxy with a CA of its own, set AWS_CA_BUNDLE to the CA's file."
         )
     assert proxy.tunnels.total() == len(commands)
 
@@ -165,7 +165,8 @@ def test_a_bundle_that_is_not_there_is_told(
         result = invoke(*command)
         assert (result.exit_code, result.stderr) == (
             2,
-            "Error: There is no CA bundle /no/such.pem: correct AWS_CA_BUNDLE, or the profile.\n",
+            "Error: There is no CA bundle /no/such.pem: correct AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE "
+            "or the profile's ca_bundle.\n",
         )
 
 

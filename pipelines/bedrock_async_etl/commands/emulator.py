@@ -38,9 +38,9 @@ def command(
     from bedrock_emulator import Emulator
 
     try:
-        clock = parse_time(now) if now else datetime.now(UTC)
+        clock = parse_time("--now", now) if now else datetime.now(UTC)
     except OptionError as error:
-        raise UsageError(f"--now: {error}") from error
+        raise UsageError(str(error)) from error
     _check(port, account, region, count, days, (clock - EPOCH).days)
     try:
         emulator = Emulator(clock, port=port)

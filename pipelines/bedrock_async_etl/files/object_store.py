@@ -27,7 +27,7 @@ from bedrock_async_etl.files.urls import (
     names_in,
     open_url,
     permissions,
-    raise_distrust,
+    raise_untrusted_certificate,
     remedy,
 )
 
@@ -163,7 +163,7 @@ def _client(region: str | None = None) -> BaseClient:
     """A client of S3 in a region, or in the session's own."""
     config = Config(**S3_RETRIES, s3={"us_east_1_regional_endpoint": "regional"})
     client = boto3.Session().client("s3", region_name=region, config=config)
-    client.meta.events.register_first("needs-retry.s3", raise_distrust)
+    client.meta.events.register_first("needs-retry.s3", raise_untrusted_certificate)
     return client
 
 

@@ -12,13 +12,13 @@ from bedrock_async_invokes.client import ca_bundle
 
 PORTS: Final = {"http": 80, "https": 443}
 """Of proxies whose URLs name none."""
-NO_PROXY: Final = {"proxy_url": "http://localhost", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+DIRECT: Final = {"proxy_url": "http://localhost", "proxy_excludes": "*,0.0.0.0/0,::/0"}
 """For delta-rs, which else follows ALL_PROXY, and other rules than botocore for `NO_PROXY`."""
 
 
 @dataclass(frozen=True)
 class Transport:
-    """The way to an endpoint."""
+    """Proxy and CA bundle for an endpoint."""
 
     proxy_url: str | None = field(repr=False)
     """May have a password."""
@@ -27,7 +27,7 @@ class Transport:
 
     @classmethod
     def to(cls, endpoint: str) -> Self:
-        """Botocore's way to the URL of an endpoint, as environment and profile have it."""
+        """The proxy and CA bundle that botocore takes for an endpoint's URL."""
         proxies = ProxyConfiguration(get_environ_proxies(endpoint))
         return cls(proxies.proxy_url_for(endpoint), ca_bundle(botocore.session.get_session()))
 
@@ -40,7 +40,7 @@ class Transport:
 
     def delta_options(self) -> dict[str, str]:
         """Storage options of delta-rs."""
-        proxy = {"proxy_url": self.proxy_url} if self.proxy_url else NO_PROXY
+        proxy = {"proxy_url": self.proxy_url} if self.proxy_url else DIRECT
         return proxy | ({"certificate_path": self.ca_bundle} if self.ca_bundle else {})
 
 

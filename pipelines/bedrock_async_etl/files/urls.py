@@ -60,12 +60,15 @@ def _s3_arguments() -> dict[str, Any]:
     session = AioSession()
     bundle = ca_bundle(session)
     if bundle and not Path(bundle).is_file():
-        raise UsageError(f"There is no CA bundle {bundle}: correct AWS_CA_BUNDLE, or the profile.")
-    session.register("needs-retry.s3", raise_distrust)
+        raise UsageError(
+            f"There is no CA bundle {bundle}: correct AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE or the "
+            "profile's ca_bundle."
+        )
+    session.register("needs-retry.s3", raise_untrusted_certificate)
     return {"config_kwargs": S3_RETRIES, "session": session}
 
 
-def raise_distrust(caught_exception: Exception | None, **_: Any) -> None:
+def raise_untrusted_certificate(caught_exception: Exception | None, **_: Any) -> None:
     """Raise the error of a certificate that is not trusted, which botocore would retry for long."""
     if isinstance(caught_exception, SSLError) and "CERTIFICATE_VERIFY" in str(caught_exception):
         raise caught_exception

@@ -18,8 +18,8 @@ from bedrock_async_etl.cli import app
         ("--region Ohio", "--region 'Ohio' is no region: it looks like us-east-1."),
         (
             "--now soon",
-            "--now: Not a time: 'soon'. It looks like 2026-01-31, 2026-01-31T12:00:00Z, or 2d for "
-            "two days ago.",
+            "--now is not a time: 'soon'. It looks like 2026-01-31, 2026-01-31T12:00:00Z, or 2d "
+            "for two days ago.",
         ),
     ],
 )

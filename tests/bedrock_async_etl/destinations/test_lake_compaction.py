@@ -88,7 +88,11 @@ def test_a_lake_is_left_as_it_is_by_a_shard_and_where_that_is_configured(
     ("kind", "arguments", "reason"),
     [
         (OSError, (errno.ENOSPC, "No space left"), "Cannot use {lake}: no space is left. Free "),
-        (pa.ArrowInvalid, ("not a Parquet file",), "ArrowInvalid: not a Parquet file"),
+        (
+            pa.ArrowInvalid,
+            ("not a Parquet file",),
+            "Cannot use {lake}: ArrowInvalid: not a Parquet file",
+        ),
     ],
 )
 def test_a_failure_is_a_warning_and_the_next_run_tries_again(
@@ -107,6 +111,16 @@ def test_a_failure_is_a_warning_and_the_next_run_tries_again(
     assert (done.exit_code, done.stderr.splitlines()[-1][: len(begin)]) == (0, begin)
     assert "files into" in run(lake).stdout
     assert_exact_copy(lake, bedrock)
+
+
+def test_a_compaction_that_stops_at_its_last_table_is_due_still(
+    bedrock: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_again(bedrock, lake, 2)
+    with monkeypatch.context() as broken:
+        broken.setattr(compaction, "_keep_newest", raising(OSError, "No."))
+        assert "The lake was not compacted" in run(lake).stderr
+    assert "files into" in run(lake).stdout
 
 
 def raising(kind: type[BaseException], *arguments: Any) -> Callable[..., None]:

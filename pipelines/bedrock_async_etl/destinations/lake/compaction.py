@@ -21,7 +21,6 @@ from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import ROW_GROUP_ROWS
 from bedrock_async_etl.options import GRACE_SECONDS
 from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES
-from bedrock_async_invokes.errors import describe
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
@@ -43,17 +42,23 @@ def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
     it may be open, and the next compaction removes it. Until then a log has its rows twice, which
     its current rows do not show. Raises `CommandError` where files cannot be read or written.
     """
+    names = [*TABLES, *DLT_TABLES]
     try:
         with lake.existing().locked():
-            lake_format, files = lake.stored_format, lake.files
-            return [
-                lake_format.compact(files, grace_seconds)
-                if name == ASYNC_INVOKES.name
-                else compact_log(files, grace_seconds, name=name)
-                for name in TABLES
-            ] + [_keep_newest(files, grace_seconds, name=name) for name in DLT_TABLES]
+            # A compaction is due by the files of this table: one that stops before it is due still.
+            names_in_turn = sorted(names, key=EXTRACT_RUNS.name.__eq__)
+            done = {name: _compact_table(lake, grace_seconds, name) for name in names_in_turn}
     except OSError as error:
         raise CommandError(lake.explain(error)) from error
+    return [done[name] for name in names]
+
+
+def _compact_table(lake: "LakeDestination", grace_seconds: float, name: str) -> Compaction:
+    if name == ASYNC_INVOKES.name:
+        return lake.stored_format.compact(lake.files, grace_seconds)
+    if name in DLT_TABLES:
+        return _keep_newest(lake.files, grace_seconds, name=name)
+    return compact_log(lake.files, grace_seconds, name=name)
 
 
 def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None:
@@ -73,7 +78,7 @@ def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None
         if interruption_behind(error):
             raise
         return LakeCompaction(
-            error=str(error) if isinstance(error, CommandError) else describe(error)
+            error=str(error) if isinstance(error, CommandError) else lake.explain(error)
         )
 
 
