@@ -190,7 +190,7 @@ def test_the_command_line_tells_one_line_and_its_code() -> None:
         both = CliRunner().invoke(app, [*options, "--region", REGION, "--region", QUIET])
         alone = CliRunner().invoke(app, [*options, "--region", REGION])
     assert (both.exit_code, alone.exit_code) == (3, 1)
-    [line] = [line for line in both.stdout.splitlines() if "UnreadableInvocation" in line]
+    [line] = [line for line in both.stderr.splitlines() if "UnreadableInvocation" in line]
     assert hostile["invocationArn"] in line
     assert "\x1b" not in both.output + alone.output
 
