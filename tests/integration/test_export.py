@@ -295,6 +295,7 @@ def staged_names(fs: AbstractFileSystem, root: str) -> set[str]:
     return {path.rpartition("/")[2] for path in paths}
 
 
+@pytest.mark.parametrize("place", cases([("local",), ("s3",)], [("local",)]), indirect=True)
 def test_a_kill_during_the_first_export_is_made_whole(
     place: Place, old_and_new: tuple[Path, Path]
 ) -> None:
