@@ -34,7 +34,8 @@ class Webhook:
     def post(self, text: str, timeout_seconds: float = TIMEOUT_SECONDS) -> str | None:
         """Post a message; returns None when it was taken, else the reason in one sentence.
 
-        The errors of `requests` contain the URL, so only their class is named.
+        The errors of `requests` contain the URL, so only their class is named. They are `OSError`s,
+        as is that of a CA bundle which does not exist.
         """
         document = {"text": text.translate(ESCAPES)}
         try:
@@ -52,7 +53,7 @@ class Webhook:
             ):
                 is_taken = response.ok and not response.is_redirect
                 return None if is_taken else f"it answered with {response.status_code}."
-        except (requests.RequestException, ValueError) as error:
+        except (OSError, ValueError) as error:
             return f"{type(error).__name__}: is the URL right, and can it be reached from here?"
 
 

@@ -44,6 +44,12 @@ def test_what_does_not_answer_is_told_without_the_url(caplog: pytest.LogCaptureF
     assert PATH not in caplog.text
 
 
+def test_the_ca_bundle_of_the_aws_clients_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such.pem")
+    reason = Webhook("https://127.0.0.1:1/hook").post("hello")
+    assert reason == "OSError: is the URL right, and can it be reached from here?"
+
+
 def test_what_hangs_is_given_up() -> None:
     with Receiver(hangs=True) as receiver:
         reason = Webhook(receiver.url).post("hello", timeout_seconds=0.5)
