@@ -47,10 +47,10 @@ class Run:
             log_event(
                 "models_left", "This was a shard: rebuild the models with `models` after the last."
             )
-        done = self.compaction
-        if done and (done.error or log_format == "json"):
-            level = logging.WARNING if done.error else logging.INFO
-            log_event("compaction", done.message, level, **asdict(done))
+        compaction = self.compaction
+        if compaction and (compaction.error or log_format == "json"):
+            level = logging.WARNING if compaction.error else logging.INFO
+            log_event("compaction", compaction.message, level, **asdict(compaction))
         if log_format == "json":
             document = self.as_json()
             del document["models"], document["checks"], document["models_error"]

@@ -227,7 +227,7 @@ def _destination(options: DestinationOptions, shard: str | None = None) -> Desti
         if options.lake:
             from bedrock_async_etl.destinations.lake import LakeDestination
 
-            return LakeDestination(options.lake, shard=shard, compact_after=options.compact_after)
+            return LakeDestination.at(options, None, shard)
         kind = "duckdb"
     found: Destination = find_kind(kind).at(options, shard)
     return found

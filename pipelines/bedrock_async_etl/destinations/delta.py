@@ -48,7 +48,7 @@ def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination
             f"A lake of Delta cannot be at {options.lake!r}: no name in its path may have {odd!r}. "
             "Give --lake another folder."
         )
-    return LakeDestination(options.lake, "delta", shard, options.compact_after)
+    return LakeDestination.at(options, "delta", shard)
 
 
 class DeltaUpsertJob(DeltaLoadFilesystemJob):

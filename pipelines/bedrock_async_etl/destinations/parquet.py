@@ -18,5 +18,4 @@ FORMAT: Final = LakeFormat(
 
 def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it."""
-    assert options.lake
-    return LakeDestination(options.lake, "parquet", shard, options.compact_after)
+    return LakeDestination.at(options, "parquet", shard)

@@ -44,6 +44,12 @@ class LakeDestination(Destination):
 
     engines: ClassVar[tuple[str, ...]] = ("duckdb", "spark")
 
+    @classmethod
+    def at(cls, options: DestinationOptions, table_format: str | None, shard: str | None) -> Self:
+        """The lake that the options name, as one of several workers loads it."""
+        assert options.lake
+        return cls(options.lake, table_format, shard, options.compact_after)
+
     def __str__(self) -> str:
         return f"lake:{self.files.url}"
 

@@ -62,9 +62,9 @@ def _compact_table(lake: "LakeDestination", grace_seconds: float, name: str) -> 
 
 
 def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None:
-    """Compact a lake of which a table has more than `after` files; None where none has.
+    """Compact a lake whose `extract_runs` has more than `after` files; None where it has not.
 
-    Those of `extract_runs` are counted: whatever a run writes, and in whichever format, it adds one
+    They stand for those of all tables: whatever a run writes, and in whichever format, it adds one
     there. That takes two listings and the schemas of the one or two merged files, while the models
     read every file. An error is in the result.
     """
