@@ -48,7 +48,7 @@ class DestinationOptions:
         flag="",
     )
     compact_after: int = option(
-        100, "Merge a lake's small files when extract_runs has more than N; 0: never.", "N"
+        10, "Merge a lake's small files when extract_runs has more than N; 0: never.", "N"
     )
 
     def __post_init__(self) -> None:

@@ -25,8 +25,8 @@ from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
 
-LARGE_BYTES: Final = 64_000_000
-"""Files of this size stay as they are, so that each row is rewritten a few times at most."""
+LARGE_BYTES: Final = 16_000_000
+"""Files of this size stay as they are, so that a merge costs no more for a longer log."""
 COMPACTED: Final = "compacted-"
 """Prefix of the names of merged files."""
 DLT_TABLES: Final = ("_dlt_loads", "_dlt_pipeline_state")
@@ -65,13 +65,14 @@ def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None
     """Compact a lake whose `extract_runs` has more than `after` files; None where it has not.
 
     They stand for those of all tables: whatever a run writes, and in whichever format, it adds one
-    there. That takes two listings and the schemas of the one or two merged files, while the models
-    read every file. An error is in the result.
+    there. Files that were replaced count once they can be deleted. That takes two listings and the
+    schemas of the few merged files, while the models read every file. An error is in the result.
     """
     try:
         files, name = lake.files, EXTRACT_RUNS.name
-        current = set(map(_name, log_files(files, name))) - _replaced_at(files, name).keys()
-        if len(current) <= after:
+        replaced_at, until = _replaced_at(files, name), time.time() - GRACE_SECONDS
+        paths = log_files(files, name)
+        if sum(replaced_at.get(_name(path), -math.inf) <= until for path in paths) <= after:
             return None
         return LakeCompaction(compact(lake, GRACE_SECONDS))
     except Exception as error:  # Of whatever kind: what was loaded is whole, and the run is good.
