@@ -54,7 +54,7 @@ class RunResult:
 
     @property
     def rows_loaded(self) -> int:
-        return sum(scope.rows_new + scope.rows_changed for scope in self.scopes)
+        return sum(scope.rows_new + scope.rows_changed + scope.rows_healed for scope in self.scopes)
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -134,10 +134,10 @@ def _extraction(
 ) -> Extraction:
     try:
         options = configured_options(**given)
-        stored = session.stored if session.has_rows() else None
         return new_extraction(
             options,
-            stored=stored,
+            stored=session.stored,
+            is_empty=not session.has_rows(),
             elsewhere=session.progress_elsewhere(),
             observer=observer,
         )

@@ -131,6 +131,23 @@ class ScopeReport:
     rows_read: int = _measure("Rows read.", 0, is_added_up=True)
     rows_new: int = _measure("Rows that were not stored before.", 0, is_added_up=True)
     rows_changed: int = _measure("Stored rows that changed.", 0, is_added_up=True)
+    rows_scrubbed: int = _measure("Rows of old that were read again.", 0, is_added_up=True)
+    rows_healed: int = _measure(
+        "Rows that were missing or differed though they should not have, and were loaded.",
+        0,
+        is_added_up=True,
+    )
+    rows_late: int = _measure(
+        "Rows healed that had been missing, as they were listed later than the lag.",
+        0,
+        is_added_up=True,
+    )
+    late_seconds: int | None = _measure(
+        "Longest time from the submission of such a row until it was found."
+    )
+    scrubbed_through: datetime | None = _measure(
+        "Of this pass of the scrub, everything submitted until then was read again."
+    )
     open_invocations: int = _measure("Open invocations after the run.", 0)
     vanished: int = _measure("Open invocations found missing.", 0, is_added_up=True)
     submitted_through: datetime | None = _measure("Everything submitted until then was read.")
@@ -152,7 +169,13 @@ class ScopeReport:
     def has_news(self) -> bool:
         """True after a failure, or where anything was found that had not been known."""
         return self.outcome != "ok" or any(
-            (self.rows_new, self.rows_changed, self.vanished, self.quarantined)
+            (
+                self.rows_new,
+                self.rows_changed,
+                self.rows_healed,
+                self.vanished,
+                self.quarantined,
+            )
         )
 
 

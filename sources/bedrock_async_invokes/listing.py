@@ -37,6 +37,8 @@ class Reading:
     table: pa.Table
     unread: Window | None = None
     """The rest, if reading stopped at its limit of pages."""
+    is_scrub: bool = False
+    """True if it is compared with the destination."""
 
 
 class Chain:

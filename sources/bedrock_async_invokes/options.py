@@ -225,6 +225,13 @@ class LoadOptions:
         flag="--lag",
         check=_require(lambda seconds: seconds >= 0, "The lag must be 0 seconds or more, not {}."),
     )
+    scrub_calls: int = option(
+        1,
+        "Calls per scope and run that read again what was read longest ago, to heal what differs; "
+        "0: none.",
+        "N",
+        check=_require(lambda calls: calls >= 0, "The scrub has 0 calls or more, not {}."),
+    )
     concurrency: int = option(
         8,
         "Calls in flight, over all scopes.",

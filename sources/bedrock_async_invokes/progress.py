@@ -47,6 +47,10 @@ class Changes(NamedTuple):
     changed: int
     vanished: tuple[str, ...]
     """ARNs of open invocations that the listing no longer has."""
+    healed: pa.Table = NO_ROWS
+    """Those that should have been loaded long ago; in `table`, but neither new nor changed."""
+    late: pa.Table = NO_ROWS
+    """Those of them that had not been stored."""
 
 
 class Progress:
@@ -63,6 +67,8 @@ class Progress:
         """Ended ones submitted within the lag of the watermark, and those without submitTime."""
         self.recent_from: int | None = None
         """Start of the time from which `recent` is complete."""
+        self.scrubbed_through: int | None = None
+        """All before this was read again by this pass of the scrub; None at its start."""
         self.has_islands = False
         """True if a range was loaded that the watermark has not reached yet."""
         self.revision = 0
@@ -72,6 +78,8 @@ class Progress:
         self.present_us = LATEST_US
         """A later submission is not credible: it is kept, but moves no watermark."""
         self._restored: Mapping[str, Any] = {}
+        self._loaded: set[str] = set()
+        """ARNs of this run's rows that the scrub may read again before they are stored."""
         self._ended = NO_ROWS
         self._ranked_after = LATEST_US
         self._expected: list[tuple[int, str]] | None = None
@@ -87,6 +95,7 @@ class Progress:
             arn: ClosedInvocation(*seen) for arn, seen in state.get("recent", {}).items()
         }
         progress.recent_from = state.get("recent_from")
+        progress.scrubbed_through = state.get("scrubbed_through")
         progress.has_islands = state.get("has_islands", False)
         progress.revision = state.get("revision", 0)
         progress._restored = state
@@ -101,6 +110,7 @@ class Progress:
             "open": {arn: list(seen) for arn, seen in self.open.items()},
             "recent": {arn: list(seen) for arn, seen in self.recent.items()},
             "recent_from": self.recent_from,
+            "scrubbed_through": self.scrubbed_through,
             "has_islands": self.has_islands,
             "revision": self.revision,
         }
@@ -152,26 +162,54 @@ class Progress:
         table: pa.Table,
         settled_before: int | None = None,
         stored: Stored | None = None,
+        *,
+        heals: bool = False,
     ) -> Changes:
         """Add the rows of a window that was read whole, ascending; returns those to load.
 
         Rows submitted before `settled_before` count only if they are open, since the rest has
         been loaded. `stored` is for rows that may be neither open nor recent, which are all that
-        progress has.
+        progress has. With `heals`, every row counts, and is healed if it should have been loaded.
         """
         vanished = self._mark_missing(window, table)
         if not table.num_rows:
             # Most scopes of a large organization; the rest would take as long as for rows.
             return Changes(table, 0, 0, vanished)
+        if heals:
+            table = table.filter(pc.invert(_is_among(table, self._loaded)))
         is_tracked = pc.and_(is_open(table), pc.is_valid(table["submit_time"]))
         ranks = self._ranks(table, is_tracked)
-        if settled_before is not None:
+        due = _arns(table.filter(self.is_due(table, settled_before))) if heals else set()
+        if settled_before is not None and not heals:
             is_unsettled = self._is_unsettled(table, settled_before)
             table, is_tracked = table.filter(is_unsettled), is_tracked.filter(is_unsettled)
         known = stored(table) if stored and table.num_rows else self._known(table)
+        if heals:
+            # What is listed again after it was forgiven counts as changed.
+            back = _arns(table.filter(is_tracked)) - self.open.keys() - due
+            known = {arn: "" if arn in back else digest for arn, digest in known.items()}
         self._remember(table, is_tracked, ranks)
-        table, changed = _without_unchanged(table, known)
-        return Changes(table, table.num_rows - changed, changed, vanished)
+        if unchanged := _unchanged(table, known):
+            table = table.filter(pc.invert(_is_among(table, unchanged)))
+        healed = table.filter(pc.invert(_is_among(table, due))) if heals else NO_ROWS
+        late = healed.filter(pc.invert(_is_among(healed, known)))
+        changed = len(known) - len(unchanged) - (healed.num_rows - late.num_rows)
+        new = table.num_rows - healed.num_rows - changed
+        if settled_before is not None:
+            submit = submit_microseconds(table)
+            is_old = pc.fill_null(pc.less(submit, settled_before), True)
+            self._loaded |= _arns(table.filter(is_old))
+        return Changes(table, new, changed, vanished, healed, late)
+
+    def is_due(self, table: pa.Table, settled_before: int | None) -> pa.Array:
+        """True where an increment would load the row, going by what progress knows of it."""
+        if settled_before is None:
+            return pa.repeat(True, table.num_rows)
+        is_unsettled = self._is_unsettled(table, settled_before)
+        if self.is_patchy:
+            return is_unsettled
+        unchanged = _unchanged(table, self._known(table))
+        return pc.and_(is_unsettled, pc.invert(_is_among(table, unchanged)))
 
     def finish(self) -> None:
         """End an increment that was read whole: all rows near the watermark are known."""
@@ -302,13 +340,12 @@ def _is_among(table: pa.Table, arns: Collection[str]) -> pa.Array:
     return pc.is_in(table["invocation_arn"], pa.array(list(arns), TEXT))
 
 
-def _without_unchanged(table: pa.Table, known: Mapping[str, str]) -> tuple[pa.Table, int]:
-    """The rows that are new or changed, and the number of those that changed."""
+def _arns(table: pa.Table) -> set[str]:
+    return set(table["invocation_arn"].to_pylist())
+
+
+def _unchanged(table: pa.Table, known: Mapping[str, str]) -> set[str]:
+    """ARNs of the rows whose digests are known."""
     listed = table.filter(_is_among(table, known))
     arns = listed["invocation_arn"].to_pylist()
-    unchanged = {
-        arn for arn, digest in zip(arns, digests(listed), strict=True) if known[arn] == digest
-    }
-    if unchanged:
-        table = table.filter(pc.invert(_is_among(table, unchanged)))
-    return table, listed.num_rows - len(unchanged)
+    return {arn for arn, digest in zip(arns, digests(listed), strict=True) if known[arn] == digest}

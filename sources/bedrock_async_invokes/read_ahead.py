@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Protocol
 
@@ -30,6 +30,7 @@ class Piece:
     max_pages: int = PIECE_PAGES // 2
     """If it has more, the rest comes back as unread, and is cut anew."""
     newest_first: bool = False
+    is_scrub: bool = False
     rows_per_us: float | None = None
     """Density by which it is cut when its turn comes; None if it is read as it is."""
     is_started: bool = False
@@ -54,11 +55,14 @@ class WindowQueue:
         """Share of the time between the oldest and the newest row that was handed out, 0..1."""
         self._concurrency = concurrency
         self._pieces = deque(Piece(window) for window in plan.refresh)
-        """Those that have not been handed out, ascending; the newest page is the last."""
+        """Those that have not been handed out, ascending, and the scrub's after the newest page."""
         self._newest: Piece | None = None
         if not plan.forward.is_empty:
             self._newest = Piece(plan.forward, max_pages=1, newest_first=True)
             self._pieces.append(self._newest)
+        pages = plan.scrub_pages or PIECE_PAGES
+        self._pieces += [Piece(window, pages, is_scrub=True) for window in plan.scrub]
+        self._is_scrub_limited = plan.scrub_pages is not None
         self._unread: Window | None = None
         """The part before the newest page."""
         self._oldest: int | None = None
@@ -90,9 +94,15 @@ class WindowQueue:
         for position, piece in enumerate(self._pieces):
             if isinstance(piece.result, Exception) or (position and not has_room):
                 return None
+            if piece.is_scrub and self._is_scrub_limited and self.under_way:
+                return None
             if not piece.is_started:
                 return self._start(piece)
         return None
+
+    def give_up_scrub(self) -> None:
+        """Read no more of the history that is compared with the destination."""
+        self._pieces = deque(each for each in self._pieces if each.is_started or not each.is_scrub)
 
     def add_result(self, piece: Piece, result: Reading | Exception) -> None:
         """Add the result of a piece that `next_piece` returned."""
@@ -104,7 +114,11 @@ class WindowQueue:
             if result.unread:
                 # Its first page shows its density, and on a first load its start.
                 self._unread = result.unread
-                self._pieces.insert(len(self._pieces) - 1, Piece(result.unread, max_pages=1))
+                newest_at = self._pieces.index(piece)
+                self._pieces.insert(newest_at, Piece(result.unread, max_pages=1))
+            return
+        if piece.is_scrub:
+            self._add_rest_of_scrub(piece, result)
             return
         density = _density(result, piece.rows_per_us)
         if result.unread:
@@ -128,6 +142,8 @@ class WindowQueue:
         if isinstance(piece.result, Exception):
             raise piece.result
         self._pieces.popleft()
+        if piece.is_scrub:
+            return replace(piece.result, is_scrub=True)
         if piece is not self._newest:
             self._measure(piece.result)
         return piece.result
@@ -143,6 +159,13 @@ class WindowQueue:
                 self._insert_after(piece, Piece(rest, rows_per_us=piece.rows_per_us))
         piece.is_started = True
         return piece
+
+    def _add_rest_of_scrub(self, piece: Piece, result: Reading) -> None:
+        pages_left = piece.max_pages
+        if self._is_scrub_limited:
+            pages_left -= max(1, -(-result.table.num_rows // PAGE_SIZE))
+        if result.unread and pages_left > 0:
+            self._insert_after(piece, Piece(result.unread, pages_left, is_scrub=True))
 
     def _insert_after(self, piece: Piece, rest: Piece) -> None:
         self._pieces.insert(self._pieces.index(piece) + 1, rest)

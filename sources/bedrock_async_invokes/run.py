@@ -22,6 +22,7 @@ from .listing import Listing, Reading
 from .options import LoadOptions
 from .progress import Progress, Stored
 from .read_ahead import Call, Piece, ReadAhead, WindowQueue
+from .records import NO_ROWS, submit_edges
 from .scopes import Quarantine, Scope, find_scopes, only_account, separate
 from .windows import Plan, Window, to_microseconds, to_time
 
@@ -68,6 +69,8 @@ class RunContext:
     options: LoadOptions
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     stored: Stored | None = None
+    is_empty: bool = False
+    """True if nothing is stored yet."""
     observer: Observer = field(default_factory=Observer)
     stopping: threading.Event = field(default_factory=threading.Event)
     version: str | None = field(default_factory=_version)
@@ -104,6 +107,8 @@ class ScopeRun:
         self._clock = ServiceClock()
         self._plan = Plan((), Window(), None)
         self._moves_watermark = False
+        self._heals = False
+        """True if the forward window is compared with the destination, too."""
         self._stored: Stored | None = None
         self._is_started = False
         self._is_entered = False
@@ -128,6 +133,8 @@ class ScopeRun:
             return self._open
         if self._queue is None or self._listing is None:
             return None
+        if self.report.throttled:
+            self._queue.give_up_scrub()
         if self._queue.under_way >= self._listing.client.pace.useful_calls:
             return None
         piece = self._queue.next_piece(has_room=has_room)
@@ -177,7 +184,6 @@ class ScopeRun:
             self.progress.plan(window.end) if window.start is None else Plan((), window, None)
         )
         self._listing = listing
-        self._queue = WindowQueue(self._plan, context.options.concurrency)
         self._is_entered = True
         # A range moves the watermark if it leaves out nothing that may still become visible.
         start, settled_before = self._plan.forward.start, self.progress.settled_before
@@ -187,8 +193,25 @@ class ScopeRun:
         self.report.is_range = not self._moves_watermark or self._plan.forward.end is not None
         # Progress knows the rows of an ordinary increment, the destination any others.
         is_increment = self._plan.settled_before is not None and self._moves_watermark
-        if not is_increment or self.progress.is_patchy:
+        if not context.is_empty and (not is_increment or self.progress.is_patchy):
             self._stored = context.stored
+        if not self.report.is_range and context.stored:
+            self._plan = self._with_scrub(self._plan)
+        self._queue = WindowQueue(self._plan, context.options.concurrency)
+
+    def _with_scrub(self, plan: Plan) -> Plan:
+        """The plan with the next part of history, as far as it has not been read again yet.
+
+        A pass begins with the rows of the forward window, which are not history yet.
+        """
+        calls, progress = self._context.options.scrub_calls, self.progress
+        if plan.settled_before is None or not calls:
+            return plan
+        if Window(progress.scrubbed_through, plan.forward.start).is_empty:
+            progress.scrubbed_through = None
+        self._heals = progress.scrubbed_through is None
+        history = Window(progress.scrubbed_through, plan.forward.start)
+        return replace(plan, scrub=(history,), scrub_pages=calls)
 
     def _read(self, listing: Listing, queue: WindowQueue, piece: Piece) -> Callable[[], None]:
         try:
@@ -197,6 +220,8 @@ class ScopeRun:
             )
         except Exception as error:
             result = error
+        if piece.is_scrub and self.report.throttled:
+            result = Reading(Window(piece.window.end, piece.window.end), NO_ROWS)
         return partial(queue.add_result, piece, result)
 
     def tables(self, read_ahead: ReadAhead) -> Iterator[pa.Table]:
@@ -229,19 +254,43 @@ class ScopeRun:
         self.progress.now_us = to_microseconds(self._clock.now())
         self.progress.present_us = self.progress.now_us + CLOCKS_APART_US
         table, foreign = separate(reading.table, self.scope)
-        self._quarantine(foreign)
-        if self._moves_watermark:
-            self.progress.advance(table)
+        if reading.is_scrub:
+            self._note_scrub(reading)
         else:
-            self.progress.has_islands = True
+            self._quarantine(foreign)
+            if self._moves_watermark:
+                self.progress.advance(table)
+            else:
+                self.progress.has_islands = True
+        heals = reading.is_scrub or (self._heals and self._plan.is_forward(reading.window))
         changes = self.progress.changes(
-            reading.window, table, self._plan.settled_before, self._stored
+            reading.window,
+            table,
+            self._plan.settled_before,
+            self._context.stored if heals else self._stored,
+            heals=heals,
         )
-        self.report.rows_new += changes.new
-        self.report.rows_changed += changes.changed
-        self.report.vanished += len(changes.vanished)
+        report = self.report
+        report.rows_new += changes.new
+        report.rows_changed += changes.changed
+        report.rows_healed += changes.healed.num_rows
+        report.rows_late += changes.late.num_rows
+        oldest, _ = submit_edges(changes.late)
+        if oldest is not None:
+            late_seconds = (self.progress.now_us - oldest) // 1_000_000
+            report.late_seconds = max(late_seconds, report.late_seconds or 0)
+        report.vanished += len(changes.vanished)
         self.vanished += [(arn, self._clock.now()) for arn in changes.vanished]
         return changes.table
+
+    def _note_scrub(self, reading: Reading) -> None:
+        """Go on after it the next time; or at the start, if it was the end of history."""
+        through = reading.window.end
+        assert through is not None
+        if not reading.window.is_empty:
+            self.report.rows_scrubbed += reading.table.num_rows
+            self.report.scrubbed_through = to_time(through)
+            self.progress.scrubbed_through = through if reading.unread else None
 
     def _quarantine(self, foreign: Quarantine) -> None:
         self.report.quarantined += foreign.rows
@@ -383,14 +432,16 @@ def new_extraction(
     options: LoadOptions,
     *,
     stored: Stored | None = None,
+    is_empty: bool = False,
     elsewhere: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
 ) -> Extraction:
     """A run over the caller's account and one more for each role, in each region.
 
-    `stored` returns digests of the destination's rows, `elsewhere` is the progress by scope that
-    other pipelines left in it. Raises `OptionError` for options that do not fit together,
+    `stored` returns digests of the destination's rows, which may be none at all (`is_empty`), and
+    without it nothing is read again; `elsewhere` is the progress by scope that other pipelines
+    left in it. Raises `OptionError` for options that do not fit together,
     `ScopeError` if there are no credentials, or the organization's accounts cannot be listed.
     """
-    context = RunContext(options, stored=stored, observer=observer or Observer())
+    context = RunContext(options, stored=stored, is_empty=is_empty, observer=observer or Observer())
     return Extraction(find_scopes(options), context, elsewhere or {})

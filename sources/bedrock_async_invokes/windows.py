@@ -75,12 +75,24 @@ class OpenInvocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The windows of one run of one scope: `refresh` ascending, then `forward`; all disjoint."""
+    """The windows of one run of one scope: `refresh` ascending, `forward`, then `scrub`.
+
+    Those of `refresh` and `forward` are disjoint.
+    """
 
     refresh: tuple[Window, ...]
     forward: Window
     settled_before: int | None
     """Rows of `forward` submitted before this count only if they are open: the rest is known."""
+    scrub: tuple[Window, ...] = ()
+    """History that is compared with the destination."""
+    scrub_pages: int | None = None
+    """Pages of it that are read; None reads all of it."""
+
+    def is_forward(self, window: Window) -> bool:
+        """True if the window is a part of `forward`."""
+        start = self.forward.start
+        return start is None or (window.start is not None and window.start >= start)
 
 
 def plan_increment(

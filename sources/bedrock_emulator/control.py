@@ -133,6 +133,10 @@ class ControlMethods:
         """Add a summary that is listed exactly as it is, sorted under the given time."""
         self._state.scope(account, region).invocations.add_raw(milliseconds(submit_time), summary)
 
+    def remove(self, account: Account, region: Region, arn: str) -> None:
+        """List an invocation no more; `put_raw` lists it anew, changed or not."""
+        self._state.scope(account, region).invocations.remove(arn)
+
     def scopes(self) -> dict[tuple[str, str], int]:
         """The scopes (account, region) that have invocations, and how many."""
         scopes = self._state.scopes.items()

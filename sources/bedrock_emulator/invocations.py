@@ -124,6 +124,16 @@ class Invocations:
         if isinstance(arn, str):
             self._raw_ids[arn] = invocation_id
 
+    def remove(self, arn: str) -> None:
+        """Remove one invocation; raises ValueError where there is none of that ARN."""
+        row = self.find(arn)
+        if row is None:
+            raise ValueError(f"there is no invocation {arn!r}")
+        for column in (self.submit, self.end, self.template, self.outcome):
+            del column[row]
+        del self.ids[ID_LENGTH * row : ID_LENGTH * (row + 1)]
+        self._raw_ids.pop(arn, None)
+
     def _insert(self, submit: int, end: int, template: int, outcome: int) -> str:
         invocation_id = "".join(self._id_rng.choices(ID_ALPHABET, k=ID_LENGTH))
         row = self.first_after((submit, invocation_id))

@@ -73,9 +73,10 @@ def of(database: Path, name: str, value: Any, **labels: str) -> Samples:
 def stored_scopes(database: Path) -> Samples:
     """What `extract_runs` says of scopes that were run once."""
     expected: Samples = {}
-    for account, region, ended, read, new, changed, *costs, left, through in query(
+    kinds = ("read", "new", "changed", "scrubbed", "healed", "late")
+    for account, region, ended, rows, *costs, left, through in query(
         database,
-        "select account_id, region, finished_at, rows_read, rows_new, rows_changed, calls, "
+        f"select account_id, region, finished_at, [rows_{', rows_'.join(kinds)}], calls, "
         "throttled, pages, vanished, quarantined, open_invocations, submitted_through "
         "from bedrock.extract_runs",
     ):
@@ -85,8 +86,8 @@ def stored_scopes(database: Path) -> Samples:
         expected |= of(database, "scope_last_success_timestamp_seconds", ended, **scope)
         expected |= of(database, "scope_submitted_through_timestamp_seconds", through, **scope)
         expected |= of(database, "scope_open_invocations", left, **scope)
-        for kind, rows in (("read", read), ("new", new), ("changed", changed)):
-            expected |= of(database, "scope_last_run_rows", rows, **scope, kind=kind)
+        for kind, number in zip(kinds, rows, strict=True):
+            expected |= of(database, "scope_last_run_rows", number, **scope, kind=kind)
         expected |= of(database, "scope_last_run_calls", calls, **scope)
         expected |= of(database, "scope_last_run_throttled_calls", throttled, **scope)
         expected |= of(database, "scope_last_run_pages", pages, **scope)

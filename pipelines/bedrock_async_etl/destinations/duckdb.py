@@ -23,10 +23,14 @@ from bedrock_async_invokes.records import digests
 PLACE: Final = "database"
 RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
 STORED: Final = """
-from bedrock.async_invokes
+from {rows}
 semi join listed using (invocation_arn)
 where submit_time between ? and ? or submit_time is null
+qualify {is_current}
 """
+ROWS: Final = "bedrock.async_invokes"
+ONCE: Final = "count(*) over (partition by invocation_arn) = 1"
+"""A row that is there twice counts as one that is not stored, so that it is written again."""
 SETTINGS: Final = """
 set memory_limit = '128MB';
 set preserve_insertion_order = false;
@@ -178,11 +182,17 @@ class DuckDBSession(LoadSession):
         return True
 
 
-def stored_digests(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> dict[str, str]:
-    """Digests by ARN of the invocations in `table` that `bedrock.async_invokes` holds."""
+def stored_digests(
+    connection: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    rows: str = ROWS,
+    is_current: str = ONCE,
+) -> dict[str, str]:
+    """Digests by ARN of the invocations in `table` that the current `rows` hold."""
     edges = pc.min_max(table["submit_time"]).as_py()
     connection.register("listed", table.select(["invocation_arn"]))
-    rows = connection.sql(STORED, params=[edges["min"], edges["max"]]).to_arrow_table()
+    query = STORED.format(rows=rows, is_current=is_current)
+    found = connection.sql(query, params=[edges["min"], edges["max"]]).to_arrow_table()
     connection.unregister("listed")
-    stored = rows.select(ASYNC_INVOKES.schema.names).cast(ASYNC_INVOKES.schema)
+    stored = found.select(ASYNC_INVOKES.schema.names).cast(ASYNC_INVOKES.schema)
     return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -12,7 +12,7 @@ from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
 from bedrock_async_etl.destinations.duckdb import stored_digests
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
-from bedrock_async_etl.destinations.lake.tables import connected, folder_of
+from bedrock_async_etl.destinations.lake.tables import LOG_NAME, connected, folder_of, is_current
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, stored_progress
 from bedrock_async_etl.files.urls import S3_RETRIES
 from bedrock_async_invokes.columns import ASYNC_INVOKES
@@ -21,16 +21,27 @@ if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
 
 
+FEW_LOOKUPS: Final = 20
+"""Lookups that cost less in the lake's files than a copy of all of its rows."""
+
+
 class LakeSession(LoadSession):
-    """A load into a lake, whose rows are read once: the run does not ask for its own."""
+    """A load into a lake, whose files are listed once: the run does not ask for its own rows."""
 
     def __init__(self, destination: "LakeDestination", lake_format: LakeFormat) -> None:
         super().__init__(destination)
         self._files = destination.files
         self._format = lake_format
+        self._lookups = 0
 
     @cached_property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
+    def _files_read(self) -> duckdb.DuckDBPyConnection:
+        return self._opened.enter_context(
+            connected(self._files, self._format, is_materialized=False)
+        )
+
+    @cached_property
+    def _copy(self) -> duckdb.DuckDBPyConnection:
         return self._opened.enter_context(
             connected(self._files, self._format, is_materialized=True)
         )
@@ -60,7 +71,13 @@ class LakeSession(LoadSession):
         return self._files.has(folder_of(ASYNC_INVOKES.name))
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        return stored_digests(self._connection, table)
+        """From the files that have rows of these times, while a run asks for few."""
+        self._lookups += 1
+        if self._lookups > FEW_LOOKUPS:
+            return stored_digests(self._copy, table)
+        return stored_digests(
+            self._files_read, table, f"{LOG_NAME}.{ASYNC_INVOKES.name}", is_current(ASYNC_INVOKES)
+        )
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
         """The newest of each scope that any other pipeline has: shards may have been cut anew."""

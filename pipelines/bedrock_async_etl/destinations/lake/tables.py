@@ -36,7 +36,14 @@ def current_rows(table: Table) -> str:
     return (
         f"select {', '.join(table.stored_schema.names)}\n"
         f"from {LOG_NAME}.{table.name}\n"
-        "qualify row_number() over (\n"
+        f"qualify {is_current(table)}"
+    )
+
+
+def is_current(table: Table) -> str:
+    """The condition on which a row is the newest version among those that are read."""
+    return (
+        "row_number() over (\n"
         f"    partition by {', '.join(table.key)}\n"
         f"    order by {table.newest_by} desc, {LOAD_ID} desc\n"
         ") = 1"
