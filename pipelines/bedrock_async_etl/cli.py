@@ -23,6 +23,7 @@ from bedrock_async_etl.commands import (
     report,
     run,
     status,
+    verify,
 )
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
@@ -34,7 +35,7 @@ set_defaults()
 
 COMMANDS: Final = {
     module.__name__.rpartition(".")[2]: module
-    for module in (run, models, export, compact, report, status, check, demo, emulator)
+    for module in (run, verify, models, export, compact, report, status, check, demo, emulator)
 }
 """Modules by the name of their command, in the order of the help."""
 

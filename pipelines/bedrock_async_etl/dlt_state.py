@@ -198,6 +198,16 @@ def stored_progress(client: WithStateSync, names: Iterable[str]) -> Iterator[Map
             yield source.get("resources", {}).get("async_invokes", {})
 
 
+def newest_progress(known: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Of several progresses by scope, the newest of each scope."""
+    newest: dict[str, Any] = {}
+    for progress in known:
+        for scope, found in progress.items():
+            if scope not in newest or found["revision"] > newest[scope]["revision"]:
+                newest[scope] = found
+    return newest
+
+
 def _stored_state(pipeline: dlt.Pipeline) -> StateInfo | None:
     """The state that the destination's last complete load left."""
     with pipeline.destination_client() as client:

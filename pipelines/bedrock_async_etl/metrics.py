@@ -117,6 +117,12 @@ METRICS: Final = (
     ),
     Metric("scope_open_invocations", "scope", "open_invocations", "Its open invocations."),
     *_counts("scope_last_run", "scope", "the scope's last run"),
+    Metric(
+        "scope_last_run_late_seconds",
+        "scope",
+        "late_seconds",
+        "Longest time from the submission of a row listed late until the scrub found it.",
+    ),
     Metric("model_completed_invocations", "model", "completed", "Completed in the last 30 days."),
     Metric("model_failed_invocations", "model", "failed", "Failed in the last 30 days."),
     Metric("model_open_invocations", "model", "open_invocations", "Open invocations of any age."),

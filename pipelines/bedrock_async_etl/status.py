@@ -1,4 +1,4 @@
-"""The state of a copy: is it fresh, is it whole, what is stuck, and each scope's newest run."""
+"""The state of a copy: is it fresh, whole and exact, what is stuck, and each scope's newest run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import duckdb
 
+from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
+from bedrock_async_invokes.options import LoadOptions
 
 SCOPES: Final = """
 with runs as (
@@ -37,6 +39,58 @@ group by account_id, region
 order by account_id, region
 """
 """One row per scope that was ever run; `no_runs` has the columns that an older version lacks."""
+SCRUBS: Final = """
+with runs as (
+    from (from bedrock.extract_runs union all by name from no_runs)
+    select *, finished_at >= max(finished_at) over () - interval 7 days as is_recent
+),
+passes as (
+    select
+        account_id,
+        region,
+        avg(rows_scrubbed) as rows_per_run,
+        date_diff('second', min(finished_at), max(finished_at)) / nullif(count(*) - 1, 0)
+            as seconds_per_run,
+    from (
+        from runs
+        where is_recent and scrubbed_through is not null
+        qualify row_number() over (partition by account_id, region order by finished_at desc) <= 20
+    )
+    group by account_id, region
+),
+healed as (
+    select
+        account_id,
+        region,
+        coalesce(sum(rows_healed) filter (where is_recent), 0)::bigint as rows_healed,
+        coalesce(sum(rows_late) filter (where is_recent), 0)::bigint as rows_late,
+        max(late_seconds) filter (where is_recent) as late_seconds,
+    from runs
+    group by account_id, region
+),
+sizes as (
+    select account_id, region, count(*) as rows
+    from bedrock.async_invokes
+    group by account_id, region
+)
+
+select
+    account_id,
+    region,
+    rows_healed,
+    rows_late,
+    late_seconds,
+    -- A pass begins with the newest rows, which a run more may have to wait for.
+    ceil(coalesce(rows, 0) / greatest(coalesce(rows_per_run, $rows_per_run), 1))::bigint + 1
+        as scrub_runs,
+    scrub_runs * seconds_per_run as scrub_seconds,
+from healed
+left join passes using (account_id, region)
+left join sizes using (account_id, region)
+"""
+"""Of each scope: what the scrub healed in a week, and the runs in which it reads all rows again."""
+PAGE_ROWS: Final = 1_000
+"""Rows that one call reads again at most."""
 UNREAD_AFTER: Final = timedelta(days=1)
 RETIRE_AFTER: Final = timedelta(days=7)
 """Times without a run of a scope, while others run, until it is no longer read, and retired."""
@@ -79,6 +133,11 @@ SCOPE_KEYS: Final = (
     "last_error",
     "quarantined",
     "quarantine_reason",
+    "rows_healed",
+    "rows_late",
+    "late_seconds",
+    "scrub_runs",
+    "scrub_seconds",
 )
 DEFAULTS: Final = {each.name: each.default for each in fields(ScopeReport)}
 RENAMED: Final = {"finished_at": "last_run_at", "outcome": "last_outcome", "error": "last_error"}
@@ -133,6 +192,10 @@ class Status:
         """Seconds since the last successful run of the scope where that is longest ago."""
         return max(self._ages(), default=None)
 
+    def worst_of(self, name: str) -> Any:
+        """The largest value that a scope has; None where it is unknown of all."""
+        return max((scope[name] for scope in self.scopes if scope[name] is not None), default=None)
+
     @property
     def are_models_behind(self) -> bool:
         """True where a successful run is newer than the models."""
@@ -156,6 +219,13 @@ class Status:
                 "unread": len(self.unread),
                 "quarantined": sum(scope["quarantined"] for scope in self.quarantined),
             },
+            "exact": {
+                "scrub_runs": self.worst_of("scrub_runs"),
+                "scrub_seconds": self.worst_of("scrub_seconds"),
+                "rows_healed": sum(scope["rows_healed"] for scope in self.scopes),
+                "rows_late": sum(scope["rows_late"] for scope in self.scopes),
+                "late_seconds": self.worst_of("late_seconds"),
+            },
             "stuck": {
                 **self.counts,
                 "modelled_at": self.modelled_at,
@@ -177,6 +247,7 @@ def read_status(destination: Destination, now: datetime) -> Status:
     try:
         with destination.connection() as connection:
             every = read_scopes(connection, retired=True)
+            scrubs = _read_scrubs(connection)
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)
             modelled = read_model(connection, MODELLED)
@@ -185,6 +256,7 @@ def read_status(destination: Destination, now: datetime) -> Status:
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error
     for scope in every:
+        scope |= scrubs[scope["account_id"], scope["region"]]
         # Runs are dated by the service's clock, and this machine's may be off; a row that dlt did
         # not load has no other date.
         at = scope["last_success_loaded_at"] or scope["last_success_at"]
@@ -220,6 +292,17 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
         if scope["is_range"]:
             scope["last_outcome"] = None
     return [scope for scope in scopes if retired or not scope["is_retired"]]
+
+
+def _read_scrubs(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Row]:
+    """By scope; without the scrub, in which all is read again, no numbers of runs."""
+    calls = configured("sources.bedrock_async_invokes", "scrub_calls", int)
+    calls = LoadOptions.scrub_calls if calls is None else calls
+    scrubs = {}
+    for row in read_rows(connection, SCRUBS, rows_per_run=PAGE_ROWS * max(1, calls)):
+        unknown = {"scrub_runs": None, "scrub_seconds": None} if not calls else {}
+        scrubs[row["account_id"], row["region"]] = row | unknown
+    return scrubs
 
 
 def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:

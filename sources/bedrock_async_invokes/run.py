@@ -32,6 +32,8 @@ SCOPE_ERRORS: Final = (BotoCoreError, ClientError, ListingError, ScopeError, Unr
 CLOCKS_APART_US: Final = 24 * 3600 * 1_000_000
 """Largest credible lead of a submitTime over the service's clock."""
 
+IS_DUE: Final = "is_due"
+"""Column of what is compared: True where the next run loads the row without more ado."""
 BATCH_ROWS: Final = 50_000
 BATCH_BYTES: Final = 50_000_000
 """A table that dlt gets has one or the other, since each of them costs it some milliseconds."""
@@ -71,6 +73,10 @@ class RunContext:
     stored: Stored | None = None
     is_empty: bool = False
     """True if nothing is stored yet."""
+    compares: bool = False
+    """True if all that is listed is handed out, with `IS_DUE`, and no progress is made."""
+    repairs: Mapping[str, Sequence[Window]] = field(default_factory=dict)
+    """Windows by scope that are compared with the destination instead of the next in turn."""
     observer: Observer = field(default_factory=Observer)
     stopping: threading.Event = field(default_factory=threading.Event)
     version: str | None = field(default_factory=_version)
@@ -180,9 +186,8 @@ class ScopeRun:
         context, window = self._context, self._context.options.window
         self.report.account_id = self.scope.account_id
         self.progress = Progress.from_state(self._stored_progress(str(self.scope)), context.lag_us)
-        self._plan = (
-            self.progress.plan(window.end) if window.start is None else Plan((), window, None)
-        )
+        is_increment = window.start is None and not context.compares
+        self._plan = self.progress.plan(window.end) if is_increment else Plan((), window, None)
         self._listing = listing
         self._is_entered = True
         # A range moves the watermark if it leaves out nothing that may still become visible.
@@ -205,7 +210,13 @@ class ScopeRun:
         A pass begins with the rows of the forward window, which are not history yet.
         """
         calls, progress = self._context.options.scrub_calls, self.progress
-        if plan.settled_before is None or not calls:
+        if plan.settled_before is None:
+            return plan
+        if repairs := self._context.repairs:
+            self._heals = True
+            windows = (each.before(plan.forward.start) for each in repairs.get(str(self.scope), ()))
+            return replace(plan, scrub=tuple(each for each in windows if not each.is_empty))
+        if not calls:
             return plan
         if Window(progress.scrubbed_through, plan.forward.start).is_empty:
             progress.scrubbed_through = None
@@ -254,6 +265,9 @@ class ScopeRun:
         self.progress.now_us = to_microseconds(self._clock.now())
         self.progress.present_us = self.progress.now_us + CLOCKS_APART_US
         table, foreign = separate(reading.table, self.scope)
+        if self._context.compares:
+            is_due = self.progress.is_due(table, self.progress.settled_before)
+            return table.append_column(IS_DUE, is_due)
         if reading.is_scrub:
             self._note_scrub(reading)
         else:
@@ -290,7 +304,8 @@ class ScopeRun:
         if not reading.window.is_empty:
             self.report.rows_scrubbed += reading.table.num_rows
             self.report.scrubbed_through = to_time(through)
-            self.progress.scrubbed_through = through if reading.unread else None
+            if not self._context.repairs:
+                self.progress.scrubbed_through = through if reading.unread else None
 
     def _quarantine(self, foreign: Quarantine) -> None:
         self.report.quarantined += foreign.rows
@@ -328,6 +343,8 @@ class Extraction:
         self.run_id = context.run_id
         self.shard = context.options.shard
         """Share of the scopes that this is; None if these are all."""
+        self.window = context.options.window
+        """The range that was asked for."""
         self.is_finished = False
         self.reports: list[ScopeReport] = []
         """Reports of the scopes that have been read, or have failed."""
@@ -433,6 +450,8 @@ def new_extraction(
     *,
     stored: Stored | None = None,
     is_empty: bool = False,
+    compares: bool = False,
+    repairs: Mapping[str, Sequence[Window]] | None = None,
     elsewhere: Mapping[str, Any] | None = None,
     observer: Observer | None = None,
 ) -> Extraction:
@@ -440,8 +459,17 @@ def new_extraction(
 
     `stored` returns digests of the destination's rows, which may be none at all (`is_empty`), and
     without it nothing is read again; `elsewhere` is the progress by scope that other pipelines
-    left in it. Raises `OptionError` for options that do not fit together,
-    `ScopeError` if there are no credentials, or the organization's accounts cannot be listed.
+    left in it. With `compares`, all that is listed is handed out, whatever is stored; `repairs`
+    are windows by scope that are compared with the destination. Raises `OptionError` for options
+    that do not fit together, `ScopeError` if there are no credentials, or the organization's
+    accounts cannot be listed.
     """
-    context = RunContext(options, stored=stored, is_empty=is_empty, observer=observer or Observer())
+    context = RunContext(
+        options,
+        stored=stored,
+        is_empty=is_empty,
+        compares=compares,
+        repairs=repairs or {},
+        observer=observer or Observer(),
+    )
     return Extraction(find_scopes(options), context, elsewhere or {})

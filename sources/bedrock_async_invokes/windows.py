@@ -54,6 +54,12 @@ class Window:
     def is_empty(self) -> bool:
         return self.start is not None and self.end is not None and self.start >= self.end
 
+    def before(self, end: int | None) -> "Window":
+        """The part before a time."""
+        if end is None or (self.end is not None and self.end <= end):
+            return self
+        return Window(self.start, end)
+
     def split_at(self, submit_us: int) -> tuple["Window", "Window"]:
         """The part before `submit_us` and the part from it on."""
         return Window(self.start, submit_us), Window(submit_us, self.end)

@@ -56,11 +56,11 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
     ]
     assert lines[0].startswith("Fresh?  Last successful run ")
     assert lines[1] == "Whole?  Yes: the last run of 2 scopes succeeded."
-    assert lines[2].startswith("Stuck?  ")
-    assert ", 1 stuck" in lines[2]
-    assert lines[4].startswith("stuck for 2 d, 99 % finish within ")
-    assert lines[4].endswith(": amazon.nova-reel-v1:1")
-    assert lines[5:7] == [f"  {stuck}", "  s3://renders/a"]
+    assert lines[3].startswith("Stuck?  ")
+    assert ", 1 stuck" in lines[3]
+    assert lines[5].startswith("stuck for 2 d, 99 % finish within ")
+    assert lines[5].endswith(": amazon.nova-reel-v1:1")
+    assert lines[6:8] == [f"  {stuck}", "  s3://renders/a"]
     assert lines[8].split() == [
         *("account", "region", "last", "run", "last", "success"),
         *("submitted", "through", "(UTC)", "open"),
@@ -75,6 +75,7 @@ def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
         "working_directory",
         "fresh",
         "whole",
+        "exact",
         "stuck",
         "scopes",
         "retired",
@@ -82,6 +83,13 @@ def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
     ]
     assert document["working_directory"] == str(DuckDBDestination(database).working_directory)
     assert document["whole"] == {"scopes": 2, "failed": 0, "unread": 0, "quarantined": 0}
+    assert document["exact"] == {
+        "scrub_runs": 2,
+        "scrub_seconds": None,
+        "rows_healed": 0,
+        "rows_late": 0,
+        "late_seconds": None,
+    }
     assert document["fresh"]["never_read"] == document["exit_code"] == 0
     stuck = document["stuck"]
     assert (stuck["stuck"], stuck["vanished"], stuck["are_models_behind"]) == (1, 0, False)
@@ -210,7 +218,7 @@ def test_a_run_without_an_account_leaves_no_scope(
 def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
     load(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
-    assert lines[2].endswith(" open; unknown until the models are built with `models`.")
+    assert lines[3].endswith(" open; unknown until the models are built with `models`.")
     stuck = status_json(database)["stuck"]
     assert (stuck["stuck"], stuck["modelled_at"], stuck["worst"]) == (None, None, [])
     assert stuck["open"] >= 1
@@ -281,6 +289,11 @@ def scope(number: int, outcome: str = "ok") -> dict[str, Any]:
         "quarantine_reason": None,
         "is_unread": False,
         "is_retired": False,
+        "rows_healed": 0,
+        "rows_late": 0,
+        "late_seconds": None,
+        "scrub_runs": 2,
+        "scrub_seconds": None,
     }
 
 
@@ -294,7 +307,7 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Fresh?  Last successful run 1 s ago, 16 min 40 s ago for the stalest scope."
     assert lines[1] == "Whole?  No: the last run of 1 of 1,000 scopes failed."
-    assert lines[2] == "Stuck?  0 open, 0 stuck."
+    assert lines[3] == "Stuck?  0 open, 0 stuck."
     shown = [line.split()[0] for line in lines if line.startswith("0000")]
     assert shown[0] == "000000000007"
     assert shown[1] == ("000000000001" if all_scopes else "000000001000")
@@ -316,3 +329,27 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
 )
 def test_an_age_is_told_in_two_units(seconds: float | None, told: str) -> None:
     assert format_duration(seconds) == told
+
+
+def test_what_was_healed_and_how_late_it_was_is_told(listed: Control, database: Path) -> None:
+    run(database)
+    submitted = listed.now() - timedelta(days=5)
+    listed.submit(ACCOUNT, REGION, submit_time=submitted, duration=timedelta(minutes=1))
+    assert "listed later than the lag allows for" in run(database).stderr
+    lines = invoke("status", f"--database={database}").stdout.splitlines()
+    assert lines[2].endswith(
+        "; 1 row healed in a week, 1 of them listed late: up to 5 d after submission. Try a "
+        "longer --lag."
+    )
+    exact = status_json(database)["exact"]
+    assert (exact["rows_healed"], exact["rows_late"]) == (1, 1)
+    assert exact["late_seconds"] >= 5 * 86_400
+
+
+def test_without_the_scrub_verify_tells(
+    listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__SCRUB_CALLS", "0")
+    run(database)
+    lines = invoke("status", f"--database={database}").stdout.splitlines()
+    assert lines[2] == "Exact?  Nothing is read again (`scrub_calls` is 0): `verify` tells."

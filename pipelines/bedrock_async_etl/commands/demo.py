@@ -1,15 +1,16 @@
 """`demo`: everything against a local Bedrock, up to the proof that the copy is exact."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from bedrock_async_etl.commands.models import print_refresh
 from bedrock_async_etl.commands.run import print_result
+from bedrock_async_etl.commands.verify import verdict
 from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.console import output_console, plain_table
 from bedrock_async_etl.errors import CommandError
@@ -79,7 +80,7 @@ order by hours desc, "highest z" desc
 """,  # noqa: S608, the number is ours
 )
 """The models at a glance: each a column of names, and columns of numbers."""
-EQUAL: Final = "select count(*) from (from listed intersect all from stored)"
+LOAD: Final = {"regions": REGIONS, "role_arns": [ROLE]}
 
 
 def command(
@@ -109,7 +110,7 @@ def command(
         console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
         _model(console, destination)
-        return prove(console, bedrock, destination)
+        return prove(console, destination)
 
 
 @contextmanager
@@ -140,7 +141,7 @@ def _load(console: "Console", destination: "DuckDBDestination", title: str) -> N
 
     console.rule(title, align="left")
     with load_progress() as observer:
-        result = load(destination, {"regions": REGIONS, "role_arns": [ROLE]}, observer=observer)
+        result = load(destination, LOAD, observer=observer)
     print_result(result)
     if result.failed:
         raise CommandError("A scope failed.")
@@ -163,30 +164,17 @@ def _model(console: "Console", destination: "DuckDBDestination") -> None:
     print_refresh(refreshed)
 
 
-def prove(console: "Console", bedrock: "Control", destination: "DuckDBDestination") -> int:
+def prove(
+    console: "Console", destination: "DuckDBDestination", options: Mapping[str, Any] = LOAD
+) -> int:
     """Compare the table with the whole listing, row by row and column by column; 0 if equal."""
-    import pyarrow as pa
-
-    from bedrock_async_invokes.columns import ASYNC_INVOKES
-    from bedrock_async_invokes.pages import page_of
-    from bedrock_async_invokes.records import to_table
+    from bedrock_async_etl.load.verification import verify
 
     console.print()
     console.rule("Proof: the table against the full listing, row by row.", align="left")
-    listing = pa.concat_tables(
-        to_table(page_of(bedrock.listing(*scope)), NOW) for scope in bedrock.scopes()
-    )
-    columns = [each.name for each in ASYNC_INVOKES.columns if each.name != "observed_at"]
-    with destination.connection() as connection:
-        stored = connection.table("bedrock.async_invokes").select(*columns).to_arrow_table()
-        connection.register("listed", listing.select(columns)).register("stored", stored)
-        [(equal,)] = connection.sql(EQUAL).fetchall()
-    is_exact = len(listing) == len(stored) == equal
-    console.print(
-        f"{len(listing):,} listed, {len(stored):,} in the table, {equal:,} equal: "
-        f"{'an exact copy' if is_exact else 'NOT an exact copy'}."
-    )
+    found = verify(destination, options)
+    console.print(verdict(found))
     look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
     query = f"import duckdb; print(duckdb.connect('{destination.database}').sql('{look}'))"
     console.print(f'\nHave a look: uv run python -c "{query}"')
-    return 0 if is_exact else 1
+    return 1 if found.exit_code else 0

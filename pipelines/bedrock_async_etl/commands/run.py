@@ -23,6 +23,7 @@ from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.formatting import (
     failure_lines,
     format_count,
+    format_duration,
     format_time,
     quarantine_message,
 )
@@ -53,13 +54,14 @@ bedrock-async-etl run --since 2026-03-01 --until 2026-04-01
 COLUMNS: Final = {
     "new": "rows_new",
     "changed": "rows_changed",
+    "healed": "rows_healed",
     "open": "open_invocations",
     "vanished": "vanished",
     "calls": "calls",
     "throttled": "throttled",
 }
 """Headings of the table, and what they count."""
-RARE: Final = ("vanished", "throttled")
+RARE: Final = ("rows_healed", "vanished", "throttled")
 """Columns that are left out where they are all 0."""
 MIN_WIDTH_FOR_TIMES: Final = 95
 """Columns of a terminal on which the table fits with the times."""
@@ -139,6 +141,20 @@ def log_failures(result: "RunResult") -> None:
     for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
         message = quarantine_message(scope.quarantined, scope.quarantine_reason)
         log_event("failure", f"{scope.scope}: {message}", logging.WARNING)
+    for scope in [scope for scope in result.scopes if scope.rows_late][:MAX_LINES]:
+        log_event("late", late_message(scope), logging.WARNING)
+
+
+def late_message(scope: "ScopeReport") -> str:
+    """The sentence about rows that were listed later than the lag allows for."""
+    rows = (
+        f"{format_count(scope.rows_late, 'invocation')} {'was' if scope.rows_late == 1 else 'were'}"
+    )
+    return (
+        f"{scope.scope}: {rows} listed later than the lag allows for, and found by the scrub up to "
+        f"{format_duration(scope.late_seconds)} after submission. If that goes on, try a longer "
+        "--lag."
+    )
 
 
 def print_result(result: "RunResult") -> None:
@@ -198,6 +214,6 @@ def _totals(scopes: "Sequence[ScopeReport]") -> str:
     counts = []
     for heading, name in COLUMNS.items():
         total = sum(getattr(scope, name) for scope in scopes)
-        if total or heading != "vanished":
+        if total or heading not in ("healed", "vanished"):
             counts.append(f"{total:,} {heading.removesuffix('s') if total == 1 else heading}")
     return f"and {format_count(len(scopes), 'more scope')}{failures}: {', '.join(counts)}"

@@ -1,4 +1,4 @@
-"""`status`: three sentences, the invocations that are stuck, and the scopes."""
+"""`status`: four sentences, the invocations that are stuck, and the scopes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bedrock_async_etl.status import Row, Status
 
 EXAMPLES: Final = """\
-# Is the copy fresh, is it whole, what is stuck?
+# Is the copy fresh, whole and exact, and what is stuck?
 bedrock-async-etl status
 
 # Of every scope of a lake, for a machine
@@ -37,7 +37,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether the copy is fresh and whole, and what is stuck."""
+    """Show whether the copy is fresh, whole and exact; what is stuck."""
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
@@ -51,7 +51,7 @@ def command(
 def print_status(status: "Status", *, all_scopes: bool) -> None:
     """Print it; of very many scopes those that failed and the stalest, unless all are asked for."""
     console = output_console()
-    for line in (_fresh(status), _whole(status), _stuck(status)):
+    for line in (_fresh(status), _whole(status), _exact(status), _stuck(status)):
         console.print(line)
     if status.worst:
         console.print()
@@ -100,6 +100,26 @@ def _whole(status: "Status") -> str:
     if not status.failed:
         return f"Whole?  Yes: the last run of {scopes} succeeded.{rest}"
     return f"Whole?  No: the last run of {len(status.failed):,} of {scopes} failed.{rest}"
+
+
+def _exact(status: "Status") -> str:
+    """How soon the scrub has read all rows again, and what it healed."""
+    runs, seconds = status.worst_of("scrub_runs"), status.worst_of("scrub_seconds")
+    if runs is None:
+        return "Exact?  Nothing is read again (`scrub_calls` is 0): `verify` tells."
+    by = f", {format_duration(seconds)}" if seconds else ""
+    again = f"Exact?  Every row is read again within {format_count(int(runs), 'run')}{by}"
+    healed = sum(scope["rows_healed"] for scope in status.scopes)
+    late = sum(scope["rows_late"] for scope in status.scopes)
+    if not healed:
+        return f"{again}; none had to be healed in a week."
+    rows = f"{again}; {format_count(healed, 'row')} healed in a week"
+    if not late:
+        return f"{rows}."
+    after = format_duration(status.worst_of("late_seconds"))
+    return (
+        f"{rows}, {late:,} of them listed late: up to {after} after submission. Try a longer --lag."
+    )
 
 
 def _stuck(status: "Status") -> str:

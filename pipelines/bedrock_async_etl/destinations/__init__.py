@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import dlt
 import duckdb
 import pyarrow as pa
+from dlt.common.destination.client import WithStateSync
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
 from bedrock_async_etl.configuration import with_configuration
-from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
+from bedrock_async_etl.dlt_state import (
+    PIPELINE_NAME,
+    newest_progress,
+    stored_progress,
+    working_directory,
+)
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
 from bedrock_async_invokes.errors import OptionError
@@ -76,6 +82,13 @@ class LoadSession(ABC):
     def progress_elsewhere(self) -> Mapping[str, Any]:
         """Progress by scope that other pipelines left in the same destination."""
         return {}
+
+    def progress(self) -> Mapping[str, Any]:
+        """Progress by scope, the newest that is in the destination."""
+        with self.pipeline().destination_client() as client:
+            assert isinstance(client, WithStateSync)
+            own = stored_progress(client, [self.destination.pipeline_name])
+            return newest_progress([*own, self.progress_elsewhere()])
 
     def can_go_on(self, error: BaseException) -> bool:
         """True if a load that failed may succeed now, because the session changed something."""

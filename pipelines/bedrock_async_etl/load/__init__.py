@@ -12,7 +12,7 @@ from dlt.common.exceptions import DltException
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.configuration import filtered, with_configuration
-from bedrock_async_etl.destinations import Destination, LoadSession
+from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.dlt_state import (
     explain_working_directory,
     innermost,
@@ -26,6 +26,7 @@ from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
 from bedrock_async_invokes.errors import OptionError, ScopeError, describe
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.run import Observer
+from bedrock_async_invokes.windows import Window
 
 SLICE_ROWS: Final = 245_000
 """Rows that one load package has at most, and so what a killed run reads again.
@@ -99,18 +100,27 @@ def load(
     *,
     slice_rows: int = SLICE_ROWS,
     observer: LoadObserver | None = None,
+    repairs: Mapping[str, Sequence[Window]] | None = None,
 ) -> RunResult:
     """Load once; `options` are those of `LoadOptions`, the others are dlt's configuration.
 
-    Raises `UsageError`, `BusyError` or `CommandError` where the run as a whole cannot be done; a
-    scope that fails is in the result.
+    `repairs` are windows by scope that are read again and compared with the destination. Raises
+    `UsageError`, `BusyError` or `CommandError` where the run as a whole cannot be done; a scope
+    that fails is in the result.
     """
     started = time.monotonic()
     with (
         destination.locked(),
-        _one_line_errors(destination),
+        one_line_errors(destination),
         destination.load_session() as session,
-        _extraction(session, observer, options or {}) as extraction,
+        open_extraction(
+            options or {},
+            observer=observer,
+            stored=session.stored,
+            is_empty=not session.has_rows(),
+            elsewhere=session.progress_elsewhere(),
+            repairs=repairs,
+        ) as extraction,
     ):
         settled = settle(session.pipeline, destination.working_directory)
         link_for_dlt(settled.pipeline)
@@ -129,18 +139,13 @@ def load(
     )
 
 
-def _extraction(
-    session: LoadSession, observer: Observer | None, given: Mapping[str, Any]
-) -> Extraction:
+def open_extraction(given: Mapping[str, Any], **facts: Any) -> Extraction:
+    """An extraction with the options given, and else configured; `facts` as `new_extraction` has.
+
+    Raises `UsageError` or `CommandError`.
+    """
     try:
-        options = configured_options(**given)
-        return new_extraction(
-            options,
-            stored=session.stored,
-            is_empty=not session.has_rows(),
-            elsewhere=session.progress_elsewhere(),
-            observer=observer,
-        )
+        return new_extraction(configured_options(**given), **facts)
     except OptionError as error:
         raise UsageError(str(error)) from error
     except ScopeError as error:
@@ -148,7 +153,7 @@ def _extraction(
 
 
 @contextmanager
-def _one_line_errors(destination: Destination) -> Iterator[None]:
+def one_line_errors(destination: Destination) -> Iterator[None]:
     """Raise the innermost error, in one line; dlt logs no error of its loader and no traceback."""
     try:
         with filtered("dlt", lambda record: record.module != "load" and not record.exc_info):

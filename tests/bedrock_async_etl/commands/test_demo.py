@@ -14,8 +14,8 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
 
-def proof(bedrock: Control, database: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    exit_code = prove(output_console(), bedrock, DuckDBDestination(database))
+def proof(database: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    exit_code = prove(output_console(), DuckDBDestination(database), {})
     return exit_code, capsys.readouterr().out.splitlines()[2]
 
 
@@ -24,7 +24,7 @@ def test_each_column_of_each_row_is_compared(
 ) -> None:
     bedrock.populate(ACCOUNT, REGION, 200, NOW - timedelta(days=3), NOW)
     load(DuckDBDestination(database))
-    assert proof(bedrock, database, capsys) == (
+    assert proof(database, capsys) == (
         0,
         "200 listed, 200 in the table, 200 equal: an exact copy.",
     )
@@ -33,13 +33,13 @@ def test_each_column_of_each_row_is_compared(
             "update bedrock.async_invokes set output_s3_uri = 's3://other' "
             "where invocation_arn = (select min(invocation_arn) from bedrock.async_invokes)"
         )
-    assert proof(bedrock, database, capsys) == (
+    assert proof(database, capsys) == (
         1,
         "200 listed, 200 in the table, 199 equal: NOT an exact copy.",
     )
     with duckdb.connect(database) as connection:
         connection.execute("delete from bedrock.async_invokes where output_s3_uri = 's3://other'")
-    assert proof(bedrock, database, capsys) == (
+    assert proof(database, capsys) == (
         1,
         "200 listed, 199 in the table, 199 equal: NOT an exact copy.",
     )

@@ -13,7 +13,7 @@ from bedrock_async_etl.destinations.duckdb import stored_digests
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import LOG_NAME, connected, folder_of, is_current
-from bedrock_async_etl.dlt_state import PIPELINE_NAME, stored_progress
+from bedrock_async_etl.dlt_state import PIPELINE_NAME, newest_progress, stored_progress
 from bedrock_async_etl.files.urls import S3_RETRIES
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
@@ -84,13 +84,8 @@ class LakeSession(LoadSession):
         paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
         names = {path.rpartition("/")[2].split("__")[0] for path in paths}
         names -= {self.destination.pipeline_name}
-        newest: dict[str, Any] = {}
         if not names:
-            return newest
+            return {}
         with self.pipeline().destination_client() as client:
             assert isinstance(client, LakeClient)
-            for progress in stored_progress(client, sorted(names)):
-                for scope, found in progress.items():
-                    if scope not in newest or found["revision"] > newest[scope]["revision"]:
-                        newest[scope] = found
-        return newest
+            return newest_progress(stored_progress(client, sorted(names)))

@@ -191,6 +191,11 @@ function drawOpen(data, selection) {
   ], rows);
 }
 
+function healed(row) {
+  const late = row.late ? `, ${count(row.late)} listed late: up to ${duration(row.late_seconds)}` : "";
+  return `${count(row.healed)}${late}`;
+}
+
 function drawFreshness(data) {
   const rows = data.freshness;
   list("freshness", "Freshness", rows.length ? "All accounts and regions; failed and stalest first." : "No scope has been read yet.", [
@@ -199,6 +204,7 @@ function drawFreshness(data) {
     { name: "last run", of: (row) => tag(label(row.last_outcome), row.last_outcome !== "ok") },
     { name: "last success (UTC)", of: (row) => time(row.last_success_ms) },
     { name: "submitted through (UTC)", of: (row) => time(row.submitted_through_ms) },
+    { name: "healed in a week", kind: "number", of: (row) => healed(row) },
     { name: "last error", kind: "text", of: (row) => row.last_error ?? "" },
   ], rows);
 }
