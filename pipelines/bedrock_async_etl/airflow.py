@@ -62,9 +62,12 @@ def load(variable: str, shard: str | None, params: dict[str, Any] | None = None)
     with _prepared(variable, shard=shard, **times):
         from bedrock_async_etl import load as loading
         from bedrock_async_etl.destinations import find_destination
+        from bedrock_async_etl.destinations.database.published_copy import find_publisher
         from bedrock_async_etl.progress import LogObserver
 
-        loaded = loading.load(find_destination(), observer=LogObserver())
+        target = find_destination()
+        find_publisher(target)  # A file that cannot be published is known before the load.
+        loaded = loading.load(target, observer=LogObserver())
         failures = [f"{each.scope}: {each.error}" for each in loaded.failed]
         summary = {
             "run_id": loaded.run_id,
@@ -83,9 +86,10 @@ def load(variable: str, shard: str | None, params: dict[str, Any] | None = None)
 
 @task(multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
 def models(variable: str) -> Summary:
-    """Rebuild the models of what could be loaded; compact a lake of many small files."""
+    """Rebuild the models of what could be loaded; compact a lake of many files; publish a copy."""
     with _prepared(variable):
         from bedrock_async_etl.destinations import existing_destination
+        from bedrock_async_etl.destinations.database.published_copy import find_publisher
         from bedrock_async_etl.models.build import find_models
         from bedrock_async_etl.models.refresh import rebuilt
 
@@ -94,10 +98,15 @@ def models(variable: str) -> Summary:
         if built.error:
             raise CommandError(built.error)
         compaction = target.compact_if_due()
+        publisher = find_publisher(target)
+        published = publisher.publish() if publisher else None
+        if published and published.error:
+            raise CommandError(published.message)
         return {
             "models": len(built.models),
             "seconds": round(built.models_seconds, 3),
             "compaction": compaction and compaction.message,
+            "published": published and published.message,
         }
 
 
@@ -128,7 +137,7 @@ def export(variable: str) -> Summary:
         from bedrock_async_etl.export import export as exporting
 
         target = existing_destination()
-        with target.locked(), target.connection(is_materialized=True) as connection:
+        with target.connection_between_runs() as connection:
             done = exporting.export(connection, settings.export)
         written = [partition for table in done.tables for partition in table.written]
         return {

@@ -17,6 +17,7 @@ from bedrock_async_etl.options import (
     CheckOptions,
     DestinationOptions,
     ModelOptions,
+    RunOptions,
     drop_none,
 )
 from bedrock_async_invokes.errors import OptionError
@@ -26,7 +27,7 @@ EXAMPLE: Final = '{"database": "/data/bedrock_async.duckdb"}'
 SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
 PER_TASK: Final = ("shard", "since", "until")
 """Options of a load that belong to a task or to a run of the DAG."""
-PLACES: Final = ("database", "lake", "export", "models")
+PLACES: Final = ("database", "lake", "export", "models", "publish")
 """Settings that name a folder or a file."""
 NAMES: Final[Mapping[type, str]] = {
     str: "a text",
@@ -48,8 +49,10 @@ class AirflowOptions:
 
 
 LOAD: Final = {each.name: each for each in options_of(LoadOptions) if each.name not in PER_TASK}
+_PUBLISH: Final = [each for each in options_of(RunOptions) if each.name == "publish"]
 PLACE: Final = {
-    each.name: each for each in (*options_of(DestinationOptions), *options_of(ModelOptions))
+    each.name: each
+    for each in (*options_of(DestinationOptions), *options_of(ModelOptions), *_PUBLISH)
 }
 OWN: Final = {each.name: each for each in options_of(AirflowOptions)}
 CHECK: Final = {each.name: each for each in options_of(CheckOptions) if each.name != "notify"}
@@ -149,6 +152,8 @@ def _check_together(where: str, document: Mapping[str, Any]) -> None:
         raise UsageError(f'{where} needs either "database" or "lake", such as {EXAMPLE}.')
     if "destination" in document and not lake:
         raise UsageError(f'{where}: "destination" goes with "lake".')
+    if document.get("publish") and not database:
+        raise UsageError(f'{where}: "publish" goes with "database", which it copies.')
     shards = document.get("shards", 1)
     if shards < 1:
         raise UsageError(f'{where}: "shards" must be 1 or more, not {shards}.')

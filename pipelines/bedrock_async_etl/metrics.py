@@ -3,7 +3,6 @@
 All are gauges, which all of Prometheus's formats write and read alike.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +17,8 @@ import duckdb
 from bedrock_async_etl import version
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination, configured_shard
-from bedrock_async_etl.errors import CommandError, UsageError, exit_code_of
-from bedrock_async_etl.files.atomic_write import replace
+from bedrock_async_etl.errors import CommandError, exit_code_of
+from bedrock_async_etl.files.atomic_write import check_place, replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.models.refresh import Refresh
@@ -273,24 +272,10 @@ def find_metrics(
     max_scopes = configured(SECTION, "metrics_max_scopes", int)
     path = Path(metrics).resolve() if metrics else None
     if path:
-        _probe(path)
+        check_place(path, "--metrics", "DIR/bedrock.prom")
     return RunMetrics(
         destination,
         path,
         MAX_SCOPES if max_scopes is None else max_scopes,
         configured_shard(shard) or "",
     )
-
-
-def _probe(path: Path) -> None:
-    """Raise `UsageError` where a file cannot be put."""
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--metrics {path} is not a file: name one, such as DIR/bedrock.prom.")
-    try:
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
-            return
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write --metrics {path}: {error.strerror}. Name a file in a folder that exists "
-            "and can be written to."
-        ) from error

@@ -73,6 +73,11 @@ class RunOptions:
     metrics: str | None = option(
         None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "FILE"
     )
+    publish: str | None = option(
+        None,
+        "Copy of the database for readers, replaced at once when rows or models have changed.",
+        "FILE",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

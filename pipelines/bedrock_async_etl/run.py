@@ -1,4 +1,4 @@
-"""One run: load, rebuild the models, check both, compact a lake; its result and its log."""
+"""One run: load, rebuild the models, check both, compact or publish; its result and its log."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from bedrock_async_etl.models.refresh import Refresh, refresh
 from bedrock_async_etl.progress import load_progress, models_progress
 
 if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.database.published_copy import PublishedCopy, Publisher
     from bedrock_async_etl.destinations.lake.formats import LakeCompaction
 
 
@@ -27,6 +28,8 @@ class Run:
     """None for a shard, and where the models were not asked for."""
     compaction: "LakeCompaction | None"
     """None where none was due."""
+    published: "PublishedCopy | None"
+    """None where no copy was asked for, or nothing had changed since the one before."""
     exit_code: int
 
     def as_json(self) -> dict[str, Any]:
@@ -36,6 +39,7 @@ class Run:
             **self.loaded.as_json(),
             **(self.refreshed or Refresh()).as_json(),
             "compaction": asdict(self.compaction) if self.compaction else None,
+            "published": asdict(self.published) if self.published else None,
             "exit_code": self.exit_code,
         }
 
@@ -51,10 +55,14 @@ class Run:
         if compaction and (compaction.error or log_format == "json"):
             level = logging.WARNING if compaction.error else logging.INFO
             log_event("compaction", compaction.message, level, **asdict(compaction))
+        published = self.published
+        if published and (published.error or log_format == "json"):
+            level = logging.ERROR if published.error else logging.INFO
+            log_event("published", published.message, level, **asdict(published))
         if log_format == "json":
             document = self.as_json()
             del document["models"], document["checks"], document["models_error"]
-            del document["compaction"]
+            del document["compaction"], document["published"]
             summary = {
                 "scopes": len(self.loaded.scopes),
                 "scopes_failed": len(self.loaded.failed),
@@ -75,11 +83,13 @@ def run_once(
     strict: bool = False,
     log_format: LogFormat,
     metrics: RunMetrics,
+    publisher: "Publisher | None" = None,
     on_loaded: Callable[[RunResult], None],
 ) -> Run:
     """Run with the `options` of `load` and the models in the folder `user_models`.
 
-    A shard leaves the models alone, and the lake as it is. `on_loaded` is called before they are
+    A shard leaves the models alone, and the lake as it is. A copy is published when its models are
+    built, even if a check does not hold. `on_loaded` is called before they are
     rebuilt. Raises what `load` raises.
     """
     with destination.locked(), metrics:
@@ -93,7 +103,13 @@ def run_once(
                     destination, user_models, on_built, strict=strict
                 )
         compaction = destination.compact_if_due()
-        exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
-    run = Run(loaded, refreshed, compaction, exit_code)
+        published = None
+        if publisher and refreshed and not refreshed.error:
+            published = publisher.publish()
+        exit_code = (refreshed and refreshed.exit_code) or loaded.exit_code
+        if published and published.error:
+            exit_code = exit_code or 1
+        exit_code = metrics.write(exit_code)
+    run = Run(loaded, refreshed, compaction, published, exit_code)
     run.log(log_format)
     return run

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import duckdb
 
-from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
@@ -242,12 +241,17 @@ class Status:
         return [age for age in ages if age is not None]
 
 
-def read_status(destination: Destination, now: datetime) -> Status:
-    """The state of a destination; raises `CommandError` where it has no runs or is unreadable."""
+def read_status(
+    destination: Destination, now: datetime, scrub_calls: int = LoadOptions.scrub_calls
+) -> Status:
+    """The state of a destination that runs scrub with so many calls.
+
+    Raises `CommandError` where it has no runs or is unreadable.
+    """
     try:
         with destination.connection() as connection:
             every = read_scopes(connection, retired=True)
-            scrubs = _read_scrubs(connection)
+            scrubs = _read_scrubs(connection, scrub_calls)
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)
             modelled = read_model(connection, MODELLED)
@@ -294,15 +298,11 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
     return [scope for scope in scopes if retired or not scope["is_retired"]]
 
 
-def _read_scrubs(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Row]:
-    """By scope; without the scrub, in which all is read again, no numbers of runs."""
-    calls = configured("sources.bedrock_async_invokes", "scrub_calls", int)
-    calls = LoadOptions.scrub_calls if calls is None else calls
-    scrubs = {}
-    for row in read_rows(connection, SCRUBS, rows_per_run=PAGE_ROWS * max(1, calls)):
-        unknown = {"scrub_runs": None, "scrub_seconds": None} if not calls else {}
-        scrubs[row["account_id"], row["region"]] = row | unknown
-    return scrubs
+def _read_scrubs(connection: duckdb.DuckDBPyConnection, calls: int) -> dict[tuple[str, str], Row]:
+    """By scope; without calls, no numbers of the runs in which all is read again."""
+    unknown = {"scrub_runs": None, "scrub_seconds": None} if not calls else {}
+    rows = read_rows(connection, SCRUBS, rows_per_run=PAGE_ROWS * max(1, calls))
+    return {(row["account_id"], row["region"]): row | unknown for row in rows}
 
 
 def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:

@@ -61,6 +61,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
         "checks",
         "models_error",
         "compaction",
+        "published",
     ]
     assert all(model["rows"] >= 0 for model in document["models"])
     assert {check["violations"] for check in document["checks"]} == {0}

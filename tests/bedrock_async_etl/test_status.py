@@ -61,7 +61,7 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
     assert lines[5].startswith("stuck for 2 d, 99 % finish within ")
     assert lines[5].endswith(": amazon.nova-reel-v1:1")
     assert lines[6:8] == [f"  {stuck}", "  s3://renders/a"]
-    assert lines[8].split() == [
+    assert lines[9].split() == [
         *("account", "region", "last", "run", "last", "success"),
         *("submitted", "through", "(UTC)", "open"),
     ]

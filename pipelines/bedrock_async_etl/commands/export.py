@@ -44,7 +44,7 @@ def command(
     from bedrock_async_etl.files.parquet import ROWS
 
     target = existing_copy(copy)
-    with target.locked(), target.connection(is_materialized=True) as connection:
+    with target.connection_between_runs() as connection:
         result = export(connection, url, dry_run=dry_run)
     every = statements(result.manifest, url) if readers else None
     if as_json:

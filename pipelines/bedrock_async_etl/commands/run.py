@@ -48,6 +48,9 @@ bedrock-async-etl run --region us-east-1 --region us-west-2 \\
 # Every account of the organization, into a lake
 bedrock-async-etl run --organization-role bedrock-async-etl --lake s3://my-bucket/bedrock
 
+# With a copy for analysts and dashboards, replaced at once when something has changed
+bedrock-async-etl run --publish /srv/bedrock/bedrock_readers.duckdb
+
 # Everything submitted in March once more
 bedrock-async-etl run --since 2026-03-01 --until 2026-04-01
 """
@@ -86,6 +89,7 @@ def command(
     log_format = find_log_format(output)
     LOGS.use(log_format)
     from bedrock_async_etl.destinations import find_destination
+    from bedrock_async_etl.destinations.database.published_copy import find_publisher
     from bedrock_async_etl.metrics import find_metrics
     from bedrock_async_etl.models.build import find_models
     from bedrock_async_etl.run import run_once
@@ -110,6 +114,7 @@ def command(
         strict=strict,
         log_format=log_format,
         metrics=find_metrics(target, **drop_none(metrics=output.get("metrics")), **shard),
+        publisher=find_publisher(target, **drop_none(publish=output.get("publish"))),
         on_loaded=on_loaded,
     )
     if as_json:
@@ -119,6 +124,8 @@ def command(
             print_refresh(run.refreshed)
         if run.compaction and not run.compaction.error:
             output_console().print(run.compaction.message)
+        if run.published and not run.published.error:
+            output_console().print(run.published.message)
         if verdict := _verdict(run):
             output_console().print(verdict)
     return run.exit_code
@@ -183,6 +190,8 @@ def _verdict(run: "Run") -> str | None:
         return f"Failed: {format_count(broken, 'check')} broken."
     if failed:
         return f"Partly loaded: {failed:,} of {scopes} failed, the next run catches up."
+    if run.published and run.published.error:
+        return "Failed: the copy for readers was not published."
     return "Failed: the metrics were not written." if run.exit_code else None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
+from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import (
     failure_lines,
@@ -15,6 +16,7 @@ from bedrock_async_etl.formatting import (
     format_time,
     quarantine_message,
 )
+from bedrock_async_invokes.options import LoadOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,7 +43,9 @@ def command(
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
-    status = read_status(target, datetime.now(UTC))
+    calls = configured("sources.bedrock_async_invokes", "scrub_calls", int)
+    calls = LoadOptions.scrub_calls if calls is None else calls
+    status = read_status(target, datetime.now(UTC), calls)
     if as_json:
         print_json(status.as_json())
     else:

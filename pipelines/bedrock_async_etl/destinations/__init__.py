@@ -156,8 +156,20 @@ class Destination(ABC):
     ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection that reads tables and models, times in UTC; raises `CommandError`.
 
-        For those who read the rows many times, `is_materialized` has the tables looked up once.
+        For those who read the rows many times or for long, `is_materialized` has the tables copied
+        first, to a private place that is removed with the connection. Of a DuckDB file that is the
+        whole file: who reads the copy keeps nobody from writing. Of a lake it is the current rows,
+        while the models stay in its files.
         """
+
+    @contextmanager
+    def connection_between_runs(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A materialized connection to what a whole run has left, held for as long as it needs.
+
+        Raises `BusyError` and `CommandError`.
+        """
+        with self.locked(), self.connection(is_materialized=True) as connection:
+            yield connection
 
     @abstractmethod
     def model_build(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -1,9 +1,10 @@
 """A DuckDB file as the destination."""
 
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
@@ -16,6 +17,7 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destina
 from bedrock_async_etl.destinations.database.merge import merging_duckdb
 from bedrock_async_etl.destinations.database.schema import upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.copying import copy_file
 from bedrock_async_etl.options import DEFAULT_DATABASE, DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_async_invokes.records import digests
@@ -57,8 +59,8 @@ class DuckDBDestination(Destination):
     def __post_init__(self) -> None:
         """Raise `UsageError` for a name that is no file's, or would make every query ambiguous.
 
-        DuckDB calls a database after its file, and `bedrock.async_invokes` could then be a table
-        of the database or of the schema.
+        DuckDB calls a database after its file, up to the first dot within the name, and
+        `bedrock.async_invokes` could then be a table of the database or of the schema.
         """
         if NO_FILE.match(str(self.database)):
             raise UsageError(
@@ -66,7 +68,7 @@ class DuckDBDestination(Destination):
                 "its own way: name the database by its whole path, such as "
                 f"/data/{DEFAULT_DATABASE}."
             )
-        if self.database.stem.lower() in RESERVED_NAMES:
+        if self.database.name.lstrip(".").partition(".")[0].lower() in RESERVED_NAMES:
             raise UsageError(
                 f"The file cannot be called {self.database.name}: DuckDB would mix it up with the "
                 f"schema of that name. Call it {DEFAULT_DATABASE}, for instance."
@@ -93,8 +95,50 @@ class DuckDBDestination(Destination):
     def load_session(self) -> AbstractContextManager["DuckDBSession"]:
         return closing(DuckDBSession(self))
 
-    def connection(self, *, is_materialized: bool = False) -> duckdb.DuckDBPyConnection:
-        return self.connect(read_only=True)
+    @property
+    def log(self) -> Path:
+        """DuckDB's log of what is not in the file yet, as after a process was killed."""
+        return self.database.with_name(f"{self.database.name}.wal")
+
+    def connection(
+        self, *, is_materialized: bool = False
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self._snapshot() if is_materialized else self.connect(read_only=True)
+
+    @contextmanager
+    def connection_between_runs(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with ExitStack() as held:
+            held.enter_context(self.locked())
+            with self._snapshot() as connection:
+                held.close()
+                yield connection
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to a copy of the file in the temporary folder.
+
+        The copy has no name while it is read, so that a process that is killed leaves none behind.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            copy = replace(self, database=Path(folder, self.database.name))
+            self._copy_to(copy)
+            with copy.connect(read_only=True) as connection:
+                copy.database.unlink()
+                yield connection
+
+    def _copy_to(self, copy: Self) -> None:
+        # No program can write while this one reads. Closing the copied file would end that, as
+        # POSIX releases all locks of a process on a file then, so the connection ends with it.
+        with self.connect(read_only=True):
+            try:
+                copy_file(self.database, copy.database)
+                if self.log.exists():
+                    copy_file(self.log, copy.log)
+            except OSError as error:
+                raise CommandError(
+                    f"Cannot copy {self.database} to {copy.database.parent}, where it is read: "
+                    f"{error.strerror}. Set TMPDIR to a folder with space."
+                ) from error
 
     @contextmanager
     def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:

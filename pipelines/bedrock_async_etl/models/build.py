@@ -1,5 +1,6 @@
 """Build the SQL models: all of them in one transaction, so that readers see one set or the next."""
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ select lower(table_schema), lower(table_name)
 from information_schema.tables
 where table_catalog = current_database() and table_schema <> ?
 """
+DIGEST: Final = f"{ANALYTICS_NAME}.models_digest"
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 BuildProgress = Callable[["BuiltModel", int], None]
@@ -70,7 +72,15 @@ def build_models(
                 if progress:
                     progress(built[-1], len(models))
             _comment(connection, ordered)
+            # A macro, as every table there is a model. Who publishes a copy compares it.
+            connection.execute(f"create or replace macro {DIGEST}() as {literal(_digest(ordered))}")
     return built
+
+
+def _digest(models: Iterable[SqlFile]) -> str:
+    """The same for the same SQL under the same names."""
+    texts = sorted(f"{model.name}\0{model.text}\0" for model in models)
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
 def in_order(models: Sequence[SqlFile], stored: Iterable[tuple[str, str]] = ()) -> list[SqlFile]:

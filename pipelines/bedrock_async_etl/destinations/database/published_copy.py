@@ -1,0 +1,154 @@
+"""The copy of a DuckDB file that `run --publish` puts in place for readers."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from bedrock_async_etl.configuration import configured, shared_files
+from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
+from bedrock_async_etl.files.atomic_write import check_place, replace_by_copy
+from bedrock_async_etl.options import SECTION
+
+NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
+"""Ends of the names of the database and of what belongs to it."""
+CONTENT: Final = """
+select {
+    'models': bedrock_analytics.models_digest(),
+    'invocations': (select (count(*), max(observed_at)) from bedrock.async_invokes),
+    'vanished': (select (count(*), max(vanished_at)) from bedrock.vanished_invokes),
+    'changes': (
+        select (sum(rows_new), sum(rows_changed), sum(vanished)) from bedrock.extract_runs
+    ),
+    'scopes': (
+        select list(scope order by scope)
+        from (
+            select (account_id, region, max_by((outcome, error, quarantined), rowid)) as scope
+            from bedrock.extract_runs
+            group by account_id, region
+        )
+    ),
+}::varchar
+"""
+"""Is the same for two copies that differ in runs without news alone: see `ScopeReport.has_news`.
+
+It is about what is stored, and not about what a run counted: a run that was killed may have stored
+rows and no report. Of each scope it has the last report that was stored, whatever its clock said.
+"""
+
+
+@dataclass(frozen=True)
+class PublishedCopy:
+    """The result of a publication."""
+
+    file: str
+    bytes: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    """Reason why the file is as it was."""
+
+    @property
+    def message(self) -> str:
+        """The result, in one line."""
+        if self.error:
+            return f"Cannot publish {self.file}, which is as it was: {self.error}"
+        return f"Published {self.file}, {self.bytes / 1e6:,.1f} MB, in {self.seconds:.1f} s."
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Copies a database to the file of its readers."""
+
+    source: DuckDBDestination
+    file: Path
+
+    def publish(self) -> PublishedCopy | None:
+        """Replace the file where the database has something else; None where it has not.
+
+        An error is in the result.
+        """
+        started, name = time.monotonic(), str(self.file)
+        try:
+            with self.source.locked():
+                if not self._replace():
+                    return None
+            seconds = round(time.monotonic() - started, 3)
+            return PublishedCopy(name, self.file.stat().st_size, seconds)
+        except (CommandError, OSError, duckdb.Error) as error:
+            if interruption_behind(error):
+                raise
+            return PublishedCopy(name, error=self._reason(error))
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return f"{error.strerror}."
+        return str(error) if isinstance(error, CommandError) else self.source.explain(error)
+
+    def _replace(self) -> bool:
+        """Replace the file, unless it has what the database has."""
+        source = self.source
+        if source.log.exists():
+            with source.connect(read_only=False) as connection:
+                connection.execute("checkpoint")
+        # While it is open, no other program writes; see `DuckDBDestination` about its end.
+        with source.connect(read_only=True) as connection:
+            if source.log.exists():
+                raise CommandError(f"Another program has written to {source.location}.")
+            log = DuckDBDestination(self.file).log
+            if not log.exists() and _content(connection) == self._published_content():
+                return False
+            # Of somebody who wrote to the copy: no reader could open the next one beside it.
+            log.unlink(missing_ok=True)
+            with shared_files():
+                replace_by_copy(self.file, source.database)
+        return True
+
+    def _published_content(self) -> str | None:
+        """The content of the file; None where there is none that this version has published."""
+        try:
+            with DuckDBDestination(self.file).connect(read_only=True) as connection:
+                return _content(connection)
+        except (CommandError, duckdb.Error) as error:
+            if interruption_behind(error):
+                raise
+            return None
+
+
+def _content(connection: duckdb.DuckDBPyConnection) -> str:
+    [(content,)] = connection.execute(CONTENT).fetchall()
+    return str(content)
+
+
+def find_publisher(destination: Destination, publish: str | None = None) -> Publisher | None:
+    """The publisher of the file given, else of the one in dlt's configuration; None without one.
+
+    Raises `UsageError` for a file that cannot be a copy of the destination, or not be written.
+    """
+    publish = publish or configured(SECTION, "publish", str)
+    if not publish:
+        return None
+    if not isinstance(destination, DuckDBDestination):
+        raise UsageError(
+            f"--publish copies a DuckDB database, and {destination.location} is a lake, which is "
+            "for any number of readers: leave --publish out."
+        )
+    file = Path(publish).absolute()
+    DuckDBDestination(Path(publish))  # The rules for its name are the same.
+    _check_apart(destination.database, file)
+    check_place(file, "--publish", "DIR/bedrock_readers.duckdb")
+    return Publisher(destination, file)
+
+
+def _check_apart(database: Path, file: Path) -> None:
+    loaded = database.resolve()
+    for end in NOT_FOR_READERS:
+        own = loaded.with_name(loaded.name + end)
+        if file.resolve() == own or (file.exists() and own.exists() and file.samefile(own)):
+            raise UsageError(
+                f"--publish {file} is the database that is loaded, or a file of its own: name "
+                "another file, such as DIR/bedrock_readers.duckdb."
+            )
