@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.load.verification import ScopeComparison
 from bedrock_async_invokes.columns import ScopeReport
 from tests.copies import Row, rows_so_far
 from tests.plain_rows import COMPARED
@@ -48,7 +49,7 @@ class Around:
     listed_last: Rows
     ever_listed: Mapping[str, set[Row]]
 
-    def of(self, scope: ScopeReport) -> "Around":
+    def of(self, scope: ScopeReport | ScopeComparison) -> "Around":
         """The same of one scope."""
         key = (scope.account_id, scope.region)
         return Around(*(_of(rows, key) for rows in vars(self).values()))
@@ -100,6 +101,16 @@ def assert_vanished(around: Around, told: set[str]) -> None:
     """Told are the invocations that were running when they were listed last."""
     running = {arn for arn, row in around.after.items() if row[STATUS] == "InProgress"}
     assert told & around.after.keys() == running - around.listed_last.keys()
+
+
+def assert_verified(around: Around, scope: ScopeComparison) -> None:
+    """It counts what is not as it is listed, all of which the next run loads."""
+    told = (scope.listed, scope.equal, scope.due, scope.gone + scope.expired)
+    listed, copied = around.listed_first, around.after
+    equal = sum(copied.get(arn) == row for arn, row in listed.items())
+    only_here = len(copied.keys() - listed.keys())
+    assert told == (len(listed), equal, len(listed) - equal, only_here)
+    assert scope.missing == scope.different == 0
 
 
 def assert_few_calls(around: Around, scope: ScopeReport) -> None:

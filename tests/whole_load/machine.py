@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import RunResult
+from bedrock_async_etl.load.verification import Verification
 from bedrock_async_etl.models.refresh import Refresh
 from bedrock_emulator import Control, Emulator
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -29,6 +30,7 @@ from tests.whole_load.invariants import (
     assert_few_calls,
     assert_nothing_is_lost,
     assert_vanished,
+    assert_verified,
     held,
     told_as_vanished,
 )
@@ -280,6 +282,24 @@ class WholeLoad(RuleBasedStateMachine):
         span = Range(_ago(now, since), _ago(now, until))
         self._run(copy, {"since": span.since, "until": span.until}, span, slice_rows=slice_rows)
         self._count("run a range")
+
+    @precondition(lambda self: self._path("first").exists() or self._path("second").exists())
+    @rule(copy=copies)
+    def verify(self, copy: str) -> None:
+        """The product's own judgement agrees with that of these tests."""
+        held, listed = self._held(copy), self._listed()
+        options = {"regions": list(REGIONS), "role_arns": [ROLE]}
+        answer = self._carried_out(copy, verb="verify", options=options)
+        around = Around(held, self._held(copy), listed, self._listed(), self._ever_listed)
+        assert around.before == around.after
+        if held:
+            assert isinstance(answer, Verification), answer
+            for scope in answer.scopes:
+                if scope.outcome == "ok":
+                    assert_verified(around.of(scope), scope)
+                else:
+                    assert self._may_fail(scope.account_id, scope.region, 0), scope.error
+        self._count("verify")
 
     @precondition(lambda self: self._steps >= STEPS_BETWEEN_MODELS)
     @rule(copy=copies, nth=st.sampled_from([None, 8, 20, 40, 60]))

@@ -19,6 +19,7 @@ from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import RunResult, load
+from bedrock_async_etl.load.verification import Verification, verify
 from bedrock_async_etl.models.refresh import Refresh, refresh
 from bedrock_async_invokes import client, read_ahead, windows
 from bedrock_emulator import Control
@@ -57,7 +58,7 @@ class Strike:
 class Order:
     """What a process is to do, and in which surroundings."""
 
-    verb: Literal["load", "refresh"]
+    verb: Literal["load", "refresh", "verify"]
     kind: CopyKind
     path: Path
     environment: Mapping[str, str]
@@ -73,7 +74,7 @@ class Order:
         return destination_of(self.kind, self.path)
 
 
-Answer = RunResult | Refresh | CommandError | None
+Answer = RunResult | Refresh | Verification | CommandError | None
 
 
 def carried_out(order: Order) -> Answer:
@@ -114,9 +115,11 @@ def _carry_out(order: Order, answers: Connection) -> None:
             answers.send(traceback.format_exc())
 
 
-def _done(order: Order) -> RunResult | Refresh:
+def _done(order: Order) -> RunResult | Refresh | Verification:
     if order.verb == "refresh":
         return refresh(order.destination)
+    if order.verb == "verify":
+        return verify(order.destination, order.options)
     return load(order.destination, order.options, slice_rows=order.slice_rows)
 
 
