@@ -167,22 +167,27 @@ def test_the_copy_of_another_database_is_replaced(
     assert published(database, file)
 
 
+def killed_in_writing(path: Path) -> DuckDBDestination:
+    """A database beside the log of a process that was killed, which makes a table in it."""
+    destination, killed = DuckDBDestination(path), DuckDBDestination(path.with_name("killed"))
+    with destination.connect(read_only=False) as connection:
+        connection.execute("create table late as select 1 as number")
+        shutil.copy(path, killed.database)
+        shutil.copy(destination.log, killed.log)
+    killed.database.replace(path)
+    killed.log.replace(destination.log)
+    return destination
+
+
 def test_the_log_of_a_killed_process_is_in_the_copy(
     listed: Control, database: Path, file: Path
 ) -> None:
     published(database, file)
-    destination = DuckDBDestination(database)
-    killed = database.with_name("killed"), database.with_name("killed.wal")
-    with destination.connect(read_only=False) as connection:
-        connection.execute("create table late as select 1 as number")
-        shutil.copy(database, killed[0])
-        shutil.copy(destination.log, killed[1])
-    killed[0].replace(database)
-    killed[1].replace(destination.log)
+    destination = killed_in_writing(database)
     file.unlink()
     assert Publisher(destination, file).publish()
     assert query(file, "from late") == [(1,)]
-    assert not destination.log.exists()
+    assert (destination.log.exists(), names(file)) == (False, {file.name})
 
 
 def test_the_log_of_somebody_who_wrote_to_the_copy_goes_with_it(
@@ -190,12 +195,10 @@ def test_the_log_of_somebody_who_wrote_to_the_copy_goes_with_it(
 ) -> None:
     """No reader could open the next copy beside it."""
     published(database, file)
-    with DuckDBDestination(file).connect(read_only=False) as connection:
-        connection.execute("create table mine as select 1 as number")
-        before = DuckDBDestination(file).log.read_bytes()
-    DuckDBDestination(file).log.write_bytes(before)
+    killed_in_writing(file)
     assert published(database, file)
     assert_exact_copy(file, listed)
+    assert query(file, "select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
 
 
 @pytest.mark.parametrize("arguments", [["--no-models"], ["--shard=1/1"]])
