@@ -21,6 +21,7 @@ from bedrock_async_etl.airflow_settings import (
 from bedrock_async_etl.check.thresholds import Limits, Thresholds, find_thresholds
 from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.destinations import existing_destination, find_destination
+from bedrock_async_etl.destinations.database.published_copy import Publisher, find_publisher
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.load import load
@@ -146,6 +147,13 @@ def test_a_database_wins_over_a_lake_that_the_worker_has_configured(
         assert existing_destination() == DuckDBDestination(database)
 
 
+def test_a_copy_is_published_where_it_says(tmp_path: Path) -> None:
+    database, file = tmp_path / "copy.duckdb", tmp_path / "readers.duckdb"
+    settings = parse({"database": str(database), "publish": str(file)})
+    with environment(settings.environment):
+        assert find_publisher(find_destination()) == Publisher(DuckDBDestination(database), file)
+
+
 def test_models_of_ones_own_are_those_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "mine.sql").write_text("select 1")
     with environment(parse({"lake": "/lake", "models": str(tmp_path)}).environment):
@@ -171,6 +179,8 @@ def test_models_of_ones_own_are_those_of_the_folder(tmp_path: Path) -> None:
         ({"lake": "/a", "role_arns": ["x"]}, "The Variable bedrock: Not a role's ARN: 'x'."),
         ({"database": "/a", "shards": 2}, '"shards" needs "lake"'),
         ({"database": "/a", "destination": "delta"}, '"destination" goes with "lake".'),
+        ({"lake": "/a", "publish": "/b"}, '"publish" goes with "database", which it copies.'),
+        ({"database": "/a", "publish": "b"}, "\"publish\" must be a whole path, not 'b'"),
         ({"database": "a.duckdb"}, "\"database\" must be a whole path, not 'a.duckdb'"),
         ({"lake": "s3://a/b", "export": "out"}, "\"export\" must be a whole path, not 'out'"),
         ({"lake": "/a", "check": {"max_age": "1h"}}, '"check" has "max_age", which is no setting'),

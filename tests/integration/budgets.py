@@ -14,6 +14,8 @@ KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "2"))
 """Kills per destination and kind of storage."""
 RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "10"))
 """Loads in a row, each compared with the whole listing."""
+PUBLICATIONS: Final = int(os.environ.get("PUBLICATIONS", "50" if SOAK else "6"))
+"""Runs that publish a copy, beside readers of it."""
 
 
 def cases(every: Iterable[tuple[Any, ...]], kept: Sequence[tuple[Any, ...]]) -> list[ParameterSet]:

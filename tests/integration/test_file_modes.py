@@ -95,7 +95,7 @@ def test_all_that_is_made_is_private_unless_that_is_configured(
 @pytest.mark.parametrize(
     ("umask", "files", "folders"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)]
 )
-def test_reports_and_exports_are_as_private_as_the_caller_has_it(
+def test_what_is_for_others_is_as_private_as_the_caller_has_it(
     listed: Control, database: Path, umask: int, files: int, folders: int
 ) -> None:
     shared = database.with_name("shared")
@@ -103,7 +103,7 @@ def test_reports_and_exports_are_as_private_as_the_caller_has_it(
     try:
         shared.mkdir()
         for _ in range(2):
-            invoke("run", f"--database={database}")
+            invoke("run", f"--database={database}", f"--publish={shared / 'readers.duckdb'}")
             invoke("export", str(shared / "export"), f"--database={database}")
             invoke("report", str(shared / "report.html"), f"--database={database}")
             listed.advance(timedelta(hours=5))

@@ -74,7 +74,7 @@ class Harness:
 
     def _kill_once(self, command: str) -> None:
         way, site = self._next_way(command), self._site
-        rows, exported = site.rows(), site.exported_rows()
+        rows, exported, published = site.rows(), site.exported_rows(), site.published_rows()
         if not self._killer.kill(command, way):
             self._story.append(command)
             self.tally["commands that ended before"] += 1
@@ -84,6 +84,7 @@ class Harness:
         self._story.append(f"{command} killed, {way}")
         self._compare_readers(rows, site.rows())
         self._compare_readers(exported, site.exported_rows())
+        self._compare_readers(published, site.published_rows())
         if command == "run" and self._rng.random() < DIRECTORY_LOST:
             site.lose_working_directory()
             self._story.append("lost its working directory")
@@ -112,6 +113,10 @@ class Harness:
         refreshed = refresh(self._site.destination)
         assert refreshed.error is None
         self._note("broken checks", len(refreshed.broken))
+        if self._site.kind == "duckdb":
+            self._site.publish()
+            self._compare_rows(self._site.published_rows())
+            self._note("kept in files", self._site.left_beside_the_copy())
         self._note("loaded again", load(self._site.destination).rows_loaded)
         self._note("kept in files", len(files_with_rows(self._site.destination)))
 

@@ -6,8 +6,9 @@ from typing import Final
 import dlt.common.libs.deltalake
 from deltalake.table import DeltaTable, TableMerger, TableOptimizer
 
+from bedrock_async_etl.destinations.database import published_copy
 from bedrock_async_etl.destinations.lake import compaction
-from bedrock_async_etl.files import publication
+from bedrock_async_etl.files import atomic_write, publication
 from bedrock_async_etl.files.publication import Publication
 from tests.whole_load.moments import CONNECTION, Moment
 from tests.whole_load.moments import MOMENTS as LOADS
@@ -21,6 +22,10 @@ PUBLISHES: Final = {
     "the intent is written": Moment(publication, "_write_intent", 1),
     "staged files are moved": Moment(publication, "_move", 3),
     "what is staged is removed": Moment(publication, "_discard", 1),
+}
+COPIES: Final = {
+    "a copy for readers is made": Moment(atomic_write, "copy_file", 1),
+    "a copy for readers is published": Moment(published_copy, "replace_by_copy", 1),
 }
 FILES: Final = {
     "a file gets its name": Moment(os, "replace", 10),
@@ -48,7 +53,7 @@ OF_DATABASES: Final = {
 }
 
 MOMENTS: Final = {
-    **LOADS, **BUILDS, **PUBLISHES, **FILES, **DELTA_LOADS, **COMPACTS, **DELTA_COMPACTS,
+    **LOADS, **BUILDS, **PUBLISHES, **COPIES, **FILES, **DELTA_LOADS, **COMPACTS, **DELTA_COMPACTS,
 }  # fmt: skip
 
 
@@ -56,9 +61,10 @@ def moments_of(command: str, kind: str) -> list[str]:
     """The names of those that may come."""
     is_lake = kind != "duckdb"
     builds = [*BUILDS, *(PUBLISHES if is_lake else ["a transaction ends"])]
+    lasts = [*(() if is_lake else COPIES), *FILES, *(DELTA_LOADS if kind == "delta" else ())]
     loads = LOADS.keys() - (OF_DATABASES if is_lake else OF_LAKES)
     named = {
-        "run": [*sorted(loads), *builds, *FILES, *(DELTA_LOADS if kind == "delta" else ())],
+        "run": [*sorted(loads), *builds, *lasts],
         "models": [*builds, "DuckDB is told something"],
         "export": [*PUBLISHES, "DuckDB is told something", "a file or a folder is renamed"],
         "compact": [*COMPACTS, *FILES, *(DELTA_COMPACTS if kind == "delta" else ())],

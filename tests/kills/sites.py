@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 
 from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.database.published_copy import find_publisher
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_async_etl.export.export import export
@@ -44,6 +45,11 @@ class Site:
         return f"{self.url}-export"
 
     @property
+    def published(self) -> Path:
+        """The copy of the database for readers."""
+        return self.database.with_name("readers.duckdb")
+
+    @property
     def written_folders(self) -> tuple[Path, ...]:
         """What a command writes on this machine is in these."""
         copies = self.database.parent, Path(self.url), Path(self.export_url)
@@ -55,7 +61,9 @@ class Site:
         if self.kind != "duckdb":
             copy = ["--lake", self.url]
         own = {
-            "run": [] if self.kind == "duckdb" else ["--destination", self.kind],
+            "run": ["--publish", str(self.published)]
+            if self.kind == "duckdb"
+            else ["--destination", self.kind],
             "export": [self.export_url],
             "compact": ["--grace", "0"],
         }
@@ -75,6 +83,21 @@ class Site:
     def rows(self) -> list[Row]:
         """What a reader finds at any time."""
         return rows_so_far(self.destination)
+
+    def published_rows(self) -> list[Row]:
+        """What a reader of the copy finds, without what was left beside it."""
+        return rows_so_far(destination_of("duckdb", self.published))
+
+    def publish(self) -> None:
+        """Publish what the database has, as a run does at its end."""
+        publisher = find_publisher(self.destination, str(self.published))
+        assert publisher
+        copy = publisher.publish()
+        assert not (copy and copy.error)
+
+    def left_beside_the_copy(self) -> int:
+        """Drafts of the copy, and logs, which nobody needs."""
+        return len([*self.database.parent.glob(f"*{self.published.name}?*")])
 
     def exported_rows(self) -> list[Row]:
         """What a reader of the export finds that knows nothing but the folder."""
@@ -101,7 +124,7 @@ class Site:
 
     def remove(self) -> None:
         """Delete the copy and its export; the working directory stays."""
-        for name in (self.database.name, f"{self.database.name}.wal"):
+        for name in (self.database.name, f"{self.database.name}.wal", self.published.name):
             self.database.with_name(name).unlink(missing_ok=True)
         for url in (self.url, self.export_url):
             fs, root = open_url(url)

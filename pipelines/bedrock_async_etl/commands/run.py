@@ -49,7 +49,7 @@ bedrock-async-etl run --region us-east-1 --region us-west-2 \\
 bedrock-async-etl run --organization-role bedrock-async-etl --lake s3://my-bucket/bedrock
 
 # With a copy for analysts and dashboards, replaced at once when something has changed
-bedrock-async-etl run --publish /srv/bedrock/bedrock_readers.duckdb
+bedrock-async-etl run --publish bedrock_readers.duckdb
 
 # Everything submitted in March once more
 bedrock-async-etl run --since 2026-03-01 --until 2026-04-01

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -16,29 +16,35 @@ from bedrock_async_etl.options import SECTION
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
-CONTENT: Final = """
-select {
-    'models': bedrock_analytics.models_digest(),
-    'invocations': (select (count(*), max(observed_at)) from bedrock.async_invokes),
-    'vanished': (select (count(*), max(vanished_at)) from bedrock.vanished_invokes),
-    'changes': (
-        select (sum(rows_new), sum(rows_changed), sum(vanished)) from bedrock.extract_runs
-    ),
-    'scopes': (
-        select list(scope order by scope)
-        from (
-            select (account_id, region, max_by((outcome, error, quarantined), rowid)) as scope
-            from bedrock.extract_runs
-            group by account_id, region
-        )
-    ),
-}::varchar
-"""
-"""Is the same for two copies that differ in runs without news alone: see `ScopeReport.has_news`.
+CONTENT: Final = (
+    "select bedrock_analytics.models_digest()",
+    "select count(*), max(observed_at)::varchar from bedrock.async_invokes",
+    "select count(*), max(vanished_at)::varchar from bedrock.vanished_invokes",
+    """
+    select run_id
+    from bedrock.extract_runs
+    where rowid = (
+        select max(rowid)
+        from bedrock.extract_runs
+        where rows_new + rows_changed + coalesce(rows_healed, 0) + vanished > 0
+    )
+    """,
+    """
+    select account_id, region, outcome, error, quarantined
+    from bedrock.extract_runs
+    where rowid in (select max(rowid) from bedrock.extract_runs group by account_id, region)
+    order by all
+    """,
+)
+"""Queries that give the same for two copies which differ in runs without news alone.
 
-It is about what is stored, and not about what a run counted: a run that was killed may have stored
-rows and no report. Of each scope it has the last report that was stored, whatever its clock said.
+They are about what is stored, and not about what this run has loaded: a run that was killed may
+have stored rows, with or without its reports. The last run that had news is another one in another
+database. Of each scope the report counts that was stored last, whatever its clock said: a failure
+that lasts is news once, unlike in `ScopeReport.has_news`, and its end is news, too.
 """
+
+Content = list[list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,10 @@ class Publisher:
                 replace_by_copy(self.file, source.database)
         return True
 
-    def _published_content(self) -> str | None:
+    def _published_content(self) -> Content | None:
         """The content of the file; None where there is none that this version has published."""
+        if not self.file.exists():
+            return None
         try:
             with DuckDBDestination(self.file).connect(read_only=True) as connection:
                 return _content(connection)
@@ -118,9 +126,8 @@ class Publisher:
             return None
 
 
-def _content(connection: duckdb.DuckDBPyConnection) -> str:
-    [(content,)] = connection.execute(CONTENT).fetchall()
-    return str(content)
+def _content(connection: duckdb.DuckDBPyConnection) -> Content:
+    return [connection.execute(query).fetchall() for query in CONTENT]
 
 
 def find_publisher(destination: Destination, publish: str | None = None) -> Publisher | None:
