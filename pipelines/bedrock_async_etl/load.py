@@ -110,15 +110,17 @@ def load(
         destination.locked(),
         _one_line_errors(destination),
         destination.load_session() as session,
-        _extraction(session, observer, options or {}) as extraction,
     ):
-        settled = settle(session.pipeline, destination.working_directory)
+        load_options, elsewhere = _load_options(options or {}), session.progress_elsewhere()
+        # Before any call: where the destination is held, a package that is pending stays so.
+        settled = settle(session.pipeline, destination.working_directory, session.writing)
         link_for_dlt(settled.pipeline)
-        while not extraction.is_finished:
-            source = session.with_write_hints(extraction_source(extraction, slice_rows))
-            settled.run(source, session.can_go_on)
-            if observer:
-                observer.slice_loaded(is_last=extraction.is_finished)
+        with _extraction(session, observer, load_options, elsewhere) as extraction:
+            while not extraction.is_finished:
+                source = session.with_write_hints(extraction_source(extraction, slice_rows))
+                settled.run(source, session.can_go_on)
+                if observer:
+                    observer.slice_loaded(is_last=extraction.is_finished)
     return RunResult(
         extraction.run_id,
         str(destination),
@@ -129,18 +131,22 @@ def load(
     )
 
 
+def _load_options(given: Mapping[str, Any]) -> LoadOptions:
+    try:
+        return configured_options(**given)
+    except OptionError as error:
+        raise UsageError(str(error)) from error
+
+
 def _extraction(
-    session: LoadSession, observer: Observer | None, given: Mapping[str, Any]
+    session: LoadSession,
+    observer: Observer | None,
+    options: LoadOptions,
+    elsewhere: Mapping[str, Any],
 ) -> Extraction:
     try:
-        options = configured_options(**given)
         stored = session.stored if session.has_rows() else None
-        return new_extraction(
-            options,
-            stored=stored,
-            elsewhere=session.progress_elsewhere(),
-            observer=observer,
-        )
+        return new_extraction(options, stored=stored, elsewhere=elsewhere, observer=observer)
     except OptionError as error:
         raise UsageError(str(error)) from error
     except ScopeError as error:
@@ -155,7 +161,7 @@ def _one_line_errors(destination: Destination) -> Iterator[None]:
             yield
     except (DltException, duckdb.Error, OSError) as error:
         cause = innermost(error)
-        if isinstance(cause, KeyboardInterrupt):
+        if isinstance(cause, KeyboardInterrupt | CommandError):
             raise cause from None
         if isinstance(cause, OSError) and (reason := explain_working_directory(cause)):
             raise CommandError(reason) from error

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bedrock_async_etl import version
 from bedrock_async_etl.destinations import Destination
@@ -16,6 +16,9 @@ from bedrock_async_etl.progress import load_progress, models_progress
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeCompaction
+
+
+LEFT_TO_THE_NEXT: Final = "The rows are loaded; the next run builds the models and checks them."
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,17 @@ def run_once(
                 refreshed = metrics.refreshed = refresh(
                     destination, user_models, on_built, strict=strict
                 )
+            if refreshed.is_busy:
+                refreshed.error = f"{refreshed.error} {LEFT_TO_THE_NEXT}"
         compaction = destination.compact_if_due()
-        exit_code = metrics.write((refreshed and refreshed.exit_code) or loaded.exit_code)
+        exit_code = metrics.write(_exit_code(loaded, refreshed))
     run = Run(loaded, refreshed, compaction, exit_code)
     run.log(log_format)
     return run
+
+
+def _exit_code(loaded: RunResult, refreshed: Refresh | None) -> int:
+    """The worst of both; models that wait for the next run are less than scopes that failed."""
+    if refreshed is None or (refreshed.is_busy and loaded.exit_code):
+        return loaded.exit_code
+    return refreshed.exit_code or loaded.exit_code
