@@ -12,7 +12,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +33,10 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.pipeline.state_sync import load_pipeline_state_from_destination
 from dlt.sources import DltSource
 
-from bedrock_async_etl.errors import CommandError, interruption_behind
+from bedrock_async_etl.errors import BusyError, CommandError, interruption_behind
+
+Writing = Callable[[], AbstractContextManager[None]]
+"""Holds the destination for writing."""
 
 PIPELINE_NAME: Final = "bedrock_async_etl"
 BUILDS_ON: Final = "builds_on"
@@ -97,46 +100,59 @@ class SettledPipeline:
     """A pipeline whose working directory agrees with the destination."""
 
     pipeline: dlt.Pipeline
+    writing: Writing
     version: str | None
     """Version of the destination's state."""
     rows_recovered: int = 0
-    """Invocations in the package of a killed run, which was loaded first."""
+    """Invocations in the package of an earlier run, which was loaded first."""
 
     def run(self, source: DltSource, can_go_on: Callable[[BaseException], bool]) -> None:
-        """Load one package; once more after an error of which `can_go_on` says so."""
+        """Load one package; once more after an error of which `can_go_on` says so.
+
+        The destination is written to only when the package is complete. Raises `BusyError` where
+        it is held: the next run loads the package.
+        """
         self.pipeline.set_local_state_val(BUILDS_ON, self.version)
         try:
-            info = self._load(source, can_go_on)
+            self.pipeline.extract(source)
+            self.pipeline.normalize()
+            with self.writing():
+                info = self._load(can_go_on)
+        except BusyError as error:
+            raise BusyError(f"{error} What was read is kept, and loaded by the next run.") from None
         finally:
             _delete_leftovers(Path(self.pipeline.working_dir))
         info.raise_on_failed_jobs()
         self.version = self.pipeline.state["_version_hash"]
 
-    def _load(self, source: DltSource, can_go_on: Callable[[BaseException], bool]) -> LoadInfo:
+    def _load(self, can_go_on: Callable[[BaseException], bool]) -> LoadInfo:
         try:
-            return self.pipeline.run(source)
+            return self.pipeline.load()
         except PipelineStepFailed as error:
             if not can_go_on(innermost(error)):
                 raise
-            return self.pipeline.run()  # The package is complete, and is pending now.
+            return self.pipeline.load()  # The package is complete, and is pending now.
 
 
-def settle(new_pipeline: Callable[[], dlt.Pipeline], working_directory: Path) -> SettledPipeline:
+def settle(
+    new_pipeline: Callable[[], dlt.Pipeline], working_directory: Path, writing: Writing
+) -> SettledPipeline:
     """Make a pipeline, and make its working directory agree with the destination.
 
     The destination is the truth and the working directory a cache: one that a kill left torn is
-    deleted.
+    deleted. Raises `BusyError` where there is a package to load and the destination is held.
     """
     try:
-        return _settle(new_pipeline())
+        return _settle(new_pipeline(), writing)
     except (DltException, OSError, ValueError, LookupError) as error:
-        if interruption_behind(innermost(error)):
+        cause = innermost(error)
+        if interruption_behind(cause) or isinstance(cause, CommandError):
             raise
         shutil.rmtree(working_directory, ignore_errors=True)
-        return _settle(new_pipeline())
+        return _settle(new_pipeline(), writing)
 
 
-def _settle(pipeline: dlt.Pipeline) -> SettledPipeline:
+def _settle(pipeline: dlt.Pipeline, writing: Writing) -> SettledPipeline:
     """Load the package that a killed run left, if it builds on what the destination holds.
 
     Otherwise (the database was deleted, or restored from a backup) the package is dropped, since
@@ -145,16 +161,20 @@ def _settle(pipeline: dlt.Pipeline) -> SettledPipeline:
     """
     stored, rows = _stored_state(pipeline), 0
     if pipeline.has_pending_data and pipeline.state["_local"].get(BUILDS_ON) == _version(stored):
-        rows = _loaded_rows(pipeline.run())
-        stored = _stored_state(pipeline)
+        # `run` would restore the state first, and drop all packages of a dataset that is new.
+        pipeline.normalize()
+        with writing():
+            rows = _loaded_rows(pipeline.load())
+            stored = _stored_state(pipeline)
     _make_load_ids_ascend(stored)
     if pipeline.has_pending_data or pipeline.state.get("_version_hash") != _version(stored):
         pipeline.drop()
-    return SettledPipeline(pipeline, _version(stored), rows)
+    pipeline.sync_destination()
+    return SettledPipeline(pipeline, writing, _version(stored), rows)
 
 
 def _loaded_rows(info: LoadInfo | None) -> int:
-    """Invocations in the packages that were loaded; none if dlt dropped the packages."""
+    """Invocations in the packages that were loaded; none if dlt had lost their schema."""
     packages = info.load_packages if info else ()
     jobs = [job for package in packages for job in package.jobs["completed_jobs"]]
     return sum(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.logs import LogFormat
+from bedrock_async_invokes import options as source
+from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import option
 
 SECTION: Final = "bedrock_async_etl"
@@ -33,6 +35,14 @@ else:
     DestinationKind = Literal[DESTINATIONS]
 
 
+def parse_duration(name: str, duration: Any) -> float:
+    """The seconds of a duration such as `90s`; raises `UsageError`, with the option's name."""
+    try:
+        return source.parse_duration(name, duration)
+    except OptionError as error:
+        raise UsageError(str(error)) from None
+
+
 @dataclass(frozen=True, kw_only=True)
 class DestinationOptions:
     """The place of the copy, and its upkeep; raises `UsageError` for values that make no sense."""
@@ -51,9 +61,14 @@ class DestinationOptions:
         10, "Merge a lake's small files when extract_runs has more than N; 0: never.", "N"
     )
 
+    wait: str = option(
+        "60s", "Time to wait while another process holds the destination; 0s: do not.", "DURATION"
+    )
+
     def __post_init__(self) -> None:
         if self.compact_after < 0:
             raise UsageError(f"compact_after must be 0 or more, not {self.compact_after}.")
+        parse_duration("wait", self.wait)
 
 
 @dataclass(frozen=True, kw_only=True)

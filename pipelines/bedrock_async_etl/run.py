@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bedrock_async_etl import version
 from bedrock_async_etl.destinations import Destination
@@ -17,6 +17,9 @@ from bedrock_async_etl.progress import load_progress, models_progress
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.database.published_copy import PublishedCopy, Publisher
     from bedrock_async_etl.destinations.lake.formats import LakeCompaction
+
+
+LEFT_TO_THE_NEXT: Final = "The rows are loaded; the next run builds the models and checks them."
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,23 @@ def run_once(
                 refreshed = metrics.refreshed = refresh(
                     destination, user_models, on_built, strict=strict
                 )
+            if refreshed.is_busy:
+                refreshed.error = f"{refreshed.error} {LEFT_TO_THE_NEXT}"
         compaction = destination.compact_if_due()
         published = None
         if publisher and refreshed and not refreshed.error:
             published = publisher.publish()
-        exit_code = (refreshed and refreshed.exit_code) or loaded.exit_code
+        exit_code = _exit_code(loaded, refreshed)
         if published and published.error:
             exit_code = exit_code or 1
         exit_code = metrics.write(exit_code)
     run = Run(loaded, refreshed, compaction, published, exit_code)
     run.log(log_format)
     return run
+
+
+def _exit_code(loaded: RunResult, refreshed: Refresh | None) -> int:
+    """The worst of both; models that wait for the next run are less than scopes that failed."""
+    if refreshed is None or (refreshed.is_busy and loaded.exit_code):
+        return loaded.exit_code
+    return refreshed.exit_code or loaded.exit_code

@@ -20,8 +20,10 @@ FailureMessages = Literal["keep", "redact", "drop"]
 PLACEHOLDER: Final = "<configure me>"
 """`dlt init` writes this for every secret, needed or not."""
 
-TIME_AGO: Final = re.compile(r"(\d+)\s*([smhdw])")
-UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+UNIT_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+CENTURY: Final = 36_525 * 86_400
+"""Longer durations are mistakes, and reach further back than a database's times."""
 SHARD: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 ROLE_ARN: Final = re.compile(r"^arn:(aws[^:]*):iam::(\d{12}):role/\S+$")
 ROLE_NAME: Final = re.compile(r"(?:[^\s:*/]+/)*[\w+=,.@-]{1,64}", re.ASCII)
@@ -131,8 +133,8 @@ def parse_time(name: str, time: str | date) -> datetime:
     Without a zone it is UTC. Raises `OptionError`, with the option's name.
     """
     try:
-        if isinstance(time, str) and (match := TIME_AGO.fullmatch(time.strip())):
-            return datetime.now(UTC) - timedelta(**{UNITS[match[2]]: int(match[1])})
+        if isinstance(time, str) and (match := DURATION.fullmatch(time.strip())) and match[2]:
+            return datetime.now(UTC) - timedelta(seconds=_seconds(match))
         if not isinstance(time, datetime):
             time = datetime.fromisoformat(str(time).strip())
     except (ValueError, OverflowError):
@@ -141,6 +143,22 @@ def parse_time(name: str, time: str | date) -> datetime:
             "2d for two days ago."
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_duration(name: str, duration: Any) -> float:
+    """Seconds of `90`, `90s`, `30m`, `24h`, `7d` or `2w`; raises `OptionError`, with the name."""
+    match = DURATION.fullmatch(str(duration).strip())
+    seconds = _seconds(match) if match else None
+    if seconds is None or seconds > CENTURY:
+        raise OptionError(
+            f"{name} {duration!r} is not a duration. It looks like 90s, 30m, 24h or 7d; "
+            "a number alone is seconds."
+        )
+    return seconds
+
+
+def _seconds(duration: re.Match[str]) -> float:
+    return float(duration[1]) * UNIT_SECONDS[duration[2]]
 
 
 def _require(is_valid: Callable[[Any], object], message: str) -> Callable[[Any], None]:

@@ -261,8 +261,8 @@ def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, data
 def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> None:
     run_json("--database", str(database), "--no-models")
     with FileLock(f"{database}.lock"):
-        document, result = run_json("--database", str(database))
-        models = invoke("models", "--database", str(database))
+        document, result = run_json("--database", str(database), "--wait", "0s")
+        models = invoke("models", "--database", str(database), "--wait", "0s")
     assert (document["exit_code"], result.exit_code, models.exit_code) == (75, 75, 75)
 
 

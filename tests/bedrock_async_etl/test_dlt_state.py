@@ -19,7 +19,7 @@ def destination(request: pytest.FixtureRequest) -> Iterator[FixedCapabilities]:
         yield lake(request.param)
         return
     with duckdb.connect() as connection:
-        yield merging_duckdb(connection)
+        yield merging_duckdb(lambda: connection)
 
 
 def found_out(destination: FixedCapabilities, naming: Any = None) -> DestinationCapabilitiesContext:

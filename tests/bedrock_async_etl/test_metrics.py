@@ -203,7 +203,7 @@ def test_a_run_that_finds_another_at_work_leaves_its_file_alone(
     run(database, "--no-models")
     before = file.read_text()
     with FileLock(f"{database}.lock"):
-        assert run(database).exit_code == 75
+        assert run(database, "--wait=0s").exit_code == 75
     assert file.read_text() == before
 
 

@@ -184,7 +184,7 @@ def test_a_range_is_loaded_by_the_parameters_of_a_run(
     server: AirflowServer, filled: Control, database: Path
 ) -> None:
     """Another command holds the destination at first, so that the load has to be tried again."""
-    use(server, database=str(database))
+    use(server, database=str(database), wait="1s")
     since, until = "2026-03-28T00:00:00Z", "2026-03-29T00:00:00Z"
     with FileLock(f"{database}.lock"):
         run = server.trigger(since=since, until=until)
@@ -193,7 +193,7 @@ def test_a_range_is_loaded_by_the_parameters_of_a_run(
     listed = [row for where in (REGION, OTHER_REGION) for row in filled.listing(ACCOUNT, where)]
     expected = {row["invocationArn"] for row in listed if since <= row["submitTime"] < until}
     assert {row[0] for row in stored_rows(database)} == expected
-    assert f"Another run, or another command, holds {database}." in run.log("load", map_index=0)
+    assert f"{database} is in use by another process." in run.log("load", map_index=0)
 
 
 def test_a_scope_that_fails_fails_the_run_when_the_others_are_loaded_and_modelled(

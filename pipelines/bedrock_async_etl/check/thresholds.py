@@ -11,7 +11,7 @@ import dlt
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.options import CHECK_SECTION, CheckOptions
+from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, parse_duration
 from bedrock_async_invokes.options import Option, options_of
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ THRESHOLDS: Final = {
 PER_MODEL: Final = "[MODEL=]"
 """Metavars begin with it where single models can have a threshold of their own."""
 
-DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 SHARE: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(%?)")
-SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-CENTURY: Final = 36_525 * 86_400
-"""Longer durations are mistakes, and reach further back than a database's times."""
 
 
 @dataclass(frozen=True)
@@ -114,18 +110,6 @@ def parse_share(option: str, value: Any) -> float:
     if share is None or share > 1:
         raise UsageError(f"{option} {value!r} is not a share. It looks like 0.05 or 5%.")
     return share
-
-
-def parse_duration(option: str, value: Any) -> float:
-    """Read `90`, `90s`, `30m`, `24h` or `7d` as seconds; raises `UsageError` for anything else."""
-    match = DURATION.fullmatch(str(value).strip())
-    seconds = float(match[1]) * SECONDS[match[2]] if match else None
-    if seconds is None or seconds > CENTURY:
-        raise UsageError(
-            f"{option} {value!r} is not a duration. It looks like 90s, 30m, 24h or 7d; "
-            "a number alone is seconds."
-        )
-    return seconds
 
 
 PARSERS: Final[Mapping[str, Callable[[str, Any], float]]] = {

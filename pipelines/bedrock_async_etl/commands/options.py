@@ -31,9 +31,9 @@ _PLACES = {option.name: option for option in options_of(DestinationOptions) if o
 
 Load = Annotated[Given, [*options_of(LoadOptions)]]
 NewCopy = Annotated[Given, [*_PLACES.values()]]
-Copy = Annotated[Given, [_PLACES["database"], _PLACES["lake"]]]
+Copy = Annotated[Given, [_PLACES["database"], _PLACES["lake"], _PLACES["wait"]]]
 """An existing destination, whose kind is known."""
-Lake = Annotated[Given, [_PLACES["lake"]]]
+Lake = Annotated[Given, [_PLACES["lake"], _PLACES["wait"]]]
 Models = Annotated[Given, [*options_of(ModelOptions)]]
 Output = Annotated[Given, [*options_of(RunOptions)]]
 Check = Annotated[Given, [*options_of(CheckOptions)]]

@@ -84,7 +84,7 @@ def command(
     """Load what is new or changed, rebuild the models, check both.
 
     Exit codes: 0 good, 1 failed or a check does not hold, 2 wrong usage, 3 some scopes failed and
-    the rest was loaded, 75 another run holds this destination.
+    the rest was loaded, 75 another process holds this destination.
     """
     log_format = find_log_format(output)
     LOGS.use(log_format)
@@ -184,6 +184,8 @@ def _verdict(run: "Run") -> str | None:
     failed, scopes = len(run.loaded.failed), format_count(len(run.loaded.scopes), "scope")
     if run.loaded.exit_code == 1:
         return f"Failed: {scopes} could not be read."
+    if run.refreshed and run.refreshed.is_busy:
+        return "Loaded; the models are left to the next run."
     if run.refreshed and run.refreshed.error:
         return "Failed: the models were not rebuilt."
     if run.refreshed and (broken := len(run.refreshed.broken)):

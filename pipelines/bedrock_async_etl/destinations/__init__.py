@@ -5,11 +5,12 @@ Such a module has `PLACE`, the option that says where the destination is (`datab
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import dlt
 import duckdb
@@ -25,14 +26,17 @@ from bedrock_async_etl.dlt_state import (
     stored_progress,
     working_directory,
 )
-from bedrock_async_etl.errors import BusyError, CommandError, UsageError
-from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.waiting import HeldError, Holder, signed, wait_while_held
+from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions, parse_duration
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import parse_shard
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
     from bedrock_async_etl.destinations.lake.formats import LakeCompaction
+
+Result = TypeVar("Result")
 
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
@@ -67,6 +71,13 @@ class LoadSession(ABC):
     def dlt_destination(self) -> Any:
         """The destination as dlt has it."""
 
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the destination for writing; until then, and afterwards, others may read it.
+
+        Raises `BusyError` where another process holds it for too long.
+        """
+        return nullcontext()
+
     @abstractmethod
     def has_rows(self) -> bool:
         """True if any invocation is stored."""
@@ -98,6 +109,9 @@ class LoadSession(ABC):
 class Destination(ABC):
     """The place of the copy; `str` names it, with its kind."""
 
+    wait: str
+    """How long a command waits while another process holds it."""
+
     engines: ClassVar[tuple[str, ...]] = ("duckdb",)
     """Engines that can build its models."""
 
@@ -126,25 +140,37 @@ class Destination(ABC):
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the destination, once or several times; raises `BusyError` if another process does.
+        """Hold the destination, once or several times, as the only process that writes to it.
 
-        Raises `CommandError` where the lock file cannot be written.
+        Raises `BusyError` where another process holds it for too long, and `CommandError` where the
+        lock file cannot be written.
         """
         # A singleton, so that a command and the steps in it may each hold it.
         lock = FileLock(self.lock_path(), is_singleton=True)
+        self.wait_while_held(partial(self._acquire, lock))
+        try:
+            with nullcontext() if lock.lock_counter > 1 else signed(Path(lock.lock_file)):
+                yield
+        finally:
+            lock.release()
+
+    def _acquire(self, lock: FileLock) -> None:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise BusyError(f"Another run, or another command, holds {self.location}.") from None
+            raise HeldError(Holder.of(Path(lock.lock_file))) from None
         except OSError as error:
             raise CommandError(
                 f"Cannot write beside {self.location}: {error.strerror}. Choose a folder that "
                 "exists and can be written to."
             ) from error
-        try:
-            yield
-        finally:
-            lock.release()
+
+    def wait_while_held(self, attempt: Callable[[], Result]) -> Result:
+        """The result of an attempt, repeated while another process holds the destination.
+
+        Raises `BusyError` where that takes too long.
+        """
+        return wait_while_held(attempt, self.location, parse_duration("wait", self.wait))
 
     @abstractmethod
     def load_session(self) -> AbstractContextManager[LoadSession]:
@@ -234,10 +260,10 @@ def existing_lake(**given: Any) -> "LakeDestination":
     """The lake given, else that of dlt's configuration; raises `CommandError` without one."""
     from bedrock_async_etl.destinations.lake import LakeDestination
 
-    lake = configured_options(**given).lake
-    if not lake:
+    options = configured_options(**given)
+    if not options.lake:
         raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")
-    return LakeDestination(lake).existing()
+    return LakeDestination.at(options, None, None).existing()
 
 
 def configured_shard(shard: str | None = None) -> str | None:

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
 from bedrock_async_etl.destinations.database.merge import merging_duckdb
-from bedrock_async_etl.destinations.database.schema import upgrade
+from bedrock_async_etl.destinations.database.schema import lacks_columns, upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.copying import copy_file
+from bedrock_async_etl.files.waiting import HeldError, Holder
+from bedrock_async_etl.formatting import literal
 from bedrock_async_etl.options import DEFAULT_DATABASE, DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_async_invokes.records import digests
@@ -46,7 +48,7 @@ IN_USE: Final = re.compile(r"Conflicting lock is held in (?:.*/)?(.+) \(PID (\d+
 
 def at(options: DestinationOptions, shard: str | None = None) -> "DuckDBDestination":
     """The DuckDB file at a path; all shards would load the same one."""
-    return DuckDBDestination(Path(options.database), options.storage_version)
+    return DuckDBDestination(Path(options.database), options.storage_version, options.wait)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class DuckDBDestination(Destination):
 
     database: Path
     storage_version: str = DestinationOptions.storage_version
+    wait: str = DestinationOptions.wait
 
     def __post_init__(self) -> None:
         """Raise `UsageError` for a name that is no file's, or would make every query ambiguous.
@@ -91,6 +94,11 @@ class DuckDBDestination(Destination):
         if not file.parent.is_dir():
             raise CommandError(f"There is no folder {file.parent}: make it first.")
         return file.with_name(f"{file.name}.lock")
+
+    @property
+    def is_new(self) -> bool:
+        """True where nothing was ever written: DuckDB reads no file that is empty."""
+        return not self.database.exists() or self.database.stat().st_size == 0
 
     def load_session(self) -> AbstractContextManager["DuckDBSession"]:
         return closing(DuckDBSession(self))
@@ -148,11 +156,6 @@ class DuckDBDestination(Destination):
 
     def explain(self, error: Exception) -> str:
         reason = str(error).splitlines()[0]
-        if holder := IN_USE.search(reason):
-            return (
-                f"{self.database} is in use by PID {holder[2]} ({holder[1]}). Try again when it "
-                "has finished."
-            )
         if "not a valid DuckDB" in reason:
             return f"{self.database} is not a DuckDB database: give --database another file."
         if "replaying WAL" in reason:
@@ -169,7 +172,13 @@ class DuckDBDestination(Destination):
         return f"Cannot use {self.database}: {reason}"
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """A connection, times in UTC; raises `CommandError`."""
+        """A connection, times in UTC; raises `BusyError` and `CommandError`.
+
+        Another process that writes is waited for, and to write, others that read as well.
+        """
+        return self.wait_while_held(partial(self._connect, read_only=read_only))
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         # Of a new file: the versions of DuckDB differ in what they make by themselves. All
         # connections of a process to an existing one must have the same settings.
         config: dict[str, Any] = {}
@@ -178,42 +187,87 @@ class DuckDBDestination(Destination):
         try:
             connection = duckdb.connect(self.database, read_only=read_only, config=config)
         except duckdb.Error as error:
+            if holder := IN_USE.search(str(error)):
+                raise HeldError(self._holder(int(holder[2]), holder[1])) from None
             kind = UsageError if isinstance(error, duckdb.InvalidInputException) else CommandError
             raise kind(self.explain(error)) from error
         connection.execute("set TimeZone = 'UTC'")
         return connection
 
+    def _holder(self, pid: int, program: str) -> Holder:
+        """The process of that PID: by its command if it is one of ours that writes."""
+        signer = Holder.of(self.lock_path())
+        return signer if signer and signer.pid == pid else Holder(pid, program)
+
 
 class DuckDBSession(LoadSession):
     """A load into a database, which is made when the first thing is written to it.
 
-    One connection stays open: each time that the last one is closed, DuckDB drops all that it has
-    cached, and the next one begins with reading it.
+    The connection reads, so that others can read as well however long the service takes, but for
+    the moments in which it writes: all connections of a process are of one kind. It stays open in
+    between, since DuckDB drops all that it has cached when the last one is closed.
     """
 
     destination: DuckDBDestination
 
-    @cached_property
+    def __init__(self, destination: DuckDBDestination) -> None:
+        super().__init__(destination)
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._settings = SETTINGS
+
+    @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The connection; raises `CommandError` where there is none to be had."""
-        connection = self._opened.enter_context(self.destination.connect(read_only=False))
-        connection.execute(SETTINGS)
-        upgrade(connection)
-        return connection
+        """The connection that is open, else one that reads; raises `CommandError`."""
+        if self._connection is None:
+            if lacks_columns(self._connect(read_only=True)):
+                with self.writing():
+                    upgrade(self.connection)
+                self._connect(read_only=True)
+            assert self._connection is not None
+        return self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        self._disconnect()
+        self._connect(read_only=False)
+        try:
+            yield
+        finally:
+            self._disconnect()
+
+    def close(self) -> None:
+        super().close()
+        self._disconnect()
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Open the database, or read an empty one in its place while there is none."""
+        destination = self.destination
+        if read_only and destination.is_new:
+            self._connection = duckdb.connect()
+        else:
+            self._connection = destination.connect(read_only=read_only)
+        self._connection.execute(self._settings)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
 
     def dlt_destination(self) -> Any:
-        return merging_duckdb(self.connection)
+        return merging_duckdb(lambda: self.connection)
 
     def has_rows(self) -> bool:
-        if not self.destination.database.exists():
-            return False
         try:
             return bool(self.connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
         except duckdb.CatalogException:
             return False
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        return stored_digests(self.connection, table)
+        try:
+            return stored_digests(self.connection, table)
+        except duckdb.CatalogException:  # Somebody has dropped the table.
+            return {}
 
     def can_go_on(self, error: BaseException) -> bool:
         """Lift the memory limit, as rows that are wider than usual need more."""
@@ -221,8 +275,9 @@ class DuckDBSession(LoadSession):
             return False
         # DuckDB 1.5 says that a limit was reset, and keeps to it.
         with duckdb.connect() as untouched:
-            usual_limit = untouched.execute(MEMORY_LIMIT).fetchall()[0]
-        self.connection.execute("set memory_limit = ?", usual_limit)
+            [(usual_limit,)] = untouched.execute(MEMORY_LIMIT).fetchall()
+        self._settings = f"{SETTINGS}; set memory_limit = {literal(usual_limit)}"
+        self.connection.execute(self._settings)
         return True
 
 

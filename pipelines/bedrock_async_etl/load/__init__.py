@@ -113,22 +113,24 @@ def load(
         destination.locked(),
         one_line_errors(destination),
         destination.load_session() as session,
-        open_extraction(
-            options or {},
+    ):
+        load_options, elsewhere = read_options(options or {}), session.progress_elsewhere()
+        # Before any call: where the destination is held, a package that is pending stays so.
+        settled = settle(session.pipeline, destination.working_directory, session.writing)
+        link_for_dlt(settled.pipeline)
+        with open_extraction(
+            load_options,
             observer=observer,
             stored=session.stored,
             is_empty=not session.has_rows(),
-            elsewhere=session.progress_elsewhere(),
+            elsewhere=elsewhere,
             repairs=repairs,
-        ) as extraction,
-    ):
-        settled = settle(session.pipeline, destination.working_directory)
-        link_for_dlt(settled.pipeline)
-        while not extraction.is_finished:
-            source = session.with_write_hints(extraction_source(extraction, slice_rows))
-            settled.run(source, session.can_go_on)
-            if observer:
-                observer.slice_loaded(is_last=extraction.is_finished)
+        ) as extraction:
+            while not extraction.is_finished:
+                source = session.with_write_hints(extraction_source(extraction, slice_rows))
+                settled.run(source, session.can_go_on)
+                if observer:
+                    observer.slice_loaded(is_last=extraction.is_finished)
     return RunResult(
         extraction.run_id,
         str(destination),
@@ -139,13 +141,18 @@ def load(
     )
 
 
-def open_extraction(given: Mapping[str, Any], **facts: Any) -> Extraction:
-    """An extraction with the options given, and else configured; `facts` as `new_extraction` has.
-
-    Raises `UsageError` or `CommandError`.
-    """
+def read_options(given: Mapping[str, Any]) -> LoadOptions:
+    """The options given, and else configured; raises `UsageError`."""
     try:
-        return new_extraction(configured_options(**given), **facts)
+        return configured_options(**given)
+    except OptionError as error:
+        raise UsageError(str(error)) from error
+
+
+def open_extraction(options: LoadOptions, **facts: Any) -> Extraction:
+    """An extraction; `facts` as `new_extraction` has. Raises `UsageError` or `CommandError`."""
+    try:
+        return new_extraction(options, **facts)
     except OptionError as error:
         raise UsageError(str(error)) from error
     except ScopeError as error:
@@ -160,7 +167,7 @@ def one_line_errors(destination: Destination) -> Iterator[None]:
             yield
     except (DltException, duckdb.Error, OSError) as error:
         cause = innermost(error)
-        if isinstance(cause, KeyboardInterrupt):
+        if isinstance(cause, KeyboardInterrupt | CommandError):
             raise cause from None
         if isinstance(cause, OSError) and (reason := explain_working_directory(cause)):
             raise CommandError(reason) from error

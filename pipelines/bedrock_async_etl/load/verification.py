@@ -11,7 +11,14 @@ import duckdb
 import pyarrow as pa
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.load import LoadObserver, RunResult, load, one_line_errors, open_extraction
+from bedrock_async_etl.load import (
+    LoadObserver,
+    RunResult,
+    load,
+    one_line_errors,
+    open_extraction,
+    read_options,
+)
 from bedrock_async_invokes.columns import ASYNC_INVOKES, ScopeReport
 from bedrock_async_invokes.run import IS_DUE, Extraction
 from bedrock_async_invokes.windows import PAGE_SIZE, Window, to_time
@@ -250,6 +257,7 @@ def verify(
     `options` are those of `LoadOptions`. Progress and copy are read first, so that whatever happens
     afterwards is due. Raises what `load` raises.
     """
+    load_options = read_options(options or {})
     with one_line_errors(destination):
         with destination.load_session() as session:
             progress = session.progress()
@@ -259,7 +267,7 @@ def verify(
             connection.register("batch", schema.empty_table())
             connection.execute(MAKE.format_map(PARTS))
             with open_extraction(
-                options or {}, observer=observer, elsewhere=progress, compares=True
+                load_options, observer=observer, elsewhere=progress, compares=True
             ) as extraction:
                 for batch in extraction.batches({}):
                     connection.register("batch", batch)

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.logs import LogFormat, log_error, log_event
 from bedrock_async_etl.models.build import BuildProgress, BuiltModel, build_models
 from bedrock_async_etl.models.checks import CheckResult, run_checks
@@ -29,6 +29,8 @@ class Refresh:
     checks: list[CheckResult] = field(default_factory=list)
     error: str | None = None
     """Reason why the models could not be rebuilt, or a check could not be read."""
+    is_busy: bool = False
+    """True where the reason is that another process held the destination."""
     models_seconds: float = 0.0
     checks_seconds: float = 0.0
     is_strict: bool = False
@@ -48,7 +50,9 @@ class Refresh:
 
     @property
     def exit_code(self) -> int:
-        """0 when the models are fresh and all checks hold but for warnings, else 1."""
+        """0 when the models are fresh and all checks hold but for warnings, 75 if busy, else 1."""
+        if self.is_busy:
+            return BusyError.exit_code
         return 1 if self.error or self.broken else 0
 
     def as_json(self) -> dict[str, Any]:
@@ -153,5 +157,6 @@ def _errors_kept(result: Refresh, destination: Destination) -> Iterator[None]:
         yield
     except CommandError as error:
         result.error = str(error)
+        result.is_busy = isinstance(error, BusyError)
     except (duckdb.Error, OSError) as error:
         result.error = destination.explain(error)

@@ -15,10 +15,10 @@ from bedrock_async_etl.check.thresholds import (
     Thresholds,
     find_thresholds,
     find_webhook,
-    parse_duration,
     parse_share,
 )
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.options import parse_duration
 
 REEL, RAY = "amazon.nova-reel-v1:1", "luma.ray-v2:0"
 PREFIX = "BEDROCK_ASYNC_ETL__CHECK__"
@@ -199,7 +199,7 @@ def test_a_duration_is_seconds_or_has_a_unit(text: str | int, seconds: float) ->
     assert parse_duration("--max-lag", text) == seconds
 
 
-@pytest.mark.parametrize("text", ["soon", "-1", "1w", "1h30m", "", "inf", "99999999d"])
+@pytest.mark.parametrize("text", ["soon", "-1", "1y", "1h30m", "", "inf", "99999999d"])
 def test_what_is_no_duration_is_told_with_one_that_is(text: str) -> None:
     with pytest.raises(UsageError, match=r"--max-lag .* It looks like 90s, 30m, 24h or 7d"):
         parse_duration("--max-lag", text)

@@ -103,7 +103,7 @@ def leave_a_package(database: Path) -> None:
         DuckDBDestination(database).load_session() as session,
         new_extraction(LoadOptions()) as extraction,
     ):
-        settled = settle(session.pipeline, session.destination.working_directory)
+        settled = settle(session.pipeline, session.destination.working_directory, session.writing)
         pipeline = settled.pipeline
         pipeline.set_local_state_val(BUILDS_ON, settled.version)
         pipeline.extract(extraction_source(extraction))
@@ -155,6 +155,7 @@ def test_rows_that_need_more_memory_than_usual_are_loaded(
     with (
         pytest.raises(duckdb.OutOfMemoryException),
         DuckDBDestination(database).load_session() as session,
+        session.writing(),
     ):
         session.connection.sql("create table t as from range(10_000_000)")
     assert load(DuckDBDestination(database)).rows_loaded == 20_000
@@ -181,9 +182,9 @@ def test_a_torn_working_directory_is_thrown_away(listed: Control, database: Path
 def test_one_run_at_a_time_holds_a_destination(listed: Control, database: Path) -> None:
     with (
         FileLock(f"{database}.lock"),
-        pytest.raises(BusyError, match="Another run, or another command, holds "),
+        pytest.raises(BusyError, match="is in use by another process"),
     ):
-        run(database)
+        load(DuckDBDestination(database, wait="0s"))
 
 
 def test_a_file_that_is_no_database_is_left_as_it_is(listed: Control, database: Path) -> None:
@@ -240,11 +241,12 @@ def test_a_database_that_another_process_uses_is_told_with_the_process(database:
         assert other.stdout
         other.stdout.readline()
         with pytest.raises(CommandError) as raised:
-            DuckDBDestination(database).connection()
+            DuckDBDestination(database, wait="0s").connection()
         other.communicate(b"\n")
     program = Path(sys.executable).resolve().name
     assert str(raised.value) == (
-        f"{database} is in use by PID {other.pid} ({program}). Try again when it has finished."
+        f"{database} is in use by PID {other.pid} ({program}). Try again when it has finished, or "
+        "wait longer with --wait."
     )
 
 

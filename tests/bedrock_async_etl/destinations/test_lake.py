@@ -211,7 +211,7 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
     load(lake)
     listed.advance(timedelta(hours=9))
     with lake.load_session() as session, new_extraction(LoadOptions()) as extraction:
-        settled = settle(session.pipeline, session.destination.working_directory)
+        settled = settle(session.pipeline, session.destination.working_directory, session.writing)
         settled.pipeline.set_local_state_val(BUILDS_ON, settled.version)
         settled.pipeline.extract(session.with_write_hints(extraction_source(extraction)))
     result = load(lake)

@@ -3,13 +3,14 @@
 dlt's own merges fill a staging table first, which takes as long again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.destination.exceptions import DestinationTerminalException
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.schema.utils import get_columns_names_with_prop
+from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.factory import duckdb
 from duckdb import DuckDBPyConnection
@@ -79,6 +80,8 @@ class MergingClient(DuckDbClient):
 class MergingDuckDB(FixedCapabilities, duckdb):
     """A destination of dlt's own type, so that dlt's commands and configuration know it."""
 
+    find_connection: Callable[[], DuckDBPyConnection]
+
     @property
     def destination_type(self) -> str:
         return "dlt.destinations.duckdb"
@@ -87,7 +90,20 @@ class MergingDuckDB(FixedCapabilities, duckdb):
     def client_class(self) -> type[MergingClient]:
         return MergingClient
 
+    def configuration(
+        self, initial_config: DuckDbClientConfiguration, accept_partial: bool = False
+    ) -> DuckDbClientConfiguration:
+        """The configuration of a client, which works through the connection of the moment."""
+        self.config_params["credentials"] = self.find_connection()
+        found: DuckDbClientConfiguration = super().configuration(initial_config, accept_partial)
+        return found
 
-def merging_duckdb(connection: DuckDBPyConnection) -> MergingDuckDB:
-    """The destination for a connection; one file at a time, as two may have the same key."""
-    return MergingDuckDB(connection, loader_parallelism_strategy="table-sequential")
+
+def merging_duckdb(find_connection: Callable[[], DuckDBPyConnection]) -> MergingDuckDB:
+    """The destination for the connection that is open whenever dlt needs one.
+
+    It loads one file at a time, as two may have the same key.
+    """
+    destination = MergingDuckDB(loader_parallelism_strategy="table-sequential")
+    destination.find_connection = find_connection
+    return destination

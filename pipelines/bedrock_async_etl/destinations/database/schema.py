@@ -1,6 +1,6 @@
 """Upgrades of tables that another version of this program wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import duckdb
@@ -22,6 +22,19 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
     Raises `CommandError` for tables that a newer version wrote: its columns would be lost in every
     row that is written again.
     """
+    for table, column, data_type in list(_missing_columns(connection)):
+        connection.execute(
+            f"alter table {DATASET_NAME}.{table} add {identifier(column)} {data_type}"
+        )
+
+
+def lacks_columns(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True where `upgrade` would add columns; raises what it raises."""
+    return bool(list(_missing_columns(connection)))
+
+
+def _missing_columns(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, str]]:
+    """Table, name and type of each declared column that a stored table lacks."""
     for name, table in TABLES.items():
         stored = dict(connection.execute(STORED, [DATASET_NAME, name]).fetchall())
         rows = connection.from_arrow(table.stored_schema.empty_table())
@@ -29,9 +42,7 @@ def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
         _refuse_others(name, stored, declared)
         for column in declared if stored else ():
             if column not in stored:
-                connection.execute(
-                    f"alter table {DATASET_NAME}.{name} add {identifier(column)} {declared[column]}"
-                )
+                yield name, column, declared[column]
 
 
 def _refuse_others(table: str, stored: Mapping[str, str], declared: Mapping[str, str]) -> None:

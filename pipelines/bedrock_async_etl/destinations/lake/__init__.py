@@ -41,6 +41,7 @@ class LakeDestination(Destination):
     shard: str | None = None
     """The worker's share, `I/N`; each worker has a pipeline of its own."""
     compact_after: int = DestinationOptions.compact_after
+    wait: str = DestinationOptions.wait
 
     engines: ClassVar[tuple[str, ...]] = ("duckdb", "spark")
 
@@ -48,7 +49,7 @@ class LakeDestination(Destination):
     def at(cls, options: DestinationOptions, table_format: str | None, shard: str | None) -> Self:
         """The lake that the options name, as one of several workers loads it."""
         assert options.lake
-        return cls(options.lake, table_format, shard, options.compact_after)
+        return cls(options.lake, table_format, shard, options.compact_after, options.wait)
 
     def __str__(self) -> str:
         return f"lake:{self.files.url}"

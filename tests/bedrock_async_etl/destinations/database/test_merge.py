@@ -28,7 +28,10 @@ def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture
 def pipeline(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> Iterator[dlt.Pipeline]:
     pipeline = dlt.pipeline(
-        "merges", str(tmp_path / "dlt"), destination=merging_duckdb(connection), dataset_name="d"
+        "merges",
+        str(tmp_path / "dlt"),
+        destination=merging_duckdb(lambda: connection),
+        dataset_name="d",
     )
     yield pipeline
     pipeline.deactivate()

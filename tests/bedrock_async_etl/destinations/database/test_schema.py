@@ -52,7 +52,8 @@ def run_of(destination: Destination, changes: dict[str, Any]) -> None:
         source = session.with_write_hints(extraction_source(extraction))
         for name, change in changes.items():
             source.resources[name].add_map(change)
-        session.pipeline().run(source)
+        with session.writing():
+            session.pipeline().run(source)
 
 
 def lacking(columns: list[str]) -> Any:
