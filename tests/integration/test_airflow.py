@@ -124,6 +124,7 @@ def test_two_runs_by_the_command_line_from_nothing_make_an_exact_copy(
         "database": str(database),
         "regions": [REGION, OTHER_REGION],
         "export": str(database.with_name("out")),
+        "publish": str(database.with_name("readers.duckdb")),
         "aws_conn_id": CONNECTION,
     }
     variables = {
@@ -133,6 +134,7 @@ def test_two_runs_by_the_command_line_from_nothing_make_an_exact_copy(
     for number in (1, 2):
         home.run("dags", "test", "bedrock_async_etl", **variables)
         assert_exact_copy(database, filled)
+        assert_exact_copy(database.with_name("readers.duckdb"), filled)
         assert home.events() == [MODELS, EXPORT] * number
         filled.advance(timedelta(hours=6))
     assert rows_of(database.with_name("out")) == len(stored_rows(database))

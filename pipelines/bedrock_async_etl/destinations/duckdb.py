@@ -106,7 +106,8 @@ class DuckDBDestination(Destination):
     @property
     def log(self) -> Path:
         """DuckDB's log of what is not in the file yet, as after a process was killed."""
-        return self.database.with_name(f"{self.database.name}.wal")
+        file = self.database.resolve()
+        return file.with_name(f"{file.name}.wal")
 
     def connection(
         self, *, is_materialized: bool = False

@@ -49,9 +49,15 @@ def test_the_file_can_be_written_while_a_snapshot_is_read(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 def test_a_snapshot_has_what_a_killed_process_left_in_the_log(
-    destination: DuckDBDestination, temporary: Path
+    is_linked: bool, destination: DuckDBDestination, temporary: Path
 ) -> None:
+    """DuckDB has the log beside the file that a link leads to."""
+    if is_linked:
+        link = destination.database.with_name("link")
+        link.symlink_to(destination.database)
+        destination = DuckDBDestination(link)
     with destination.connect(read_only=False) as connection:
         connection.execute("insert into numbers select 2")
         killed = destination.database.read_bytes(), destination.log.read_bytes()

@@ -104,7 +104,7 @@ class Publisher:
         with source.connect(read_only=True) as connection:
             if source.log.exists():
                 raise CommandError(f"Another program has written to {source.location}.")
-            log = DuckDBDestination(self.file).log
+            log = self.file.with_name(f"{self.file.name}.wal")  # Not of what a link leads to.
             if not log.exists() and _content(connection) == self._published_content():
                 return False
             # Of somebody who wrote to the copy: no reader could open the next one beside it.

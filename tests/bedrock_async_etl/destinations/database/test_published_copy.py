@@ -201,6 +201,21 @@ def test_the_log_of_somebody_who_wrote_to_the_copy_goes_with_it(
     assert query(file, "select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
 
 
+def test_a_link_is_replaced_and_what_it_leads_to_stays_as_it_is(
+    listed: Control, database: Path, file: Path
+) -> None:
+    """Also the log of that, which may be of somebody at work."""
+    elsewhere = database.with_name("elsewhere.duckdb")
+    with DuckDBDestination(elsewhere).connect(read_only=False) as connection:
+        connection.execute("create table precious as select 1 as number")
+    log = killed_in_writing(elsewhere).log
+    kept = elsewhere.read_bytes(), log.read_bytes()
+    file.symlink_to(elsewhere)
+    assert published(database, file)
+    assert (elsewhere.read_bytes(), log.read_bytes()) == kept
+    assert not file.is_symlink()
+
+
 @pytest.mark.parametrize("arguments", [["--no-models"], ["--shard=1/1"]])
 def test_without_models_nothing_is_published(
     arguments: list[str], listed: Control, database: Path, file: Path
