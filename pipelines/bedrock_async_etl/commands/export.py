@@ -41,7 +41,6 @@ def command(
     """Export rows and models as Parquet; unchanged files are kept."""
     from bedrock_async_etl.export.export import export
     from bedrock_async_etl.export.readers import statements
-    from bedrock_async_etl.files.parquet import ROWS
 
     target = existing_copy(copy)
     with target.connection_between_runs() as connection:
@@ -52,7 +51,7 @@ def command(
         return
     _print_export(result)
     if every or result.is_first:
-        output_console().print(every or statements(result.manifest, url, ROWS), end="")
+        output_console().print(every or statements(result.manifest, url, only_rows=True), end="")
 
 
 def _print_export(result: "ExportResult") -> None:

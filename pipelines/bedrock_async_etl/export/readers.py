@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bedrock_async_etl.export.manifest import Manifest, TableEntry
+from bedrock_async_etl.files.parquet import ROWS
 from bedrock_async_etl.files.urls import is_s3
 from bedrock_async_etl.formatting import literal
 
@@ -19,10 +20,12 @@ PLACE_ON_S3: Final = "s3://BUCKET/PATH"
 """Stands for the copy of a local export, as Athena reads from S3 alone."""
 
 
-def statements(manifest: Manifest, url: str, only: str | None = None) -> str:
-    """DuckDB, Spark and Athena for each table, or for `only` one of them; to be pasted."""
+def statements(manifest: Manifest, url: str, *, only_rows: bool = False) -> str:
+    """DuckDB, Spark and Athena for each table, or for the rows alone; to be pasted."""
     url = url.rstrip("/")
-    tables = {name: table for name, table in manifest.tables.items() if only in (None, name)}
+    tables = {
+        name: table for name, table in manifest.tables.items() if not only_rows or name == ROWS
+    }
     place = url if is_s3(url) else PLACE_ON_S3
     blocks = ["-- DuckDB", *_duckdb(tables, url)]
     blocks += ["", "# Spark (Python)", *(_spark(name, url) for name in tables)]
