@@ -12,6 +12,8 @@ TESTS: Final = [block for block in BLOCKS if "pytest" in block.text]
 BENCHMARKS: Final = [block for block in BLOCKS if "tests.benchmarks" in block.text]
 LEFT_OUT: Final = TESTS if SOAK else [*TESTS, *BENCHMARKS]
 """Benchmarks take minutes even of a few rows, and wait for a soak."""
+EMULATOR: Final = "sources/bedrock_emulator/README.md"
+"""Its commands change what is listed, with rows and clocks that no copy follows."""
 COMPLETION: Final = """\
 $ source ~/.bash_completions/bedrock-async-etl.sh
 $ COMP_WORDS=(bedrock-async-etl sta) COMP_CWORD=1
@@ -37,4 +39,6 @@ def sequence(documents: Iterable[str] = ()) -> list[Block]:
     typed = [block for block in BLOCKS if block.language in TYPED and block not in LEFT_OUT]
     if documents:
         return [block for block in typed if block.document in documents]
-    return [*typed, *help_blocks(), Block("completion", 1, "console", COMPLETION)]
+    last = [block for block in typed if block.document == EMULATOR]
+    rest = [block for block in typed if block.document != EMULATOR]
+    return [*rest, *help_blocks(), Block("completion", 1, "console", COMPLETION), *last]
