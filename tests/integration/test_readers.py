@@ -53,6 +53,13 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
     return process.returncode, json.loads(stdout)
 
 
+def waiting_message(process: "subprocess.Popen[str]") -> str:
+    """What a run says when it begins to wait."""
+    assert process.stderr
+    events = (json.loads(line) for line in process.stderr)
+    return next(str(each["message"]) for each in events if each["event"] == "waiting")
+
+
 def calls(bedrock: Control) -> int:
     return sum(counters["list_calls"] for counters in bedrock.calls().values())
 
@@ -108,9 +115,9 @@ def test_readers_find_the_file_open_nearly_all_the_time(loaded: Control, databas
 def test_a_run_waits_for_a_reader(loaded: Control, database: Path) -> None:
     with held(database) as (reader, release):
         process = run(database, LONG)
-        assert process.stderr
-        message = f"Waiting up to 1 h for PID {reader.pid} ({PROGRAM}), which holds {database}."
-        wait_for_event(process.stderr, "waiting", message=message)
+        assert waiting_message(process) == (
+            f"Waiting up to 1 h for PID {reader.pid} ({PROGRAM}), which holds {database}."
+        )
         release()
         assert ended(process)[0] == 0
     assert_exact_copy(database, loaded)
@@ -157,10 +164,8 @@ def test_a_second_run_waits_for_the_first_by_its_name_and_goes_on(
 ) -> None:
     with writing(database) as (first, go_on):
         second = run(database, LONG)
-        assert second.stderr
         name = f"PID {first.pid} (bedrock-async-etl run)"
-        message = f"Waiting up to 1 h for {name}, which holds {database}."
-        wait_for_event(second.stderr, "waiting", message=message)
+        assert waiting_message(second) == f"Waiting up to 1 h for {name}, which holds {database}."
         go_on()
         first.communicate()
         exit_code, document = ended(second)

@@ -95,11 +95,6 @@ class DuckDBDestination(Destination):
             raise CommandError(f"There is no folder {file.parent}: make it first.")
         return file.with_name(f"{file.name}.lock")
 
-    @property
-    def is_new(self) -> bool:
-        """True where nothing was ever written: DuckDB reads no file that is empty."""
-        return not self.database.exists() or self.database.stat().st_size == 0
-
     def load_session(self) -> AbstractContextManager["DuckDBSession"]:
         return closing(DuckDBSession(self))
 
@@ -243,7 +238,7 @@ class DuckDBSession(LoadSession):
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Open the database, or read an empty one in its place while there is none."""
         destination = self.destination
-        if read_only and destination.is_new:
+        if read_only and not destination.database.exists():
             self._connection = duckdb.connect()
         else:
             self._connection = destination.connect(read_only=read_only)

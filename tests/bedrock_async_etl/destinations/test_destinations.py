@@ -250,6 +250,25 @@ def test_a_database_that_another_process_uses_is_told_with_the_process(database:
     )
 
 
+def is_open_to_others(database: Path) -> bool:
+    read = "import duckdb, sys; duckdb.connect(sys.argv[1], read_only=True).close()"
+    command = [sys.executable, "-c", read, str(database)]
+    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_load_keeps_others_from_reading_only_while_it_writes(
+    listed: Control, database: Path
+) -> None:
+    run(database)
+    with DuckDBDestination(database).load_session() as session:
+        for _ in range(2):
+            assert session.has_rows()
+            assert is_open_to_others(database)
+            with session.writing():
+                assert not is_open_to_others(database)
+            assert is_open_to_others(database)
+
+
 def test_a_new_file_is_of_the_configured_version_and_keeps_it(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
