@@ -22,7 +22,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def destination(tmp_path: Path) -> DuckDBDestination:
-    made = DuckDBDestination(tmp_path / "copy.duckdb")
+    made = DuckDBDestination(tmp_path / "copy.duckdb", wait="0s")
     write(made, "create table numbers as select 1 as number")
     return made
 

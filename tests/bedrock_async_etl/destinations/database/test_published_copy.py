@@ -94,6 +94,7 @@ def test_a_run_without_news_leaves_the_copy_as_it_is(
     assert "published" not in [json.loads(line)["event"] for line in lines]
 
 
+@pytest.mark.integration
 def test_every_kind_of_news_is_published_once(listed: Control, database: Path, file: Path) -> None:
     """Also where two runs are in the same second of the service's clock, as here."""
 
@@ -114,6 +115,7 @@ def test_every_kind_of_news_is_published_once(listed: Control, database: Path, f
     assert outcomes == ["ok"]
 
 
+@pytest.mark.integration
 def test_other_models_are_published(
     listed: Control, database: Path, file: Path, tmp_path: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_other_models_are_published(
     assert published(database, file)
 
 
+@pytest.mark.integration
 def test_what_a_killed_run_did_not_publish_the_next_does(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -148,6 +151,7 @@ def test_what_a_killed_run_did_not_publish_the_next_does(
     assert_exact_copy(file, listed)
 
 
+@pytest.mark.integration
 def test_the_copy_of_another_database_is_replaced(
     listed: Control, database: Path, file: Path
 ) -> None:
