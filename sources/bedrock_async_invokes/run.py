@@ -131,6 +131,11 @@ class ScopeRun:
     def is_ready(self) -> bool:
         return bool(self._failure) or bool(self._queue and self._queue.is_ready)
 
+    @property
+    def _gives_way(self) -> bool:
+        """True where the scrub waits for the next run; a repair does not."""
+        return bool(self.report.throttled) and not self._context.repairs
+
     def next_call(self, *, has_room: bool) -> Call | None:
         """The next call: first that which finds the scope's account, then those of its windows."""
         if not self._is_started:
@@ -139,7 +144,7 @@ class ScopeRun:
             return self._open
         if self._queue is None or self._listing is None:
             return None
-        if self.report.throttled:
+        if self._gives_way:
             self._queue.give_up_scrub()
         if self._queue.under_way >= self._listing.client.pace.useful_calls:
             return None
@@ -231,7 +236,7 @@ class ScopeRun:
             )
         except Exception as error:
             result = error
-        if piece.is_scrub and self.report.throttled:
+        if piece.is_scrub and self._gives_way:
             result = Reading(Window(piece.window.end, piece.window.end), NO_ROWS)
         return partial(queue.add_result, piece, result)
 

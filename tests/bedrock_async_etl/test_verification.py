@@ -174,6 +174,19 @@ def test_the_command_names_each_row_and_repairs_it(
     assert CliRunner().invoke(app, command).exit_code == 0
 
 
+def test_a_repair_is_not_given_up_where_calls_are_throttled(
+    bedrock: Control, copy: DuckDBDestination
+) -> None:
+    plant, _ = DRIFTS["deleted"]
+    for at in (10, 700, 1_400):
+        plant(bedrock, copy, arns(bedrock)[at])
+    found = verify(copy)
+    bedrock.faults(throttle_per_second=5)
+    [scope] = repair(copy, found).scopes
+    assert scope.throttled > 0
+    assert scope.rows_healed == 3
+
+
 def test_a_repair_of_few_rows_takes_few_calls(bedrock: Control, copy: DuckDBDestination) -> None:
     plant, _ = DRIFTS["deleted"]
     for at in (10, 20, 1_400):
