@@ -1,6 +1,7 @@
 """`verify` finds what is missing or different, says which columns, and changes nothing."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,12 @@ def test_an_exact_copy_is_equal(bedrock: Control, destination: Destination) -> N
     assert counts(found) == {"listed": ROWS, "equal": ROWS}
     assert (found.exit_code, found.drift, found.differences, found.drifted) == (0, 0, [], {})
     assert sorted(stored_rows(destination), key=repr) == before
+
+
+def test_the_working_directory_is_left_to_runs(destination: Destination) -> None:
+    shutil.rmtree(destination.working_directory)
+    assert verify(destination).exit_code == 0
+    assert not list(destination.working_directory.rglob("state.json"))
 
 
 def test_each_kind_of_drift_is_found_and_repaired(

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 
 import dlt
@@ -50,12 +51,13 @@ class LoadSession(ABC):
         self._opened = ExitStack()
         """Is closed with the session."""
         self._pipeline: dlt.Pipeline | None = None
+        self._working_directory = destination.working_directory
 
     def pipeline(self) -> dlt.Pipeline:
         """The dlt pipeline of the destination, made anew."""
         self._pipeline = dlt.pipeline(
             self.destination.pipeline_name,
-            pipelines_dir=str(self.destination.working_directory),
+            pipelines_dir=str(self._working_directory),
             destination=self.dlt_destination(),
             dataset_name=DATASET_NAME,
         )
@@ -95,7 +97,11 @@ class LoadSession(ABC):
         return {}
 
     def progress(self) -> Mapping[str, Any]:
-        """Progress by scope, the newest that is in the destination."""
+        """Progress by scope, the newest that is in the destination.
+
+        It is read in a working directory of its own, as a run may be using the usual one.
+        """
+        self._working_directory = Path(self._opened.enter_context(TemporaryDirectory()))
         with self.pipeline().destination_client() as client:
             assert isinstance(client, WithStateSync)
             own = stored_progress(client, [self.destination.pipeline_name])
