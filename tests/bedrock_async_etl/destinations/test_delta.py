@@ -53,7 +53,7 @@ def test_a_run_in_which_delta_panics_ends_in_one_line_and_the_next_one_loads_all
         check=False,
     )
     assert (done.returncode, "panicked at" in done.stderr) == (1, True)
-    assert re.fullmatch("Error: .* delta-rs failed: .+", done.stderr.splitlines()[-1])
+    assert re.fullmatch("Error: .*delta-rs failed: .+", done.stderr.splitlines()[-1])
     assert "Traceback" not in done.stderr
     assert load(lake).exit_code == 0
     assert_exact_copy(lake, bedrock)
