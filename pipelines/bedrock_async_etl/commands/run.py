@@ -1,7 +1,7 @@
 """`run`: load, rebuild the models, check both, compact a lake."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Final, get_args
 
 import typer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bedrock_async_etl.load import RunResult
+    from bedrock_async_etl.load.verification import ScopeComparison
     from bedrock_async_etl.run import Run
     from bedrock_async_invokes.columns import ScopeReport
 
@@ -142,14 +143,19 @@ def find_log_format(output: Given) -> LogFormat:
 
 def log_failures(result: "RunResult") -> None:
     """Log the scopes that failed, in one line for each reason, and rows that were not loaded."""
-    failures = ((scope.account_id, scope.region, str(scope.error)) for scope in result.failed)
-    for line in failure_lines(failures, MAX_LINES):
-        log_event("failure", line, logging.WARNING)
+    log_unread(result.failed)
     for scope in [scope for scope in result.scopes if scope.quarantined][:MAX_LINES]:
         message = quarantine_message(scope.quarantined, scope.quarantine_reason)
         log_event("failure", f"{scope.scope}: {message}", logging.WARNING)
     for scope in [scope for scope in result.scopes if scope.rows_late][:MAX_LINES]:
         log_event("late", late_message(scope), logging.WARNING)
+
+
+def log_unread(failed: "Iterable[ScopeReport | ScopeComparison]") -> None:
+    """Log the scopes that could not be read, in one line for each reason."""
+    failures = ((scope.account_id, scope.region, str(scope.error)) for scope in failed)
+    for line in failure_lines(failures, MAX_LINES):
+        log_event("failure", line, logging.WARNING)
 
 
 def late_message(scope: "ScopeReport") -> str:

@@ -1,16 +1,14 @@
 """`verify`: the listing against the copy, row by row; a repair of what differs."""
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, Load, existing_copy
-from bedrock_async_etl.commands.run import log_failures, print_result
+from bedrock_async_etl.commands.run import log_failures, log_unread, print_result
 from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
-from bedrock_async_etl.formatting import failure_lines, format_count, format_time
-from bedrock_async_etl.logs import log_event
+from bedrock_async_etl.formatting import format_count, format_time
 
 if TYPE_CHECKING:
     from bedrock_async_etl.load.verification import Verification
@@ -55,7 +53,7 @@ def command(
     target = existing_copy(copy)
     with load_progress() as observer:
         found = verify(target, load, observer=observer)
-    log_unread(found)
+    log_unread(found.failed)
     if not as_json:
         print_verification(found)
     if repair_found and found.drift:
@@ -105,10 +103,3 @@ def verdict(found: "Verification") -> str:
     rest = f", {due:,} due in the next run" if due else ""
     end = "NOT an exact copy" if found.drift else "an exact copy"
     return f"{listed:,} listed, {found.stored:,} in the table, {equal:,} equal{rest}: {end}."
-
-
-def log_unread(found: "Verification") -> None:
-    """Log the scopes that could not be read."""
-    failures = ((scope.account_id, scope.region, str(scope.error)) for scope in found.failed)
-    for line in failure_lines(failures, MAX_LINES):
-        log_event("failure", line, logging.WARNING)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import duckdb
 import pyarrow as pa
@@ -26,7 +26,6 @@ from bedrock_async_invokes.windows import PAGE_SIZE, Window, to_time
 MAX_NAMED: Final = 1_000
 """Rows that are named; all are counted."""
 COMPARED: Final = [each.name for each in ASYNC_INVOKES.columns if each.name != "observed_at"]
-STATES: Final = ("missing", "different", "due", "gone", "expired")
 State = Literal["missing", "different", "due", "gone", "expired"]
 """Of a row that is not equal.
 
@@ -34,6 +33,7 @@ State = Literal["missing", "different", "due", "gone", "expired"]
 since the last. What is only in the copy is `expired` where it is older than all that is listed, and
 else `gone`.
 """
+STATES: Final = get_args(State)
 
 SETTINGS: Final = "set memory_limit = '256MB'; set preserve_insertion_order = false"
 MAKE: Final = "create temp table listed as select *, {digest} as digest from batch"
