@@ -6,7 +6,10 @@ from typing import Final
 
 from bedrock_async_invokes.failure_messages import CATEGORIES
 
-FAILURE_CATEGORIES: Final = Path("sql/staging/failure_categories.sql")
+STAGING: Final = Path("sql/staging")
+FAILURE_CATEGORIES: Final = STAGING / "failure_categories.sql"
+INPUT_OF: Final = {"failure_rates": "members", "survivals": "subjects"}
+"""By formula: the part of it that has the rows it is computed of."""
 RULES: Final = re.compile(
     r"(?<=then split_part\(failure_message, ':', 2\)\n).*(?=        end as)", re.S
 )
@@ -33,5 +36,20 @@ def _rule(category: str, pattern: str) -> str:
 """
 
 
+def recent(formula: str) -> str:
+    """The text of a model over 30 days, which goes on as the dated model of its formula does."""
+    kept, mark, _ = _recent(formula).read_text().partition(f"as in {formula}.sql, of which it is a copy.\n")
+    of_formula = (STAGING / f"{formula}.sql").read_text()
+    part = rf"^{INPUT_OF[formula]} as \(\n.*?^\),\n\n"
+    [_, rest] = re.split(part, of_formula, flags=re.MULTILINE | re.DOTALL)
+    return f"{kept}{mark}{rest}"
+
+
+def _recent(formula: str) -> Path:
+    return STAGING / f"recent_{formula}.sql"
+
+
 if __name__ == "__main__":
     FAILURE_CATEGORIES.write_text(failure_categories())
+    for each in INPUT_OF:
+        _recent(each).write_text(recent(each))

@@ -1,4 +1,6 @@
 -- The model invocations has as many rows as async_invokes, per account, region, model and status.
+--
+-- dated by: submit_date
 with
 
 ledger as (

@@ -1,4 +1,6 @@
 -- No two rows of async_invokes are of the same invocation.
+--
+-- dated by: submit_date
 select
     invocation_arn,
     count(*) as rows_of_it

@@ -1,13 +1,7 @@
 -- What the marts count adds up to what invocations has, per account, region and model.
+--
+-- dated by: submit_date
 with
-
--- An invocation that AWS dates before 100,000 hours ago is in no hour.
-edges as (
-    select
-        min(hour) as first_hour,
-        max(hour) as last_hour
-    from bedrock_analytics.hours
-),
 
 -- A column for each mart, called after it.
 counted as (
@@ -20,11 +14,10 @@ counted as (
         count(*) filter (where is_failed) as failure_reasons_daily,
         count(latency_seconds) as latency_hourly,
         count(latency_seconds) as latency_daily,
-        count(latency_seconds) + count(age_seconds) as latency_survival_daily,
-        count(*) filter (where submit_hour between first_hour and last_hour) as in_flight_hourly,
-        count(*) filter (where is_open) as open_invocations
+        count(latency_seconds)
+            + count(submit_time) filter (where is_open) as latency_survival_daily,
+        count(submit_time) as in_flight_hourly
     from bedrock_analytics.invocations
-    cross join edges
     group by account_id, region, model_id
 ),
 
@@ -39,8 +32,7 @@ ledger as (
             latency_hourly,
             latency_daily,
             latency_survival_daily,
-            in_flight_hourly,
-            open_invocations
+            in_flight_hourly
         )
     )
     union all
@@ -64,9 +56,6 @@ ledger as (
     union all
     select 'in_flight_hourly', account_id, region, model_id, 0, submitted
     from bedrock_analytics.in_flight_hourly
-    union all
-    select 'open_invocations', account_id, region, model_id, 0, 1
-    from bedrock_analytics.open_invocations
 )
 
 select

@@ -1,6 +1,7 @@
 -- No end_time is before its submit_time.
 --
 -- severity: warning
+-- dated by: submit_date
 select
     invocation_arn,
     submit_time,

@@ -1,4 +1,6 @@
 -- A rate, a bound of a rate and a share are between 0 and 1, and a rate is within its bounds.
+--
+-- dated by: submit_date
 with
 
 rates as (

@@ -1,6 +1,7 @@
 -- An invocation that is Completed or Failed has an end_time.
 --
 -- severity: warning
+-- dated by: submit_date
 select
     invocation_arn,
     status,

@@ -1,6 +1,7 @@
 -- One row per account, region, model and date of submission (UTC): what became of the invocations.
 --
 -- invocations: all that were submitted on the date, whatever their status
+-- dated by: submit_date
 select
     account_id,
     region,
@@ -16,4 +17,3 @@ select
     is_settled
 from bedrock_analytics.failure_rates
 where cohort = 'date'
-order by account_id, region, model_id, submit_date

@@ -1,6 +1,7 @@
 -- One row per account, region, model and hour of submission (UTC): what became of the invocations.
 --
 -- invocations: all that were submitted in the hour, whatever their status
+-- dated by: submit_hour
 select
     account_id,
     region,
@@ -16,4 +17,3 @@ select
     is_settled
 from bedrock_analytics.failure_rates
 where cohort = 'hour'
-order by account_id, region, model_id, submit_hour

@@ -6,6 +6,7 @@
 -- first_seen: submission of the first of them
 -- last_seen: submission of the last of them
 -- example_arn: ARN of one of them
+-- dated by: submit_date
 with
 
 invocations as (
@@ -42,4 +43,3 @@ select
     last_seen,
     example_arn
 from reasons
-order by account_id, region, model_id, submit_date, failure_category

@@ -10,6 +10,8 @@
 -- baseline_rate: failed / terminal of the 168 hours before, which have 20 terminal ones or more
 -- z_score: rate - baseline_rate in standard errors, of the pooled test of two proportions; at
 --   least 3
+-- dated by: submit_hour
+-- reads back: 7 days
 with
 
 counted as (
@@ -74,4 +76,3 @@ select
     z_score
 from scored
 where z_score >= 3 and least_z_score >= 3
-order by account_id, region, model_id, submit_hour

@@ -1,6 +1,5 @@
--- One row per account, region, model and hour (UTC), from its first submission to the last hour in
--- which one was in flight or ended: how many ran at the same time. Hours in which nothing happened
--- have a row, too.
+-- One row per account, region, model and hour (UTC) in which an invocation was submitted, ended or
+-- in flight: how many ran at the same time. An hour without a row had none.
 --
 -- An invocation is in flight from its submission until just before its end; an open one until its
 -- scope's last successful run, or until it vanished from the listing. A terminal one that is listed
@@ -12,81 +11,158 @@
 -- in_flight_peak: the most that were in flight at once
 -- in_flight_avg: time-weighted average of those in flight; for the newest hour, over the part that
 --   had passed when its scope was read
+-- dated by: hour
 with
 
-lifetimes as (
-    select * from bedrock_analytics.lifetimes
-    where submitted_ms is not null
+epoch as (
+    select cast('1970-01-01 00:00:00+00' as timestamptz) as start
 ),
 
-flights as (
+timed as (
     select
         account_id,
         region,
         model_id,
-        submitted_ms,
-        gone_ms,
         is_open,
-        coalesce(gone_ms >= submitted_ms, is_open) as is_flown,
-        greatest(submitted_ms, coalesce(gone_ms, submitted_ms + age_ms - 1, 0)) as last_ms
-    from lifetimes
+        epoch_us(submit_time) // 1000 as submitted_ms,
+        epoch_us(
+            case when is_open then greatest(submit_time, vanished_at) else end_time end
+        ) // 1000 as gone_ms
+    from bedrock_analytics.invocations
+    where submit_time is not null and (is_vanished or not is_open)
 ),
 
-spans as (
+-- Numbers are compared faster than names.
+cohorts as (
     select
-        account_id,
-        region,
-        model_id,
-        cast(floor(min(submitted_ms) / 3.6e6) as bigint) as first_hour,
-        cast(floor(max(last_ms) / 3.6e6) as bigint) as last_hour
-    from flights
-    group by account_id, region, model_id
-),
+        *,
+        row_number() over (order by account_id, region, model_id) as cohort
+    from (
+        select
+            account_id,
+            region,
+            model_id
+        from timed
 
-events as (
-    select
-        account_id,
-        region,
-        model_id,
-        submitted_ms as instant_ms,
-        case when is_flown then 1 else 0 end as step,
-        1 as submitted,
-        0 as ended
-    from flights
+        union
 
-    union all
-
-    select
-        account_id,
-        region,
-        model_id,
-        gone_ms as instant_ms,
-        case when is_flown then -1 else 0 end as step,
-        0 as submitted,
-        case when is_open then 0 else 1 end as ended
-    from flights
-    where gone_ms is not null
-
-    union all
-
-    select
-        spans.account_id,
-        spans.region,
-        spans.model_id,
-        hours.hour_number * 3600000 as instant_ms,
-        0 as step,
-        0 as submitted,
-        0 as ended
-    from spans
-    inner join bedrock_analytics.hours
-        on hours.hour_number between spans.first_hour and spans.last_hour
+        select
+            account_id,
+            region,
+            model_id
+        from bedrock_analytics.flights
+    ) as names
 ),
 
 placed as (
     select
-        *,
-        cast(floor(instant_ms / 3.6e6) as bigint) as hour_number
+        cohorts.cohort,
+        timed.is_open,
+        timed.submitted_ms,
+        timed.gone_ms,
+        timed.submitted_ms // 86400000 as day,
+        timed.gone_ms // 86400000 as gone_day,
+        case when timed.gone_ms >= timed.submitted_ms then 1e0 else 0e0 end as step
+    from timed
+    inner join cohorts
+        on timed.account_id is not distinct from cohorts.account_id
+        and timed.region is not distinct from cohorts.region
+        and timed.model_id is not distinct from cohorts.model_id
+),
+
+flown as (
+    select
+        cohorts.cohort,
+        flights.from_ms,
+        flights.until_ms,
+        flights.is_submitted,
+        flights.is_ended,
+        case when flights.is_flown then 1e0 else 0e0 end as step
+    from bedrock_analytics.flights
+    inner join cohorts
+        on flights.account_id is not distinct from cohorts.account_id
+        and flights.region is not distinct from cohorts.region
+        and flights.model_id is not distinct from cohorts.model_id
+),
+
+-- Those that were gone on the date of their submission; the others are in flights.
+events as (
+    select
+        cohort,
+        submitted_ms as instant_ms,
+        step,
+        1 as submitted,
+        0 as ended
+    from placed
+    where coalesce(gone_day <= day, true)
+
+    union all
+
+    select
+        cohort,
+        gone_ms as instant_ms,
+        -step as step,
+        0 as submitted,
+        case when is_open then 0 else 1 end as ended
+    from placed
+    where gone_day = day
+
+    union all
+
+    select
+        cohort,
+        from_ms as instant_ms,
+        step,
+        case when is_submitted then 1 else 0 end as submitted,
+        0 as ended
+    from flown
+
+    union all
+
+    select
+        cohort,
+        until_ms as instant_ms,
+        -step as step,
+        0 as submitted,
+        case when is_ended then 1 else 0 end as ended
+    from flown
+    where until_ms is not null
+),
+
+days as (
+    select distinct
+        cohort,
+        instant_ms // 86400000 as day
     from events
+),
+
+hours as (
+    select hour_of_day
+    from (
+        values
+        (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),
+        (12), (13), (14), (15), (16), (17), (18), (19), (20), (21), (22), (23)
+    ) as hours (hour_of_day)
+),
+
+-- Each hour begins with a step of 0, so that it is there even if nothing happens in it.
+steps as (
+    select
+        *,
+        instant_ms // 3600000 as hour_number
+    from events
+
+    union all
+
+    select
+        days.cohort,
+        days.day * 86400000 + hours.hour_of_day * 3600000 as instant_ms,
+        0e0 as step,
+        0 as submitted,
+        0 as ended,
+        days.day * 24 + hours.hour_of_day as hour_number
+    from days
+    cross join hours
 ),
 
 -- The level within an hour is relative to that at its start; steps at the same instant are one.
@@ -95,18 +171,16 @@ levels as (
         *,
         instant_ms - hour_number * 3600000 as ms_into_hour,
         sum(step) over (
-            partition by account_id, region, model_id, hour_number
+            partition by cohort * 10000000 + hour_number
             order by instant_ms
             range between unbounded preceding and current row
         ) as level
-    from placed
+    from steps
 ),
 
 hourly as (
     select
-        account_id,
-        region,
-        model_id,
+        cohort,
         hour_number,
         cast(sum(submitted) as bigint) as submitted,
         cast(sum(ended) as bigint) as ended,
@@ -115,7 +189,7 @@ hourly as (
         sum(step * ms_into_hour) as step_ms,
         max(ms_into_hour) as last_ms
     from levels
-    group by account_id, region, model_id, hour_number
+    group by cohort, hour_number
 ),
 
 carried as (
@@ -123,7 +197,7 @@ carried as (
         *,
         coalesce(
             sum(step) over (
-                partition by account_id, region, model_id
+                partition by cohort, hour_number // 24
                 order by hour_number
                 rows between unbounded preceding and 1 preceding
             ),
@@ -135,31 +209,38 @@ carried as (
 observed as (
     select
         carried.*,
-        hours.hour,
+        cohorts.account_id,
+        cohorts.region,
+        cohorts.model_id,
         greatest(
             1,
             carried.last_ms,
             least(
-                3600000,
-                coalesce(date_diff('millisecond', hours.hour, scopes.as_of), 3600000)
+                3600000, coalesce(last_reads.read_ms - carried.hour_number * 3600000, 3600000)
             )
         ) as length_ms
     from carried
-    inner join bedrock_analytics.hours
-        on carried.hour_number = hours.hour_number
-    left join bedrock_analytics.scopes
-        on carried.account_id is not distinct from scopes.account_id
-        and carried.region is not distinct from scopes.region
+    inner join cohorts
+        on carried.cohort = cohorts.cohort
+    left join bedrock_analytics.last_reads
+        on cohorts.account_id is not distinct from last_reads.account_id
+        and cohorts.region is not distinct from last_reads.region
+        and carried.hour_number // 24 = last_reads.read_ms // 86400000
+    where
+        carried.submitted > 0
+        or carried.ended > 0
+        or carried.level_at_start + carried.peak > 0
 )
 
 select
-    account_id,
-    region,
-    model_id,
-    hour,
-    submitted,
-    ended,
-    cast(level_at_start + peak as bigint) as in_flight_peak,
-    level_at_start + step - cast(step_ms as double) / length_ms as in_flight_avg
+    observed.account_id,
+    observed.region,
+    observed.model_id,
+    epoch.start + observed.hour_number * interval '1' hour as hour,
+    observed.submitted,
+    observed.ended,
+    cast(observed.level_at_start + observed.peak as bigint) as in_flight_peak,
+    observed.level_at_start + observed.step - observed.step_ms / observed.length_ms
+        as in_flight_avg
 from observed
-order by account_id, region, model_id, hour
+cross join epoch

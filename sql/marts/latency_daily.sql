@@ -3,6 +3,7 @@
 -- latency_survival_daily.
 --
 -- status: Completed or Failed
+-- dated by: submit_date
 select
     account_id,
     region,
@@ -17,5 +18,4 @@ select
     latency_p99,
     latency_max
 from bedrock_analytics.latencies
-where cohort = 'status and date'
-order by account_id, region, model_id, status, submit_date
+where cohort = 'date'

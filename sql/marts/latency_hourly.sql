@@ -3,6 +3,7 @@
 -- latency_survival_daily.
 --
 -- status: Completed or Failed
+-- dated by: submit_hour
 select
     account_id,
     region,
@@ -17,5 +18,4 @@ select
     latency_p99,
     latency_max
 from bedrock_analytics.latencies
-where cohort = 'status and hour'
-order by account_id, region, model_id, status, submit_hour
+where cohort = 'hour'

@@ -9,7 +9,7 @@ select
     case
         when submitted_through < last_success_at
             then cast(
-                date_diff('millisecond', submitted_through, last_success_at) as double
+                epoch_us(last_success_at) // 1000 - epoch_us(submitted_through) // 1000 as double
             ) / 1000
         when submitted_through >= last_success_at then 0e0
     end as lag_seconds,

@@ -2,26 +2,29 @@
 --
 -- still_open: open invocations of those 30 days
 -- open_invocations: open invocations, however old
--- stuck: open invocations that are older than three times the model's usual 99th percentile
+-- stuck: open invocations that are older than three times the model's usual 99th percentile; 0
+--   where that is unknown
 -- measured: terminal invocations with an end_time, Completed and Failed; of these are latency_*
+-- latency_p50: half of those measured took at most so many seconds
+-- latency_p95: 95 % of those measured took at most so many seconds
+-- latency_p99: 99 % of those measured took at most so many seconds
 -- survival_p50: 50 % end within so many seconds, by the Kaplan-Meier estimate
 -- survival_p95: 95 % end within so many seconds, by the Kaplan-Meier estimate
 -- survival_p99: 99 % end within so many seconds, by the Kaplan-Meier estimate
 with
 
 failure_rates as (
-    select * from bedrock_analytics.failure_rates
-    where cohort = 'recent model'
+    select * from bedrock_analytics.recent_failure_rates
 ),
 
 latencies as (
-    select * from bedrock_analytics.latencies
-    where cohort = 'recent model'
+    select * from bedrock_analytics.recent_survivals
+    where cohort = 'recently ended'
 ),
 
 survivals as (
-    select * from bedrock_analytics.survivals
-    where cohort = 'recent model'
+    select * from bedrock_analytics.recent_survivals
+    where cohort = 'recent'
 ),
 
 open_invocations as (
@@ -42,10 +45,10 @@ select
     failure_rates.failure_rate,
     failure_rates.failure_rate_low,
     failure_rates.failure_rate_high,
-    coalesce(latencies.measured, 0) as measured,
-    latencies.latency_p50,
-    latencies.latency_p95,
-    latencies.latency_p99,
+    coalesce(latencies.ended, 0) as measured,
+    latencies.p50 as latency_p50,
+    latencies.p95 as latency_p95,
+    latencies.p99 as latency_p99,
     coalesce(survivals.still_open, 0) as still_open,
     survivals.p50 as survival_p50,
     survivals.p95 as survival_p95,

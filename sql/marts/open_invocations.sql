@@ -1,9 +1,10 @@
 -- One row per invocation that is still open.
 --
 -- status: InProgress, null, or what AWS added
--- typical_p99: 99th percentile of its model's latency, seconds, of all that ever ended anywhere;
---   null where none has
--- is_stuck: older than three times typical_p99; false where that is null
+-- age_seconds: how long it had run at its scope's last successful run, or when it vanished
+-- typical_p99: 99th percentile of the latency, seconds, of its model's Completed invocations that
+--   ended in the 30 days before the newest successful run, in any scope; null for fewer than 30
+-- is_stuck: older than three times typical_p99; null where that is null
 with
 
 invocations as (
@@ -11,9 +12,12 @@ invocations as (
     where is_open
 ),
 
-latencies as (
-    select * from bedrock_analytics.latencies
-    where cohort = 'model'
+typical as (
+    select
+        model_id,
+        case when ended >= 30 then p99 end as p99
+    from bedrock_analytics.recent_survivals
+    where cohort = 'typical'
 )
 
 select
@@ -24,11 +28,13 @@ select
     invocations.status,
     invocations.submit_time,
     invocations.output_s3_uri,
-    invocations.age_seconds,
-    latencies.latency_p99 as typical_p99,
-    coalesce(invocations.age_seconds > 3 * latencies.latency_p99, false) as is_stuck,
+    cast(open_ages.age_ms as double) / 1000 as age_seconds,
+    typical.p99 as typical_p99,
+    cast(open_ages.age_ms as double) / 1000 > 3 * typical.p99 as is_stuck,
     invocations.is_vanished
 from invocations
-left join latencies
-    on invocations.model_id is not distinct from latencies.model_id
+left join bedrock_analytics.open_ages
+    on invocations.invocation_arn = open_ages.invocation_arn
+left join typical
+    on invocations.model_id is not distinct from typical.model_id
 order by age_seconds desc, invocation_arn

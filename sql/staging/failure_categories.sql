@@ -1,10 +1,12 @@
--- One row per distinct text of a failure message: the category that its words put it into.
+-- One row per date of submission and distinct text of a failure message: the category that its words
+-- put it into.
 --
 -- The first rule that fits wins, and a message that none fits is `unknown`. A rule sees the
 -- message in lower case, its words between single blanks and nothing else left: 's3:PutObject' is
 -- ' s3 putobject '. A message that was redacted when it was loaded carries its category with it.
 --
 -- failure_category: by your own rules (own_failure_categories), else by those of this model's file
+-- dated by: submit_date
 with
 
 failure_messages as (
@@ -22,6 +24,7 @@ own_failure_categories as (
 
 categorised as (
     select
+        submit_date,
         failure_message,
         case
             when failure_message like 'redacted:%:%'
@@ -121,6 +124,7 @@ categorised as (
 )
 
 select
+    categorised.submit_date,
     categorised.failure_message,
     coalesce(
         own_failure_categories.failure_category, categorised.failure_category, 'unknown'

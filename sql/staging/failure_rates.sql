@@ -1,7 +1,7 @@
--- One row per cohort of each of three kinds: what became of its invocations.
+-- One row per cohort of each of two kinds: what became of its invocations.
 --
--- cohort: hour or date (of submission, per account, region and model), or recent model (all scopes,
---   the last 30 days); columns that a cohort does not have are null
+-- cohort: hour or date (of submission, per account, region and model)
+-- submit_hour: start of the hour; null for a date
 -- invocations: all there are, whatever their status
 -- completed: those that are Completed
 -- failed: those that are Failed
@@ -10,36 +10,50 @@
 -- failure_rate_low: lower bound of its Wilson 95 % interval
 -- failure_rate_high: upper bound of its Wilson 95 % interval
 -- is_settled: none is open any more; the row changes only if more are submitted
+-- dated by: submit_date
 with
 
-lifetimes as (
-    select * from bedrock_analytics.lifetimes
-),
-
-counted as (
+members as (
     select
-        case
-            when grouping(submit_hour) = 0 then 'hour'
-            when grouping(submit_date) = 0 then 'date'
-            else 'recent model'
-        end as cohort,
+        'hour' as cohort,
         account_id,
         region,
         model_id,
         submit_hour,
         submit_date,
-        is_recent,
+        status,
+        is_open
+    from bedrock_analytics.invocations
+
+    union all
+
+    select
+        'date' as cohort,
+        account_id,
+        region,
+        model_id,
+        cast(null as timestamptz) as submit_hour,
+        submit_date,
+        status,
+        is_open
+    from bedrock_analytics.invocations
+),
+
+counted as (
+    select
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_hour,
+        submit_date,
         count(*) as invocations,
         count(*) filter (where status = 'Completed') as completed,
         count(*) filter (where status = 'Failed') as failed,
         count(*) filter (where status = 'InProgress') as in_progress,
         count(*) filter (where is_open) = 0 as is_settled
-    from lifetimes
-    group by grouping sets (
-        (account_id, region, model_id, submit_hour),
-        (account_id, region, model_id, submit_date),
-        (model_id, is_recent)
-    )
+    from members
+    group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),
 
 -- Wilson (1927): z is the normal distribution's 97.5 % quantile, n the terminal invocations.
@@ -77,4 +91,3 @@ select
     case when failure_rate = 1 then 1e0 else centre + half_width end as failure_rate_high,
     is_settled
 from intervals
-where coalesce(is_recent, true)

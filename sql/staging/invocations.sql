@@ -26,10 +26,10 @@
 -- is_failed: Failed
 -- is_open: may still change: not terminal, and not of a status that AWS added and with an end_time
 -- is_vanished: open when it was listed last, and no longer listed
+-- vanished_at: when it was missed in the listing; null unless it vanished
 -- failure_category: why it failed, as a category; null unless Failed
 -- output_bucket: bucket of output_s3_uri
--- age_seconds: how long an open one had run at its scope's last successful run, or when it vanished
---   from the listing; null unless open
+-- dated by: submit_date
 with
 
 judged as (
@@ -69,43 +69,24 @@ select
     case
         when judged.is_terminal
             then cast(
-                date_diff('millisecond', judged.submit_time, judged.end_time) as double
+                epoch_us(judged.end_time) // 1000 - epoch_us(judged.submit_time) // 1000 as double
             ) / 1000
     end as latency_seconds,
     judged.is_terminal,
     judged.is_terminal and judged.status = 'Failed' as is_failed,
     judged.is_open,
-    judged.is_open and vanished_invokes.vanished_at is not null as is_vanished,
+    vanished_invocations.vanished_at is not null as is_vanished,
+    vanished_invocations.vanished_at,
     case
         when judged.status = 'Failed'
             then coalesce(failure_categories.failure_category, 'unknown')
     end as failure_category,
-    nullif(split_part(judged.output_s3_uri, '/', 3), '') as output_bucket,
-    case
-        when judged.is_open
-            then cast(
-                date_diff(
-                    'millisecond',
-                    judged.submit_time,
-                    greatest(
-                        judged.submit_time, least(scopes.as_of, vanished_invokes.vanished_at)
-                    )
-                ) as double
-            ) / 1000
-    end as age_seconds
+    nullif(split_part(judged.output_s3_uri, '/', 3), '') as output_bucket
 from judged
-left join bedrock_analytics.scopes
-    on judged.account_id is not distinct from scopes.account_id
-    and judged.region is not distinct from scopes.region
 left join bedrock_analytics.failure_categories
     on judged.status = 'Failed'
     and judged.failure_message = failure_categories.failure_message
-left join bedrock.vanished_invokes
-    on judged.invocation_arn = vanished_invokes.invocation_arn
-    and (
-        judged.observed_at < vanished_invokes.vanished_at
-        or (
-            judged.observed_at = vanished_invokes.vanished_at
-            and judged._dlt_load_id <= vanished_invokes._dlt_load_id
-        )
-    )
+    and judged.submit_date is not distinct from failure_categories.submit_date
+left join bedrock_analytics.vanished_invocations
+    on judged.is_open
+    and judged.invocation_arn = vanished_invocations.invocation_arn

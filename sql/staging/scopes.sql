@@ -44,8 +44,8 @@ row_scopes as (
     select
         account_id,
         region,
-        max(observed_at) as last_observed_at,
-    from bedrock.async_invokes
+        max(last_observed_at) as last_observed_at,
+    from bedrock_analytics.scope_days
     group by account_id, region
 )
 

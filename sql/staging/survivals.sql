@@ -1,12 +1,15 @@
--- One row per cohort of two kinds: the Kaplan-Meier estimate of the latencies that its invocations
--- will have had once all of them have ended.
+-- One row per account, region, model and date of submission (UTC): the Kaplan-Meier estimate of the
+-- latencies that its invocations will have had once all of them have ended.
 --
 -- The share S(t) that runs longer than t is the product, over the durations d that occurred up to
 -- t, of 1 - (ended after d) / (ran for d or longer). Open invocations are right-censored: they
 -- count as running for their age, and not at all after it.
 --
--- cohort: date (of submission, per account, region and model, if any is open), or recent model
---   (all scopes, the last 30 days); columns that a cohort does not have are null
+-- Between two censored ages, the product telescopes to (still running after) / (running before). So
+-- a bucket of latencies in which no age is counts as one step, and only one that a percentile is in
+-- has to be looked into. The steps are few, however many the invocations.
+--
+-- cohort: date
 -- ended: terminal invocations with an end_time
 -- still_open: open invocations
 -- p50: 50 % have ended within so many seconds; null where the estimate does not reach it
@@ -14,127 +17,267 @@
 -- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
 -- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
 -- longest: the longest that one has taken, or has been open for, seconds
+-- dated by: submit_date
 with
 
-lifetimes as (
-    select * from bedrock_analytics.lifetimes
-),
-
-unsettled as (
-    select distinct
-        account_id,
-        region,
-        model_id,
-        submit_date
-    from lifetimes
-    where age_ms is not null
-),
-
+-- Latencies of one bucket, in ascending order, or the age of an open invocation.
 subjects as (
     select
         'date' as cohort,
-        lifetimes.account_id,
-        lifetimes.region,
-        lifetimes.model_id,
-        lifetimes.submit_date,
-        lifetimes.latency_ms,
-        lifetimes.age_ms
-    from lifetimes
-    inner join unsettled
-        on lifetimes.account_id is not distinct from unsettled.account_id
-        and lifetimes.region is not distinct from unsettled.region
-        and lifetimes.model_id is not distinct from unsettled.model_id
-        and lifetimes.submit_date is not distinct from unsettled.submit_date
-
-    union all
-
-    select
-        'recent model' as cohort,
-        cast(null as varchar) as account_id,
-        cast(null as varchar) as region,
-        model_id,
-        cast(null as date) as submit_date,
-        latency_ms,
-        age_ms
-    from lifetimes
-    where is_recent
-),
-
-durations as (
-    select
-        cohort,
         account_id,
         region,
         model_id,
         submit_date,
-        coalesce(latency_ms, age_ms) as duration_ms,
-        count(latency_ms) as ended,
-        count(age_ms) as still_open
+        latencies_ms,
+        cast(null as bigint) as age_ms
+    from bedrock_analytics.latency_buckets
+
+    union all
+
+    select
+        'date' as cohort,
+        account_id,
+        region,
+        model_id,
+        submit_date,
+        cast(null as bigint[]) as latencies_ms,
+        age_ms
+    from bedrock_analytics.censored_ages
+),
+
+-- Numbers are compared faster than names.
+cohorts as (
+    select
+        *,
+        row_number() over (
+            order by cohort, account_id, region, model_id, submit_date
+        ) as number
+    from (
+        select distinct
+            cohort,
+            account_id,
+            region,
+            model_id,
+            submit_date
+        from subjects
+        where latencies_ms is not null or age_ms is not null
+    ) as names
+),
+
+placed as (
+    select
+        cohorts.number,
+        cast(
+            floor(
+                100 * ln(1 + greatest(0, coalesce(subjects.latencies_ms[1], subjects.age_ms)))
+            ) as bigint
+        ) as bucket,
+        subjects.latencies_ms,
+        subjects.age_ms,
+        coalesce(array_length(subjects.latencies_ms), 0) as ended
     from subjects
-    where coalesce(latency_ms, age_ms) is not null
-    group by cohort, account_id, region, model_id, submit_date, coalesce(latency_ms, age_ms)
+    inner join cohorts
+        on subjects.cohort = cohorts.cohort
+        and subjects.account_id is not distinct from cohorts.account_id
+        and subjects.region is not distinct from cohorts.region
+        and subjects.model_id is not distinct from cohorts.model_id
+        and subjects.submit_date is not distinct from cohorts.submit_date
+    where subjects.latencies_ms is not null or subjects.age_ms is not null
+),
+
+buckets as (
+    select
+        number,
+        bucket,
+        cast(sum(ended) as bigint) as ended,
+        count(age_ms) as still_open,
+        max(coalesce(latencies_ms[ended], age_ms)) as longest_ms
+    from placed
+    group by number, bucket
+),
+
+durations as (
+    select
+        placed.number,
+        placed.bucket,
+        unnest(placed.latencies_ms) as duration_ms,
+        1 as ended,
+        0 as still_open
+    from placed
+    inner join buckets
+        on placed.number = buckets.number
+        and placed.bucket = buckets.bucket
+    where placed.ended > 0 and buckets.still_open > 0
+
+    union all
+
+    select
+        placed.number,
+        placed.bucket,
+        placed.age_ms as duration_ms,
+        0 as ended,
+        1 as still_open
+    from placed
+    inner join buckets
+        on placed.number = buckets.number
+        and placed.bucket = buckets.bucket
+    where placed.ended = 0 and buckets.ended > 0
+),
+
+-- A duration, or a whole bucket.
+steps as (
+    select
+        number,
+        bucket,
+        duration_ms,
+        cast(sum(ended) as double) as ended,
+        cast(sum(still_open) as double) as still_open
+    from durations
+    group by number, bucket, duration_ms
+
+    union all
+
+    select
+        number,
+        bucket,
+        cast(null as bigint) as duration_ms,
+        cast(ended as double) as ended,
+        cast(still_open as double) as still_open
+    from buckets
+    where ended = 0 or still_open = 0
 ),
 
 risks as (
     select
         *,
         sum(ended + still_open) over (
-            partition by cohort, account_id, region, model_id, submit_date
-            order by duration_ms desc
+            partition by number
+            order by bucket desc, duration_ms desc
             rows between unbounded preceding and current row
         ) as at_risk
-    from durations
+    from steps
 ),
 
 -- A product is the exponential of a sum of logarithms; that of 0 is far below any of the others.
+factors as (
+    select
+        *,
+        case when ended < at_risk then ln(1 - ended / at_risk) else -1e3 end as log_factor
+    from risks
+),
+
 curves as (
     select
         *,
         exp(
-            sum(
-                case
-                    when ended < at_risk then ln(1 - cast(ended as double) / at_risk)
-                    else -1e3
-                end
-            ) over (
-                partition by cohort, account_id, region, model_id, submit_date
-                order by duration_ms
+            coalesce(
+                sum(log_factor) over (
+                    partition by number
+                    order by bucket, duration_ms
+                    rows between unbounded preceding and 1 preceding
+                ),
+                0
+            )
+        ) as survival_before,
+        exp(
+            sum(log_factor) over (
+                partition by number
+                order by bucket, duration_ms
                 rows between unbounded preceding and current row
             )
         ) as survival
-    from risks
+    from factors
 ),
 
 -- Rounding must not carry a curve past the very share that it reaches.
+shares as (
+    select
+        percentile,
+        (100 - percentile) / 1e2 + 1e-9 as share
+    from (values (50), (90), (95), (99)) as shares (percentile)
+),
+
+-- The step that brings a curve down to a share, and how many of those at risk have to have ended.
+reached as (
+    select
+        curves.number,
+        curves.bucket,
+        curves.duration_ms,
+        shares.percentile,
+        cast(
+            ceil(curves.at_risk * (1 - shares.share / curves.survival_before)) as bigint
+        ) as ended
+    from curves
+    inner join shares
+        on curves.survival <= shares.share
+        and curves.survival_before > shares.share
+),
+
+looked_into as (
+    select
+        reached.number,
+        reached.percentile,
+        reached.ended,
+        list_sort(flatten(array_agg(placed.latencies_ms))) as latencies_ms
+    from reached
+    inner join placed
+        on reached.number = placed.number
+        and reached.bucket = placed.bucket
+    where reached.duration_ms is null
+    group by reached.number, reached.percentile, reached.ended
+),
+
 percentiles as (
     select
-        cohort,
-        account_id,
-        region,
-        model_id,
-        submit_date,
+        number,
+        max(case when percentile = 50 then duration_ms end) as p50_ms,
+        max(case when percentile = 90 then duration_ms end) as p90_ms,
+        max(case when percentile = 95 then duration_ms end) as p95_ms,
+        max(case when percentile = 99 then duration_ms end) as p99_ms
+    from (
+        select
+            number,
+            percentile,
+            latencies_ms[ended] as duration_ms
+        from looked_into
+
+        union all
+
+        select
+            number,
+            percentile,
+            duration_ms
+        from reached
+        where duration_ms is not null
+    ) as found
+    group by number
+),
+
+totals as (
+    select
+        number,
         cast(sum(ended) as bigint) as ended,
         cast(sum(still_open) as bigint) as still_open,
-        min(duration_ms) filter (where survival <= 0.5 + 1e-9) as p50_ms,
-        min(duration_ms) filter (where survival <= 0.1 + 1e-9) as p90_ms,
-        min(duration_ms) filter (where survival <= 0.05 + 1e-9) as p95_ms,
-        min(duration_ms) filter (where survival <= 0.01 + 1e-9) as p99_ms,
-        max(duration_ms) as longest_ms
-    from curves
-    group by cohort, account_id, region, model_id, submit_date
+        max(longest_ms) as longest_ms
+    from buckets
+    group by number
 )
 
 select
-    cohort,
-    account_id,
-    region,
-    model_id,
-    submit_date,
-    ended,
-    still_open,
-    cast(p50_ms as double) / 1000 as p50,
-    cast(p90_ms as double) / 1000 as p90,
-    cast(p95_ms as double) / 1000 as p95,
-    cast(p99_ms as double) / 1000 as p99,
-    cast(longest_ms as double) / 1000 as longest
-from percentiles
+    cohorts.cohort,
+    cohorts.account_id,
+    cohorts.region,
+    cohorts.model_id,
+    cohorts.submit_date,
+    totals.ended,
+    totals.still_open,
+    cast(percentiles.p50_ms as double) / 1000 as p50,
+    cast(percentiles.p90_ms as double) / 1000 as p90,
+    cast(percentiles.p95_ms as double) / 1000 as p95,
+    cast(percentiles.p99_ms as double) / 1000 as p99,
+    cast(totals.longest_ms as double) / 1000 as longest
+from cohorts
+inner join totals
+    on cohorts.number = totals.number
+left join percentiles
+    on cohorts.number = percentiles.number

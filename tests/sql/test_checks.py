@@ -33,8 +33,8 @@ BROKEN = {
     ],
     "shares_are_between_0_and_1": [
         ("update bedrock_analytics.failure_rates set failure_rate = 1.5 where cohort = 'hour'", 1),
-        ("update bedrock_analytics.failure_rates set failure_rate_low = -0.1", 3),
-        ("update bedrock_analytics.failure_rates set failure_rate_high = 0.1", 3),
+        ("update bedrock_analytics.failure_rates set failure_rate_low = -0.1", 2),
+        ("update bedrock_analytics.failure_rates set failure_rate_high = 0.1", 2),
         ("update bedrock_analytics.failure_reasons_daily set share = 2", 1),
     ],
     "marts_add_up": [
@@ -45,7 +45,9 @@ BROKEN = {
         ("delete from bedrock_analytics.latency_daily where status = 'Failed'", 1),
         ("update bedrock_analytics.latency_survival_daily set still_open = 1", 1),
         ("update bedrock_analytics.in_flight_hourly set submitted = 7", 1),
-        ("delete from bedrock_analytics.open_invocations where is_stuck", 1),
+    ],
+    "every_open_invocation_is_listed": [
+        ("delete from bedrock_analytics.open_invocations where age_seconds > 600", 1),
     ],
 }
 BROKEN_BY_WHAT_IS_LISTED = {
@@ -61,7 +63,7 @@ def destination(scenarios: Scenarios, tmp_path: Path) -> DuckDBDestination:
 
 
 def violations(destination: DuckDBDestination) -> dict[str, int]:
-    return {check.name: check.violations for check in run_checks(destination)}
+    return {check.name: check.violations for check in run_checks(destination, is_full=True)}
 
 
 def test_every_check_is_broken_once_here() -> None:
@@ -89,7 +91,7 @@ def test_the_models_pass_the_checks_whatever_was_loaded(
 def test_three_examples_are_given(destination: DuckDBDestination) -> None:
     with duckdb.connect(destination.database) as connection:
         connection.execute("update bedrock_analytics.invocations set end_time = null")
-    [check] = [each for each in run_checks(destination) if each.violations]
+    [check] = [each for each in run_checks(destination, is_full=True) if each.violations]
     assert (check.name, check.violations) == ("terminal_invocations_have_ended", 4)
     assert check.description == "An invocation that is Completed or Failed has an end_time."
     assert [[*example] for example in check.examples] == 3 * [
@@ -102,13 +104,13 @@ def test_checks_of_ones_own_are_run_and_take_the_place_of_others(
 ) -> None:
     checks = tmp_path / "own" / "checks"
     checks.mkdir(parents=True)
-    (checks / "nothing_is_stuck.sql").write_text(
-        "-- Nothing is stuck.\nfrom bedrock_analytics.open_invocations where is_stuck;\n"
+    (checks / "nothing_runs_for_long.sql").write_text(
+        "-- None runs for long.\nfrom bedrock_analytics.open_invocations where age_seconds > 600;\n"
     )
     (checks / "marts_add_up.sql").write_text("select 1 where false")
-    found = {check.name: check.violations for check in run_checks(destination, tmp_path / "own")}
-    assert found == dict.fromkeys(CHECKS, 0) | {"nothing_is_stuck": 1}
+    found = {check.name: check.violations for check in run_checks(destination, tmp_path / "own", is_full=True)}
+    assert found == dict.fromkeys(CHECKS, 0) | {"nothing_runs_for_long": 1}
     (checks / "wrong.sql").write_text("select 1\nfrom bedrock.nope")
-    [broken] = [check for check in run_checks(destination, tmp_path / "own") if check.error]
+    [broken] = [check for check in run_checks(destination, tmp_path / "own", is_full=True) if check.error]
     assert (broken.name, broken.holds, broken.violations) == ("wrong", False, 0)
     assert "wrong.sql, line 2: Catalog Error: " in str(broken.error)

@@ -21,14 +21,18 @@ with scopes as (
 )
 
 select
-    any_value(since) as since,
-    any_value(until) as until,
-    max(submit_time) as newest,
-    count(*) filter (
+    since,
+    until,
+    (select max(submit_time) from bedrock_analytics.invocations) as newest,
+    (
+        select count(*)
+        from bedrock_analytics.invocations
         where is_terminal and submit_time >= since and submit_time < until
     ) as ended,
-    coalesce(
-        list(distinct coalesce(model_id, model_arn)) filter (where model_arn is not null), []
+    (
+        select coalesce(list(distinct coalesce(model_id, model_arn)), [])
+        from bedrock_analytics.invocations
+        where model_arn is not null
     ) as model_ids,
     (
         select max(cast(_dlt_load_id as double))
@@ -39,7 +43,6 @@ select
             and finished_at <= (select last_success_at from scopes)
     ) as modelled_at
 from scopes
-left join bedrock_analytics.invocations on true
 """
 
 

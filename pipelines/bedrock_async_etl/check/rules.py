@@ -14,20 +14,34 @@ from bedrock_async_etl.status import Row, read_rows
 
 SUBMITTED: Final = """
 select
+    'model' as cohort,
     null as account_id,
     null as region,
     coalesce(model_id, model_arn) as model_id,
     null as submit_hour,
     null as submit_date,
-    true as is_recent,
     status,
-    is_open,
-    cast(round(1000 * latency_seconds) as bigint) as latency_ms,
-    cast(round(1000 * age_seconds) as bigint) as age_ms
+    is_open
 from bedrock_analytics.invocations
 where submit_time >= $since and submit_time < $until
 """
-"""The invocations of the window as the model `lifetimes` has them."""
+"""The invocations of the window as members of a cohort, as `failure_rates` counts them."""
+SUBJECTS: Final = """
+select
+    'model' as cohort,
+    null as account_id,
+    null as region,
+    coalesce(model_id, model_arn) as model_id,
+    null as submit_date,
+    if(latency_seconds is not null, [cast(round(1000 * latency_seconds) as bigint)], null)
+        as latencies_ms,
+    cast(round(1000 * age_seconds) as bigint) as age_ms
+from bedrock_analytics.invocations
+left join (select invocation_arn, age_seconds from bedrock_analytics.open_invocations)
+    using (invocation_arn)
+where submit_time >= $since and submit_time < $until
+"""
+"""The same as subjects of the estimate, as `survivals` has them."""
 
 FAILURE_RATES: Final = """
 select
@@ -38,7 +52,6 @@ select
     failure_rate_low as low,
     failure_rate_high as high
 from ({failure_rates})
-where cohort = 'recent model'
 order by model_id
 """
 OTHERS: Final = """
@@ -50,7 +63,6 @@ select * replace (null as model_id) from submitted where not list_contains($name
 SURVIVALS: Final = """
 select model_id, ended, still_open, p95, longest
 from ({survivals})
-where cohort = 'recent model'
 order by model_id
 """
 
@@ -60,9 +72,14 @@ with limits as (
 ),
 
 still_open as (
-    select coalesce(model_id, model_arn) as model_id, invocation_arn, age_seconds,
-    from bedrock_analytics.invocations
-    where is_open and not is_vanished and age_seconds is not null
+    select
+        coalesce(model_id, model_arn) as model_id,
+        invocation_arn,
+        age_seconds,
+    from (from bedrock_analytics.invocations where is_open and not is_vanished)
+    inner join (select invocation_arn, age_seconds from bedrock_analytics.open_invocations)
+        using (invocation_arn)
+    where age_seconds is not null
 )
 
 select
@@ -101,7 +118,7 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
     rates = read_rows(
         facts.connection,
-        FAILURE_RATES.format(failure_rates=statistic("failure_rates", lifetimes=submitted)),
+        FAILURE_RATES.format(failure_rates=statistic("failure_rates", members=submitted)),
         since=facts.since,
         until=facts.until,
         named=list(limits.by_model),
@@ -136,7 +153,7 @@ def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Fin
 
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model's invocations in the window; those that are still open count, too."""
-    query = SURVIVALS.format(survivals=statistic("survivals", lifetimes=SUBMITTED))
+    query = SURVIVALS.format(survivals=statistic("survivals", subjects=SUBJECTS))
     for survival in read_rows(facts.connection, query, since=facts.since, until=facts.until):
         limit = thresholds.limits["p95"].of(survival["model_id"])
         if limit is not None:

@@ -1,4 +1,4 @@
-"""`models`: rebuild the SQL models and check them."""
+"""`models`: bring the SQL models up to date and check them."""
 
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from bedrock_async_etl.models.refresh import Refresh
 
 EXAMPLES: Final = """\
-# Rebuild the models, and those of a folder of yours, without loading anything
+# Bring the models up to date, and those of a folder of yours, without loading anything
 bedrock-async-etl models --models our_models
+
+# Build and check all of history anew, not only the dates that changed
+bedrock-async-etl models --full
 
 # Those of a lake
 bedrock-async-etl models --lake lake
@@ -39,26 +42,40 @@ def command(
     remote: Annotated[
         str | None, typer.Option(metavar="URL", help="A Spark Connect server: sc://HOST:PORT.")
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Build and check all dates, not those that changed.")
+    ] = False,
     strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Rebuild the SQL models and check them. Exit code 1 if a check does not hold."""
+    """Bring the SQL models up to date and check them. Exit code 1 if a check does not hold."""
     from bedrock_async_etl.models.build import find_models
     from bedrock_async_etl.models.refresh import find_builder, refresh
     from bedrock_async_etl.progress import models_progress
 
     target = existing_copy(copy)
     user_models = find_models(**models)
-    builder = find_builder(engine, target, master, remote)
+    builder = find_builder(engine, target, master, remote, is_full=full)
     with models_progress() as on_built:
-        refreshed = refresh(target, user_models, on_built, builder, strict=strict)
+        refreshed = refresh(
+            target, user_models, on_built, builder, strict=strict, is_full=full
+        )
     refreshed.log()
     if as_json:
         print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})
         return refreshed.exit_code
     if refreshed.models:
-        rows = [(model.name, model.rows, f"{model.seconds:.2f}") for model in refreshed.models]
-        output_console().print(plain_table("model", numbers=("rows", "seconds"), rows=rows))
+        rows = [
+            (
+                model.name,
+                model.rows,
+                "all" if model.dates is None else str(model.dates),
+                f"{model.seconds:.2f}",
+            )
+            for model in refreshed.models
+        ]
+        numbers = ("rows", "dates built", "seconds")
+        output_console().print(plain_table("model", numbers=numbers, rows=rows))
     print_refresh(refreshed)
     return refreshed.exit_code
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
 from bedrock_async_etl.destinations.database.merge import merging_duckdb
+from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.database.schema import lacks_columns, upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.copying import copy_file
@@ -40,6 +41,10 @@ set memory_limit = '128MB';
 set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
+BUILD_SETTINGS: Final = """
+set memory_limit = '1GB';
+set preserve_insertion_order = false;
+"""
 MEMORY_LIMIT: Final = "select current_setting('memory_limit')"
 NO_FILE: Final = re.compile(r"~|:|\w{2,}:")
 """`:memory:` is gone with the process, `~x` is in another folder, `md:x` is a service's."""
@@ -145,10 +150,11 @@ class DuckDBDestination(Destination):
                 ) from error
 
     @contextmanager
-    def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def model_build(self) -> Iterator[ModelTables]:
         with self.connect(read_only=False) as connection:
             upgrade(connection)
-            yield connection
+            connection.execute(BUILD_SETTINGS)
+            yield ModelTables.of(connection)
 
     def explain(self, error: Exception) -> str:
         reason = str(error).splitlines()[0]

@@ -1,11 +1,15 @@
-"""Build the SQL models: all of them in one transaction, so that readers see one set or the next."""
+"""Build the SQL models: of each the dates whose input has changed, all models in one transaction.
 
-import hashlib
+So readers see one set or the next, and a build costs what has changed.
+"""
+
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -14,18 +18,33 @@ import duckdb
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
+from bedrock_async_etl.destinations.database.model_tables import ModelTables, model_table
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import identifier, literal
-from bedrock_async_etl.models.sql_files import SqlFile, read_models, sql_paths
+from bedrock_async_etl.models.dates import Dates, has_date_in, spread
+from bedrock_async_etl.models.sql_files import SqlFile, read_models, restricted, sql_paths
+from bedrock_async_etl.models.state import (
+    BuildState,
+    TableName,
+    digest,
+    key,
+    model_fingerprints,
+    sql_name,
+    table_fingerprint,
+)
 from bedrock_async_etl.options import SECTION
-from bedrock_async_invokes.columns import TABLES
+from bedrock_async_invokes.columns import ASYNC_INVOKES, TABLES
 
 STORED_TABLES: Final = """
 select lower(table_schema), lower(table_name)
 from information_schema.tables
 where table_catalog = current_database() and table_schema <> ?
 """
-DIGEST: Final = f"{ANALYTICS_NAME}.models_digest"
+LOADED: Final = (DATASET_NAME, ASYNC_INVOKES.name)
+LOADED_BY: Final = "submit_date"
+DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
+PORTION_ROWS: Final = 1_000_000
+"""Rows of all tables that a portion of a model reads at most, unless one date has more."""
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 BuildProgress = Callable[["BuiltModel", int], None]
@@ -39,6 +58,8 @@ class BuiltModel:
     name: str
     rows: int
     seconds: float
+    dates: int | None = None
+    """Dates that were built anew; None where it was built whole."""
 
 
 def find_models(models: str | None = None) -> Path | None:
@@ -56,31 +77,188 @@ def build_models(
     destination: Destination,
     user_models: Path | None = None,
     progress: BuildProgress | None = None,
+    *,
+    is_full: bool = False,
 ) -> list[BuiltModel]:
-    """Rebuild every model, with those in the folder `user_models`, and publish them.
+    """Bring every model up to date, with those in the folder `user_models`, and publish them.
 
     Raises `CommandError`, and leaves the models as they were, where one cannot be built.
     """
+    with destination.existing().locked(), destination.model_build() as tables:
+        return build_tables(tables, user_models, progress, is_full=is_full)
+
+
+def build_tables(
+    tables: ModelTables,
+    user_models: Path | None = None,
+    progress: BuildProgress | None = None,
+    *,
+    is_full: bool = False,
+) -> list[BuiltModel]:
+    """The same, in the tables that a destination holds open; readers see all at once."""
     models = read_models(user_models)
     built: list[BuiltModel] = []
-    with destination.existing().locked(), destination.model_build() as connection:
-        ordered = in_order(models, stored_tables(connection))
-        with _transaction(connection):
-            connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
-            for model in ordered:
-                built.append(build_model(connection, model))
-                if progress:
-                    progress(built[-1], len(models))
-            _comment(connection, ordered)
-            # A macro, as every table there is a model. Who publishes a copy compares it.
-            connection.execute(f"create or replace macro {DIGEST}() as {literal(_digest(ordered))}")
+    ordered = in_order(models, stored_tables(tables.connection))
+    with _transaction(tables.connection):
+        build = ModelBuild(tables, is_full=is_full)
+        for model in ordered:
+            built.append(build.build(model))
+            if progress:
+                progress(built[-1], len(models))
+        build.finish(ordered)
     return built
 
 
-def _digest(models: Iterable[SqlFile]) -> str:
-    """The same for the same SQL under the same names."""
-    texts = sorted(f"{model.name}\0{model.text}\0" for model in models)
-    return hashlib.sha256("".join(texts).encode()).hexdigest()
+class ModelBuild:
+    """A build of the models, one after the other: of each, the dates whose input has changed."""
+
+    def __init__(self, tables: ModelTables, *, is_full: bool = False) -> None:
+        self._tables = tables
+        self._is_full = is_full
+        self._before = BuildState.read(tables)
+        self._after = self._before.next()
+        self._dated: dict[TableName, tuple[str, str]] = {}
+        """Column and its type, by which the rows of a table have dates."""
+        self._changed: dict[TableName, Dates] = {}
+        self._definitions: dict[TableName, str] = {}
+        self._made: list[SqlFile] = []
+
+    def build(self, model: SqlFile) -> BuiltModel:
+        """Bring a model up to date; raises `CommandError`, naming file and line."""
+        started = time.monotonic()
+        table = (ANALYTICS_NAME, model.name)
+        with _explained(model):
+            for each in sorted(model.reads - self._changed.keys()):
+                self._look_at(each)
+            dates = self._stale_dates(model) if self._is_kept(table, model) else None
+            if dates is None:
+                self._make(model)
+            elif dates:
+                self._replace(model, dates)
+            if model.dated_by:
+                self._dated[table] = self._date_column(model, model_table(model.name))
+            found = model_fingerprints(self._tables, model, dates)
+        self._changed[table] = self._after.update(key(table), self._before, found, dates)
+        rows = sum(each.rows for each in self._after.fingerprints[key(table)].values())
+        return BuiltModel(model.name, rows, time.monotonic() - started, dates and len(dates))
+
+    def finish(self, ordered: Sequence[SqlFile]) -> None:
+        """Keep what the next build has to know, and put the descriptions into the database."""
+        for name in self._before.definitions.keys() - {model.name for model in ordered}:
+            self._tables.drop(name)
+        self._after.write(self._tables)
+        _comment(self._tables, ordered, self._made)
+
+    def _look_at(self, table: TableName) -> None:
+        """Find the dates of a loaded table that have changed; of others, whether any row has."""
+        columns = self._tables.columns(sql_name(table))
+        self._definitions[table] = digest(str(columns))
+        if table == LOADED:
+            found = self._tables.input_fingerprints()
+            self._dated[table] = LOADED_BY, columns[LOADED_BY]
+        else:
+            found = table_fingerprint(self._tables, sql_name(table))
+        self._changed[table] = self._after.update(key(table), self._before, found, None)
+
+    def _is_kept(self, table: TableName, model: SqlFile) -> bool:
+        """True where only some dates of a model may have to be built anew."""
+        read = [self._definitions[each] for each in sorted(model.reads)]
+        definition = digest(model.text, str(model.dated_by), str(model.reads_back), *read)
+        self._definitions[table] = self._after.definitions[model.name] = definition
+        return (
+            not self._is_full
+            and model.dated_by is not None
+            and self._before.definitions.get(model.name) == definition
+            and bool(self._tables.columns(model_table(model.name)))
+        )
+
+    def _stale_dates(self, model: SqlFile) -> Dates | None:
+        """The dates of a model on which it may have other rows now; None for all."""
+        stale: Dates = frozenset()
+        for table in model.reads:
+            changed = self._changed[table]
+            if changed and (table not in self._dated or model.reads_back is None):
+                return None
+            stale |= spread(changed, after=model.reads_back or 0)
+        return stale
+
+    def _make(self, model: SqlFile) -> None:
+        """Make all of a model, a portion of its dates after the other."""
+        first, *others = self._portions(model)
+        self._tables.create(model.name, self._select(model, first))
+        for dates in others:
+            self._tables.append(model.name, self._select(model, dates))
+        self._made.append(model)
+
+    def _portions(self, model: SqlFile) -> list[Dates | None]:
+        """All dates of a model, so many at a time that memory holds what they read.
+
+        [None] is all at once.
+        """
+        if not model.dated_by or model.reads_back is None or model.reads - self._dated.keys():
+            return [None]
+        rows: Counter[date | None] = Counter()
+        for table in model.reads:
+            for day, found in self._after.fingerprints[key(table)].items():
+                for each in spread(frozenset({day}), after=model.reads_back):
+                    rows[each] += found.rows
+        portions: list[set[date | None]] = [set()]
+        size = 0
+        for day in sorted(rows, key=lambda day: day or date.min):
+            if size + rows[day] > PORTION_ROWS and portions[-1]:
+                portions.append(set())
+                size = 0
+            portions[-1].add(day)
+            size += rows[day]
+        return [frozenset(dates) for dates in portions] if len(portions) > 1 else [None]
+
+    def _replace(self, model: SqlFile, dates: Dates) -> None:
+        """Build some dates of a model anew."""
+        column, kind = self._date_column(model, model_table(model.name))
+        self._tables.remove(model.name, has_date_in(identifier(column), kind, dates))
+        self._tables.append(model.name, self._select(model, dates))
+
+    def _select(self, model: SqlFile, dates: Dates | None) -> str:
+        """The rows of some dates of a model, or all; the file's text begins on the second line."""
+        if dates is None:
+            return f"\n{model.text}"
+        column, kind = self._date_column(model, f"(\n{model.text}\n)")
+        read = spread(dates, before=model.reads_back or 0)
+        text = restricted(model, conditions(self._dated, model, read))
+        return f"from (\n{text}\n) where {has_date_in(identifier(column), kind, dates)}"
+
+    def _date_column(self, model: SqlFile, rows: str) -> tuple[str, str]:
+        """The column by which a model is dated, and its type."""
+        assert model.dated_by
+        kind = self._tables.columns(rows).get(model.dated_by)
+        if kind not in DATED_KINDS:
+            raise CommandError(
+                f"{model.path} is dated by {model.dated_by}, which has to be a column that is a "
+                "date or a timestamp with time zone."
+            )
+        return model.dated_by, str(kind)
+
+
+def conditions(
+    dated: Mapping[TableName, tuple[str, str]], file: SqlFile, dates: Dates
+) -> dict[TableName, str]:
+    """Of each table that a file reads and whose rows have dates: the condition that they have."""
+    return {
+        table: has_date_in(identifier(column), kind, dates)
+        for table, (column, kind) in dated.items()
+        if table in file.reads
+    }
+
+
+@contextmanager
+def _explained(model: SqlFile) -> Iterator[None]:
+    """Turn DuckDB's errors into a `CommandError` that names file and line."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise CommandError(
+            f"{model.path}{place(error)} The models are as they were before."
+        ) from error
 
 
 def in_order(models: Sequence[SqlFile], stored: Iterable[tuple[str, str]] = ()) -> list[SqlFile]:
@@ -127,20 +305,6 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def build_model(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> BuiltModel:
-    """Make the table of one model; raises `CommandError`, naming file and line, where it fails."""
-    started = time.monotonic()
-    # The file begins on a line of its own, so that DuckDB's line is the file's and one more.
-    statement = f"create or replace table {_table(model)} as\n{model.text}"
-    try:
-        [(rows,)] = connection.execute(statement).fetchall()
-    except duckdb.Error as error:
-        raise CommandError(
-            f"{model.path}{place(error)} The models are as they were before."
-        ) from error
-    return BuiltModel(model.name, rows, time.monotonic() - started)
-
-
 def place(error: duckdb.Error) -> str:
     """Line and reason of the error in a statement whose file begins on its second line."""
     line = LINE.search(str(error))
@@ -148,8 +312,8 @@ def place(error: duckdb.Error) -> str:
     return f"{f', line {int(line[1]) - 1}' if line else ''}: {reason.removesuffix('.')}."
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) -> None:
-    """Put the descriptions of the files into the database.
+def _comment(tables: ModelTables, ordered: Sequence[SqlFile], made: Sequence[SqlFile]) -> None:
+    """Put the descriptions of the files of new tables into the database.
 
     A column that a model's file does not describe has the description of the table it comes from.
     """
@@ -160,14 +324,13 @@ def _comment(connection: duckdb.DuckDBPyConnection, ordered: Sequence[SqlFile]) 
         for table in sorted(model.reads):
             inherited |= explained.get(table, {})
         explained[ANALYTICS_NAME, model.name] = columns = inherited | model.columns
-        statements.append(f"comment on table {_table(model)} is {literal(model.description)}")
+        if model not in made:
+            continue
+        name = model_table(model.name)
+        statements.append(f"comment on table {name} is {literal(model.description)}")
         statements += [
-            f"comment on column {_table(model)}.{identifier(name)} is {literal(columns[name])}"
-            for name in connection.sql(f"from {_table(model)}").columns
-            if name in columns
+            f"comment on column {name}.{identifier(column)} is {literal(columns[column])}"
+            for column in tables.columns(name)
+            if column in columns
         ]
-    connection.execute(";\n".join(statements))
-
-
-def _table(model: SqlFile) -> str:
-    return f"{ANALYTICS_NAME}.{identifier(model.name)}"
+    tables.connection.execute(";\n".join(statements))

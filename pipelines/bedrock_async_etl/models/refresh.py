@@ -90,7 +90,12 @@ def _log_check(check: CheckResult, log_format: LogFormat, level: int) -> None:
 
 
 def find_builder(
-    engine: str, destination: Destination, master: str | None = None, remote: str | None = None
+    engine: str,
+    destination: Destination,
+    master: str | None = None,
+    remote: str | None = None,
+    *,
+    is_full: bool = False,
 ) -> Build:
     """The function that builds the models by DuckDB or by Spark.
 
@@ -99,7 +104,7 @@ def find_builder(
     if engine == "duckdb":
         if master or remote:
             raise UsageError("--master and --remote go with --engine spark.")
-        return build_models
+        return partial(build_models, is_full=is_full)
     if engine not in destination.engines:
         raise UsageError("--engine spark builds the models of a lake: give --lake.")
     from bedrock_async_etl.models.lake_spark import build_models_on_spark
@@ -114,15 +119,16 @@ def refresh(
     build: Build = build_models,
     *,
     strict: bool = False,
+    is_full: bool = False,
 ) -> Refresh:
-    """Rebuild the models and check them, with those in the folder `user_models`.
+    """Bring the models up to date and check them, with those in the folder `user_models`.
 
-    An error is in the result.
+    Checks look at the dates that changed, or at all. An error is in the result.
     """
     with destination.locked():
         result = rebuilt(destination, user_models, on_built, build)
         result.is_strict = strict
-        return result if result.error else checked(destination, user_models, result)
+        return result if result.error else checked(destination, user_models, result, is_full=is_full)
 
 
 def rebuilt(
@@ -140,12 +146,16 @@ def rebuilt(
 
 
 def checked(
-    destination: Destination, user_models: Path | None = None, result: Refresh | None = None
+    destination: Destination,
+    user_models: Path | None = None,
+    result: Refresh | None = None,
+    *,
+    is_full: bool = False,
 ) -> Refresh:
     """The second half of `refresh`: the checks alone, added to a result."""
     started, result = time.monotonic(), result or Refresh()
     with destination.locked(), _errors_kept(result, destination):
-        result.checks = run_checks(destination, user_models)
+        result.checks = run_checks(destination, user_models, is_full=is_full)
         result.checks_seconds = time.monotonic() - started
     return result
 

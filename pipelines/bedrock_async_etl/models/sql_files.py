@@ -1,7 +1,7 @@
 """SQL files: one SELECT each, under a comment that describes a row and its columns."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,8 @@ CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks."""
 
 Severity = Literal["error", "warning"]
-COLUMN: Final = re.compile(r"([a-z_]\w*): +(.+)")
+COLUMN: Final = re.compile(r"([a-z_]\w*|dated by|reads back): +(.+)")
+DAYS: Final = re.compile(r"(\d+) days?|all days")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class SqlFile:
     """The descriptions of columns, by name."""
     severity: Severity = "error"
     """Of a check: whether rows that break the rule are a fault, or only worth a look."""
+    dated_by: str | None = None
+    """Column, a date or a time, whose date in UTC a row belongs to; None where rows have none."""
+    reads_back: int | None = 0
+    """Days before a date that its rows depend on, too; None for all."""
 
     @property
     def name(self) -> str:
@@ -105,8 +110,16 @@ def read_file(path: Path) -> SqlFile:
     except (OSError, UnicodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None
     description, columns = _described(_leading_comment(text.lstrip()))
-    severity = _severity(path, columns.pop("severity", "error"))
-    return SqlFile(path, text, _tables_read(path, text), description, columns, severity)
+    return SqlFile(
+        path,
+        text,
+        _tables_read(path, text),
+        severity=_severity(path, columns.pop("severity", "error")),
+        dated_by=columns.pop("dated by", None),
+        reads_back=_days(path, columns.pop("reads back", "0 days")),
+        description=description,
+        columns=columns,
+    )
 
 
 @cache
@@ -121,6 +134,12 @@ def _severity(path: Path, text: str) -> Severity:
         choices = " or ".join(get_args(Severity))
         raise CommandError(f"{path}: the severity of a check is {choices}, not {text!r}.")
     return cast(Severity, text)
+
+
+def _days(path: Path, text: str) -> int | None:
+    if not (match := DAYS.fullmatch(text)):
+        raise CommandError(f"{path}: `reads back` is a number of days, such as 7 days, or all days.")
+    return int(match[1]) if match[1] else None
 
 
 def parse(path: Path, text: str) -> exp.Query:
@@ -152,6 +171,32 @@ def tables_in(query: exp.Query) -> list[exp.Table]:
         and isinstance(table.this, exp.Identifier)
         and not table.catalog
     ]
+
+
+def restricted(file: SqlFile, conditions: Mapping[tuple[str, str], str]) -> str:
+    """The text of a file that reads only those rows of some tables for which a condition holds.
+
+    Its lines stay as they are.
+    """
+    query, text = parse(file.path, file.text), file.text
+    spans = []
+    for table in tables_in(query):
+        if condition := conditions.get((table.db.lower(), table.name.lower())):
+            start, end = _span(table.args["db"] or table.this)[0], _span(table.this)[1]
+            alias = "" if table.alias else f" as {text[slice(*_span(table.this))]}"
+            rows = f"(select * from {text[start:end]} where {condition}){alias}"
+            spans.append((start, end, rows))
+    for column in query.find_all(exp.Column):
+        if (column.text("db").lower(), column.table.lower()) in conditions:
+            spans.append((_span(column.args["db"])[0], _span(column.args["table"])[0], ""))
+    for start, end, rows in sorted(spans, reverse=True):
+        text = f"{text[:start]}{rows}{text[end:]}"
+    return text
+
+
+def _span(name: exp.Expression) -> tuple[int, int]:
+    """The place of an identifier in the text it was parsed from."""
+    return name.meta["start"], name.meta["end"] + 1
 
 
 def _leading_comment(text: str) -> list[str]:

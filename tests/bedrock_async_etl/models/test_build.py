@@ -70,10 +70,13 @@ def test_a_model_of_ones_own_may_use_the_others_and_take_the_place_of_one(
     (own / "slow.sql").write_text(
         "select latency_seconds as seconds from bedrock_analytics.invocations\n"
     )
-    (own / "hours.sql").write_text("select 0 as hour_number, now() as hour")
+    (own / "scope_days.sql").write_text(
+        "select null as account_id, null as region, null::date as submit_date, 0 as invocations, "
+        "null::timestamptz as last_observed_at where false"
+    )
     build_models(destination, own)
     assert query(destination.database, "from bedrock_analytics.worst") == [(600.0,)]
-    assert query(destination.database, "select count(*) from bedrock_analytics.hours") == [(1,)]
+    assert query(destination.database, "select count(*) from bedrock_analytics.scope_days") == [(0,)]
 
 
 def test_a_model_may_read_other_tables_of_the_database(

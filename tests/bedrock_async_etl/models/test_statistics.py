@@ -8,13 +8,13 @@ from bedrock_async_etl.models.statistics import statistic
 SUBJECTS = """
 select
     'of ours' as cohort, null as account_id, null as region, 'a' as model_id, null as submit_date,
-    latency_ms, age_ms
+    if(latency_ms is not null, [latency_ms], null) as latencies_ms, age_ms
 from (values (1000, null), (2000, null), (null, 2000), (3000, null)) as given (latency_ms, age_ms)
 """
 OUTCOMES = """
 select
-    null as account_id, null as region, model_id, null as submit_hour, null as submit_date,
-    true as is_recent, if(model_id = 'all', 'Failed', 'Completed') as status, false as is_open
+    'of ours' as cohort, null as account_id, null as region, model_id, null as submit_hour,
+    null as submit_date, if(model_id = 'all', 'Failed', 'Completed') as status, false as is_open
 from (values ('none'), ('all')) as models (model_id), range(10)
 """
 
@@ -29,11 +29,11 @@ def test_a_statistic_is_of_the_rows_that_are_put_in() -> None:
 
 
 def test_an_interval_is_exact_at_none_and_at_all() -> None:
-    rates = statistic("failure_rates", lifetimes=OUTCOMES)
+    rates = statistic("failure_rates", members=OUTCOMES)
     with duckdb.connect() as connection:
         none, all_of_them = connection.sql(
             f"select failure_rate_low, failure_rate_high from ({rates}) "
-            "where cohort = 'recent model' order by model_id desc"
+            "order by model_id desc"
         ).fetchall()
     assert (none[0], all_of_them[1]) == (0, 1)
     assert (none[1], all_of_them[0]) == pytest.approx((0.2775327998628892, 0.7224672001371107))

@@ -1,0 +1,55 @@
+"""Dates of rows: sets of them, and the SQL conditions that select them."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import Final
+
+Dates = frozenset[date | None]
+"""Dates in UTC; None is that of rows without one."""
+
+DAY: Final = timedelta(days=1)
+
+
+def date_of(column: str, kind: str) -> str:
+    """The SQL of the date that a column's value belongs to; `kind` is the column's type."""
+    return column if kind == "DATE" else f"cast({column} at time zone 'UTC' as date)"
+
+
+def has_date_in(column: str, kind: str, dates: Iterable[date | None]) -> str:
+    """The SQL condition on which a column's value belongs to one of the dates.
+
+    It compares the column itself, so that statistics of files and row groups serve.
+    """
+    known = sorted(day for day in dates if day is not None)
+    conditions = [
+        f"{column} between date '{first}' and date '{last}'"
+        if kind == "DATE"
+        else f"({column} >= timestamptz '{first} 00:00:00+00' "
+        f"and {column} < timestamptz '{last + DAY} 00:00:00+00')"
+        for first, last in _ranges(known)
+    ]
+    if None in dates:
+        conditions.append(f"{column} is null")
+    return f"({' or '.join(conditions) or 'false'})"
+
+
+def _ranges(ascending: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """The first and last date of each stretch without a gap."""
+    stretch: tuple[date, date] | None = None
+    for day in ascending:
+        if stretch and day == stretch[1] + DAY:
+            stretch = stretch[0], day
+            continue
+        if stretch:
+            yield stretch
+        stretch = day, day
+    if stretch:
+        yield stretch
+
+
+def spread(dates: Dates, *, before: int = 0, after: int = 0) -> Dates:
+    """The dates, and so many days before and after each."""
+    offsets = range(-before, after + 1)
+    return frozenset(
+        day and day + offset * DAY for day in dates for offset in (offsets if day else (0,))
+    )

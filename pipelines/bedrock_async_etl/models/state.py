@@ -1,0 +1,166 @@
+"""What is known of the models between two builds: their definitions, and their rows by date."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, Self
+
+import pyarrow as pa
+
+from bedrock_async_etl.destinations.database.model_tables import (
+    BUILDS_NAME,
+    Fingerprint,
+    Fingerprints,
+    ModelTables,
+    model_table,
+)
+from bedrock_async_etl.formatting import identifier
+from bedrock_async_etl.models.dates import Dates, date_of, has_date_in
+from bedrock_async_etl.models.sql_files import SqlFile
+
+TableName = tuple[str, str]
+"""Schema and name in lower case; no schema is an empty one."""
+RULES: Final = "1"
+"""Of this version, by which builds find out what has changed. Another one rebuilds all."""
+FINGERPRINTS: Final = pa.schema(
+    {
+        "table_name": pa.string(),
+        "day": pa.date32(),
+        "rows": pa.int64(),
+        "fingerprint": pa.string(),
+        "build": pa.int64(),
+    }
+)
+
+
+@dataclass
+class BuildState:
+    """Of one build: what each table is made by and has, and what has changed since the one before.
+
+    A table whose rows have no dates has one fingerprint, under None.
+    """
+
+    build: int = 0
+    """Its number."""
+    checked: int = 0
+    """The last build up to which all checks were seen to hold."""
+    definitions: dict[str, str] = field(default_factory=dict)
+    """By model: a digest of its text, and of those of the models it reads."""
+    fingerprints: dict[str, Fingerprints] = field(default_factory=dict)
+    builds: dict[str, Mapping[date | None, int]] = field(default_factory=dict)
+    """By table and date: the last build in which it changed."""
+
+    @classmethod
+    def read(cls, tables: ModelTables) -> Self:
+        """The state that the last build kept."""
+        connection = tables.connection
+        definitions = connection.execute(f"from {BUILDS_NAME}.definitions").fetchall()
+        state = cls(definitions=dict(definitions))
+        rows = connection.execute(
+            f"select table_name, day, rows, fingerprint, build from {BUILDS_NAME}.fingerprints"
+        )
+        fingerprints: dict[str, dict[date | None, Fingerprint]] = {}
+        builds: dict[str, dict[date | None, int]] = {}
+        for table, day, count, value, build in rows.fetchall():
+            fingerprints.setdefault(table, {})[day] = Fingerprint(count, value)
+            builds.setdefault(table, {})[day] = build
+            state.build = max(state.build, build)
+        state.fingerprints |= fingerprints
+        state.builds |= builds
+        [(checked,)] = connection.execute(f"select max(build) from {BUILDS_NAME}.checked").fetchall()
+        state.checked = checked or 0
+        return state
+
+    def next(self) -> Self:
+        """The state of the next build, to be filled."""
+        return type(self)(self.build + 1, self.checked)
+
+    def write(self, tables: ModelTables) -> None:
+        """Keep it."""
+        connection = tables.connection
+        rows = [
+            (table, day, each.rows, each.value, self.builds[table][day])
+            for table, found in self.fingerprints.items()
+            for day, each in found.items()
+        ]
+        columns = zip(*rows, strict=True) if rows else ((),) * len(FINGERPRINTS)
+        connection.register(
+            "kept_fingerprints",
+            pa.table([pa.array(each) for each in columns], schema=FINGERPRINTS),
+        )
+        connection.register(
+            "kept_definitions",
+            pa.table([list(self.definitions), list(self.definitions.values())], ["a", "b"]),
+        )
+        for table in ("fingerprints", "definitions"):
+            connection.execute(f"delete from {BUILDS_NAME}.{table}")
+            connection.execute(f"insert into {BUILDS_NAME}.{table} from kept_{table}")
+            connection.unregister(f"kept_{table}")
+
+    def update(self, table: str, before: Self, found: Fingerprints, dates: Dates | None) -> Dates:
+        """Take the fingerprints of some dates of a table, or of all, and those before of the others.
+
+        Returns the dates whose rows have changed.
+        """
+        old, builds = before.fingerprints.get(table, {}), before.builds.get(table, {})
+        kept = {} if dates is None else {day: old[day] for day in old.keys() - dates}
+        new = self.fingerprints[table] = {**kept, **found}
+        changed = frozenset(day for day in old.keys() | new.keys() if old.get(day) != new.get(day))
+        self.builds[table] = {day: self.build if day in changed else builds[day] for day in new}
+        return changed
+
+    def note_checked(self, tables: ModelTables) -> None:
+        """Keep that all checks were seen to hold after this build."""
+        if self.checked != self.build:
+            tables.connection.execute(f"delete from {BUILDS_NAME}.checked")
+            tables.connection.execute(f"insert into {BUILDS_NAME}.checked values (?)", [self.build])
+
+    def changed_since(self, build: int, table: str) -> Dates:
+        """Dates of a table that changed in later builds than that."""
+        return frozenset(day for day, at in self.builds.get(table, {}).items() if at > build)
+
+
+def digest(*texts: str) -> str:
+    """The same for the same texts in the same order."""
+    return hashlib.sha256("\0".join([RULES, *texts]).encode()).hexdigest()
+
+
+def model_fingerprints(tables: ModelTables, model: SqlFile, dates: Dates | None) -> Fingerprints:
+    """Of some dates of a model, or of all."""
+    table = model_table(model.name)
+    columns = tables.columns(table)
+    if model.dated_by is None:
+        return table_fingerprint(tables, table)
+    name, kind = identifier(model.dated_by), columns[model.dated_by]
+    condition = "true" if dates is None else has_date_in(name, kind, dates)
+    rows = tables.connection.execute(
+        f"select {date_of(name, kind)}, {_fingerprint(columns)} from {table} "  # noqa: S608
+        f"where {condition} group by all"
+    ).fetchall()
+    return {day: Fingerprint(count, value) for day, count, value in rows}
+
+
+def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:
+    """Of all of a table's rows."""
+    columns = tables.columns(table)
+    [row] = tables.connection.execute(
+        f"select {_fingerprint(columns)} from {table}"  # noqa: S608
+    ).fetchall()
+    return {None: Fingerprint(*row)}
+
+
+def _fingerprint(columns: Mapping[str, str]) -> str:
+    """The number of rows, and the sum of their hashes, whatever their order."""
+    hashed = ", ".join(map(identifier, columns))
+    return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
+
+
+def key(table: TableName) -> str:
+    """The name under which a table's fingerprints are kept."""
+    return ".".join(part for part in table if part)
+
+
+def sql_name(table: TableName) -> str:
+    """A table, as SQL names it."""
+    return ".".join(identifier(part) for part in table if part)

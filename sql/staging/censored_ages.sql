@@ -1,0 +1,33 @@
+-- One row per open invocation: the age at which survival estimates of its date stop counting it.
+--
+-- Past the longest latency of its account, region, model and date, an age changes no estimate. So it
+-- grows no further, and a date on which only such invocations are open stays as it is.
+--
+-- age_ms: its age, at most a millisecond above the longest latency
+-- dated by: submit_date
+with
+
+longest as (
+    select
+        account_id,
+        region,
+        model_id,
+        submit_date,
+        max(cast(round(latency_max * 1000) as bigint)) as latency_ms
+    from bedrock_analytics.latency_daily
+    group by account_id, region, model_id, submit_date
+)
+
+select
+    open_ages.account_id,
+    open_ages.region,
+    open_ages.model_id,
+    open_ages.submit_date,
+    least(open_ages.age_ms, 1 + coalesce(longest.latency_ms, 0)) as age_ms
+from bedrock_analytics.open_ages
+left join longest
+    on open_ages.account_id is not distinct from longest.account_id
+    and open_ages.region is not distinct from longest.region
+    and open_ages.model_id is not distinct from longest.model_id
+    and open_ages.submit_date is not distinct from longest.submit_date
+where open_ages.age_ms is not null

@@ -1,0 +1,89 @@
+-- One row per date (UTC) and invocation that was in flight on it and on another date, or is still
+-- open: the part of the date in which it was in flight.
+--
+-- flight_date: the date, UTC
+-- from_ms: its submission, or the start of the date if that is later, milliseconds since 1970
+-- until_ms: when it ended or vanished, or its scope was read last, milliseconds since 1970; null if
+--   that is on a later date
+-- is_submitted: it was submitted on the date
+-- is_ended: it ended on the date
+-- is_flown: false for one that is listed with an end before its submission
+-- dated by: flight_date
+-- reads back: all days
+with
+
+open_until as (
+    select
+        account_id,
+        region,
+        model_id,
+        epoch_us(submit_time) // 1000 as submitted_ms,
+        epoch_us(submit_time) // 1000 + age_ms as gone_ms
+    from bedrock_analytics.open_ages
+    where not is_vanished and submit_time is not null
+),
+
+spans as (
+    select
+        account_id,
+        region,
+        model_id,
+        submitted_ms,
+        gone_ms,
+        is_ended
+    from bedrock_analytics.overnight_invocations
+
+    union all
+
+    select
+        account_id,
+        region,
+        model_id,
+        submitted_ms,
+        gone_ms,
+        false as is_ended
+    from open_until
+),
+
+days as (
+    select
+        *,
+        submitted_ms // 86400000 as submit_day,
+        gone_ms // 86400000 as gone_day
+    from spans
+),
+
+digits as (
+    select digit
+    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
+),
+
+-- For ten thousand days, or 27 years.
+numbers as (
+    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as number
+    from digits as ones
+    cross join digits as tens
+    cross join digits as hundreds
+    cross join digits as thousands
+),
+
+dated as (
+    select
+        days.*,
+        least(days.submit_day, days.gone_day) + numbers.number as flight_day
+    from days
+    inner join numbers
+        on numbers.number <= greatest(0, days.gone_day - days.submit_day)
+)
+
+select
+    account_id,
+    region,
+    model_id,
+    cast(date '1970-01-01' + cast(flight_day as integer) as date) as flight_date,
+    greatest(submitted_ms, flight_day * 86400000) as from_ms,
+    case when gone_day = flight_day then gone_ms end as until_ms,
+    submit_day = flight_day as is_submitted,
+    gone_day = flight_day and is_ended as is_ended,
+    gone_ms >= submitted_ms as is_flown
+from dated

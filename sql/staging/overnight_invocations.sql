@@ -1,0 +1,33 @@
+-- One row per invocation that left flight on another date (UTC) than that of its submission.
+--
+-- submitted_ms: when it was submitted, milliseconds since 1970
+-- gone_ms: when it ended or vanished, milliseconds since 1970
+-- is_ended: it ended; else it vanished
+-- dated by: submit_date
+with
+
+gone as (
+    select
+        account_id,
+        region,
+        model_id,
+        submit_date,
+        epoch_us(submit_time) // 1000 as submitted_ms,
+        case
+            when is_vanished then epoch_us(greatest(submit_time, vanished_at)) // 1000
+            when not is_open then epoch_us(end_time) // 1000
+        end as gone_ms,
+        not is_open as is_ended
+    from bedrock_analytics.invocations
+)
+
+select
+    account_id,
+    region,
+    model_id,
+    submit_date,
+    submitted_ms,
+    gone_ms,
+    is_ended
+from gone
+where submitted_ms // 86400000 <> gone_ms // 86400000

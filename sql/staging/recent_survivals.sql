@@ -1,0 +1,341 @@
+-- One row per model and cohort of three kinds: how long its invocations take, in all scopes together.
+--
+-- The 30 days end with the newest successful run of any scope.
+--
+-- cohort: recent (submitted in the 30 days), recently ended (those of them that have ended), or
+--   typical (Completed ones that ended in the 30 days, whenever they were submitted)
+-- ended: terminal invocations with an end_time
+-- still_open: open invocations
+-- p50: 50 % have ended within so many seconds; null where the estimate does not reach it
+-- p90: 90 % have ended within so many seconds; null where the estimate does not reach it
+-- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
+-- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
+-- longest: the longest that one has taken, or has been open for, seconds
+with
+
+newest as (
+    select
+        max(as_of) - interval '720' hour as since,
+        cast(
+            (max(as_of) - interval '720' hour) at time zone 'UTC' as date
+        ) as since_date
+    from bedrock_analytics.scopes
+),
+
+-- Of the whole dates by buckets, of the first date one by one.
+latencies as (
+    select
+        buckets.model_id,
+        buckets.status,
+        true as is_submitted,
+        true as is_ended,
+        buckets.latencies_ms
+    from bedrock_analytics.latency_buckets as buckets
+    inner join newest
+        on buckets.submit_date > newest.since_date
+
+    union all
+
+    select
+        invocations.model_id,
+        invocations.status,
+        invocations.submit_time >= newest.since as is_submitted,
+        invocations.end_time >= newest.since as is_ended,
+        array[cast(round(invocations.latency_seconds * 1000) as bigint)] as latencies_ms
+    from bedrock_analytics.invocations
+    inner join newest
+        on invocations.submit_date <= newest.since_date
+        and greatest(invocations.submit_time, invocations.end_time) >= newest.since
+    where invocations.latency_seconds is not null
+),
+
+subjects as (
+    select
+        'recent' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        model_id,
+        cast(null as date) as submit_date,
+        latencies_ms,
+        cast(null as bigint) as age_ms
+    from latencies
+    where is_submitted
+
+    union all
+
+    select
+        'recent' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        open_ages.model_id,
+        cast(null as date) as submit_date,
+        cast(null as bigint[]) as latencies_ms,
+        open_ages.age_ms
+    from bedrock_analytics.open_ages
+    inner join newest
+        on open_ages.submit_time >= newest.since
+
+    union all
+
+    select
+        'recently ended' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        model_id,
+        cast(null as date) as submit_date,
+        latencies_ms,
+        cast(null as bigint) as age_ms
+    from latencies
+    where is_submitted
+
+    union all
+
+    select
+        'typical' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        model_id,
+        cast(null as date) as submit_date,
+        latencies_ms,
+        cast(null as bigint) as age_ms
+    from latencies
+    where status = 'Completed' and is_ended
+),
+
+-- From here on as in survivals.sql, of which it is a copy.
+-- Numbers are compared faster than names.
+cohorts as (
+    select
+        *,
+        row_number() over (
+            order by cohort, account_id, region, model_id, submit_date
+        ) as number
+    from (
+        select distinct
+            cohort,
+            account_id,
+            region,
+            model_id,
+            submit_date
+        from subjects
+        where latencies_ms is not null or age_ms is not null
+    ) as names
+),
+
+placed as (
+    select
+        cohorts.number,
+        cast(
+            floor(
+                100 * ln(1 + greatest(0, coalesce(subjects.latencies_ms[1], subjects.age_ms)))
+            ) as bigint
+        ) as bucket,
+        subjects.latencies_ms,
+        subjects.age_ms,
+        coalesce(array_length(subjects.latencies_ms), 0) as ended
+    from subjects
+    inner join cohorts
+        on subjects.cohort = cohorts.cohort
+        and subjects.account_id is not distinct from cohorts.account_id
+        and subjects.region is not distinct from cohorts.region
+        and subjects.model_id is not distinct from cohorts.model_id
+        and subjects.submit_date is not distinct from cohorts.submit_date
+    where subjects.latencies_ms is not null or subjects.age_ms is not null
+),
+
+buckets as (
+    select
+        number,
+        bucket,
+        cast(sum(ended) as bigint) as ended,
+        count(age_ms) as still_open,
+        max(coalesce(latencies_ms[ended], age_ms)) as longest_ms
+    from placed
+    group by number, bucket
+),
+
+durations as (
+    select
+        placed.number,
+        placed.bucket,
+        unnest(placed.latencies_ms) as duration_ms,
+        1 as ended,
+        0 as still_open
+    from placed
+    inner join buckets
+        on placed.number = buckets.number
+        and placed.bucket = buckets.bucket
+    where placed.ended > 0 and buckets.still_open > 0
+
+    union all
+
+    select
+        placed.number,
+        placed.bucket,
+        placed.age_ms as duration_ms,
+        0 as ended,
+        1 as still_open
+    from placed
+    inner join buckets
+        on placed.number = buckets.number
+        and placed.bucket = buckets.bucket
+    where placed.ended = 0 and buckets.ended > 0
+),
+
+-- A duration, or a whole bucket.
+steps as (
+    select
+        number,
+        bucket,
+        duration_ms,
+        cast(sum(ended) as double) as ended,
+        cast(sum(still_open) as double) as still_open
+    from durations
+    group by number, bucket, duration_ms
+
+    union all
+
+    select
+        number,
+        bucket,
+        cast(null as bigint) as duration_ms,
+        cast(ended as double) as ended,
+        cast(still_open as double) as still_open
+    from buckets
+    where ended = 0 or still_open = 0
+),
+
+risks as (
+    select
+        *,
+        sum(ended + still_open) over (
+            partition by number
+            order by bucket desc, duration_ms desc
+            rows between unbounded preceding and current row
+        ) as at_risk
+    from steps
+),
+
+-- A product is the exponential of a sum of logarithms; that of 0 is far below any of the others.
+factors as (
+    select
+        *,
+        case when ended < at_risk then ln(1 - ended / at_risk) else -1e3 end as log_factor
+    from risks
+),
+
+curves as (
+    select
+        *,
+        exp(
+            coalesce(
+                sum(log_factor) over (
+                    partition by number
+                    order by bucket, duration_ms
+                    rows between unbounded preceding and 1 preceding
+                ),
+                0
+            )
+        ) as survival_before,
+        exp(
+            sum(log_factor) over (
+                partition by number
+                order by bucket, duration_ms
+                rows between unbounded preceding and current row
+            )
+        ) as survival
+    from factors
+),
+
+-- Rounding must not carry a curve past the very share that it reaches.
+shares as (
+    select
+        percentile,
+        (100 - percentile) / 1e2 + 1e-9 as share
+    from (values (50), (90), (95), (99)) as shares (percentile)
+),
+
+-- The step that brings a curve down to a share, and how many of those at risk have to have ended.
+reached as (
+    select
+        curves.number,
+        curves.bucket,
+        curves.duration_ms,
+        shares.percentile,
+        cast(
+            ceil(curves.at_risk * (1 - shares.share / curves.survival_before)) as bigint
+        ) as ended
+    from curves
+    inner join shares
+        on curves.survival <= shares.share
+        and curves.survival_before > shares.share
+),
+
+looked_into as (
+    select
+        reached.number,
+        reached.percentile,
+        reached.ended,
+        list_sort(flatten(array_agg(placed.latencies_ms))) as latencies_ms
+    from reached
+    inner join placed
+        on reached.number = placed.number
+        and reached.bucket = placed.bucket
+    where reached.duration_ms is null
+    group by reached.number, reached.percentile, reached.ended
+),
+
+percentiles as (
+    select
+        number,
+        max(case when percentile = 50 then duration_ms end) as p50_ms,
+        max(case when percentile = 90 then duration_ms end) as p90_ms,
+        max(case when percentile = 95 then duration_ms end) as p95_ms,
+        max(case when percentile = 99 then duration_ms end) as p99_ms
+    from (
+        select
+            number,
+            percentile,
+            latencies_ms[ended] as duration_ms
+        from looked_into
+
+        union all
+
+        select
+            number,
+            percentile,
+            duration_ms
+        from reached
+        where duration_ms is not null
+    ) as found
+    group by number
+),
+
+totals as (
+    select
+        number,
+        cast(sum(ended) as bigint) as ended,
+        cast(sum(still_open) as bigint) as still_open,
+        max(longest_ms) as longest_ms
+    from buckets
+    group by number
+)
+
+select
+    cohorts.cohort,
+    cohorts.account_id,
+    cohorts.region,
+    cohorts.model_id,
+    cohorts.submit_date,
+    totals.ended,
+    totals.still_open,
+    cast(percentiles.p50_ms as double) / 1000 as p50,
+    cast(percentiles.p90_ms as double) / 1000 as p90,
+    cast(percentiles.p95_ms as double) / 1000 as p95,
+    cast(percentiles.p99_ms as double) / 1000 as p99,
+    cast(totals.longest_ms as double) / 1000 as longest
+from cohorts
+inner join totals
+    on cohorts.number = totals.number
+left join percentiles
+    on cohorts.number = percentiles.number
