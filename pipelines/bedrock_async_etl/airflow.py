@@ -91,10 +91,10 @@ def models(variable: str) -> Summary:
         from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.destinations.database.published_copy import find_publisher
         from bedrock_async_etl.models.build import find_models
-        from bedrock_async_etl.models.refresh import rebuilt
+        from bedrock_async_etl.models.refresh import refresh
 
         target = existing_destination()
-        built = rebuilt(target, find_models())
+        built = refresh(target, find_models(), checks=False)
         if built.error:
             raise CommandError(built.error)
         compaction = target.compact_if_due()
@@ -116,9 +116,9 @@ def checks(variable: str) -> Summary:
     with _prepared(variable):
         from bedrock_async_etl.destinations import existing_destination
         from bedrock_async_etl.models.build import find_models
-        from bedrock_async_etl.models.refresh import checked
+        from bedrock_async_etl.models.refresh import refresh
 
-        done = checked(existing_destination(), find_models())
+        done = refresh(existing_destination(), find_models(), builds=False)
         if done.error:
             raise CommandError(done.error)
         if done.broken:

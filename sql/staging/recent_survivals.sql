@@ -149,7 +149,7 @@ buckets as (
         bucket,
         cast(sum(ended) as bigint) as ended,
         count(age_ms) as still_open,
-        max(coalesce(latencies_ms[ended], age_ms)) as longest_ms
+        max(coalesce(latencies_ms[cast(ended as bigint)], age_ms)) as longest_ms
     from placed
     group by number, bucket
 ),
@@ -296,7 +296,7 @@ percentiles as (
         select
             number,
             percentile,
-            latencies_ms[ended] as duration_ms
+            latencies_ms[cast(ended as bigint)] as duration_ms
         from looked_into
 
         union all

@@ -50,15 +50,15 @@ def command(
 ) -> int:
     """Bring the SQL models up to date and check them. Exit code 1 if a check does not hold."""
     from bedrock_async_etl.models.build import find_models
-    from bedrock_async_etl.models.refresh import find_builder, refresh
+    from bedrock_async_etl.models.refresh import open_tables, refresh
     from bedrock_async_etl.progress import models_progress
 
     target = existing_copy(copy)
     user_models = find_models(**models)
-    builder = find_builder(engine, target, master, remote, is_full=full)
+    opened = open_tables(engine, target, master, remote)
     with models_progress() as on_built:
         refreshed = refresh(
-            target, user_models, on_built, builder, strict=strict, is_full=full
+            target, user_models, on_built, opened, strict=strict, is_full=full
         )
     refreshed.log()
     if as_json:

@@ -34,6 +34,7 @@ from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import parse_shard
 
 if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.database.model_tables import ModelTables
     from bedrock_async_etl.destinations.lake import LakeDestination
     from bedrock_async_etl.destinations.lake.formats import LakeCompaction
 
@@ -204,8 +205,8 @@ class Destination(ABC):
             yield connection
 
     @abstractmethod
-    def model_build(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection that builds the models in `bedrock_analytics`; raises `CommandError`.
+    def model_build(self) -> AbstractContextManager["ModelTables"]:
+        """The tables of the models in `bedrock_analytics`, to be built; raises `CommandError`.
 
         Readers see the models, all at once, when it ends without an error.
         """

@@ -1,10 +1,12 @@
 """A lake whose invocations are a Delta table, partitioned by date; its other tables are logs."""
 
+import hashlib
 import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -14,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
+from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
@@ -193,6 +196,26 @@ def data_files(files: LakeFiles) -> Sequence[str]:
     return [uri.removeprefix("s3://").removeprefix("file://") for uri in uris]
 
 
+def fingerprints(
+    files: LakeFiles, before: Fingerprints, read: Sequence[str]
+) -> tuple[Fingerprints, Sequence[str]]:
+    """By date, of the names of its files, which change whenever a row does."""
+    table = delta_table(files)
+    found: dict[date | None, list[tuple[str, int]]] = {}
+    if table is not None:
+        actions = pa.table(tried_again(lambda: table.get_add_actions(flatten=True)))
+        for each in actions.select(["path", "num_records", f"partition.{DATE}"]).to_pylist():
+            place = each["path"], each["num_records"] or 0
+            found.setdefault(each[f"partition.{DATE}"], []).append(place)
+    return {
+        day: Fingerprint(
+            sum(rows for _, rows in places),
+            hashlib.sha256(repr(sorted(path for path, _ in places)).encode()).hexdigest(),
+        )
+        for day, places in found.items()
+    }, ()
+
+
 def compact(files: LakeFiles, grace_seconds: float) -> Compaction:
     """Compact by Delta's own means, which keep what they replaced for a week by default."""
     table = delta_table(files)
@@ -208,6 +231,7 @@ def compact(files: LakeFiles, grace_seconds: float) -> Compaction:
 
 FORMAT: Final = LakeFormat(
     data_files,
+    fingerprints,
     compact,
     write_hints={
         "write_disposition": {"disposition": "merge", "strategy": "upsert"},

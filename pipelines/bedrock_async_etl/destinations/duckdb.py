@@ -41,10 +41,6 @@ set memory_limit = '128MB';
 set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
-BUILD_SETTINGS: Final = """
-set memory_limit = '1GB';
-set preserve_insertion_order = false;
-"""
 MEMORY_LIMIT: Final = "select current_setting('memory_limit')"
 NO_FILE: Final = re.compile(r"~|:|\w{2,}:")
 """`:memory:` is gone with the process, `~x` is in another folder, `md:x` is a service's."""
@@ -153,7 +149,6 @@ class DuckDBDestination(Destination):
     def model_build(self) -> Iterator[ModelTables]:
         with self.connect(read_only=False) as connection:
             upgrade(connection)
-            connection.execute(BUILD_SETTINGS)
             yield ModelTables.of(connection)
 
     def explain(self, error: Exception) -> str:

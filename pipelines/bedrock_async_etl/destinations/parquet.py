@@ -4,7 +4,7 @@ from functools import partial
 from typing import Final
 
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.compaction import compact_log
+from bedrock_async_etl.destinations.lake.compaction import compact_log, log_fingerprints
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import log_files
 from bedrock_async_etl.options import DestinationOptions
@@ -12,7 +12,9 @@ from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 PLACE: Final = "lake"
 FORMAT: Final = LakeFormat(
-    partial(log_files, name=ASYNC_INVOKES.name), partial(compact_log, name=ASYNC_INVOKES.name)
+    partial(log_files, name=ASYNC_INVOKES.name),
+    partial(log_fingerprints, table=ASYNC_INVOKES),
+    partial(compact_log, name=ASYNC_INVOKES.name),
 )
 
 

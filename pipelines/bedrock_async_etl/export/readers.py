@@ -13,6 +13,7 @@ ATHENA_TYPES: Final = {
     "INTEGER": "int",
     "VARCHAR": "string",
     "BLOB": "binary",
+    "BIGINT[]": "array<bigint>",
     "TIMESTAMP WITH TIME ZONE": "timestamp",
 }
 """Types whose names differ from DuckDB's."""

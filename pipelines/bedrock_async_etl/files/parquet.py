@@ -31,7 +31,7 @@ INTEGERS: Final = {
 }
 KEPT: Final = (
     *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE"),
-    *("DATE", "VARCHAR", "BLOB", INSTANT),
+    *("DATE", "VARCHAR", "BLOB", INSTANT, "BIGINT[]"),
 )
 NESTED: Final = ("STRUCT(", "MAP(", "UNION(")
 

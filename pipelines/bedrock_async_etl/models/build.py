@@ -18,10 +18,10 @@ import duckdb
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
-from bedrock_async_etl.destinations.database.model_tables import ModelTables, model_table
+from bedrock_async_etl.destinations.database.model_tables import EngineError, ModelTables, model_table
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import identifier, literal
-from bedrock_async_etl.models.dates import Dates, has_date_in, spread
+from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, spread
 from bedrock_async_etl.models.sql_files import SqlFile, read_models, restricted, sql_paths
 from bedrock_async_etl.models.state import (
     BuildState,
@@ -43,8 +43,6 @@ where table_catalog = current_database() and table_schema <> ?
 LOADED: Final = (DATASET_NAME, ASYNC_INVOKES.name)
 LOADED_BY: Final = "submit_date"
 DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
-PORTION_ROWS: Final = 1_000_000
-"""Rows of all tables that a portion of a model reads at most, unless one date has more."""
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 BuildProgress = Callable[["BuiltModel", int], None]
@@ -136,7 +134,8 @@ class ModelBuild:
             elif dates:
                 self._replace(model, dates)
             if model.dated_by:
-                self._dated[table] = self._date_column(model, model_table(model.name))
+                dated = self._date_column(model, model_table(model.name))
+                self._dated[table] = self._tables.dated[model.name] = dated
             found = model_fingerprints(self._tables, model, dates)
         self._changed[table] = self._after.update(key(table), self._before, found, dates)
         rows = sum(each.rows for each in self._after.fingerprints[key(table)].values())
@@ -154,7 +153,8 @@ class ModelBuild:
         columns = self._tables.columns(sql_name(table))
         self._definitions[table] = digest(str(columns))
         if table == LOADED:
-            found = self._tables.input_fingerprints()
+            before = self._before.fingerprints.get(key(table), {})
+            found = self._tables.input_fingerprints(before)
             self._dated[table] = LOADED_BY, columns[LOADED_BY]
         else:
             found = table_fingerprint(self._tables, sql_name(table))
@@ -195,17 +195,19 @@ class ModelBuild:
 
         [None] is all at once.
         """
-        if not model.dated_by or model.reads_back is None or model.reads - self._dated.keys():
+        limit = self._tables.portion_rows
+        is_apart = model.dated_by and model.reads_back is not None
+        if limit is None or not is_apart or model.reads - self._dated.keys():
             return [None]
         rows: Counter[date | None] = Counter()
         for table in model.reads:
             for day, found in self._after.fingerprints[key(table)].items():
-                for each in spread(frozenset({day}), after=model.reads_back):
+                for each in spread(frozenset({day}), after=model.reads_back or 0):
                     rows[each] += found.rows
         portions: list[set[date | None]] = [set()]
         size = 0
         for day in sorted(rows, key=lambda day: day or date.min):
-            if size + rows[day] > PORTION_ROWS and portions[-1]:
+            if size + rows[day] > limit and portions[-1]:
                 portions.append(set())
                 size = 0
             portions[-1].add(day)
@@ -215,7 +217,8 @@ class ModelBuild:
     def _replace(self, model: SqlFile, dates: Dates) -> None:
         """Build some dates of a model anew."""
         column, kind = self._date_column(model, model_table(model.name))
-        self._tables.remove(model.name, has_date_in(identifier(column), kind, dates))
+        condition = has_date_in(identifier(column), kind, dates)
+        self._tables.remove(model.name, dates, condition)
         self._tables.append(model.name, self._select(model, dates))
 
     def _select(self, model: SqlFile, dates: Dates | None) -> str:
@@ -259,6 +262,8 @@ def _explained(model: SqlFile) -> Iterator[None]:
         raise CommandError(
             f"{model.path}{place(error)} The models are as they were before."
         ) from error
+    except EngineError as error:
+        raise CommandError(f"{model.path}: {error}. The models are as they were before.") from error
 
 
 def in_order(models: Sequence[SqlFile], stored: Iterable[tuple[str, str]] = ()) -> list[SqlFile]:

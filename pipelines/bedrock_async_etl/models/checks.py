@@ -13,7 +13,7 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
 from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_etl.models.build import LOADED, LOADED_BY, place
-from bedrock_async_etl.models.dates import Dates, has_date_in
+from bedrock_async_etl.destinations.database.dates import Dates, has_date_in
 from bedrock_async_etl.models.sql_files import (
     Severity,
     SqlFile,
@@ -67,13 +67,19 @@ def run_checks(
 
     A check that is dated looks at the dates that have changed since all checks held, or at all.
     """
-    checks = read_checks(user_models)
     with destination.existing().locked(), destination.model_build() as tables:
-        state = BuildState.read(tables)
-        changed = {} if is_full or not state.build else _changed_dates(tables, user_models, state)
-        results = [_run(tables.connection, check, changed) for check in checks]
-        if all(result.holds or result.severity == "warning" for result in results):
-            state.note_checked(tables)
+        return check_tables(tables, user_models, is_full=is_full)
+
+
+def check_tables(
+    tables: ModelTables, user_models: Path | None = None, *, is_full: bool = False
+) -> list[CheckResult]:
+    """The same, of the tables that a destination holds open."""
+    checks, state = read_checks(user_models), BuildState.read(tables)
+    changed = {} if is_full or not state.build else _changed_dates(tables, user_models, state)
+    results = [_run(tables.connection, check, changed) for check in checks]
+    if all(result.holds or result.severity == "warning" for result in results):
+        state.note_checked(tables)
     return results
 
 

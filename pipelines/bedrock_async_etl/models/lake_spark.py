@@ -1,23 +1,25 @@
-"""Build a lake's models on Spark, from the lake's Parquet files and into them."""
+"""The models of a lake, built by Spark from the lake's Parquet files."""
 
 import uuid
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations.database.dates import Dates
+from bedrock_async_etl.destinations.database.model_tables import EngineError
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.model_tables import LakeModelTables
 from bedrock_async_etl.destinations.lake.tables import (
     LOG_NAME,
+    current_rows_by_date,
     data_files,
     folder_of,
-    publish_models,
 )
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.files.publication import publication
-from bedrock_async_etl.models.build import BuildProgress, BuiltModel
-from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
-from bedrock_async_etl.models.sql_files import read_models
+from bedrock_async_etl.models.spark import register, spark_errors, spark_session
+from bedrock_async_etl.models.spark_sql import spark_type, to_spark
 from bedrock_async_invokes.columns import TABLES
 
 if TYPE_CHECKING:
@@ -27,36 +29,71 @@ WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
 """Spark's folder; readers take names that begin with an underscore for no data."""
 
 
-def build_models_on_spark(
-    lake: LakeDestination,
-    own: Path | None = None,
-    on_built: BuildProgress | None = None,
-    *,
-    master: str | None = None,
-    remote: str | None = None,
-) -> list[BuiltModel]:
-    """Rebuild every model, and those in the folder `own`, and publish them.
+@contextmanager
+def spark_model_build(
+    lake: LakeDestination, master: str | None = None, remote: str | None = None
+) -> Iterator["SparkModelTables"]:
+    """The tables of a lake's models, which Spark builds; raises `CommandError`.
 
-    Raises `CommandError`, and leaves the models as they were, where one cannot be built.
+    Readers see the models, all at once, when it ends without an error.
     """
-    models = read_models(own)
-    files = lake.existing().files
     spark = spark_session(master, remote)
-    folder = f"{WRITTEN}/{uuid.uuid4().hex}"
+    try:
+        with lake.model_build(SparkModelTables) as tables:
+            assert isinstance(tables, SparkModelTables)
+            tables.start(spark, lake)
+            yield tables
+    except EngineError as error:
+        raise CommandError(f"Spark cannot read {lake.location}: {error}.") from error
+    finally:
+        lake.files.remove_folder(WRITTEN)
 
-    def save(name: str, rows: "DataFrame") -> "DataFrame":
-        url = spark_url(files, f"{folder}/{name}")
-        rows.write.parquet(url)
-        return spark.read.parquet(url)
 
-    with lake.locked():
-        try:
-            logs = {(LOG_NAME, name): _log(spark, lake, name) for name in TABLES}
-            built = build_on_spark(spark, current_rows(spark, logs), models, save, on_built)
-            _publish(files, folder, [model.name for model in built])
-        finally:
-            files.remove_folder(WRITTEN)
-    return built
+class SparkModelTables(LakeModelTables):
+    """The models of a lake while Spark builds them; DuckDB looks at what it has written."""
+
+    portion_rows = None
+
+    def start(self, spark: "SparkSession", lake: LakeDestination) -> None:
+        """Have Spark know the tables of the lake, and the models that there are."""
+        self._spark, self._folder = spark, f"{WRITTEN}/{uuid.uuid4().hex}"
+        with spark_errors():
+            register({(LOG_NAME, name): _log(spark, lake, name) for name in TABLES})
+            for name in TABLES:
+                register({(DATASET_NAME, name): spark.sql(to_spark(current_rows_by_date(name)))})
+            for name, paths in self.stored.items():
+                urls = [spark_url(self.files, f"{ANALYTICS_NAME}/{path}") for path in paths]
+                register({(ANALYTICS_NAME, name): spark.read.parquet(*urls)})
+
+    def create(self, name: str, select: str) -> None:
+        self.drop(name)
+        folder, rows = self._written(name, select)
+        self.add_view(name, self.files.glob(f"{folder}/*.parquet"))
+        register({(ANALYTICS_NAME, name): rows})
+        self.new[name] = None
+
+    def remove(self, name: str, dates: Dates, condition: str) -> None:
+        super().remove(name, dates, condition)
+        table = f"{ANALYTICS_NAME}.{name}"
+        select = f"select * from {table} where not coalesce({condition}, false)"  # noqa: S608
+        register({(ANALYTICS_NAME, name): self._spark.sql(to_spark(select))})
+
+    def append(self, name: str, select: str) -> None:
+        folder, rows = self._written(name, select)
+        self.add_rows(name, self.files.glob(f"{folder}/*.parquet"))
+        with spark_errors():
+            others = self._spark.sql(to_spark(f"from {ANALYTICS_NAME}.{name}"))
+            register({(ANALYTICS_NAME, name): others.unionByName(rows)})
+
+    def _written(self, name: str, select: str) -> tuple[str, "DataFrame"]:
+        """The rows of a SELECT once they are in files, with the columns that DuckDB gives them."""
+        columns = self.columns(f"(\n{select}\n)")
+        folder = f"{self._folder}/{name}"
+        with spark_errors():
+            rows = self._spark.sql(to_spark(select)).toDF(*columns)
+            typed = [rows[f"`{each}`"].cast(spark_type(kind)) for each, kind in columns.items()]
+            rows.select(typed).write.parquet(spark_url(self.files, folder))
+            return folder, self._spark.read.parquet(spark_url(self.files, folder))
 
 
 def spark_url(files: LakeFiles, name: str) -> str:
@@ -73,11 +110,3 @@ def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame"
     urls = [spark_url(files, path.removeprefix(f"{files.root}/")) for path in paths]
     reader = spark.read.schema(schema).option("basePath", spark_url(files, folder_of(name)))
     return reader.parquet(*urls) if urls else spark.createDataFrame([], schema)
-
-
-def _publish(files: LakeFiles, folder: str, names: Sequence[str]) -> None:
-    with publication(files.filesystem, files.path(ANALYTICS_NAME)) as staging:
-        for name in names:
-            for number, path in enumerate(files.glob(f"{folder}/{name}/*.parquet")):
-                staging.stage(path, f"{name}/part-{number}.parquet")
-        publish_models(files, staging)

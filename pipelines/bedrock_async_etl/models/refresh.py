@@ -2,23 +2,20 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.logs import LogFormat, log_error, log_event
-from bedrock_async_etl.models.build import BuildProgress, BuiltModel, build_models
-from bedrock_async_etl.models.checks import CheckResult, run_checks
-
-Build = Callable[..., list[BuiltModel]]
-"""Builds the models of a destination, as `build_models` does."""
+from bedrock_async_etl.models.build import BuildProgress, BuiltModel, build_tables
+from bedrock_async_etl.models.checks import CheckResult, check_tables
 
 
 @dataclass
@@ -89,74 +86,55 @@ def _log_check(check: CheckResult, log_format: LogFormat, level: int) -> None:
     )
 
 
-def find_builder(
-    engine: str,
-    destination: Destination,
-    master: str | None = None,
-    remote: str | None = None,
-    *,
-    is_full: bool = False,
-) -> Build:
-    """The function that builds the models by DuckDB or by Spark.
+def open_tables(
+    engine: str, destination: Destination, master: str | None = None, remote: str | None = None
+) -> AbstractContextManager[ModelTables]:
+    """The tables of the models, to be built by DuckDB or by Spark.
 
     Raises `UsageError` for options that do not go together.
     """
     if engine == "duckdb":
         if master or remote:
             raise UsageError("--master and --remote go with --engine spark.")
-        return partial(build_models, is_full=is_full)
+        return destination.existing().model_build()
     if engine not in destination.engines:
         raise UsageError("--engine spark builds the models of a lake: give --lake.")
-    from bedrock_async_etl.models.lake_spark import build_models_on_spark
+    from bedrock_async_etl.destinations.lake import LakeDestination
+    from bedrock_async_etl.models.lake_spark import spark_model_build
 
-    return partial(build_models_on_spark, master=master, remote=remote)
+    assert isinstance(destination, LakeDestination)
+    return spark_model_build(destination.existing(), master, remote)
 
 
 def refresh(
     destination: Destination,
     user_models: Path | None = None,
     on_built: BuildProgress | None = None,
-    build: Build = build_models,
+    opened: AbstractContextManager[ModelTables] | None = None,
     *,
     strict: bool = False,
     is_full: bool = False,
+    builds: bool = True,
+    checks: bool = True,
 ) -> Refresh:
     """Bring the models up to date and check them, with those in the folder `user_models`.
 
-    Checks look at the dates that changed, or at all. An error is in the result.
+    Both look at the dates that changed, or at all; each can be left out. An error is in the result.
     """
-    with destination.locked():
-        result = rebuilt(destination, user_models, on_built, build)
-        result.is_strict = strict
-        return result if result.error else checked(destination, user_models, result, is_full=is_full)
-
-
-def rebuilt(
-    destination: Destination,
-    user_models: Path | None = None,
-    on_built: BuildProgress | None = None,
-    build: Build = build_models,
-) -> Refresh:
-    """The first half of `refresh`: the models alone."""
-    started, result = time.monotonic(), Refresh()
-    with destination.locked(), _errors_kept(result, destination):
-        result.models = build(destination, user_models, on_built)
-        result.models_seconds = time.monotonic() - started
-    return result
-
-
-def checked(
-    destination: Destination,
-    user_models: Path | None = None,
-    result: Refresh | None = None,
-    *,
-    is_full: bool = False,
-) -> Refresh:
-    """The second half of `refresh`: the checks alone, added to a result."""
-    started, result = time.monotonic(), result or Refresh()
-    with destination.locked(), _errors_kept(result, destination):
-        result.checks = run_checks(destination, user_models, is_full=is_full)
-        result.checks_seconds = time.monotonic() - started
+    result = Refresh(is_strict=strict)
+    with (
+        _errors_kept(result, destination),
+        destination.existing().locked(),
+        opened or destination.model_build() as tables,
+    ):
+        started = time.monotonic()
+        if builds:
+            result.models = build_tables(tables, user_models, on_built, is_full=is_full)
+            result.models_seconds = time.monotonic() - started
+        started = time.monotonic()
+        if checks:
+            result.checks = check_tables(tables, user_models, is_full=is_full)
+            result.checks_seconds = time.monotonic() - started
     return result
 
 

@@ -1,29 +1,18 @@
-"""The build of the SQL models on Spark, from the files that DuckDB builds them from."""
+"""Sessions of Spark, and its errors."""
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations.database.model_tables import EngineError
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.models.build import BuildProgress, BuiltModel, in_order
-from bedrock_async_etl.models.spark_sql import (
-    Columns,
-    TableName,
-    columns_in_duckdb,
-    to_spark,
-    view_name,
-)
-from bedrock_async_etl.models.sql_files import SqlFile, read_lake_views
+from bedrock_async_etl.models.spark_sql import view_name
+from bedrock_async_etl.models.state import TableName
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-Save = Callable[[str, "DataFrame"], "DataFrame"]
-"""Writes the rows of a model, whose name it gets, and returns them as they were written."""
 
 SETTINGS: Final = {
     # `at time zone 'UTC'` becomes from_utc_timestamp, which does the same in this zone alone.
@@ -95,75 +84,22 @@ def _started(master: str) -> "SparkSession":
         raise CommandError(f"Cannot start Spark on {master}: {_reason(error)}.") from error
 
 
-def current_rows(
-    spark: "SparkSession", logs: Mapping[TableName, "DataFrame"]
-) -> dict[TableName, "DataFrame"]:
-    """The tables that the models read, of change logs in the schema `bedrock_log`.
-
-    Raises `CommandError` where a log or one of its columns is missing.
-    """
-    _register(logs)
-    tables = {}
-    for view in read_lake_views():
-        with _explained(view):
-            rows = spark.sql(to_spark(view))
-            # Spark Connect looks at a SELECT only when something is done with it.
-            _register({(DATASET_NAME, view.name): rows})
-        tables[DATASET_NAME, view.name] = rows
-    return tables
-
-
-def build_on_spark(
-    spark: "SparkSession",
-    tables: Mapping[TableName, "DataFrame"],
-    models: Sequence[SqlFile],
-    save: Save,
-    progress: BuildProgress | None = None,
-) -> list[BuiltModel]:
-    """Build every model and save it, with the names and types of columns that DuckDB gives them.
-
-    Models read the saved rows of those before them. Raises `CommandError`, naming the file, where
-    one cannot be built or saved.
-    """
-    ordered = in_order(models, tables)
-    columns = columns_in_duckdb({name: dict(rows.dtypes) for name, rows in tables.items()}, ordered)
-    _register(tables)
-    built: list[BuiltModel] = []
-    for model in ordered:
-        built.append(_build(spark, model, columns[model.name], save))
-        if progress:
-            progress(built[-1], len(models))
-    return built
-
-
-def _build(spark: "SparkSession", model: SqlFile, columns: Columns, save: Save) -> BuiltModel:
-    started = time.monotonic()
-    with _explained(model):
-        written = save(model.name, _typed(spark.sql(to_spark(model)), columns))
-        _register({(ANALYTICS_NAME, model.name): written})
-        return BuiltModel(model.name, written.count(), time.monotonic() - started)
-
-
-def _typed(rows: "DataFrame", columns: Columns) -> "DataFrame":
-    named = rows.toDF(*columns)
-    return named.select([named[f"`{name}`"].cast(kind) for name, kind in columns.items()])
-
-
-def _register(tables: Mapping[TableName, "DataFrame"]) -> None:
+def register(tables: Mapping[TableName, "DataFrame"]) -> None:
+    """Have Spark know tables by the names that `to_spark` gives them."""
     for name, rows in tables.items():
         rows.createOrReplaceTempView(view_name(name))
 
 
 @contextmanager
-def _explained(file: SqlFile) -> Iterator[None]:
-    """Turn Spark's errors into a `CommandError` that names the file."""
+def spark_errors() -> Iterator[None]:
+    """Turn Spark's errors into an `EngineError`."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise CommandError(f"{file.path}: {_reason(error)}.") from error
+        raise EngineError(_reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

@@ -1,22 +1,17 @@
-"""The models' SQL in Spark's dialect, and the types of their columns in DuckDB."""
+"""The models' SQL in Spark's dialect."""
 
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
-import duckdb
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME
-from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.formatting import identifier
-from bedrock_async_etl.models.build import build_model
-from bedrock_async_etl.models.sql_files import SqlFile, parse, tables_in
+from bedrock_async_etl.destinations.database.model_tables import EngineError
+from bedrock_async_etl.models.sql_files import parse, tables_in
+from bedrock_async_etl.models.state import TableName
 
-TableName = tuple[str, str]
-"""Schema and name in lower case; no schema is an empty one."""
-Columns = Mapping[str, str]
-"""Spark's types by name of the column."""
+FUNCTIONS: Final = {"epoch_us": "unix_micros"}
+"""Spark's names of functions that sqlglot does not know."""
 
 HUGEINT: Final = exp.DataType.build("decimal(38, 0)")
 """DuckDB sums integers to 128 bits, which are this in Arrow, and so in lakes."""
@@ -27,22 +22,26 @@ def view_name(table: TableName) -> str:
     return "__".join(part for part in table if part)
 
 
-def to_spark(file: SqlFile) -> str:
-    """The SELECT of a file in Spark's dialect, with `view_name` for each table.
+def to_spark(select: str) -> str:
+    """A SELECT in Spark's dialect, with `view_name` for each table.
 
-    Raises `CommandError`, naming the file, for SQL that Spark does not have.
+    Raises `EngineError` for SQL that Spark does not have.
     """
-    query = parse(file.path, file.text)
+    query = parse(Path("SELECT"), select).copy()
+    tables = tables_in(query)
+    names = {(table.db.lower(), table.name.lower()) for table in tables if table.db}
     for column in query.find_all(exp.Column):
-        if (column.text("db").lower(), column.table.lower()) in file.reads:
+        if (column.text("db").lower(), column.table.lower()) in names:
             column.set("db", None)
-    for table in tables_in(query):
+    for table in tables:
         _rename(table)
+    for call in query.find_all(exp.Anonymous):
+        call.set("this", FUNCTIONS.get(call.name.lower(), call.name))
     try:
         return query.sql("spark", comments=False, unsupported_level=ErrorLevel.RAISE)
     except UnsupportedError as error:
         reason = " ".join(str(error).split()).removesuffix(".")
-        raise CommandError(f"{file.path} cannot be carried over to Spark: {reason}.") from None
+        raise EngineError(f"it cannot be carried over to Spark: {reason}") from None
 
 
 def _rename(table: exp.Table) -> None:
@@ -54,42 +53,8 @@ def _rename(table: exp.Table) -> None:
     table.set("db", None)
 
 
-def columns_in_duckdb(
-    tables: Mapping[TableName, Columns], ordered: Sequence[SqlFile]
-) -> dict[str, Columns]:
-    """The columns of each model in DuckDB, found by building all on empty tables.
-
-    Engines differ on the width of a sum; DuckDB decides, so that a table has the same columns
-    whichever built it. `ordered` is the result of `in_order`. Raises `CommandError`, naming file
-    and line, for SQL that DuckDB does not take.
-    """
-    with duckdb.connect() as connection:
-        for table, columns in tables.items():
-            _create(connection, table, columns)
-        connection.execute(f"create schema if not exists {ANALYTICS_NAME}")
-        for model in ordered:
-            build_model(connection, model)
-        return {model.name: _described(connection, model) for model in ordered}
-
-
-def _create(connection: duckdb.DuckDBPyConnection, table: TableName, columns: Columns) -> None:
-    typed = ", ".join(
-        f"{identifier(name)} {exp.DataType.build(kind, dialect='spark').sql('duckdb')}"
-        for name, kind in columns.items()
-    )
-    schema = identifier(table[0] or "main")
-    connection.execute(f"create schema if not exists {schema}")
-    connection.execute(f"create table if not exists {schema}.{identifier(table[1])} ({typed})")
-
-
-def _described(connection: duckdb.DuckDBPyConnection, model: SqlFile) -> Columns:
-    table = connection.sql(f"from {ANALYTICS_NAME}.{identifier(model.name)}")
-    return {
-        name: _spark_type(str(kind)) for name, kind in zip(table.columns, table.types, strict=True)
-    }
-
-
-def _spark_type(kind: str) -> str:
+def spark_type(kind: str) -> str:
+    """Spark's type that is a DuckDB type."""
     parsed = exp.DataType.build(kind, dialect="duckdb")
     return parsed.transform(_without_hugeint).sql("spark")
 

@@ -12,9 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
-from bedrock_async_etl.destinations.lake.tables import LOG_NAME, current_rows
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_invokes.columns import TABLES
 
 PACKAGE: Final = Path(__file__).parents[1]
 SHIPPED: Final = next(
@@ -60,14 +58,6 @@ def read_models(user_models: Path | None = None) -> list[SqlFile]:
 def read_checks(user_models: Path | None = None) -> list[SqlFile]:
     """The shipped checks, and the user's, which replace those of the same name."""
     return _read(user_models, are_checks=True)
-
-
-def read_lake_views() -> list[SqlFile]:
-    """The SELECTs of the current rows of a lake's logs, which are the tables that models read."""
-    return [
-        SqlFile(Path(name), current_rows(table), frozenset({(LOG_NAME, name)}), table.meaning, {})
-        for name, table in TABLES.items()
-    ]
 
 
 def _read(user_models: Path | None, *, are_checks: bool) -> list[SqlFile]:
@@ -142,8 +132,9 @@ def _days(path: Path, text: str) -> int | None:
     return int(match[1]) if match[1] else None
 
 
+@cache
 def parse(path: Path, text: str) -> exp.Query:
-    """The parsed text of a file; raises `CommandError` where it is not one SELECT."""
+    """The parsed text of a file, not to be changed; raises `CommandError` if it is no SELECT."""
     try:
         statements = sqlglot.parse(text, read="duckdb")
     except SqlglotError as error:

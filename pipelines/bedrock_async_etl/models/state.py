@@ -6,32 +6,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Self
 
-import pyarrow as pa
-
 from bedrock_async_etl.destinations.database.model_tables import (
     BUILDS_NAME,
     Fingerprint,
     Fingerprints,
     ModelTables,
+    keep,
     model_table,
 )
 from bedrock_async_etl.formatting import identifier
-from bedrock_async_etl.models.dates import Dates, date_of, has_date_in
+from bedrock_async_etl.destinations.database.dates import Dates, date_of, has_date_in
 from bedrock_async_etl.models.sql_files import SqlFile
 
 TableName = tuple[str, str]
 """Schema and name in lower case; no schema is an empty one."""
 RULES: Final = "1"
 """Of this version, by which builds find out what has changed. Another one rebuilds all."""
-FINGERPRINTS: Final = pa.schema(
-    {
-        "table_name": pa.string(),
-        "day": pa.date32(),
-        "rows": pa.int64(),
-        "fingerprint": pa.string(),
-        "build": pa.int64(),
-    }
-)
 
 
 @dataclass
@@ -78,25 +68,13 @@ class BuildState:
 
     def write(self, tables: ModelTables) -> None:
         """Keep it."""
-        connection = tables.connection
         rows = [
             (table, day, each.rows, each.value, self.builds[table][day])
             for table, found in self.fingerprints.items()
             for day, each in found.items()
         ]
-        columns = zip(*rows, strict=True) if rows else ((),) * len(FINGERPRINTS)
-        connection.register(
-            "kept_fingerprints",
-            pa.table([pa.array(each) for each in columns], schema=FINGERPRINTS),
-        )
-        connection.register(
-            "kept_definitions",
-            pa.table([list(self.definitions), list(self.definitions.values())], ["a", "b"]),
-        )
-        for table in ("fingerprints", "definitions"):
-            connection.execute(f"delete from {BUILDS_NAME}.{table}")
-            connection.execute(f"insert into {BUILDS_NAME}.{table} from kept_{table}")
-            connection.unregister(f"kept_{table}")
+        keep(tables.connection, "fingerprints", rows)
+        keep(tables.connection, "definitions", list(self.definitions.items()))
 
     def update(self, table: str, before: Self, found: Fingerprints, dates: Dates | None) -> Dates:
         """Take the fingerprints of some dates of a table, or of all, and those before of the others.
@@ -113,8 +91,7 @@ class BuildState:
     def note_checked(self, tables: ModelTables) -> None:
         """Keep that all checks were seen to hold after this build."""
         if self.checked != self.build:
-            tables.connection.execute(f"delete from {BUILDS_NAME}.checked")
-            tables.connection.execute(f"insert into {BUILDS_NAME}.checked values (?)", [self.build])
+            keep(tables.connection, "checked", [(self.build,)])
 
     def changed_since(self, build: int, table: str) -> Dates:
         """Dates of a table that changed in later builds than that."""

@@ -1,18 +1,24 @@
 """The tables of the models in a DuckDB database, and what is known of their rows by date."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import duckdb
+import pyarrow as pa
 
+from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 BUILDS_NAME: Final = "bedrock_builds"
 """The schema of what builds keep; that of the models has none but them."""
+BUILD_SETTINGS: Final = """
+set memory_limit = '1GB';
+set preserve_insertion_order = false;
+"""
 TABLES: Final = f"""
 create schema if not exists {ANALYTICS_NAME};
 create schema if not exists {BUILDS_NAME};
@@ -45,16 +51,25 @@ class Fingerprint:
 Fingerprints = Mapping[date | None, Fingerprint]
 
 
+class EngineError(Exception):
+    """The reason why an engine cannot build a model."""
+
+
 class ModelTables:
     """The models of a database while they are built."""
 
+    portion_rows: ClassVar[int | None] = 1_000_000
+    """Rows that a portion of a model reads at most, unless one date has more; None for all."""
+
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self.dated: dict[str, tuple[str, str]] = {}
+        """Column and its type, by which the rows of a model have dates."""
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> "ModelTables":
         """The tables of a connection that may write."""
-        connection.execute(TABLES)
+        connection.execute(f"{BUILD_SETTINGS}; {TABLES}")
         return cls(connection)
 
     def columns(self, table: str) -> dict[str, str]:
@@ -65,8 +80,8 @@ class ModelTables:
             return {}
         return {name: kind for name, kind, *_ in described}
 
-    def input_fingerprints(self) -> Fingerprints:
-        """By date of the invocations that were loaded."""
+    def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
+        """By date of the invocations that were loaded; `before` are those of the last build."""
         rows = self.connection.execute(INPUT_DATES).fetchall()
         return {day: Fingerprint(count, value) for day, count, value in rows}
 
@@ -78,13 +93,24 @@ class ModelTables:
         """Add rows to the table of a model."""
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
-    def remove(self, name: str, condition: str) -> None:
-        """Remove rows from the table of a model."""
+    def remove(self, name: str, dates: Dates, condition: str) -> None:
+        """Remove the rows of some dates, which hold a condition, from the table of a model."""
         self.connection.execute(f"delete from {model_table(name)} where {condition}")
 
     def drop(self, name: str) -> None:
         """Remove the table of a model that there is no more."""
         self.connection.execute(f"drop table if exists {model_table(name)}")
+
+
+def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Have a table of `bedrock_builds` hold these rows and no others."""
+    table = f"{BUILDS_NAME}.{name}"
+    schema = connection.sql(f"from {table} limit 0").to_arrow_table().schema
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(each, field.type) for each, field in zip(columns, schema, strict=True)]
+    connection.register("kept_rows", pa.table(arrays, schema))
+    connection.execute(f"delete from {table}; insert into {table} from kept_rows")
+    connection.unregister("kept_rows")
 
 
 def model_table(name: str) -> str:

@@ -11,14 +11,20 @@ from typing import ClassVar, Final, Self
 import duckdb
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
-from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
 from bedrock_async_etl.destinations.lake.compaction import compact_if_due
 from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat, find_format
+from bedrock_async_etl.destinations.lake.model_tables import (
+    LakeModelTables,
+    add_models,
+    read_manifest,
+)
 from bedrock_async_etl.destinations.lake.session import LakeSession
-from bedrock_async_etl.destinations.lake.tables import add_models, connected, write_models
+from bedrock_async_etl.destinations.lake.tables import connected
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.publication import recover
 from bedrock_async_etl.files.urls import remedy
 from bedrock_async_etl.options import DESTINATIONS, DestinationOptions
 from bedrock_async_invokes.columns import TABLES
@@ -142,14 +148,18 @@ class LakeDestination(Destination):
     @contextmanager
     def connection(self, *, is_materialized: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
-            add_models(lake, self.files)
+            add_models(lake, self.files, read_manifest(self.files))
             yield lake
 
     @contextmanager
-    def model_build(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connected(self.files, self.stored_format, is_materialized=True) as lake:
-            yield lake
-            write_models(lake, self.files)
+    def model_build(
+        self, kind: type[LakeModelTables] = LakeModelTables
+    ) -> Iterator[LakeModelTables]:
+        recover(self.files.filesystem, self.files.path(ANALYTICS_NAME))
+        with connected(self.files, self.stored_format, is_by_date=True) as lake:
+            tables = kind.open(lake, self.files, self.stored_format)
+            yield tables
+            tables.publish()
 
     def compact_if_due(self) -> LakeCompaction | None:
         """A shard leaves it: another one might merge the same files, and so double their rows."""

@@ -1,26 +1,28 @@
 """Merges of the many small files that months of runs leave in a lake."""
 
+import hashlib
 import json
 import math
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
 from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
 
+from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeCompaction
 from bedrock_async_etl.destinations.lake.tables import folder_of, log_files
 from bedrock_async_etl.errors import CommandError, interruption_behind
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import ROW_GROUP_ROWS
 from bedrock_async_etl.options import GRACE_SECONDS
-from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES
+from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES, Table
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
@@ -100,6 +102,32 @@ def compact_log(files: LakeFiles, grace_seconds: float, *, name: str) -> Compact
     return Compaction(name, len(current), len(current) - len(small) + 1, rows, len(removed))
 
 
+def log_fingerprints(
+    files: LakeFiles, before: Fingerprints, read: Sequence[str], *, table: Table
+) -> tuple[Fingerprints, list[str]]:
+    """By date of the rows in a log, and the names of its files.
+
+    A fingerprint changes with each file that has rows of the date, but for one that was merged of
+    files that were `read` when those `before` were made.
+    """
+    paths, known = log_files(files, table.name), set(read)
+    replaced = {each: set(made_of["replaced"]) for each, made_of in _merges(files, table.name)}
+    new = [
+        path
+        for path in paths
+        if _name(path) not in known and not (replaced.get(_name(path)) or {""}) <= known
+    ]
+    found = dict(before)
+    for path in new:
+        data = pa.dataset.dataset([path], table.stored_schema, "parquet", files.arrow_filesystem)
+        days = data.to_table(["submit_date"])["submit_date"].value_counts().to_pylist()
+        for day, count in ((each["values"], each["counts"]) for each in days):
+            old = found.get(day, Fingerprint(0, ""))
+            value = hashlib.sha256(f"{old.value} {_name(path)}".encode()).hexdigest()
+            found[day] = Fingerprint(old.rows + count, value)
+    return found, [_name(path) for path in paths]
+
+
 def _keep_newest(files: LakeFiles, grace_seconds: float, *, name: str) -> Compaction:
     """Remove the files of one of `DLT_TABLES` that a newer load of the same pipeline replaced."""
     paths = files.glob(f"{folder_of(name)}/*.jsonl")
@@ -150,11 +178,16 @@ def _remove(files: LakeFiles, paths: Sequence[str]) -> None:
 def _replaced_at(files: LakeFiles, name: str) -> dict[str, float]:
     """The times at which files were merged, by their names."""
     times: dict[str, float] = {}
-    for path in files.glob(f"{folder_of(name)}/{COMPACTED}*.parquet"):
-        with files.filesystem.open(path) as file:
-            made_of = json.loads(pq.read_schema(file).metadata[MADE_OF])
+    for _, made_of in _merges(files, name):
         times |= dict.fromkeys(made_of["replaced"], made_of["at"])
     return times
+
+
+def _merges(files: LakeFiles, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The names of merged files, and what they were made of."""
+    for path in files.glob(f"{folder_of(name)}/{COMPACTED}*.parquet"):
+        with files.filesystem.open(path) as file:
+            yield _name(path), json.loads(pq.read_schema(file).metadata[MADE_OF])
 
 
 def _name(path: str) -> str:

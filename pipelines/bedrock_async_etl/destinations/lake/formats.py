@@ -7,6 +7,7 @@ from typing import Any
 from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
+from bedrock_async_etl.destinations.database.model_tables import Fingerprints
 from bedrock_async_etl.files.object_store import LakeFiles
 
 
@@ -47,6 +48,10 @@ class LakeFormat:
 
     data_files: Callable[[LakeFiles], Sequence[str]]
     """Paths of the files that readers read now."""
+    fingerprints: Callable[
+        [LakeFiles, Fingerprints, Sequence[str]], tuple[Fingerprints, Sequence[str]]
+    ]
+    """By date, of those that the models know, and the names of the files that they were made of."""
     compact: Callable[[LakeFiles, float], Compaction]
     """Merges small files; those replaced stay for so many seconds."""
     write_hints: Mapping[str, Any] = field(default_factory=dict)

@@ -1,34 +1,28 @@
 """A lake's tables in DuckDB: the current rows of its logs, and the models."""
 
-import json
-import posixpath
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.files.parquet import model_tables, write
-from bedrock_async_etl.files.publication import Publication, publication
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
 
+DATE: Final = "submit_date"
 LOG_NAME: Final = "bedrock_log"
 """The schema of the tables as they are in the lake; `bedrock` has their current rows."""
-MANIFEST_VERSION: Final = 1
 
 
-def current_rows(table: Table) -> str:
+def current_rows(table: Table, *apart: str) -> str:
     """The SELECT of the newest version of each row in a log, for DuckDB and Spark alike.
 
     Of two versions that were read at the same moment, the one that was loaded last counts.
@@ -36,15 +30,26 @@ def current_rows(table: Table) -> str:
     return (
         f"select {', '.join(table.stored_schema.names)}\n"
         f"from {LOG_NAME}.{table.name}\n"
-        f"qualify {is_current(table)}"
+        f"qualify {is_current(table, *apart)}"
     )
 
 
-def is_current(table: Table) -> str:
-    """The condition on which a row is the newest version among those that are read."""
+def current_rows_by_date(name: str) -> str:
+    """The same of a table by name, of which the invocations of a date are found without the others.
+
+    That holds as long as no version of an invocation has another time of submission.
+    """
+    return current_rows(TABLES[name], *((DATE,) if name == ASYNC_INVOKES.name else ()))
+
+
+def is_current(table: Table, *apart: str) -> str:
+    """The condition on which a row is the newest version among those that are read.
+
+    Versions that differ in the columns `apart` count as different rows.
+    """
     return (
         "row_number() over (\n"
-        f"    partition by {', '.join(table.key)}\n"
+        f"    partition by {', '.join((*table.key, *apart))}\n"
         f"    order by {table.newest_by} desc, {LOAD_ID} desc\n"
         ") = 1"
     )
@@ -52,13 +57,17 @@ def is_current(table: Table) -> str:
 
 @contextmanager
 def connected(
-    files: LakeFiles, lake_format: "LakeFormat", *, is_materialized: bool
+    files: LakeFiles,
+    lake_format: "LakeFormat",
+    *,
+    is_materialized: bool = False,
+    is_by_date: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own with a lake's tables, which are copied into it or looked up each time.
 
-    It is in a temporary file, so that DuckDB can put there what memory does not hold.
+    For who asks for the invocations of some dates, `is_by_date`, only those are looked up. It is in a
+    temporary file, so that DuckDB can put there what memory does not hold.
     """
-    kind = "table" if is_materialized else "view"
     with (
         tempfile.TemporaryDirectory() as folder,
         duckdb.connect(f"{folder}/lake.duckdb") as connection,
@@ -67,7 +76,10 @@ def connected(
         connection.execute(f"create schema {LOG_NAME}; create schema {DATASET_NAME}")
         for name, table in TABLES.items():
             _register(connection, LOG_NAME, name, _stored(files, table, lake_format))
-            connection.execute(f"create {kind} {DATASET_NAME}.{name} as {current_rows(table)}")
+            is_small = name != ASYNC_INVOKES.name
+            kind = "table" if is_materialized or (is_by_date and is_small) else "view"
+            rows = current_rows_by_date(name) if is_by_date else current_rows(table)
+            connection.execute(f"create {kind} {DATASET_NAME}.{name} as {rows}")
         yield connection
 
 
@@ -112,32 +124,3 @@ def log_files(files: LakeFiles, name: str) -> Sequence[str]:
     return files.glob(f"{folder_of(name)}/*.parquet")
 
 
-def add_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
-    """Make views of the models that the lake has."""
-    connection.execute(f"create schema {ANALYTICS_NAME}")
-    paths = files.glob(f"{ANALYTICS_NAME}/*/*.parquet")
-    for folder, each in groupby(paths, key=posixpath.dirname):
-        data = pa.dataset.dataset(list(each), format="parquet", filesystem=files.arrow_filesystem)
-        _register(connection, ANALYTICS_NAME, posixpath.basename(folder), data)
-
-
-def write_models(connection: duckdb.DuckDBPyConnection, files: LakeFiles) -> None:
-    """Write every model as one Parquet file, and publish all of them."""
-    root = files.path(ANALYTICS_NAME)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        publication(files.filesystem, root) as staging,
-    ):
-        scratch = Path(folder, "model")
-        for model in model_tables(connection, ANALYTICS_NAME):
-            write(connection, model.all_rows, scratch)
-            staging.stage(scratch, f"{model.name}/part-0.parquet")
-        publish_models(files, staging)
-
-
-def publish_models(files: LakeFiles, staging: Publication) -> None:
-    """Publish the models that are staged, and remove the files of those before."""
-    root = files.path(ANALYTICS_NAME)
-    stored = {path.removeprefix(f"{root}/") for path in files.glob(f"{ANALYTICS_NAME}/*/*.parquet")}
-    manifest = {"version": MANIFEST_VERSION, "files": sorted(staging.names)}
-    staging.publish(json.dumps(manifest).encode(), sorted(stored - set(staging.names)))

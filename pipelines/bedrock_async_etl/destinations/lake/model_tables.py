@@ -1,0 +1,273 @@
+"""The models of a lake: Parquet files, of a large model that has dates one for each date.
+
+A build works in a DuckDB of its own, in which a model is a view of its files, or of those of the dates
+that stay and a table of what was built anew. Its end publishes the files of what is new.
+"""
+
+import posixpath
+import tempfile
+from collections.abc import Iterator, Sequence, Set
+from datetime import UTC, date, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+
+from bedrock_async_etl.destinations.database.dates import DAY, Dates, has_date_in
+from bedrock_async_etl.destinations import ANALYTICS_NAME
+from bedrock_async_etl.destinations.database.model_tables import (
+    BUILD_SETTINGS,
+    BUILDS_NAME,
+    TABLES,
+    Fingerprints,
+    ModelTables,
+    keep,
+    model_table,
+)
+from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.parquet import read_source, write
+from bedrock_async_etl.files.publication import publication, published_manifest
+from bedrock_async_etl.formatting import identifier
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake.formats import LakeFormat
+
+MANIFEST_VERSION: Final = 2
+ROWS_IN_ONE_FILE: Final = 20_000
+"""Of a model that has dates: above that, each date has a file of its own."""
+MODEL_FILES: Final = f"{ANALYTICS_NAME}/*/*.parquet"
+SUFFIX: Final = ".parquet"
+WHOLE: Final = "part-0"
+NO_DATE: Final = "no-date"
+KEPT: Final = ("definitions", "fingerprints", "checked")
+"""The tables of `bedrock_builds`, which the manifest keeps."""
+FILES_NAME: Final = "bedrock_files"
+"""The schema of the models as their files have them."""
+WRITTEN_NAME: Final = "bedrock_written"
+"""The schema of the rows that were built anew, where the others stay as they are."""
+
+Kept = Sequence[tuple[str, date | None, int, str, int]]
+"""Table, date, rows, fingerprint, and the build in which they changed last."""
+
+
+class Manifest(msgspec.Struct):
+    """Of the models of a lake: what the next build has to know of this one."""
+
+    version: int = MANIFEST_VERSION
+    files: Sequence[str] = ()
+    dated: dict[str, tuple[str, str]] = {}
+    """Column and its type, by which a model has a file for each date."""
+    read: Sequence[str] = ()
+    """Names of the files of invocations that the models are built from."""
+    definitions: Sequence[tuple[str, str]] = ()
+    fingerprints: Kept = ()
+    checked: Sequence[tuple[int]] = ()
+
+
+def read_manifest(files: LakeFiles) -> Manifest:
+    """The manifest of the models; one without contents where there is none of this version."""
+    content = published_manifest(files.filesystem, files.path(ANALYTICS_NAME)) or b"{}"
+    try:
+        return msgspec.json.decode(content, type=Manifest)
+    except msgspec.ValidationError:
+        return Manifest()
+
+
+def add_models(
+    connection: duckdb.DuckDBPyConnection,
+    files: LakeFiles,
+    manifest: Manifest,
+    schema: str = ANALYTICS_NAME,
+) -> list[str]:
+    """Make views of the models that the lake has, in a schema; returns their names."""
+    connection.execute(f"create schema {schema}")
+    paths = files.glob(MODEL_FILES)
+    names = []
+    for folder, each in groupby(paths, key=posixpath.dirname):
+        names.append(posixpath.basename(folder))
+        registered = f"{schema}_{names[-1]}"
+        dated = manifest.dated.get(names[-1])
+        connection.register(registered, _dataset(files, list(each), dated))
+        view = f"{schema}.{identifier(names[-1])}"
+        connection.execute(f"create view {view} as from {identifier(registered)}")
+    return names
+
+
+def _dataset(
+    files: LakeFiles, paths: Sequence[str], dated: tuple[str, str] | None
+) -> pa.dataset.Dataset:
+    """The files of a model. Those of other dates than a query is about are not opened."""
+    parquet = pa.dataset.ParquetFileFormat()
+    whole = pa.dataset.dataset(list(paths), format=parquet, filesystem=files.arrow_filesystem)
+    if dated is None:
+        return whole
+    return pa.dataset.FileSystemDataset.from_paths(
+        list(paths),
+        schema=whole.schema,
+        format=parquet,
+        filesystem=files.arrow_filesystem,
+        partitions=[_is_of(whole.schema.field(dated[0]), _day_of(path)) for path in paths],
+    )
+
+
+def _is_of(field: pa.Field, day: date | None) -> pc.Expression:
+    """What holds of all rows in the file of a date."""
+    column = pc.field(field.name)
+    if day is None:
+        return column.is_null()
+    if pa.types.is_date(field.type):
+        return column == pa.scalar(day)
+    start, end = (
+        pa.scalar(datetime.combine(each, datetime.min.time(), UTC), field.type)
+        for each in (day, day + DAY)
+    )
+    return (column >= start) & (column < end)
+
+
+def _day_of(path: str) -> date | None:
+    name = posixpath.basename(path).removesuffix(SUFFIX)
+    return None if name == NO_DATE else date.fromisoformat(name)
+
+
+class LakeModelTables(ModelTables):
+    """The models of a lake while they are built."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: LakeFiles,
+        lake_format: "LakeFormat",
+        manifest: Manifest,
+    ) -> None:
+        super().__init__(connection)
+        self.files, self._format = files, lake_format
+        self._manifest = manifest
+        self._dated = dict(manifest.dated)
+        self._read = manifest.read
+        self.new: dict[str, Dates | None] = {}
+        """The models that were made, and of others the dates that were built anew."""
+
+    @classmethod
+    def open(
+        cls, connection: duckdb.DuckDBPyConnection, files: LakeFiles, lake_format: "LakeFormat"
+    ) -> Self:
+        """The models that a lake has, in a connection that has its tables."""
+        manifest = read_manifest(files)
+        names = add_models(connection, files, manifest, FILES_NAME)
+        connection.execute(f"{BUILD_SETTINGS}; {TABLES}; create schema {WRITTEN_NAME}")
+        for name in names:
+            view = f"{FILES_NAME}.{identifier(name)}"
+            connection.execute(f"create view {model_table(name)} as from {view}")
+        for name in KEPT:
+            keep(connection, name, getattr(manifest, name))
+        return cls(connection, files, lake_format, manifest)
+
+    @property
+    def stored(self) -> dict[str, list[str]]:
+        """Names of the files of each model that the lake has."""
+        root = f"{self.files.path(ANALYTICS_NAME)}/"
+        found: dict[str, list[str]] = {}
+        for path in self.files.glob(MODEL_FILES):
+            name = path.removeprefix(root)
+            found.setdefault(posixpath.dirname(name), []).append(name)
+        return found
+
+    def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
+        found, self._read = self._format.fingerprints(self.files, before, self._read)
+        return found
+
+    def create(self, name: str, select: str) -> None:
+        self.drop(name)
+        super().create(name, select)
+        self.new[name] = None
+
+    def append(self, name: str, select: str) -> None:
+        if self.new[name] is None:
+            super().append(name, select)
+        else:
+            self.connection.execute(f"insert into {_written(name)} {select}")
+
+    def remove(self, name: str, dates: Dates, condition: str) -> None:
+        """Have the rows of other dates from the files, and those to come from a table."""
+        stored = f"{FILES_NAME}.{identifier(name)}"
+        self.new[name] = dates
+        self.connection.execute(
+            f"create table {_written(name)} as from {stored} limit 0;"
+            f"create or replace view {model_table(name)} as "  # noqa: S608
+            f"from {stored} where ({condition}) is not true union all from {_written(name)}"
+        )
+
+    def drop(self, name: str) -> None:
+        self.connection.execute(f"drop view if exists {model_table(name)}")
+
+    def add_view(self, name: str, paths: Sequence[str]) -> None:
+        """Have a model that was made elsewhere, in files."""
+        registered = self._register(name, paths)
+        self.connection.execute(f"create view {model_table(name)} as from {registered}")
+
+    def add_rows(self, name: str, paths: Sequence[str]) -> None:
+        """Have rows of a model that were built elsewhere, in files, beside the others."""
+        registered = self._register(name, paths)
+        self.connection.execute(f"insert into {_written(name)} by name from {registered}")
+
+    def _register(self, name: str, paths: Sequence[str]) -> str:
+        registered = f"built_{name}"
+        self.connection.register(registered, _dataset(self.files, paths, None))
+        return identifier(registered)
+
+    def publish(self) -> None:
+        """Write the files of what is new, and publish them with what the next build has to know."""
+        kept = {name: self.connection.table(f"{BUILDS_NAME}.{name}").fetchall() for name in KEPT}
+        if not self.new and all(kept[name] == getattr(self._manifest, name) for name in KEPT):
+            return
+        models = {name for name, _ in kept["definitions"]}
+        stored = {path for paths in self.stored.values() for path in paths}
+        removed = {path for path in stored if posixpath.dirname(path) not in models}
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            publication(self.files.filesystem, self.files.path(ANALYTICS_NAME)) as staging,
+        ):
+            for name, dates in self.new.items():
+                removed |= self._replaced(name, dates, stored)
+                for path, select in self._selects(name, dates, kept["fingerprints"]):
+                    write(self.connection, select, Path(folder, "model"))
+                    staging.stage(Path(folder, "model"), path)
+            files = (stored - removed) | set(staging.names)
+            manifest = Manifest(files=sorted(files), dated=self._dated, read=self._read, **kept)
+            staging.publish(msgspec.json.encode(manifest), sorted(removed - set(staging.names)))
+
+    def _replaced(self, name: str, dates: Dates | None, stored: Set[str]) -> set[str]:
+        """The files of a model that have none of its rows any more, once it is written."""
+        if dates is None or name not in self._dated:
+            return {path for path in stored if posixpath.dirname(path) == name}
+        return {_file_of(name, day) for day in dates} & stored
+
+    def _selects(self, name: str, dates: Dates | None, kept: Kept) -> Iterator[tuple[str, str]]:
+        """The files of a model that have to be written, and their rows."""
+        select = read_source(self.connection, ANALYTICS_NAME, name).all_rows
+        rows = {day: count for table, day, count, *_ in kept if table == f"{ANALYTICS_NAME}.{name}"}
+        dated = self.dated.get(name)
+        if dates is None or name not in self._dated:
+            self._dated.pop(name, None)
+            if dated is None or sum(rows.values()) <= ROWS_IN_ONE_FILE:
+                yield f"{name}/{WHOLE}{SUFFIX}", select
+                return
+            self._dated[name] = dated
+            dates = frozenset(rows)
+        column, kind = self._dated[name]
+        for day in sorted(dates & rows.keys(), key=str):
+            is_of = has_date_in(identifier(column), kind, [day])
+            yield _file_of(name, day), f"{select} where {is_of}"
+
+
+def _file_of(model: str, day: date | None) -> str:
+    return f"{model}/{day or NO_DATE}{SUFFIX}"
+
+
+def _written(name: str) -> str:
+    return f"{WRITTEN_NAME}.{identifier(name)}"
