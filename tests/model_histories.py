@@ -1,10 +1,13 @@
 """Random histories of what is loaded, for models that are built date by date."""
 
 import random
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -12,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER
+from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
@@ -222,3 +225,52 @@ def _rows(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[str]:
 
 def _iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
+
+
+class BuildStoppedError(Exception):
+    """Ends a build in the middle of it."""
+
+
+def build(history: History, *, is_full: bool = False, stop_after: int | None = None) -> None:
+    """Build the models of a history's copy; stop after so many, and leave those of before."""
+    built = []
+
+    def stop(model: object, number: int) -> None:
+        built.append(model)
+        if len(built) == stop_after:
+            raise BuildStoppedError
+
+    build_models(history.destination, history.own_models, stop, is_full=is_full)
+
+
+def assert_built_as_whole(history: History) -> None:
+    """Each table that was built date by date is what it is if all is built at once."""
+    found = model_rows(history.destination)
+    with TemporaryDirectory() as folder:
+        whole = replace(history, folder=Path(folder), listed={})
+        copy = shutil.copy if history.place.is_file() else shutil.copytree
+        whole.place.unlink() if history.place.is_file() else shutil.rmtree(whole.place)
+        copy(history.place, whole.place)
+        build_models(whole.destination, history.own_models, is_full=True)
+        expected = model_rows(whole.destination)
+    assert found.keys() == expected.keys()
+    for name, rows in expected.items():
+        assert found[name] == rows, name
+
+
+def follow(history: History, steps: int) -> None:
+    """Go through a history, with builds that are stopped, and compare after each build."""
+    done = []
+    for _ in range(steps):
+        done.append(history.step())
+        if history.random.random() < 0.1:
+            continue  # Two loads, and one build.
+        if history.random.random() < 0.2:
+            with suppress(BuildStoppedError):
+                build(history, stop_after=history.random.randint(1, 25))
+        build(history)
+        try:
+            assert_built_as_whole(history)
+        except AssertionError as error:
+            error.add_note(f"{history.kind}, seed {history.seed}: {done}")
+            raise

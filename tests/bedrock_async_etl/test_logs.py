@@ -50,7 +50,7 @@ def test_a_run_logs_each_event_as_a_json_object(listed: Control, database: Path)
         *["check"] * checks,
         "run_finished",
     ]
-    assert (models, checks) == (21, 6)
+    assert (models, checks) == (29, 7)
     assert {event["level"] for event in logged} == {"info"}
     scope, finished = logged[1], logged[-1]
     assert (scope["account_id"], scope["region"], scope["rows_new"]) == (ACCOUNT, REGION, 400)

@@ -155,13 +155,17 @@ def read_source(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -
 def model_tables(connection: duckdb.DuckDBPyConnection, schema: str) -> list[Source]:
     """The models in a schema; raises `CommandError` for names that no folder can have."""
     names = table_names(connection, schema)
-    for name in names:
-        if name == ROWS or not name.isidentifier() or name.startswith("_"):
-            raise CommandError(
-                f"The model {name!r} cannot be exported under that name: give it another, of "
-                f"letters and digits, that is not {ROWS}."
-            )
-    return [read_source(connection, schema, name) for name in names]
+    return [read_source(connection, schema, folder_name(name)) for name in names]
+
+
+def folder_name(model: str) -> str:
+    """The name of a model, as that of a folder; raises `CommandError` if no folder can have it."""
+    if model == ROWS or not model.isidentifier() or model.startswith("_"):
+        raise CommandError(
+            f"The model {model!r} cannot be exported under that name: give it another, of "
+            f"letters and digits, that is not {ROWS}."
+        )
+    return model
 
 
 def partitions(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Partition]:

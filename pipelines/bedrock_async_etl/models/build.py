@@ -45,6 +45,8 @@ LOADED_BY: Final = "submit_date"
 DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
+DatedTables = Mapping[TableName, tuple[str, str]]
+"""By table: column and its type, by which its rows have dates."""
 BuildProgress = Callable[["BuiltModel", int], None]
 """Called with each model that was built, and the number of all."""
 
@@ -139,7 +141,8 @@ class ModelBuild:
             found = model_fingerprints(self._tables, model, dates)
         self._changed[table] = self._after.update(key(table), self._before, found, dates)
         rows = sum(each.rows for each in self._after.fingerprints[key(table)].values())
-        return BuiltModel(model.name, rows, time.monotonic() - started, dates and len(dates))
+        number = None if dates is None else len(dates)
+        return BuiltModel(model.name, rows, time.monotonic() - started, number)
 
     def finish(self, ordered: Sequence[SqlFile]) -> None:
         """Keep what the next build has to know, and put the descriptions into the database."""
@@ -242,9 +245,7 @@ class ModelBuild:
         return model.dated_by, str(kind)
 
 
-def conditions(
-    dated: Mapping[TableName, tuple[str, str]], file: SqlFile, dates: Dates
-) -> dict[TableName, str]:
+def conditions(dated: DatedTables, file: SqlFile, dates: Dates) -> dict[TableName, str]:
     """Of each table that a file reads and whose rows have dates: the condition that they have."""
     return {
         table: has_date_in(identifier(column), kind, dates)

@@ -1,8 +1,6 @@
 """Checks of the tables and models: SELECTs of the rows that break a rule."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +8,9 @@ from typing import Any, Final
 import duckdb
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
+from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.database.model_tables import ModelTables
-from bedrock_async_etl.formatting import identifier
-from bedrock_async_etl.models.build import LOADED, LOADED_BY, place
-from bedrock_async_etl.destinations.database.dates import Dates, has_date_in
+from bedrock_async_etl.models.build import LOADED, LOADED_BY, DatedTables, conditions, place
 from bedrock_async_etl.models.sql_files import (
     Severity,
     SqlFile,
@@ -21,7 +18,7 @@ from bedrock_async_etl.models.sql_files import (
     read_models,
     restricted,
 )
-from bedrock_async_etl.models.state import BuildState, TableName, key, sql_name
+from bedrock_async_etl.models.state import BuildState, digest, key, sql_name
 
 EXAMPLES: Final = 3
 
@@ -65,7 +62,7 @@ def run_checks(
 ) -> list[CheckResult]:
     """Run every check, with those in the folder `user_models`; errors are in the results.
 
-    A check that is dated looks at the dates that have changed since all checks held, or at all.
+    A check that is dated looks at the dates that have changed or broke its rule, or at all.
     """
     with destination.existing().locked(), destination.model_build() as tables:
         return check_tables(tables, user_models, is_full=is_full)
@@ -75,61 +72,63 @@ def check_tables(
     tables: ModelTables, user_models: Path | None = None, *, is_full: bool = False
 ) -> list[CheckResult]:
     """The same, of the tables that a destination holds open."""
-    checks, state = read_checks(user_models), BuildState.read(tables)
-    changed = {} if is_full or not state.build else _changed_dates(tables, user_models, state)
-    results = [_run(tables.connection, check, changed) for check in checks]
-    if all(result.holds or result.severity == "warning" for result in results):
-        state.note_checked(tables)
+    state, dated = BuildState.read(tables), _dated(tables, user_models)
+    results = []
+    for check in read_checks(user_models):
+        dates = None if is_full else _unchecked(check, state, dated)
+        result = _run(tables.connection, check, dated, dates)
+        broken: Dates = frozenset()
+        if result.violations and check.dated_by:
+            days = _days(check, state, dated) if dates is None else dates
+            broken = frozenset(
+                day
+                for day in days
+                if _run(tables.connection, check, dated, frozenset({day})).violations
+            )
+        state.note_checked(check.name, None if result.error else digest(check.text), broken)
+        results.append(result)
+    state.write_checked(tables)
     return results
 
 
-@dataclass(frozen=True)
-class ChangedDates:
-    """The dates of a table that checks have not seen yet."""
-
-    column: str
-    kind: str
-    dates: Dates
-
-
-def _changed_dates(
-    tables: ModelTables, user_models: Path | None, state: BuildState
-) -> dict[TableName, ChangedDates]:
-    """By table whose rows have dates."""
+def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
+    """The tables whose rows have dates, and are there."""
     by = {(ANALYTICS_NAME, model.name): model.dated_by for model in read_models(user_models)}
     found = {}
     for table, column in ({LOADED: LOADED_BY} | by).items():
         kind = tables.columns(sql_name(table)).get(column) if column else None
         if column and kind:
-            dates = state.changed_since(state.checked, key(table))
-            found[table] = ChangedDates(column, kind, dates)
+            found[table] = column, kind
     return found
 
 
-def _text(check: SqlFile, changed: Mapping[TableName, ChangedDates]) -> str | None:
-    """The SELECT of a check, of the dates that have changed in any table it reads; None for none."""
-    read = {table: changed[table] for table in check.reads if table in changed}
-    if check.dated_by is None or not read:
-        return check.text
-    dates = frozenset[date | None]().union(*(each.dates for each in read.values()))
-    if not dates:
+def _unchecked(check: SqlFile, state: BuildState, dated: DatedTables) -> Dates | None:
+    """The dates that may break a rule: those that changed, and those that broke it; None for all."""
+    definition, build = state.checked.get(check.name, (None, 0))
+    if check.dated_by is None or definition != digest(check.text):
         return None
-    conditions = {
-        table: has_date_in(identifier(each.column), each.kind, dates)
-        for table, each in read.items()
-    }
-    return restricted(check, conditions)
+    changed = (state.changed_since(build, key(table)) for table in check.reads & dated.keys())
+    return state.broken.get(check.name, frozenset()).union(*changed)
+
+
+def _days(check: SqlFile, state: BuildState, dated: DatedTables) -> Dates:
+    """All dates of the tables that a check reads."""
+    tables = check.reads & dated.keys()
+    return frozenset(day for table in tables for day in state.fingerprints.get(key(table), ()))
 
 
 def _run(
     connection: duckdb.DuckDBPyConnection,
     check: SqlFile,
-    changed: Mapping[TableName, ChangedDates],
+    dated: DatedTables,
+    dates: Dates | None,
 ) -> CheckResult:
-    # The text begins on the second line, so that DuckDB's line is the file's and one more.
+    """The rows that break a rule, of some dates or of all."""
     result = partial(CheckResult, check.name, check.description, severity=check.severity)
-    if (text := _text(check, changed)) is None:
+    if dates is not None and not dates:
         return result()
+    text = check.text if dates is None else restricted(check, conditions(dated, check, dates))
+    # The text begins on the second line, so that DuckDB's line is the file's and one more.
     statement = f"from (\n{text}\n)"
     try:
         [(violations,)] = connection.execute(f"{statement} select count(*)").fetchall()

@@ -33,13 +33,15 @@ class BuildState:
 
     build: int = 0
     """Its number."""
-    checked: int = 0
-    """The last build up to which all checks were seen to hold."""
     definitions: dict[str, str] = field(default_factory=dict)
     """By model: a digest of its text, and of those of the models it reads."""
     fingerprints: dict[str, Fingerprints] = field(default_factory=dict)
     builds: dict[str, Mapping[date | None, int]] = field(default_factory=dict)
     """By table and date: the last build in which it changed."""
+    checked: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By check: a digest of its text, and the last build that it has looked at."""
+    broken: dict[str, Dates] = field(default_factory=dict)
+    """By check: the dates that broke its rule."""
 
     @classmethod
     def read(cls, tables: ModelTables) -> Self:
@@ -58,13 +60,15 @@ class BuildState:
             state.build = max(state.build, build)
         state.fingerprints |= fingerprints
         state.builds |= builds
-        [(checked,)] = connection.execute(f"select max(build) from {BUILDS_NAME}.checked").fetchall()
-        state.checked = checked or 0
+        for check, definition, build in connection.execute(f"from {BUILDS_NAME}.checked").fetchall():
+            state.checked[check] = definition, build
+        for check, day in connection.execute(f"from {BUILDS_NAME}.broken").fetchall():
+            state.broken[check] = state.broken.get(check, frozenset()) | {day}
         return state
 
     def next(self) -> Self:
         """The state of the next build, to be filled."""
-        return type(self)(self.build + 1, self.checked)
+        return type(self)(self.build + 1)
 
     def write(self, tables: ModelTables) -> None:
         """Keep it."""
@@ -88,10 +92,18 @@ class BuildState:
         self.builds[table] = {day: self.build if day in changed else builds[day] for day in new}
         return changed
 
-    def note_checked(self, tables: ModelTables) -> None:
-        """Keep that all checks were seen to hold after this build."""
-        if self.checked != self.build:
-            keep(tables.connection, "checked", [(self.build,)])
+    def note_checked(self, check: str, definition: str | None, broken: Dates) -> None:
+        """Take the dates that break a check after this build; None where it could not be run."""
+        self.checked.pop(check, None)
+        if definition:
+            self.checked[check] = definition, self.build
+        self.broken[check] = broken
+
+    def write_checked(self, tables: ModelTables) -> None:
+        """Keep what checks have found."""
+        keep(tables.connection, "checked", [(name, *each) for name, each in self.checked.items()])
+        broken = [(name, day) for name, days in self.broken.items() for day in days]
+        keep(tables.connection, "broken", broken)
 
     def changed_since(self, build: int, table: str) -> Dates:
         """Dates of a table that changed in later builds than that."""

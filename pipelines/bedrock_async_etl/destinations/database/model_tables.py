@@ -26,7 +26,8 @@ create table if not exists {BUILDS_NAME}.definitions (model varchar, definition 
 create table if not exists {BUILDS_NAME}.fingerprints (
     table_name varchar, day date, rows bigint, fingerprint varchar, build bigint
 );
-create table if not exists {BUILDS_NAME}.checked (build bigint);
+create table if not exists {BUILDS_NAME}.checked (check_name varchar, definition varchar, build bigint);
+create table if not exists {BUILDS_NAME}.broken (check_name varchar, day date);
 """
 INPUT: Final = f"{DATASET_NAME}.{ASYNC_INVOKES.name}"
 INPUT_DATES: Final = f"""

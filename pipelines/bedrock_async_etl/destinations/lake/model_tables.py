@@ -30,7 +30,7 @@ from bedrock_async_etl.destinations.database.model_tables import (
     model_table,
 )
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.files.parquet import read_source, write
+from bedrock_async_etl.files.parquet import folder_name, read_source, write
 from bedrock_async_etl.files.publication import publication, published_manifest
 from bedrock_async_etl.formatting import identifier
 
@@ -44,7 +44,7 @@ MODEL_FILES: Final = f"{ANALYTICS_NAME}/*/*.parquet"
 SUFFIX: Final = ".parquet"
 WHOLE: Final = "part-0"
 NO_DATE: Final = "no-date"
-KEPT: Final = ("definitions", "fingerprints", "checked")
+KEPT: Final = ("definitions", "fingerprints", "checked", "broken")
 """The tables of `bedrock_builds`, which the manifest keeps."""
 FILES_NAME: Final = "bedrock_files"
 """The schema of the models as their files have them."""
@@ -66,7 +66,8 @@ class Manifest(msgspec.Struct):
     """Names of the files of invocations that the models are built from."""
     definitions: Sequence[tuple[str, str]] = ()
     fingerprints: Kept = ()
-    checked: Sequence[tuple[int]] = ()
+    checked: Sequence[tuple[str, str, int]] = ()
+    broken: Sequence[tuple[str, date | None]] = ()
 
 
 def read_manifest(files: LakeFiles) -> Manifest:
@@ -183,7 +184,7 @@ class LakeModelTables(ModelTables):
 
     def create(self, name: str, select: str) -> None:
         self.drop(name)
-        super().create(name, select)
+        super().create(folder_name(name), select)
         self.new[name] = None
 
     def append(self, name: str, select: str) -> None:

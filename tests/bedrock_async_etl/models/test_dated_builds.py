@@ -1,0 +1,151 @@
+"""A build makes the dates anew whose input has changed, and no others; the tables are as if built whole."""
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.models.build import ModelBuild, build_models
+from bedrock_async_etl.models.checks import run_checks
+from tests.copies import query
+from tests.model_histories import (
+    BuildStoppedError,
+    History,
+    assert_built_as_whole,
+    build,
+    follow,
+    model_rows,
+)
+from tests.scenarios import Scenarios
+
+
+@pytest.mark.parametrize(("kind", "steps"), [("duckdb", 10), ("parquet", 4), ("delta", 3)])
+def test_tables_built_by_dates_are_those_built_whole(
+    kind: str, steps: int, tmp_path: Path
+) -> None:
+    if kind == "delta":
+        pytest.importorskip("deltalake")
+    follow(History(kind, tmp_path, seed=steps), steps)  # type: ignore[arg-type]
+
+
+def test_a_date_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History("duckdb", tmp_path, seed=1)
+    follow(history, 3)
+    stale_dates = ModelBuild._stale_dates
+
+    def all_but_one(self: ModelBuild, model: object) -> object:
+        dates = stale_dates(self, model)  # type: ignore[arg-type]
+        return dates and frozenset(sorted(dates, key=str)[:-1])
+
+    monkeypatch.setattr(ModelBuild, "_stale_dates", all_but_one)
+    with pytest.raises(AssertionError):
+        follow(history, 3)
+
+
+def test_a_build_that_is_stopped_leaves_the_models_as_they_were(tmp_path: Path) -> None:
+    history = History("duckdb", tmp_path, seed=2)
+    follow(history, 2)
+    before = model_rows(history.destination)
+    history.submit()
+    history.report()
+    with pytest.raises(BuildStoppedError):
+        build(history, stop_after=20)
+    assert model_rows(history.destination) == before
+    build(history)
+    assert model_rows(history.destination) != before
+    assert_built_as_whole(history)
+
+
+@pytest.fixture
+def built(scenarios: Scenarios, tmp_path: Path) -> DuckDBDestination:
+    return DuckDBDestination(Path(shutil.copy(scenarios("across days"), tmp_path)))
+
+
+def dates_built(destination: DuckDBDestination, own: Path | None = None) -> dict[str, int | None]:
+    return {model.name: model.dates for model in build_models(destination, own)}
+
+
+def execute(destination: DuckDBDestination, statement: str) -> None:
+    with duckdb.connect(destination.database) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(statement)
+
+
+def test_nothing_new_builds_no_date(built: DuckDBDestination) -> None:
+    dates = dates_built(built)
+    assert {dates[name] for name in ("invocations", "failure_rate_daily", "in_flight_hourly")} == {0}
+    assert dates["model_summary"] is None
+
+
+def test_a_change_builds_its_date_and_those_that_it_reaches(built: DuckDBDestination) -> None:
+    """An invocation that was in flight on three dates ended a minute earlier."""
+    execute(
+        built,
+        "update bedrock.async_invokes set end_time = end_time - interval 1 minute, "
+        "observed_at = observed_at + interval 1 minute",
+    )
+    dates = dates_built(built)
+    assert (dates["invocations"], dates["latencies"], dates["latency_daily"]) == (1, 1, 1)
+    assert dates["in_flight_hourly"] == 2
+    # Nothing became of the invocations that had not been counted before.
+    assert (dates["failure_rates"], dates["failure_rate_daily"], dates["failure_spikes"]) == (1, 0, 0)
+
+
+def test_a_changed_file_builds_itself_and_what_reads_it(
+    built: DuckDBDestination, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    first = "-- dated by: submit_date\nselect submit_date, 1 as a from bedrock_analytics.invocations"
+    (own / "first.sql").write_text(first)
+    (own / "second.sql").write_text("-- dated by: submit_date\nfrom bedrock_analytics.first")
+    (own / "apart.sql").write_text(first)
+    build_models(built, own)
+    (own / "first.sql").write_text(first.replace("1 as a", "2 as a"))
+    dates = dates_built(built, own)
+    assert [dates[name] for name in ("first", "second", "apart")] == [None, None, 0]
+    assert query(built.database, "select distinct a from bedrock_analytics.second") == [(2,)]
+
+
+def test_a_model_of_no_more_is_dropped(built: DuckDBDestination, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.sql").write_text("select 1 as a")
+    build_models(built, own)
+    build_models(built)
+    with pytest.raises(duckdb.CatalogException):
+        query(built.database, "from bedrock_analytics.mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("-- dated by: nope\nselect 1 as a", "is dated by nope, which has to be a column that is"),
+        ("-- dated by: a\nselect 1 as a", "is dated by a, which has to be a column that is a date"),
+        ("-- dated by: a\n-- reads back: long\nselect 1 as a", "is a number of days, such as 7 days"),
+    ],
+)
+def test_a_header_that_cannot_be_followed_is_told(
+    text: str, told: str, built: DuckDBDestination, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.sql").write_text(text)
+    with pytest.raises(CommandError, match=told):
+        build_models(built, own)
+
+
+def test_a_check_goes_on_looking_at_a_date_that_breaks_it(built: DuckDBDestination) -> None:
+    def violations(*, is_full: bool = False) -> int:
+        found = {check.name: check.violations for check in run_checks(built, is_full=is_full)}
+        return found["marts_add_up"]
+
+    assert violations() == 0
+    execute(built, "update bedrock_analytics.failure_rate_daily set invocations = 5")
+    assert violations() == 0  # Nothing was loaded, and nothing built.
+    assert [violations(is_full=True), violations(), violations()] == [1, 1, 1]
+    execute(built, "update bedrock_analytics.failure_rate_daily set invocations = 1")
+    assert [violations(), violations()] == [0, 0]

@@ -1,0 +1,25 @@
+"""Random histories: after each build by dates, every table is what it is when all is built at once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.copies import CopyKind
+from tests.integration.budgets import SOAK
+from tests.model_histories import History, follow
+
+pytestmark = pytest.mark.integration
+
+STEPS = {"duckdb": 1_500, "parquet": 500, "delta": 250} if SOAK else dict.fromkeys(
+    ("duckdb", "parquet", "delta"), 25
+)
+"""Of all histories of a kind together."""
+STEPS_OF_ONE = 25
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_tables_built_by_dates_are_those_built_whole(kind: CopyKind, tmp_path: Path) -> None:
+    for seed in range(STEPS[kind] // STEPS_OF_ONE):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        follow(History(kind, folder, seed=1_000 + seed), STEPS_OF_ONE)
