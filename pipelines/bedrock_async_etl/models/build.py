@@ -221,8 +221,7 @@ class ModelBuild:
         """Build some dates of a model anew."""
         column, kind = self._date_column(model, model_table(model.name))
         condition = has_date_in(identifier(column), kind, dates)
-        self._tables.remove(model.name, dates, condition)
-        self._tables.append(model.name, self._select(model, dates))
+        self._tables.replace(model.name, dates, condition, self._select(model, dates))
 
     def _select(self, model: SqlFile, dates: Dates | None) -> str:
         """The rows of some dates of a model, or all; the file's text begins on the second line."""

@@ -18,6 +18,7 @@ from bedrock_async_etl.destinations.lake.tables import (
 )
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.parquet import folder_name
 from bedrock_async_etl.models.spark import register, spark_errors, spark_session
 from bedrock_async_etl.models.spark_sql import spark_type, to_spark
 from bedrock_async_invokes.columns import TABLES
@@ -66,34 +67,32 @@ class SparkModelTables(LakeModelTables):
                 register({(ANALYTICS_NAME, name): spark.read.parquet(*urls)})
 
     def create(self, name: str, select: str) -> None:
-        self.drop(name)
-        folder, rows = self._written(name, select)
-        self.add_view(name, self.files.glob(f"{folder}/*.parquet"))
+        rows = self._write(folder_name(name), select)
         register({(ANALYTICS_NAME, name): rows})
-        self.new[name] = None
+        self.add_whole(name, self._written(name))
 
-    def remove(self, name: str, dates: Dates, condition: str) -> None:
-        super().remove(name, dates, condition)
-        table = f"{ANALYTICS_NAME}.{name}"
-        select = f"select * from {table} where not coalesce({condition}, false)"  # noqa: S608
-        register({(ANALYTICS_NAME, name): self._spark.sql(to_spark(select))})
-
-    def append(self, name: str, select: str) -> None:
-        folder, rows = self._written(name, select)
-        self.add_rows(name, self.files.glob(f"{folder}/*.parquet"))
+    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
+        rows = self._write(name, select)
+        stored = f"{ANALYTICS_NAME}.{name}"
+        others = f"select * from {stored} where not coalesce({condition}, false)"  # noqa: S608
         with spark_errors():
-            others = self._spark.sql(to_spark(f"from {ANALYTICS_NAME}.{name}"))
-            register({(ANALYTICS_NAME, name): others.unionByName(rows)})
+            kept = self._spark.sql(to_spark(others))
+            register({(ANALYTICS_NAME, name): kept.unionByName(rows)})
+        self.add_dates(name, dates, condition, self._written(name))
 
-    def _written(self, name: str, select: str) -> tuple[str, "DataFrame"]:
+    def _write(self, name: str, select: str) -> "DataFrame":
         """The rows of a SELECT once they are in files, with the columns that DuckDB gives them."""
         columns = self.columns(f"(\n{select}\n)")
-        folder = f"{self._folder}/{name}"
+        url = spark_url(self.files, f"{self._folder}/{name}")
         with spark_errors():
             rows = self._spark.sql(to_spark(select)).toDF(*columns)
             typed = [rows[f"`{each}`"].cast(spark_type(kind)) for each, kind in columns.items()]
-            rows.select(typed).write.parquet(spark_url(self.files, folder))
-            return folder, self._spark.read.parquet(spark_url(self.files, folder))
+            rows.select(typed).write.parquet(url)
+            return self._spark.read.parquet(url)
+
+    def _written(self, name: str) -> str:
+        """What Spark has written of a model, as a table of DuckDB."""
+        return self.register(name, self.files.glob(f"{self._folder}/{name}/*.parquet"))
 
 
 def spark_url(files: LakeFiles, name: str) -> str:

@@ -41,6 +41,23 @@ group by submit_date
 """Whatever becomes of a row, it is read anew."""
 
 
+REPLACE: Final = """
+create or replace temp table changed_rows as
+select {row} as row_hash
+from (
+    select *, 1 as number from new_rows
+    union all
+    select *, -1 from {table} where {condition}
+)
+group by row_hash
+having sum(number) <> 0;
+delete from {table} where {condition} and {row} in (from changed_rows);
+insert into {table} from new_rows where {row} in (from changed_rows);
+drop table changed_rows;
+drop table new_rows;
+"""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What tells the rows of a date, or of a table, from others."""
@@ -94,9 +111,17 @@ class ModelTables:
         """Add rows to the table of a model."""
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
-    def remove(self, name: str, dates: Dates, condition: str) -> None:
-        """Remove the rows of some dates, which hold a condition, from the table of a model."""
-        self.connection.execute(f"delete from {model_table(name)} where {condition}")
+    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
+        """Replace the rows of some dates, which hold a condition, by those of a SELECT.
+
+        Rows that stay the same stay where they are: a date has many, and few of them change.
+        """
+        table = model_table(name)
+        row = f"hash({', '.join(map(identifier, self.columns(table)))})"
+        parts = {"table": table, "row": row, "condition": condition}
+        # The SELECT begins on the first line, as it has to.
+        self.connection.execute(f"create or replace temp table new_rows as {select}")
+        self.connection.execute(REPLACE.format_map(parts))
 
     def drop(self, name: str) -> None:
         """Remove the table of a model that there is no more."""

@@ -187,36 +187,31 @@ class LakeModelTables(ModelTables):
         super().create(folder_name(name), select)
         self.new[name] = None
 
-    def append(self, name: str, select: str) -> None:
-        if self.new[name] is None:
-            super().append(name, select)
-        else:
-            self.connection.execute(f"insert into {_written(name)} {select}")
+    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
+        """Have the rows of other dates from the files, and those of a SELECT from a table."""
+        self.connection.execute(f"create table {_written(name)} as {select}")
+        self.add_dates(name, dates, condition, _written(name))
 
-    def remove(self, name: str, dates: Dates, condition: str) -> None:
-        """Have the rows of other dates from the files, and those to come from a table."""
+    def add_dates(self, name: str, dates: Dates, condition: str, rows: str) -> None:
+        """Have the rows of other dates from the files, and those of some dates from a table."""
         stored = f"{FILES_NAME}.{identifier(name)}"
         self.new[name] = dates
         self.connection.execute(
-            f"create table {_written(name)} as from {stored} limit 0;"
             f"create or replace view {model_table(name)} as "  # noqa: S608
-            f"from {stored} where ({condition}) is not true union all from {_written(name)}"
+            f"from {stored} where ({condition}) is not true union all from {rows}"
         )
 
     def drop(self, name: str) -> None:
         self.connection.execute(f"drop view if exists {model_table(name)}")
 
-    def add_view(self, name: str, paths: Sequence[str]) -> None:
-        """Have a model that was made elsewhere, in files."""
-        registered = self._register(name, paths)
-        self.connection.execute(f"create view {model_table(name)} as from {registered}")
+    def add_whole(self, name: str, rows: str) -> None:
+        """Have a model that was made elsewhere, of a table."""
+        self.drop(name)
+        self.new[name] = None
+        self.connection.execute(f"create view {model_table(name)} as from {rows}")
 
-    def add_rows(self, name: str, paths: Sequence[str]) -> None:
-        """Have rows of a model that were built elsewhere, in files, beside the others."""
-        registered = self._register(name, paths)
-        self.connection.execute(f"insert into {_written(name)} by name from {registered}")
-
-    def _register(self, name: str, paths: Sequence[str]) -> str:
+    def register(self, name: str, paths: Sequence[str]) -> str:
+        """The table of a model's rows that were written elsewhere, in files."""
         registered = f"built_{name}"
         self.connection.register(registered, _dataset(self.files, paths, None))
         return identifier(registered)
