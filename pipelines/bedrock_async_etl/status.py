@@ -9,7 +9,7 @@ import duckdb
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
+from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport, no_rows
 from bedrock_async_invokes.options import LoadOptions
 
 SCOPES: Final = """
@@ -284,7 +284,7 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
     Runs of a range alone count for neither. Retired scopes are left out unless they are asked for.
     Raises `duckdb.CatalogException` where there are no runs yet.
     """
-    connection.register("no_runs", EXTRACT_RUNS.stored_schema.empty_table())
+    connection.register("no_runs", no_rows(EXTRACT_RUNS.stored_schema))
     scopes = read_rows(connection, SCOPES)
     for scope in scopes:
         unread_for = timedelta(seconds=scope.pop("unread_seconds"))

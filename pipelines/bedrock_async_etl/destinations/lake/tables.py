@@ -18,7 +18,7 @@ from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import model_tables, write
 from bedrock_async_etl.files.publication import Publication, publication
 from bedrock_async_etl.formatting import identifier
-from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
+from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table, no_rows
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
@@ -86,7 +86,7 @@ def _stored(
     """A table as the lake has it; without rows where it has none yet."""
     paths, schema = data_files(files, table.name, lake_format), table.stored_schema
     if not paths:
-        return schema.empty_table()
+        return no_rows(schema)
     partitioning = None
     if lake_format.partitioned_by and table.name == ASYNC_INVOKES.name:
         dated = pa.schema([schema.field(lake_format.partitioned_by)])
