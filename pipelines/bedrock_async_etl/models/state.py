@@ -13,6 +13,7 @@ from bedrock_async_etl.destinations.database.model_tables import (
     Fingerprint,
     Fingerprints,
     ModelTables,
+    fingerprint_of,
     model_table,
 )
 from bedrock_async_etl.formatting import identifier
@@ -58,7 +59,8 @@ class BuildState:
         definitions = connection.execute(f"from {BUILDS_NAME}.definitions").fetchall()
         state = cls(definitions=dict(definitions))
         rows = connection.execute(
-            f"select table_name, day, rows, fingerprint, build from {BUILDS_NAME}.fingerprints"
+            "select table_name, day, rows, fingerprint, build "  # noqa: S608
+            f"from {BUILDS_NAME}.fingerprints"
         )
         fingerprints: dict[str, dict[date | None, Fingerprint]] = {}
         builds: dict[str, dict[date | None, int]] = {}
@@ -68,7 +70,9 @@ class BuildState:
             state.build = max(state.build, build)
         state.fingerprints |= fingerprints
         state.builds |= builds
-        [(checked,)] = connection.execute(f"select max(build) from {BUILDS_NAME}.checked").fetchall()
+        [(checked,)] = connection.execute(
+            f"select max(build) from {BUILDS_NAME}.checked"  # noqa: S608
+        ).fetchall()
         state.checked = checked or 0
         return state
 
@@ -94,12 +98,12 @@ class BuildState:
             pa.table([list(self.definitions), list(self.definitions.values())], ["a", "b"]),
         )
         for table in ("fingerprints", "definitions"):
-            connection.execute(f"delete from {BUILDS_NAME}.{table}")
+            connection.execute(f"delete from {BUILDS_NAME}.{table}")  # noqa: S608
             connection.execute(f"insert into {BUILDS_NAME}.{table} from kept_{table}")
             connection.unregister(f"kept_{table}")
 
     def update(self, table: str, before: Self, found: Fingerprints, dates: Dates | None) -> Dates:
-        """Take the fingerprints of some dates of a table, or of all, and those before of the others.
+        """Take the fingerprints of some dates of a table, or of all; of others, those before.
 
         Returns the dates whose rows have changed.
         """
@@ -113,8 +117,11 @@ class BuildState:
     def note_checked(self, tables: ModelTables) -> None:
         """Keep that all checks were seen to hold after this build."""
         if self.checked != self.build:
-            tables.connection.execute(f"delete from {BUILDS_NAME}.checked")
-            tables.connection.execute(f"insert into {BUILDS_NAME}.checked values (?)", [self.build])
+            tables.connection.execute(f"delete from {BUILDS_NAME}.checked")  # noqa: S608
+            tables.connection.execute(
+                f"insert into {BUILDS_NAME}.checked values (?)",  # noqa: S608
+                [self.build],
+            )
 
     def changed_since(self, build: int, table: str) -> Dates:
         """Dates of a table that changed in later builds than that."""
@@ -135,7 +142,7 @@ def model_fingerprints(tables: ModelTables, model: SqlFile, dates: Dates | None)
     name, kind = identifier(model.dated_by), columns[model.dated_by]
     condition = "true" if dates is None else has_date_in(name, kind, dates)
     rows = tables.connection.execute(
-        f"select {date_of(name, kind)}, {_fingerprint(columns)} from {table} "  # noqa: S608
+        f"select {date_of(name, kind)}, {fingerprint_of(columns)} from {table} "  # noqa: S608
         f"where {condition} group by all"
     ).fetchall()
     return {day: Fingerprint(count, value) for day, count, value in rows}
@@ -145,15 +152,9 @@ def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:
     """Of all of a table's rows."""
     columns = tables.columns(table)
     [row] = tables.connection.execute(
-        f"select {_fingerprint(columns)} from {table}"  # noqa: S608
+        f"select {fingerprint_of(columns)} from {table}"  # noqa: S608
     ).fetchall()
     return {None: Fingerprint(*row)}
-
-
-def _fingerprint(columns: Mapping[str, str]) -> str:
-    """The number of rows, and the sum of their hashes, whatever their order."""
-    hashed = ", ".join(map(identifier, columns))
-    return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
 
 
 def key(table: TableName) -> str:

@@ -1,6 +1,6 @@
 """The tables of the models in a DuckDB database, and what is known of their rows by date."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -30,7 +30,7 @@ select
     concat_ws('-', count(*), sum(epoch_us(observed_at)), bit_xor(epoch_us(observed_at)))
 from {INPUT}
 group by submit_date
-"""
+"""  # noqa: S608
 """Whatever becomes of a row, it is read anew."""
 
 
@@ -80,11 +80,19 @@ class ModelTables:
 
     def remove(self, name: str, condition: str) -> None:
         """Remove rows from the table of a model."""
-        self.connection.execute(f"delete from {model_table(name)} where {condition}")
+        self.connection.execute(
+            f"delete from {model_table(name)} where {condition}"  # noqa: S608
+        )
 
     def drop(self, name: str) -> None:
         """Remove the table of a model that there is no more."""
         self.connection.execute(f"drop table if exists {model_table(name)}")
+
+
+def fingerprint_of(columns: Iterable[str]) -> str:
+    """The SQL of the number of rows, and of what tells them from others, whatever their order."""
+    hashed = ", ".join(map(identifier, columns))
+    return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
 
 
 def model_table(name: str) -> str:
