@@ -22,7 +22,7 @@ from bedrock_async_etl.files import parquet
 from bedrock_async_etl.files.parquet import exported_type
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.models.sql_files import read_models
-from tests.bedrock_async_etl.copies import invocation, modelled
+from tests.bedrock_async_etl.copies import invocation, modelled, store
 from tests.sql.given import make_database
 
 NO_DATE = "submit_date=__HIVE_DEFAULT_PARTITION__"
@@ -488,7 +488,8 @@ def test_an_export_of_an_older_version_is_written_anew(copy: DuckDBDestination, 
 
 
 def test_fingerprints_are_those_that_the_build_has_kept(copy: DuckDBDestination, url: str) -> None:
-    with copy.connect(read_only=True) as connection:
+    with copy.connect(read_only=False) as connection:
+        connection.execute("update bedrock_builds.fingerprints set fingerprint = 'kept ' || day")
         result = export(connection, url)
         kept = connection.sql(
             "select 'invocations/submit_date=' || day, rows, fingerprint "
@@ -497,6 +498,15 @@ def test_fingerprints_are_those_that_the_build_has_kept(copy: DuckDBDestination,
         ).fetchall()
     found = result.manifest.tables["invocations"].partitions
     assert [(each.folder, each.rows, each.fingerprint) for each in found] == kept
+
+
+def test_without_models_what_is_loaded_is_compared_each_time(tmp_path: Path, url: str) -> None:
+    copy = store(tmp_path / "loaded.duckdb", [invocation("a", timedelta(hours=1))])
+    export_between_runs(copy, url)
+    assert written(export_between_runs(copy, url)) == []
+    with copy.connect(read_only=False) as connection:
+        connection.execute("update bedrock.async_invokes set observed_at = now()")
+    assert len(written(export_between_runs(copy, url))) == 1
 
 
 def test_what_was_kept_of_other_rows_is_no_fingerprint(copy: DuckDBDestination, url: str) -> None:
