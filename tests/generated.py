@@ -38,7 +38,9 @@ def _rule(category: str, pattern: str) -> str:
 
 def recent(formula: str) -> str:
     """The text of a model over 30 days, which goes on as the dated model of its formula does."""
-    kept, mark, _ = _recent(formula).read_text().partition(f"as in {formula}.sql, of which it is a copy.\n")
+    kept, mark, _ = (
+        _recent(formula).read_text().partition(f"as in {formula}.sql, of which it is a copy.\n")
+    )
     of_formula = (STAGING / f"{formula}.sql").read_text()
     part = rf"^{INPUT_OF[formula]} as \(\n.*?^\),\n\n"
     [_, rest] = re.split(part, of_formula, flags=re.MULTILINE | re.DOTALL)

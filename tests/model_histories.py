@@ -28,15 +28,16 @@ SCOPES = [(account, region) for account in ("1" * 12, "2" * 12) for region in ("
 MODELS = ["amazon.nova-reel-v1:1", "luma.ray-v2:0"]
 MESSAGES = ["Internal error.", "Output was blocked by content filters.", "Capacity exceeded.", "?"]
 OWN_MODELS = {
-    "per_date": "-- dated by: submit_date\nselect submit_date, model_id, count(*) as n, {factor} as factor\n"
-    "from bedrock_analytics.invocations group by all",
+    "per_date": "-- dated by: submit_date\nselect submit_date, model_id, count(*) as n, "
+    "{factor} as factor from bedrock_analytics.invocations group by all",
     "three_days": "-- dated by: day\n-- reads back: 3 days\n"
     "select a.submit_date as day, sum(b.n) as n from (select distinct submit_date "
     "from bedrock_analytics.per_date) as a join bedrock_analytics.per_date as b "
     "on b.submit_date between a.submit_date - 3 and a.submit_date group by all",
     "worst_model": "select model_id, max(n) as n from bedrock_analytics.per_date group by all",
-    "against_worst": "-- dated by: submit_date\nselect p.submit_date, p.model_id, p.n / w.n as share "
-    "from bedrock_analytics.per_date as p join bedrock_analytics.worst_model as w using (model_id)",
+    "against_worst": "-- dated by: submit_date\nselect submit_date, model_id, "
+    "p.n / w.n as share from bedrock_analytics.per_date as p "
+    "join bedrock_analytics.worst_model as w using (model_id)",
     "own_failure_categories": "select failure_message, 'ours' as failure_category "
     "from bedrock_analytics.failure_messages where words like ' internal%' and {factor} > 1",
 }
@@ -154,7 +155,9 @@ class History:
             {"invocation_arn": each["invocationArn"], "vanished_at": self.now}
             for each in self._some("InProgress", 2)
         ]
-        self._store("vanished_invokes", pa.Table.from_pylist(rows, TABLES["vanished_invokes"].schema))
+        self._store(
+            "vanished_invokes", pa.Table.from_pylist(rows, TABLES["vanished_invokes"].schema)
+        )
 
     def return_(self) -> None:
         self._load(self._some("InProgress", 1))
@@ -193,7 +196,8 @@ class History:
         with duckdb.connect(self.place) as connection:
             connection.register("rows", rows)
             connection.execute(
-                f"delete from bedrock.{name} as stored where exists (select 1 from rows where {key})"
+                f"delete from bedrock.{name} as stored "
+                f"where exists (select 1 from rows where {key})"
             )
             connection.execute(f"insert into bedrock.{name} by name from rows")
 

@@ -134,11 +134,9 @@ def export(variable: str) -> Summary:
         if not settings.export:
             raise AirflowSkipException(f'The Variable {variable} has no "export".')
         from bedrock_async_etl.destinations import existing_destination
-        from bedrock_async_etl.export import export as exporting
+        from bedrock_async_etl.export.export import export_between_runs
 
-        target = existing_destination()
-        with target.connection_between_runs() as connection:
-            done = exporting.export(connection, settings.export)
+        done = export_between_runs(existing_destination(), settings.export)
         written = [partition for table in done.tables for partition in table.written]
         return {
             "url": done.url,

@@ -9,7 +9,7 @@ import duckdb
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport
+from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport, no_rows
 from bedrock_async_invokes.options import LoadOptions
 
 SCOPES: Final = """
@@ -68,9 +68,7 @@ healed as (
     group by account_id, region
 ),
 sizes as (
-    select account_id, region, count(*) as rows
-    from bedrock.async_invokes
-    group by account_id, region
+    {sizes}
 )
 
 select
@@ -88,6 +86,17 @@ left join passes using (account_id, region)
 left join sizes using (account_id, region)
 """
 """Of each scope: what the scrub healed in a week, and the runs in which it reads all rows again."""
+LOADED_SIZES: Final = """
+    select account_id, region, count(*) as rows
+    from bedrock.async_invokes
+    group by account_id, region
+"""
+MODELLED_SIZES: Final = """
+    select account_id, region, sum(invocations) as rows
+    from bedrock_analytics.scope_days
+    group by account_id, region
+"""
+"""The same where the models are up to date; a lake would read all rows for the other."""
 PAGE_ROWS: Final = 1_000
 """Rows that one call reads again at most."""
 UNREAD_AFTER: Final = timedelta(days=1)
@@ -115,9 +124,11 @@ COUNTS: Final = """
 select
     count(*) as open,
     count(*) filter (where is_stuck) as stuck,
+    count(*) filter (where is_stuck is null) as unknown,
     count(*) filter (where is_vanished) as vanished,
 from bedrock_analytics.open_invocations
 """
+UNKNOWN_COUNTS: Final = dict.fromkeys(("stuck", "unknown", "vanished"))
 MODELLED: Final = "select max(last_success_at) as at from bedrock_analytics.scopes"
 
 SCOPE_KEYS: Final = (
@@ -156,7 +167,8 @@ class Status:
     modelled_at: datetime | None
     """The newest good run that the models know of; None where they were not built."""
     counts: Row
-    """Open, stuck and vanished invocations; None for what only the models know."""
+    """Open invocations; of them those that are stuck, those of which that is unknown for want of a
+    typical latency, and those that vanished. None for what only the models know."""
     worst: Sequence[Row]
     retired: Sequence[Row]
     """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""
@@ -198,9 +210,7 @@ class Status:
     @property
     def are_models_behind(self) -> bool:
         """True where a successful run is newer than the models."""
-        good = (scope["last_success_at"] for scope in self.scopes)
-        modelled_at = self.modelled_at
-        return modelled_at is not None and any(at and at > modelled_at for at in good)
+        return self.modelled_at is not None and _is_behind(self.modelled_at, self.scopes)
 
     def as_json(self) -> dict[str, Any]:
         """The document that `status --json` prints."""
@@ -251,10 +261,12 @@ def read_status(
     try:
         with destination.connection() as connection:
             every = read_scopes(connection, retired=True)
-            scrubs = _read_scrubs(connection, scrub_calls)
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)
             modelled = read_model(connection, MODELLED)
+            modelled_at = modelled[0]["at"] if modelled and counts else None
+            is_current = modelled_at is not None and not _is_behind(modelled_at, every)
+            scrubs = _read_scrubs(connection, scrub_calls, is_modelled=is_current)
     except duckdb.CatalogException:
         raise CommandError(f"{destination} has no runs yet: load it first with `run`.") from None
     except duckdb.Error as error:
@@ -271,8 +283,8 @@ def read_status(
         destination=str(destination),
         working_directory=str(destination.working_directory),
         scopes=scopes,
-        modelled_at=modelled[0]["at"] if modelled and counts else None,
-        counts=counts[0] if counts else {"open": number, "stuck": None, "vanished": None},
+        modelled_at=modelled_at,
+        counts=counts[0] if counts else {"open": number} | UNKNOWN_COUNTS,
         worst=worst or [],
         retired=[scope for scope in every if scope["is_retired"]],
     )
@@ -284,7 +296,7 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
     Runs of a range alone count for neither. Retired scopes are left out unless they are asked for.
     Raises `duckdb.CatalogException` where there are no runs yet.
     """
-    connection.register("no_runs", EXTRACT_RUNS.stored_schema.empty_table())
+    connection.register("no_runs", no_rows(EXTRACT_RUNS.stored_schema))
     scopes = read_rows(connection, SCOPES)
     for scope in scopes:
         unread_for = timedelta(seconds=scope.pop("unread_seconds"))
@@ -298,17 +310,32 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
     return [scope for scope in scopes if retired or not scope["is_retired"]]
 
 
-def _read_scrubs(connection: duckdb.DuckDBPyConnection, calls: int) -> dict[tuple[str, str], Row]:
+def _is_behind(modelled_at: datetime, scopes: Sequence[Row]) -> bool:
+    """True where a successful run is newer than the models."""
+    good = (scope["last_success_at"] for scope in scopes)
+    return any(at and at > modelled_at for at in good)
+
+
+def _read_scrubs(
+    connection: duckdb.DuckDBPyConnection, calls: int, *, is_modelled: bool
+) -> dict[tuple[str, str], Row]:
     """By scope; without calls, no numbers of the runs in which all is read again."""
     unknown = {"scrub_runs": None, "scrub_seconds": None} if not calls else {}
-    rows = read_rows(connection, SCRUBS, rows_per_run=PAGE_ROWS * max(1, calls))
+    values = {"rows_per_run": PAGE_ROWS * max(1, calls)}
+    rows = None
+    if is_modelled:
+        rows = read_model(connection, SCRUBS.format(sizes=MODELLED_SIZES), **values)
+    if rows is None:
+        rows = read_rows(connection, SCRUBS.format(sizes=LOADED_SIZES), **values)
     return {(row["account_id"], row["region"]): row | unknown for row in rows}
 
 
-def read_model(connection: duckdb.DuckDBPyConnection, query: str) -> list[Row] | None:
+def read_model(
+    connection: duckdb.DuckDBPyConnection, query: str, **values: Any
+) -> list[Row] | None:
     """The rows of a query over the models; None where they were not built, or are others."""
     try:
-        return read_rows(connection, query)
+        return read_rows(connection, query, **values)
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
 

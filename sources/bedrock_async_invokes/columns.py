@@ -54,6 +54,15 @@ class Table:
         return self.schema.append(pa.field(LOAD_ID, TEXT))
 
 
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """A table without rows.
+
+    Arrow's own `empty_table` imports pandas where it is installed, which takes as long as a query
+    of five million rows.
+    """
+    return pa.Table.from_batches([], schema)
+
+
 ASYNC_INVOKES: Final = Table(
     "async_invokes",
     "Asynchronous invocations, one row each, with the values that the listing had last.",

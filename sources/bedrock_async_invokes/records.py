@@ -11,14 +11,14 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import ASYNC_INVOKES, TEXT, TIMESTAMP, Column
+from .columns import ASYNC_INVOKES, TEXT, TIMESTAMP, Column, no_rows
 from .errors import UnreadableInvocation
 from .failure_messages import stored_extra, stored_messages
 from .options import FailureMessages
 from .pages import LISTED, Page, invocation_name, parse_time
 from .windows import EARLIEST_US, LATEST_US
 
-NO_ROWS: Final = ASYNC_INVOKES.schema.empty_table()
+NO_ROWS: Final = no_rows(ASYNC_INVOKES.schema)
 TERMINAL_STATUSES: Final = ("Completed", "Failed")
 """An invocation with one of these does not change any more."""
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -428,3 +430,25 @@ def test_every_command_and_option_is_in_the_reference(command: str) -> None:
     parameters = get_command(app).commands[command].params  # type: ignore[attr-defined]
     options = {option for parameter in parameters for option in parameter.opts}
     assert {command, *(option for option in options if option.startswith("--"))} <= words
+
+
+@pytest.mark.parametrize("command", [("status",), ("check", "--max-p95", "1h")])
+def test_what_cron_asks_often_starts_without_what_it_does_not_need(
+    command: tuple[str, ...], listed: Control, database: Path
+) -> None:
+    """It takes longer to import than five million rows to query."""
+    invoke("run", f"--database={database}")
+    code = (
+        "import sys, bedrock_async_etl.cli as cli\n"
+        "try: cli.app()\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    arguments = [sys.executable, "-c", code, *command, f"--database={database}"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    modules = set(done.stderr.split())
+    assert "duckdb" in modules
+    lake, merge = (
+        "bedrock_async_etl.destinations.lake",
+        "bedrock_async_etl.destinations.database.merge",
+    )
+    assert modules & {"pandas", "pyarrow.compute", "deltalake", lake, merge} == set()

@@ -15,6 +15,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.formatting import format_duration
 from bedrock_async_etl.status import Status, read_status
 from bedrock_emulator import Control
+from tests.bedrock_async_etl.copies import invocation, modelled, report, store
 from tests.conftest import ACCOUNT, NOW, REGION
 
 
@@ -224,6 +225,53 @@ def test_without_models_it_tells_what_is_known(listed: Control, database: Path) 
     assert stuck["open"] >= 1
 
 
+def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
+    bedrock: Control, database: Path
+) -> None:
+    """It takes 30 invocations of the model that have ended."""
+    s3_uri, age = "s3://renders/a", timedelta(days=2)
+    bedrock.submit(ACCOUNT, REGION, submit_time=NOW - age, s3_uri=s3_uri)
+    run(database)
+    lines = invoke("status", f"--database={database}").stdout.splitlines()
+    assert lines[3] == "Stuck?  1 open, 0 stuck, 1 unknown."
+    assert lines[5].startswith("open for 2 d: amazon.nova")
+    stuck = status_json(database)["stuck"]
+    counts = {"open": 1, "stuck": 0, "unknown": 1, "vanished": 0}
+    assert {name: stuck[name] for name in counts} == counts
+    [worst] = stuck["worst"]
+    found = [worst[name] for name in ("is_stuck", "typical_p99", "output_s3_uri")]
+    assert found[:2] == [None, None]
+    assert found[2].startswith(s3_uri)
+
+
+@pytest.mark.parametrize("is_modelled", [True, False])
+def test_the_scrub_has_as_many_runs_to_go_as_there_are_rows(
+    is_modelled: bool, tmp_path: Path
+) -> None:
+    """By the models, or by the rows themselves where those are missing, or an older version's."""
+    rows = [invocation(f"a{number}", timedelta(hours=1)) for number in range(2_001)]
+    copy = modelled(tmp_path / "copy.duckdb", rows)
+    with copy.connect(read_only=False) as connection:
+        if is_modelled:  # They are what is asked.
+            connection.execute("delete from bedrock.async_invokes")
+        else:
+            connection.execute("drop table bedrock_analytics.scope_days")
+    [scope] = read_status(copy, NOW, 1).scopes
+    assert scope["scrub_runs"] == 4
+
+
+def test_models_that_are_behind_are_not_asked_how_many_rows_there_are(tmp_path: Path) -> None:
+    copy = modelled(tmp_path / "copy.duckdb", [], [report(ago=timedelta(hours=1))])
+    rows = [invocation(f"a{number}", timedelta(hours=1)) for number in range(2_001)]
+    later = store(tmp_path / "later.duckdb", rows)
+    with copy.connect(read_only=False) as connection:
+        connection.execute(f"attach '{later.database}' as later")
+        for table in ("async_invokes", "extract_runs"):
+            connection.execute(f"insert into bedrock.{table} by name from later.bedrock.{table}")
+    [scope] = read_status(copy, NOW, 1).scopes
+    assert scope["scrub_runs"] == 4
+
+
 def test_models_older_than_the_last_run_are_told(listed: Control, database: Path) -> None:
     run(database)
     listed.advance(timedelta(hours=1))
@@ -302,7 +350,7 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     capsys: pytest.CaptureFixture[str], all_scopes: bool
 ) -> None:
     scopes = [scope(number, "failed" if number == 7 else "ok") for number in range(1, 1_001)]
-    nothing = {"open": 0, "stuck": 0, "vanished": 0}
+    nothing = {"open": 0, "stuck": 0, "unknown": 0, "vanished": 0}
     print_status(Status("lake", "/tmp", scopes, NOW, nothing, [], []), all_scopes=all_scopes)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Fresh?  Last successful run 1 s ago, 16 min 40 s ago for the stalest scope."

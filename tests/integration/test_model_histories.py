@@ -1,4 +1,4 @@
-"""Random histories: after each build by dates, every table is what it is when all is built at once."""
+"""Random histories: tables that are built by dates are what they are when all is built at once."""
 
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from tests.model_histories import History, follow
 
 pytestmark = pytest.mark.integration
 
-STEPS = {"duckdb": 1_500, "parquet": 500, "delta": 250} if SOAK else dict.fromkeys(
-    ("duckdb", "parquet", "delta"), 25
+STEPS = (
+    {"duckdb": 1_500, "parquet": 500, "delta": 250}
+    if SOAK
+    else dict.fromkeys(("duckdb", "parquet", "delta"), 25)
 )
 """Of all histories of a kind together."""
 STEPS_OF_ONE = 25

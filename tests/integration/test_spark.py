@@ -15,25 +15,30 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyspark
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.tables import current_rows
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.models.build import BuiltModel, build_models
-from bedrock_async_etl.models.refresh import find_builder
-from bedrock_async_etl.models.spark import build_on_spark, current_rows, spark_session
-from bedrock_async_etl.models.sql_files import SqlFile, read_file, read_models
+from bedrock_async_etl.models.build import BuiltModel, build_models, build_tables
+from bedrock_async_etl.models.refresh import open_tables
+from bedrock_async_etl.models.spark import register, spark_session
+from bedrock_async_etl.models.spark_sql import to_spark
+from bedrock_async_etl.models.sql_files import read_models
+from bedrock_async_invokes.columns import TABLES
 from tests.conftest import NOW
 from tests.integration.places import Place
 from tests.integration.test_export import duckdb_reads, exported, make
 from tests.lakes import lake_of
+from tests.model_histories import History
 from tests.sql.change_logs import CURRENT, LOGS, in_order
 from tests.sql.given import SCENARIOS, make_database, make_tables, store
 from tests.timelines import timeline
 
 pytestmark = pytest.mark.integration
 
-MODELS = [model.name for model in read_models()]
+MODELS = [*(model.name for model in read_models()), "own"]
 LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
 DIVIDED = {
     "baseline_rate",
@@ -57,13 +62,13 @@ def spark() -> Iterator[SparkSession]:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(own: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The timeline and every scenario of `given.csv`, each in regions of its own."""
     tables = timeline(200_000, timedelta(days=30), NOW)
     tables += [elsewhere(make_tables(name), f"-{at}") for at, name in enumerate(SCENARIOS)]
     merged = {name: pa.concat_tables([each[name] for each in tables]) for name in LOADED}
     database = store(tmp_path_factory.mktemp("timeline") / "timeline.duckdb", **merged)
-    build_models(DuckDBDestination(database))
+    build_models(DuckDBDestination(database), own)
     return database
 
 
@@ -84,40 +89,44 @@ def elsewhere(tables: dict[str, pa.Table], suffix: str) -> dict[str, pa.Table]:
 
 
 @pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of one's own."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "own.sql").write_text(
+        "select outcome, sum(calls) as calls, count(*), 7 // 2 as whole, max(started_at) as last "
+        "from bedrock.extract_runs group by outcome"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
 def built(
-    request: pytest.FixtureRequest, database: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, list[BuiltModel]]:
-    """Where the models of a lake are, and what was said of them."""
+    request: pytest.FixtureRequest,
+    database: Path,
+    own: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[LakeDestination, list[BuiltModel]]:
+    """A lake, and what was said of its models."""
     table_format, engine = request.param
-    folder = tmp_path_factory.mktemp("lake") / engine
-    lake = lake_of(database, folder, table_format)
-    models = find_builder(engine, lake, "local[2]" if engine == "spark" else None)(lake)
-    return folder / "bedrock_analytics", models
-
-
-def loaded(spark: SparkSession, database: Path, folder: Path) -> dict[tuple[str, str], DataFrame]:
-    """The loaded tables of a database as Parquet files, as Spark reads them."""
-    with DuckDBDestination(database).connection() as connection:
-        for name in LOADED:
-            connection.execute(f"copy bedrock.{name} to '{folder / name}.parquet'")
-    return {("bedrock", name): spark.read.parquet(f"{folder / name}.parquet") for name in LOADED}
+    lake = lake_of(database, tmp_path_factory.mktemp("lake") / engine, table_format)
+    return lake, build(lake, own, engine=engine)
 
 
 def build(
-    spark: SparkSession,
-    tables: dict[tuple[str, str], DataFrame],
-    models: list[SqlFile],
-    folder: Path,
+    lake: LakeDestination, own: Path | None = None, *, engine: str = "spark"
 ) -> list[BuiltModel]:
-    def save(name: str, rows: DataFrame) -> DataFrame:
-        rows.write.parquet(str(folder / name))
-        return spark.read.parquet(str(folder / name))
-
-    return build_on_spark(spark, tables, models, save)
+    master = "local[2]" if engine == "spark" else None
+    with lake.locked(), open_tables(engine, lake, master) as tables:
+        return build_tables(tables, own)
 
 
 def of_duckdb(database: Path, name: str) -> pa.Table:
     with DuckDBDestination(database).connection() as connection:
+        return connection.sql(f"from bedrock_analytics.{name}").to_arrow_table()
+
+
+def of_lake(lake: LakeDestination, name: str) -> pa.Table:
+    with lake.connection() as connection:
         return connection.sql(f"from bedrock_analytics.{name}").to_arrow_table()
 
 
@@ -156,12 +165,26 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
 )
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_the_same_in_a_lake(
-    name: str, database: Path, built: tuple[Path, list[BuiltModel]]
+    name: str, database: Path, built: tuple[LakeDestination, list[BuiltModel]]
 ) -> None:
-    folder, models = built
+    lake, models = built
     expected = of_duckdb(database, name)
-    assert_same(pq.read_table(folder / name), expected)
+    assert_same(of_lake(lake, name), expected)
     assert [model.rows for model in models if model.name == name] == [len(expected)]
+
+
+def test_dates_that_spark_builds_are_those_built_whole(tmp_path: Path) -> None:
+    history = History("parquet", tmp_path, seed=3)
+    lake = LakeDestination(str(history.place))
+    for _ in range(2):
+        history.step()
+        history.submit()
+        models = build(lake, history.own_models)
+    assert {model.name: model.dates for model in models}["invocations"]
+    found = {model.name: of_lake(lake, model.name) for model in models}
+    build_models(lake, history.own_models, is_full=True)
+    for name, rows in found.items():
+        assert_same(rows, of_lake(lake, name))
 
 
 def test_the_edge_cases_are_among_the_rows(database: Path) -> None:
@@ -176,50 +199,10 @@ def test_the_edge_cases_are_among_the_rows(database: Path) -> None:
 def test_the_current_rows_of_a_change_log_are_the_same(spark: SparkSession, tmp_path: Path) -> None:
     for name, log in LOGS.items():
         pq.write_table(log, tmp_path / f"{name}.parquet")
-    logs = {
-        ("bedrock_log", name): spark.read.parquet(str(tmp_path / f"{name}.parquet"))
-        for name in LOGS
-    }
-    found = current_rows(spark, logs)
-    assert found.keys() == {("bedrock", name) for name in LOGS}
-    for (_, name), rows in found.items():
+        register({("bedrock_log", name): spark.read.parquet(str(tmp_path / f"{name}.parquet"))})
+        rows = spark.sql(to_spark(current_rows(TABLES[name])))
         rows.write.parquet(str(tmp_path / name))
         assert in_order(name, pq.read_table(tmp_path / name)) == CURRENT[name].to_pylist()
-
-
-def test_a_model_of_ones_own_has_the_columns_that_duckdb_would_make(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    models = tmp_path / "models"
-    models.mkdir()
-    (models / "own.sql").write_text(
-        "select outcome, sum(calls) as calls, count(*), 7 // 2 as whole, max(started_at) as last "
-        "from bedrock.extract_runs group by outcome"
-    )
-    database = make_database(tmp_path / "given.duckdb", "a scope cannot be read")
-    build_models(DuckDBDestination(database), models)
-    build(spark, loaded(spark, database, tmp_path), [read_file(models / "own.sql")], tmp_path)
-    assert_same(pq.read_table(tmp_path / "own"), of_duckdb(database, "own"))
-
-
-def test_models_read_what_was_saved_of_those_before_them(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    (tmp_path / "a.sql").write_text("select max(b) as a from bedrock_analytics.b")
-    (tmp_path / "b.sql").write_text("select 1 as b union all select 2")
-    models = [read_file(tmp_path / "a.sql"), read_file(tmp_path / "b.sql")]
-    saved, told = {}, []
-
-    def save_ones(name: str, rows: DataFrame) -> DataFrame:
-        saved[name] = rows.where(f"{name} = 1")
-        return saved[name]
-
-    built = build_on_spark(
-        spark, {}, models, save_ones, lambda model, models: told.append((model.name, models))
-    )
-    assert [(model.name, model.rows) for model in built] == [("b", 1), ("a", 1)]
-    assert saved["a"].collect() == [(1,)]
-    assert told == [("b", 2), ("a", 2)]
 
 
 def test_spark_reads_an_export_as_duckdb_does(spark: SparkSession, tmp_path: Path) -> None:
@@ -253,21 +236,15 @@ def spark_reads(spark: SparkSession, folder: str) -> tuple[int, ...]:
     ],
 )
 def test_a_model_that_fails_is_named_with_sparks_reason(
-    sql: str, told: str, spark: SparkSession, tmp_path: Path
+    sql: str, told: str, tmp_path: Path
 ) -> None:
-    own = tmp_path / "own.sql"
-    own.write_text(sql)
-    tables = loaded(spark, make_database(tmp_path / "given.duckdb", "one row"), tmp_path)
-    with pytest.raises(CommandError, match=rf"^\S+own\.sql: {told}\.$"):
-        build(spark, tables, [read_file(own)], tmp_path)
-
-
-def test_what_cannot_be_saved_is_told_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
-    own = tmp_path / "own.sql"
-    own.write_text("select 1 as a")
-    (tmp_path / "file").touch()
-    with pytest.raises(CommandError, match=r"^\S+own\.sql: (?!An error occurred)[^\n]+\.$"):
-        build(spark, {}, [read_file(own)], tmp_path / "file")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "own.sql").write_text(sql)
+    lake = lake_of(make_database(tmp_path / "given.duckdb", "one row"), tmp_path / "l", "parquet")
+    with pytest.raises(CommandError, match=rf"^\S+own\.sql: {told}\. The models are as"):
+        build(lake, own)
+    assert not list((tmp_path / "l" / "bedrock_analytics").rglob("*.parquet"))
 
 
 def test_without_java_it_is_named() -> None:
@@ -320,18 +297,18 @@ def server() -> Iterator[str]:
 def test_a_spark_connect_server_builds_the_same(server: str, tmp_path: Path) -> None:
     database = make_database(tmp_path / "given.duckdb", "some are still open")
     build_models(DuckDBDestination(database))
+    lake = lake_of(database, tmp_path / "lake", "parquet")
     # pyspark has sessions of one kind in a process.
     client = multiprocessing.get_context("spawn").Process(
-        target=build_remotely, args=(server, database, tmp_path)
+        target=build_remotely, args=(server, lake)
     )
     client.start()
     client.join()
     assert client.exitcode == 0
     for name in ("scopes", "invocations", "open_invocations"):
-        assert_same(pq.read_table(tmp_path / name), of_duckdb(database, name))
+        assert_same(of_lake(lake, name), of_duckdb(database, name))
 
 
-def build_remotely(server: str, database: Path, folder: Path) -> None:
-    spark = spark_session(remote=server)
-    build(spark, loaded(spark, database, folder), read_models(), folder)
-    spark.stop()
+def build_remotely(server: str, lake: LakeDestination) -> None:
+    with lake.locked(), open_tables("spark", lake, remote=server) as tables:
+        build_tables(tables)

@@ -39,12 +39,10 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Export rows and models as Parquet; unchanged files are kept."""
-    from bedrock_async_etl.export.export import export
+    from bedrock_async_etl.export.export import export_between_runs
     from bedrock_async_etl.export.readers import statements
 
-    target = existing_copy(copy)
-    with target.connection_between_runs() as connection:
-        result = export(connection, url, dry_run=dry_run)
+    result = export_between_runs(existing_copy(copy), url, dry_run=dry_run)
     every = statements(result.manifest, url) if readers else None
     if as_json:
         print_json(result.as_json() | drop_none(readers=every) | {"exit_code": 0})

@@ -57,9 +57,7 @@ def command(
     user_models = find_models(**models)
     opened = open_tables(engine, target, master, remote)
     with models_progress() as on_built:
-        refreshed = refresh(
-            target, user_models, on_built, opened, strict=strict, is_full=full
-        )
+        refreshed = refresh(target, user_models, on_built, opened, strict=strict, is_full=full)
     refreshed.log()
     if as_json:
         print_json(refreshed.as_json() | {"exit_code": refreshed.exit_code})

@@ -130,9 +130,10 @@ def _stuck(status: "Status") -> str:
     counts = status.counts
     if status.modelled_at is None:
         return f"Stuck?  {counts['open']:,} open; unknown until the models are built with `models`."
+    unknown = f", {counts['unknown']:,} unknown" if counts["unknown"] else ""
     vanished = f", {counts['vanished']:,} vanished" if counts["vanished"] else ""
     behind = " (the models are older than the last run)" if status.are_models_behind else ""
-    return f"Stuck?  {counts['open']:,} open, {counts['stuck']:,} stuck{vanished}{behind}."
+    return f"Stuck?  {counts['open']:,} open, {counts['stuck']:,} stuck{unknown}{vanished}{behind}."
 
 
 def _worst(worst: "Sequence[Row]") -> Iterator[str]:

@@ -11,10 +11,8 @@ from typing import Any, Final, Self
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
-from bedrock_async_etl.destinations.database.merge import merging_duckdb
 from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.database.schema import lacks_columns, upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
@@ -23,7 +21,6 @@ from bedrock_async_etl.files.waiting import HeldError, Holder
 from bedrock_async_etl.formatting import literal
 from bedrock_async_etl.options import DEFAULT_DATABASE, DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
-from bedrock_async_invokes.records import digests
 
 PLACE: Final = "database"
 RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
@@ -252,6 +249,9 @@ class DuckDBSession(LoadSession):
         self._connection = None
 
     def dlt_destination(self) -> Any:
+        # What only loads need, others do not wait for: it takes a tenth of a second to import.
+        from bedrock_async_etl.destinations.database.merge import merging_duckdb
+
         return merging_duckdb(lambda: self.connection)
 
     def has_rows(self) -> bool:
@@ -285,6 +285,11 @@ def stored_digests(
     is_current: str = ONCE,
 ) -> dict[str, str]:
     """Digests by ARN of the invocations in `table` that the current `rows` hold."""
+    # As in `DuckDBSession.dlt_destination`.
+    import pyarrow.compute as pc
+
+    from bedrock_async_invokes.records import digests
+
     edges = pc.min_max(table["submit_time"]).as_py()
     connection.register("listed", table.select(["invocation_arn"]))
     query = STORED.format(rows=rows, is_current=is_current)

@@ -14,15 +14,16 @@ import duckdb
 from fsspec import AbstractFileSystem
 
 from bedrock_async_etl.configuration import shared_files
-from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
+from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.export.manifest import FORMAT, Manifest, TableEntry, read_manifest
+from bedrock_async_etl.export.partitions import partitions
 from bedrock_async_etl.files.parquet import (
     ROWS,
     Partition,
     Source,
     model_tables,
-    partitions,
     read_source,
     table_names,
     written_files,
@@ -37,7 +38,7 @@ class TableExport:
 
     name: str
     source: Source | None
-    """None for a table that the last export had and that is gone."""
+    """None for a table that is not read: it is gone, or left as it is."""
     written: Sequence[Partition]
     left: Sequence[Partition]
     removed: Sequence[str]
@@ -92,6 +93,51 @@ class ExportResult:
         }
 
 
+def export_between_runs(
+    destination: Destination, url: str, *, dry_run: bool = False
+) -> ExportResult:
+    """Bring the export at `url` in line with what a whole run has left in a destination.
+
+    Raises `BusyError`, and what `export` raises. To see that nothing is new, the destination is
+    read for a moment; otherwise it is copied first, which takes longer the larger it is.
+    """
+    started = time.monotonic()
+    fs, root = open_url(url)
+    content = _content_between_runs(destination)
+    with one_line_errors(url):
+        unchanged = _unchanged(content, fs, root, url, dry_run=dry_run)
+    if unchanged:
+        return replace(unchanged, seconds=time.monotonic() - started)
+    with destination.connection_between_runs() as connection:
+        return export(connection, url, dry_run=dry_run)
+
+
+def _content_between_runs(destination: Destination) -> str | None:
+    try:
+        with destination.locked(), destination.connection() as connection:
+            return read_content(connection)
+    except duckdb.Error as error:
+        raise CommandError(destination.explain(error)) from error
+
+
+def _unchanged(
+    content: str | None, fs: AbstractFileSystem, root: str, url: str, *, dry_run: bool
+) -> ExportResult | None:
+    """The export as it is, where it has the content and all of its files; else None."""
+    before = read_manifest(fs, root, url)
+    if content is None or before is None or before.content != content:
+        return None
+    if not dry_run:
+        with shared_files():
+            recover(fs, root)
+    if not before.sizes.items() <= _sizes(fs, root).items():
+        return None
+    tables = [
+        TableExport(name, None, (), entry.partitions, ()) for name, entry in before.tables.items()
+    ]
+    return ExportResult(url, dry_run, tables, before, is_first=False, seconds=0)
+
+
 def export(
     connection: duckdb.DuckDBPyConnection, url: str, *, dry_run: bool = False
 ) -> ExportResult:
@@ -102,7 +148,7 @@ def export(
     """
     started = time.monotonic()
     fs, root = open_url(url)
-    with one_line_errors(url), _snapshot(connection):
+    with one_line_errors(url), _snapshot(connection) as content:
         before = read_manifest(fs, root, url)
         now = {source: partitions(connection, source) for source in _sources(connection)}
         if not dry_run:
@@ -110,17 +156,21 @@ def export(
                 recover(fs, root)
         tables = _planned(now, before, _sizes(fs, root))
         if not dry_run:
-            tables = _publish(connection, fs, root, tables, before)
-    manifest, seconds = _manifest_of(tables), time.monotonic() - started
+            tables = _publish(connection, fs, root, tables, before, content)
+    manifest, seconds = _manifest_of(tables, content), time.monotonic() - started
     return ExportResult(url, dry_run, tables, manifest, before is None, seconds)
 
 
 @contextmanager
-def _snapshot(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Fingerprints and files are of the same rows, whatever is committed in between."""
+def _snapshot(connection: duckdb.DuckDBPyConnection) -> Iterator[str | None]:
+    """Fingerprints and files are of the same rows, whatever is committed in between.
+
+    Gives the content before that, since a table that is missing aborts a transaction.
+    """
+    content = read_content(connection)
     connection.begin()
     try:
-        yield
+        yield content
     finally:
         connection.rollback()
 
@@ -147,12 +197,13 @@ def _publish(
     root: str,
     tables: Sequence[TableExport],
     before: Manifest | None,
+    content: str | None,
 ) -> list[TableExport]:
     """Write what is planned; the tables, with the files that they got."""
     with publication(fs, root) as staging:
         staged = [_staged(connection, table, staging) for table in tables]
-        manifest = _manifest_of(staged)
-        replaced = before.paths - manifest.paths if before else ()
+        manifest = _manifest_of(staged, content)
+        replaced = before.sizes.keys() - manifest.sizes.keys() if before else ()
         with shared_files():
             staging.publish(manifest.as_json(), sorted(replaced))
     return staged
@@ -193,7 +244,7 @@ def _planned(
     return plans + [TableExport(name, None, (), (), entries[name].folders) for name in gone]
 
 
-def _manifest_of(tables: Sequence[TableExport]) -> Manifest:
+def _manifest_of(tables: Sequence[TableExport], content: str | None) -> Manifest:
     """The manifest once all is written."""
     entries = {
         table.name: TableEntry(
@@ -202,7 +253,7 @@ def _manifest_of(tables: Sequence[TableExport]) -> Manifest:
         for table in tables
         if table.source
     }
-    return Manifest(FORMAT, datetime.now(UTC), entries)
+    return Manifest(FORMAT, datetime.now(UTC), entries, content)
 
 
 def _table(

@@ -36,12 +36,14 @@ class Manifest:
     format: int
     exported_at: datetime
     tables: Mapping[str, TableEntry]
+    content: str | None = None
+    """Of the database that was exported; None where it was unknown, as in older versions."""
 
     @property
-    def paths(self) -> set[str]:
-        """Paths of all files."""
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all files, by path."""
         return {
-            file.path
+            file.path: file.bytes
             for table in self.tables.values()
             for partition in table.partitions
             for file in partition.files

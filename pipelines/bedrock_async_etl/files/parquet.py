@@ -93,6 +93,12 @@ class Source:
             if name != self.partition_column
         }
 
+    def folder(self, day: date | None) -> str:
+        """The folder of the rows of a date, or of all where there are no partitions."""
+        if self.partition_column is None:
+            return self.name
+        return f"{self.name}/{PARTITION_COLUMN}={day.isoformat() if day else NO_DATE}"
+
     @property
     def all_rows(self) -> str:
         """The SELECT of all rows and columns."""
@@ -168,18 +174,6 @@ def folder_name(model: str) -> str:
     return model
 
 
-def partitions(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Partition]:
-    """The partitions of a table's rows, each with its fingerprint and no files yet."""
-    key = source.partition_column
-    rows = connection.execute(
-        f"select {key or 'null'}, count(*), {_fingerprint(source)} "  # noqa: S608
-        f"from {source.sql_name} {'group by all order by 1' if key else ''}"
-    ).fetchall()
-    return [
-        Partition(_folder(source, value), count, fingerprint) for value, count, fingerprint in rows
-    ]
-
-
 def written_files(
     connection: duckdb.DuckDBPyConnection, source: Source, partition: Partition, scratch: Path
 ) -> Iterator[ExportedFile]:
@@ -204,12 +198,6 @@ def write(connection: duckdb.DuckDBPyConnection, select: str, file: Path) -> Non
     )
 
 
-def _folder(source: Source, value: date | None) -> str:
-    if source.partition_column is None:
-        return source.name
-    return f"{source.name}/{PARTITION_COLUMN}={value.isoformat() if value else NO_DATE}"
-
-
 def _order(source: Source, *, is_cut: bool) -> str:
     """By time where there is one, else as the table is.
 
@@ -219,24 +207,3 @@ def _order(source: Source, *, is_cut: bool) -> str:
     if is_cut:
         keys += [identifier(name) for name in source.columns]
     return f"order by {', '.join(keys)}" if keys else ""
-
-
-def _fingerprint(source: Source) -> str:
-    """The number of rows and the sum of their hashes, in which no two of them cancel out.
-
-    MD5 stays what it is; DuckDB's own hash may differ in its next version. A row of
-    `async_invokes` is written anew whenever it changes, so when it was read stands for all of it.
-    """
-    if source.name == ROWS and "observed_at" in source.columns:
-        hashed, newest = ["invocation_arn", "observed_at"], "max(epoch_us(observed_at)), "
-    else:
-        hashed, newest = list(source.exported_columns), ""
-    texts = ", ".join(_text(source.value(name), source.exported_columns[name]) for name in hashed)
-    # Null differs from empty text, and the texts of two columns are kept apart.
-    row = f"concat_ws(chr(31), {texts})"
-    return f"concat_ws('-', count(*), {newest}sum(md5_number_lower({row})))"
-
-
-def _text(value: str, kind: str) -> str:
-    text = f"epoch_us({value})" if kind == INSTANT else value
-    return f"coalesce(cast({text} as varchar), chr(0))"

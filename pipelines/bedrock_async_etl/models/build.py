@@ -18,10 +18,14 @@ import duckdb
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
-from bedrock_async_etl.destinations.database.model_tables import EngineError, ModelTables, model_table
+from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, spread
+from bedrock_async_etl.destinations.database.model_tables import (
+    EngineError,
+    ModelTables,
+    model_table,
+)
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import identifier, literal
-from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, spread
 from bedrock_async_etl.models.sql_files import SqlFile, read_models, restricted, sql_paths
 from bedrock_async_etl.models.state import (
     BuildState,

@@ -103,7 +103,7 @@ def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
 
 
 def _unchecked(check: SqlFile, state: BuildState, dated: DatedTables) -> Dates | None:
-    """The dates that may break a rule: those that changed, and those that broke it; None for all."""
+    """The dates that may break a rule, as they changed or broke it before; None for all."""
     definition, build = state.checked.get(check.name, (None, 0))
     if check.dated_by is None or definition != digest(check.text):
         return None

@@ -128,7 +128,9 @@ def _severity(path: Path, text: str) -> Severity:
 
 def _days(path: Path, text: str) -> int | None:
     if not (match := DAYS.fullmatch(text)):
-        raise CommandError(f"{path}: `reads back` is a number of days, such as 7 days, or all days.")
+        raise CommandError(
+            f"{path}: `reads back` is a number of days, such as 7 days, or all days."
+        )
     return int(match[1]) if match[1] else None
 
 
@@ -175,7 +177,7 @@ def restricted(file: SqlFile, conditions: Mapping[tuple[str, str], str]) -> str:
         if condition := conditions.get((table.db.lower(), table.name.lower())):
             start, end = _span(table.args["db"] or table.this)[0], _span(table.this)[1]
             alias = "" if table.alias else f" as {text[slice(*_span(table.this))]}"
-            rows = f"(select * from {text[start:end]} where {condition}){alias}"
+            rows = f"(select * from {text[start:end]} where {condition}){alias}"  # noqa: S608
             spans.append((start, end, rows))
     for column in query.find_all(exp.Column):
         if (column.text("db").lower(), column.table.lower()) in conditions:

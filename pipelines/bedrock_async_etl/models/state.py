@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Self
 
+from bedrock_async_etl.destinations.database.dates import Dates, date_of, has_date_in
 from bedrock_async_etl.destinations.database.model_tables import (
     BUILDS_NAME,
     Fingerprint,
     Fingerprints,
     ModelTables,
+    fingerprint_of,
     keep,
     model_table,
 )
 from bedrock_async_etl.formatting import identifier
-from bedrock_async_etl.destinations.database.dates import Dates, date_of, has_date_in
 from bedrock_async_etl.models.sql_files import SqlFile
 
 TableName = tuple[str, str]
@@ -50,7 +51,8 @@ class BuildState:
         definitions = connection.execute(f"from {BUILDS_NAME}.definitions").fetchall()
         state = cls(definitions=dict(definitions))
         rows = connection.execute(
-            f"select table_name, day, rows, fingerprint, build from {BUILDS_NAME}.fingerprints"
+            "select table_name, day, rows, fingerprint, build "  # noqa: S608
+            f"from {BUILDS_NAME}.fingerprints"
         )
         fingerprints: dict[str, dict[date | None, Fingerprint]] = {}
         builds: dict[str, dict[date | None, int]] = {}
@@ -60,7 +62,9 @@ class BuildState:
             state.build = max(state.build, build)
         state.fingerprints |= fingerprints
         state.builds |= builds
-        for check, definition, build in connection.execute(f"from {BUILDS_NAME}.checked").fetchall():
+        for check, definition, build in connection.execute(
+            f"from {BUILDS_NAME}.checked"
+        ).fetchall():
             state.checked[check] = definition, build
         for check, day in connection.execute(f"from {BUILDS_NAME}.broken").fetchall():
             state.broken[check] = state.broken.get(check, frozenset()) | {day}
@@ -81,7 +85,7 @@ class BuildState:
         keep(tables.connection, "definitions", list(self.definitions.items()))
 
     def update(self, table: str, before: Self, found: Fingerprints, dates: Dates | None) -> Dates:
-        """Take the fingerprints of some dates of a table, or of all, and those before of the others.
+        """Take the fingerprints of some dates of a table, or of all; of others, those before.
 
         Returns the dates whose rows have changed.
         """
@@ -124,7 +128,7 @@ def model_fingerprints(tables: ModelTables, model: SqlFile, dates: Dates | None)
     name, kind = identifier(model.dated_by), columns[model.dated_by]
     condition = "true" if dates is None else has_date_in(name, kind, dates)
     rows = tables.connection.execute(
-        f"select {date_of(name, kind)}, {_fingerprint(columns)} from {table} "  # noqa: S608
+        f"select {date_of(name, kind)}, {fingerprint_of(columns)} from {table} "  # noqa: S608
         f"where {condition} group by all"
     ).fetchall()
     return {day: Fingerprint(count, value) for day, count, value in rows}
@@ -134,15 +138,9 @@ def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:
     """Of all of a table's rows."""
     columns = tables.columns(table)
     [row] = tables.connection.execute(
-        f"select {_fingerprint(columns)} from {table}"  # noqa: S608
+        f"select {fingerprint_of(columns)} from {table}"  # noqa: S608
     ).fetchall()
     return {None: Fingerprint(*row)}
-
-
-def _fingerprint(columns: Mapping[str, str]) -> str:
-    """The number of rows, and the sum of their hashes, whatever their order."""
-    hashed = ", ".join(map(identifier, columns))
-    return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
 
 
 def key(table: TableName) -> str:

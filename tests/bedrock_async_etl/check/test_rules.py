@@ -19,16 +19,20 @@ NOW = datetime(2026, 3, 31, 18, tzinfo=UTC)
 REEL, RAY = "amazon.nova-reel-v1:1", "luma.ray-v2:0"
 TABLE = """
 create schema bedrock_analytics;
-create table bedrock_analytics.invocations (
+create table given (
     invocation_arn varchar, model_id varchar, model_arn varchar, status varchar,
     submit_time timestamptz, is_terminal boolean, is_open boolean, is_vanished boolean,
     latency_seconds double, age_seconds double
 );
+create view bedrock_analytics.invocations as select * exclude (age_seconds) from given;
+create view bedrock_analytics.open_invocations as
+select invocation_arn, age_seconds from given where is_open;
 """
 INSERT = """
-insert into bedrock_analytics.invocations
+insert into given
 select
-    'arn:' || $name, $model, 'arn', $status, $submit_time, not is_open, is_open, false,
+    'arn:' || coalesce($name, cast(uuid() as varchar)),
+    $model, 'arn', $status, $submit_time, not is_open, is_open, false,
     case when not is_open then $seconds end, case when is_open then $seconds end
 from (select $status = 'InProgress' as is_open), range($count)
 """
@@ -51,7 +55,12 @@ def facts() -> Iterator[Facts]:
 
 
 def add(
-    facts: Facts, model: str, status: str, count: int, seconds: float = 60, name: str = "one"
+    facts: Facts,
+    model: str,
+    status: str,
+    count: int,
+    seconds: float = 60,
+    name: str | None = None,
 ) -> None:
     """So many invocations of the window that took, or have been open for, so many seconds."""
     values = {"model": model, "status": status, "count": count, "seconds": seconds, "name": name}
@@ -79,7 +88,7 @@ def rates(
 
     Each has one more that is open.
     """
-    facts.connection.execute("truncate bedrock_analytics.invocations")
+    facts.connection.execute("truncate given")
     for model, (terminal, failed) in outcomes.items():
         add(facts, model, "Completed", terminal - failed)
         add(facts, model, "Failed", failed)

@@ -1,23 +1,28 @@
 """An export has the rows and models in types that other engines read; only changes are written."""
 
 import json
+import tempfile
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.export.export import ExportResult, export
+from bedrock_async_etl.errors import BusyError, CommandError, UsageError
+from bedrock_async_etl.export.export import ExportResult, export, export_between_runs
 from bedrock_async_etl.export.readers import statements
 from bedrock_async_etl.files import parquet
 from bedrock_async_etl.files.parquet import exported_type
 from bedrock_async_etl.models.build import build_models
+from bedrock_async_etl.models.sql_files import read_models
+from tests.bedrock_async_etl.copies import invocation, modelled, store
 from tests.sql.given import make_database
 
 NO_DATE = "submit_date=__HIVE_DEFAULT_PARTITION__"
@@ -43,6 +48,25 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set TimeZone = 'Asia/Kolkata'")
         connection.execute(ROWS)
         yield connection
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> DuckDBDestination:
+    """30 invocations of March 29, and one of March 31 that is open; with models."""
+    rows = [invocation(f"a{number}", timedelta(days=2)) for number in range(30)]
+    return modelled(
+        tmp_path / "copy.duckdb", [*rows, invocation("open", timedelta(seconds=10), None)]
+    )
+
+
+def run_later(copy: DuckDBDestination, time: str = "1 minute") -> None:
+    """A run that finds nothing, so long after the last one."""
+    with copy.connect(read_only=False) as connection:
+        connection.execute(
+            "update bedrock.extract_runs set finished_at = finished_at + "
+            f"interval '{time}', rows_new = 0, rows_changed = 0, vanished = 0"
+        )
+    build_models(copy)
 
 
 @pytest.fixture
@@ -383,6 +407,134 @@ def test_a_model_whose_name_cannot_be_a_folder_is_told(
     add_model(connection, name, "select 1 as one")
     with pytest.raises(CommandError, match="cannot be exported under that name"):
         export(connection, url)
+
+
+def test_runs_without_news_leave_an_export_as_it_is(copy: DuckDBDestination, url: str) -> None:
+    """Though the age of what is open moves with each, and more."""
+    export_between_runs(copy, url)
+    before = contents(url)
+    run_later(copy)
+    with copy.connect(read_only=True) as connection:
+        moved = written(export(connection, url, dry_run=True))
+    assert {"open_invocations", "load_freshness", "scopes"} <= set(moved)
+    result = export_between_runs(copy, url)
+    assert contents(url) == before
+    assert (written(result), removed(result), result.is_first) == ([], [], False)
+    assert {table.name: table.rows for table in result.tables} == {
+        name: sum(partition.rows for partition in entry.partitions)
+        for name, entry in result.manifest.tables.items()
+    }
+    assert result.has_models
+
+
+def test_with_news_an_export_has_what_has_moved_as_well(copy: DuckDBDestination, url: str) -> None:
+    export_between_runs(copy, url)
+    with copy.connect(read_only=False) as connection:
+        connection.execute(
+            "update bedrock.async_invokes set observed_at = observed_at + interval 1 second, "
+            "failure_message = 'No.' where submit_date = date '2026-03-29'"
+        )
+    run_later(copy)
+    found = written(export_between_runs(copy, url))
+    dated = [f"{table}/submit_date=2026-03-29" for table in ("async_invokes", "invocations")]
+    assert [folder for folder in found if "=" in folder] == dated
+    assert "open_invocations" in found
+    assert written(export_between_runs(copy, url)) == []
+
+
+def test_nothing_is_copied_where_nothing_is_new(
+    copy: DuckDBDestination, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_between_runs(copy, url)
+    monkeypatch.setattr(tempfile, "tempdir", f"{url}/missing")
+    assert written(export_between_runs(copy, url)) == []
+    run_later(copy, "1 day")
+    with pytest.raises(OSError, match="missing"):
+        export_between_runs(copy, url)
+
+
+def test_an_export_waits_for_a_run_to_end_though_nothing_may_be_new(
+    copy: DuckDBDestination, url: str
+) -> None:
+    export_between_runs(copy, url)
+    with FileLock(copy.lock_path()), pytest.raises(BusyError):
+        export_between_runs(replace(copy, wait="0s"), url)
+
+
+def test_a_file_that_is_gone_is_written_again_without_news(
+    copy: DuckDBDestination, url: str
+) -> None:
+    export_between_runs(copy, url)
+    Path(url, "scopes", "part-0.parquet").unlink()
+    Path(url, "invocations", "submit_date=2026-03-29", "part-0.parquet").write_bytes(b"PAR1")
+    folders = ["invocations/submit_date=2026-03-29", "scopes"]
+    assert written(export_between_runs(copy, url, dry_run=True)) == folders
+    assert written(export_between_runs(copy, url)) == folders
+    assert written(export_between_runs(copy, url)) == []
+
+
+def test_an_export_of_an_older_version_is_written_anew(copy: DuckDBDestination, url: str) -> None:
+    """It knew no content, and had other fingerprints."""
+    first = export_between_runs(copy, url)
+    path = Path(url, "_manifest.json")
+    manifest = json.loads(path.read_bytes())
+    del manifest["content"]
+    for table in manifest["tables"].values():
+        for partition in table["partitions"]:
+            partition["fingerprint"] = "2-1772712000000000-1234"
+    path.write_text(json.dumps(manifest))
+    assert written(export_between_runs(copy, url)) == written(first)
+    assert json.loads(path.read_bytes())["content"] == first.manifest.content
+
+
+def test_fingerprints_are_those_that_the_build_has_kept(copy: DuckDBDestination, url: str) -> None:
+    with copy.connect(read_only=False) as connection:
+        connection.execute("update bedrock_builds.fingerprints set fingerprint = 'kept ' || day")
+        result = export(connection, url)
+        kept = connection.sql(
+            "select 'invocations/submit_date=' || day, rows, fingerprint "
+            "from bedrock_builds.fingerprints "
+            "where table_name = 'bedrock_analytics.invocations' order by day"
+        ).fetchall()
+    found = result.manifest.tables["invocations"].partitions
+    assert [(each.folder, each.rows, each.fingerprint) for each in found] == kept
+
+
+def test_without_models_what_is_loaded_is_compared_each_time(tmp_path: Path, url: str) -> None:
+    copy = store(tmp_path / "loaded.duckdb", [invocation("a", timedelta(hours=1))])
+    export_between_runs(copy, url)
+    assert written(export_between_runs(copy, url)) == []
+    with copy.connect(read_only=False) as connection:
+        connection.execute("update bedrock.async_invokes set observed_at = now()")
+    assert len(written(export_between_runs(copy, url))) == 1
+
+
+def test_what_was_kept_of_other_rows_is_no_fingerprint(copy: DuckDBDestination, url: str) -> None:
+    """Somebody has changed tables since the build."""
+    with copy.connect(read_only=False) as connection:
+        export(connection, url)
+        connection.execute("delete from bedrock_analytics.failure_rate_daily")
+        connection.execute(
+            "update bedrock_analytics.invocations set submit_date = date '2026-03-30' "
+            "where invocation_arn like '%a7'"
+        )
+        found = written(export(connection, url))
+    assert "failure_rate_daily" in found
+    assert "invocations/submit_date=2026-03-30" in found
+
+
+def test_a_model_of_the_users_may_have_other_dates_than_its_partitions(
+    copy: DuckDBDestination, url: str, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    shipped = next(model for model in read_models() if model.name == "invocations")
+    text = shipped.text.replace("-- dated by: submit_date\n", "")
+    (own / "invocations.sql").write_text(text)
+    build_models(copy, own)
+    result = export_between_runs(copy, url)
+    assert [each.rows for each in result.manifest.tables["invocations"].partitions] == [30, 1]
+    assert written(export_between_runs(copy, url)) == []
 
 
 def test_a_value_that_does_not_fit_is_told_and_the_last_export_stays(

@@ -76,7 +76,9 @@ def test_a_model_of_ones_own_may_use_the_others_and_take_the_place_of_one(
     )
     build_models(destination, own)
     assert query(destination.database, "from bedrock_analytics.worst") == [(600.0,)]
-    assert query(destination.database, "select count(*) from bedrock_analytics.scope_days") == [(0,)]
+    assert query(destination.database, "select count(*) from bedrock_analytics.scope_days") == [
+        (0,)
+    ]
 
 
 def test_a_model_may_read_other_tables_of_the_database(

@@ -1,4 +1,4 @@
-"""A build makes the dates anew whose input has changed, and no others; the tables are as if built whole."""
+"""Builds make the dates anew whose input has changed; the tables are as if they were built whole."""
 
 import shutil
 from pathlib import Path
@@ -23,9 +23,7 @@ from tests.scenarios import Scenarios
 
 
 @pytest.mark.parametrize(("kind", "steps"), [("duckdb", 10), ("parquet", 4), ("delta", 3)])
-def test_tables_built_by_dates_are_those_built_whole(
-    kind: str, steps: int, tmp_path: Path
-) -> None:
+def test_tables_built_by_dates_are_those_built_whole(kind: str, steps: int, tmp_path: Path) -> None:
     if kind == "delta":
         pytest.importorskip("deltalake")
     follow(History(kind, tmp_path, seed=steps), steps)  # type: ignore[arg-type]
@@ -76,7 +74,9 @@ def execute(destination: DuckDBDestination, statement: str) -> None:
 
 def test_nothing_new_builds_no_date(built: DuckDBDestination) -> None:
     dates = dates_built(built)
-    assert {dates[name] for name in ("invocations", "failure_rate_daily", "in_flight_hourly")} == {0}
+    assert {dates[name] for name in ("invocations", "failure_rate_daily", "in_flight_hourly")} == {
+        0
+    }
     assert dates["model_summary"] is None
 
 
@@ -91,7 +91,11 @@ def test_a_change_builds_its_date_and_those_that_it_reaches(built: DuckDBDestina
     assert (dates["invocations"], dates["latencies"], dates["latency_daily"]) == (1, 1, 1)
     assert dates["in_flight_hourly"] == 2
     # Nothing became of the invocations that had not been counted before.
-    assert (dates["failure_rates"], dates["failure_rate_daily"], dates["failure_spikes"]) == (1, 0, 0)
+    assert (dates["failure_rates"], dates["failure_rate_daily"], dates["failure_spikes"]) == (
+        1,
+        0,
+        0,
+    )
 
 
 def test_a_changed_file_builds_itself_and_what_reads_it(
@@ -99,7 +103,9 @@ def test_a_changed_file_builds_itself_and_what_reads_it(
 ) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    first = "-- dated by: submit_date\nselect submit_date, 1 as a from bedrock_analytics.invocations"
+    first = (
+        "-- dated by: submit_date\nselect submit_date, 1 as a from bedrock_analytics.invocations"
+    )
     (own / "first.sql").write_text(first)
     (own / "second.sql").write_text("-- dated by: submit_date\nfrom bedrock_analytics.first")
     (own / "apart.sql").write_text(first)
@@ -125,7 +131,10 @@ def test_a_model_of_no_more_is_dropped(built: DuckDBDestination, tmp_path: Path)
     [
         ("-- dated by: nope\nselect 1 as a", "is dated by nope, which has to be a column that is"),
         ("-- dated by: a\nselect 1 as a", "is dated by a, which has to be a column that is a date"),
-        ("-- dated by: a\n-- reads back: long\nselect 1 as a", "is a number of days, such as 7 days"),
+        (
+            "-- dated by: a\n-- reads back: long\nselect 1 as a",
+            "is a number of days, such as 7 days",
+        ),
     ],
 )
 def test_a_header_that_cannot_be_followed_is_told(

@@ -1,15 +1,16 @@
 """What can be told without Spark: its SQL, the columns it has to make, and how it is reached."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
+from bedrock_async_etl.destinations.database.model_tables import EngineError
+from bedrock_async_etl.destinations.lake.tables import current_rows_by_date
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.models.build import in_order
 from bedrock_async_etl.models.spark import spark_session
-from bedrock_async_etl.models.spark_sql import columns_in_duckdb, to_spark, view_name
-from bedrock_async_etl.models.sql_files import SqlFile, read_file, read_lake_views, read_models
+from bedrock_async_etl.models.spark_sql import spark_type, to_spark, view_name
+from bedrock_async_etl.models.sql_files import SqlFile, read_models
+from bedrock_async_invokes.columns import TABLES
 
 CARRIED_OVER = {
     "a table goes on being called by its name": (
@@ -43,6 +44,10 @@ CARRIED_OVER = {
         "-- One row, as in */ of C.\nselect 1 as a",
         "SELECT 1 AS a",
     ),
+    "microseconds are counted by another name": (
+        "select epoch_us(a) from b.c",
+        "SELECT UNIX_MICROS(a) FROM b__c AS c",
+    ),
     "nulls are last, as in DuckDB": (
         "select a from b.c order by a",
         "SELECT a FROM b__c AS c ORDER BY a NULLS LAST",
@@ -50,70 +55,42 @@ CARRIED_OVER = {
 }
 
 
-def file(folder: Path, sql: str, name: str = "own") -> SqlFile:
-    path = folder / f"{name}.sql"
-    path.write_text(sql)
-    return read_file(path)
-
-
 @pytest.mark.parametrize(("sql", "expected"), CARRIED_OVER.values(), ids=CARRIED_OVER)
-def test_sql_is_carried_over(sql: str, expected: str, tmp_path: Path) -> None:
-    assert to_spark(file(tmp_path, sql)) == expected
+def test_sql_is_carried_over(sql: str, expected: str) -> None:
+    assert to_spark(sql) == expected
+
+
+@pytest.mark.parametrize("shipped", read_models(), ids=lambda file: file.name)
+def test_all_that_is_shipped_is_carried_over(shipped: SqlFile) -> None:
+    """sqlglot knows of nothing in it that Spark has not, and no table is left where it was."""
+    sql = to_spark(shipped.text)
+    assert all(view_name(table) in sql for table in shipped.reads)
+    assert not any(".".join(table) in sql for table in shipped.reads)
+    assert "EPOCH_US" not in sql.upper()
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_current_rows_of_a_log_are_carried_over(name: str) -> None:
+    assert f"FROM bedrock_log__{name}" in to_spark(current_rows_by_date(name))
+
+
+def test_what_spark_has_not_is_told() -> None:
+    with pytest.raises(EngineError, match=r"^it cannot be carried over to Spark: \S[^\n]+[^.]$"):
+        to_spark("select regexp_extract(a, 'x', 0, 'i') from b.c")
 
 
 @pytest.mark.parametrize(
-    "shipped", [*read_models(), *read_lake_views()], ids=lambda file: file.name
+    ("kind", "expected"),
+    [
+        ("HUGEINT", "DECIMAL(38, 0)"),
+        ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP"),
+        ("TIMESTAMP", "TIMESTAMP_NTZ"),
+        ("VARCHAR[]", "ARRAY<STRING>"),
+        ("BIGINT", "BIGINT"),
+    ],
 )
-def test_all_that_is_shipped_is_carried_over(shipped: SqlFile) -> None:
-    """sqlglot knows of nothing in it that Spark has not, and no table is left where it was."""
-    sql = to_spark(shipped)
-    assert all(view_name(table) in sql for table in shipped.reads)
-    assert not any(".".join(table) in sql for table in shipped.reads)
-
-
-def test_what_spark_has_not_is_told_with_its_file(tmp_path: Path) -> None:
-    own = file(tmp_path, "select regexp_extract(a, 'x', 0, 'i') from b.c")
-    with pytest.raises(
-        CommandError, match=r"own.sql cannot be carried over to Spark: \S[^\n]+[^.]\.$"
-    ):
-        to_spark(own)
-
-
-def test_columns_are_those_that_duckdb_would_make(tmp_path: Path) -> None:
-    tables = {
-        ("bedrock", "async_invokes"): {"region": "string", "submit_time": "timestamp"},
-        ("", "quotas"): {"quota": "int", "until": "timestamp_ntz", "names": "array<string>"},
-    }
-    models = [
-        file(tmp_path, "select *, 1 / 2 as half, true as yes from bedrock_analytics.sums", "all"),
-        file(
-            tmp_path,
-            "select region, sum(quota) as quota, count(*), min(submit_time) as first, any_value("
-            "submit_time at time zone 'UTC') as local, min(until) as until, min(names) as names, "
-            "date '2026-03-01' as day from bedrock.async_invokes cross join quotas group by region",
-            "sums",
-        ),
-    ]
-    sums = {
-        "region": "STRING",
-        "quota": "DECIMAL(38, 0)",
-        "count_star()": "BIGINT",
-        "first": "TIMESTAMP",
-        "local": "TIMESTAMP_NTZ",
-        "until": "TIMESTAMP_NTZ",
-        "names": "ARRAY<STRING>",
-        "day": "DATE",
-    }
-    assert columns_in_duckdb(tables, in_order(models, tables)) == {
-        "sums": sums,
-        "all": sums | {"half": "DOUBLE", "yes": "BOOLEAN"},
-    }
-
-
-def test_what_duckdb_does_not_take_is_told_with_its_file_and_line(tmp_path: Path) -> None:
-    own = file(tmp_path, "select\n    no_such_column")
-    with pytest.raises(CommandError, match=r"own.sql, line 2: Binder Error: "):
-        columns_in_duckdb({}, [own])
+def test_a_column_has_the_type_that_duckdb_would_make(kind: str, expected: str) -> None:
+    assert spark_type(kind) == expected
 
 
 @pytest.mark.parametrize("remote", [None, "sc://localhost"])

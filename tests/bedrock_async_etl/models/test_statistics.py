@@ -32,8 +32,7 @@ def test_an_interval_is_exact_at_none_and_at_all() -> None:
     rates = statistic("failure_rates", members=OUTCOMES)
     with duckdb.connect() as connection:
         none, all_of_them = connection.sql(
-            f"select failure_rate_low, failure_rate_high from ({rates}) "
-            "order by model_id desc"
+            f"select failure_rate_low, failure_rate_high from ({rates}) order by model_id desc"
         ).fetchall()
     assert (none[0], all_of_them[1]) == (0, 1)
     assert (none[1], all_of_them[0]) == pytest.approx((0.2775327998628892, 0.7224672001371107))

@@ -1,6 +1,6 @@
 """The tables of the models in a DuckDB database, and what is known of their rows by date."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Final
@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final
 import duckdb
 import pyarrow as pa
 
-from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
@@ -26,7 +26,9 @@ create table if not exists {BUILDS_NAME}.definitions (model varchar, definition 
 create table if not exists {BUILDS_NAME}.fingerprints (
     table_name varchar, day date, rows bigint, fingerprint varchar, build bigint
 );
-create table if not exists {BUILDS_NAME}.checked (check_name varchar, definition varchar, build bigint);
+create table if not exists {BUILDS_NAME}.checked (
+    check_name varchar, definition varchar, build bigint
+);
 create table if not exists {BUILDS_NAME}.broken (check_name varchar, day date);
 """
 INPUT: Final = f"{DATASET_NAME}.{ASYNC_INVOKES.name}"
@@ -37,7 +39,7 @@ select
     concat_ws('-', count(*), sum(epoch_us(observed_at)), bit_xor(epoch_us(observed_at)))
 from {INPUT}
 group by submit_date
-"""
+"""  # noqa: S608
 """Whatever becomes of a row, it is read anew."""
 
 
@@ -135,8 +137,14 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequen
     columns = zip(*rows, strict=True) if rows else [()] * len(schema)
     arrays = [pa.array(each, field.type) for each, field in zip(columns, schema, strict=True)]
     connection.register("kept_rows", pa.table(arrays, schema))
-    connection.execute(f"delete from {table}; insert into {table} from kept_rows")
+    connection.execute(f"delete from {table}; insert into {table} from kept_rows")  # noqa: S608
     connection.unregister("kept_rows")
+
+
+def fingerprint_of(columns: Iterable[str]) -> str:
+    """The SQL of the number of rows, and of what tells them from others, whatever their order."""
+    hashed = ", ".join(map(identifier, columns))
+    return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
 
 
 def model_table(name: str) -> str:

@@ -3,12 +3,13 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
 from bedrock_async_etl.configuration import configured, shared_files
 from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, replace_by_copy
@@ -16,35 +17,6 @@ from bedrock_async_etl.options import SECTION
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
-CONTENT: Final = (
-    "select bedrock_analytics.models_digest()",
-    "select count(*), max(observed_at)::varchar from bedrock.async_invokes",
-    "select count(*), max(vanished_at)::varchar from bedrock.vanished_invokes",
-    """
-    select run_id
-    from bedrock.extract_runs
-    where rowid = (
-        select max(rowid)
-        from bedrock.extract_runs
-        where rows_new + rows_changed + coalesce(rows_healed, 0) + vanished > 0
-    )
-    """,
-    """
-    select account_id, region, outcome, error, quarantined
-    from bedrock.extract_runs
-    where rowid in (select max(rowid) from bedrock.extract_runs group by account_id, region)
-    order by all
-    """,
-)
-"""Queries that give the same for two copies which differ in runs without news alone.
-
-They are about what is stored, and not about what this run has loaded: a run that was killed may
-have stored rows, with or without its reports. The last run that had news is another one in another
-database. Of each scope the report counts that was stored last, whatever its clock said: a failure
-that lasts is news once, unlike in `ScopeReport.has_news`, and its end is news, too.
-"""
-
-Content = list[list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +77,8 @@ class Publisher:
             if source.log.exists():
                 raise CommandError(f"Another program has written to {source.location}.")
             log = self.file.with_name(f"{self.file.name}.wal")  # Not of what a link leads to.
-            if not log.exists() and _content(connection) == self._published_content():
+            content = read_content(connection)
+            if content and not log.exists() and content == self._published_content():
                 return False
             # Of somebody who wrote to the copy: no reader could open the next one beside it.
             log.unlink(missing_ok=True)
@@ -113,21 +86,17 @@ class Publisher:
                 replace_by_copy(self.file, source.database)
         return True
 
-    def _published_content(self) -> Content | None:
+    def _published_content(self) -> str | None:
         """The content of the file; None where there is none that this version has published."""
         if not self.file.exists():
             return None
         try:
             with DuckDBDestination(self.file).connect(read_only=True) as connection:
-                return _content(connection)
+                return read_content(connection)
         except (CommandError, duckdb.Error) as error:
             if interruption_behind(error):
                 raise
             return None
-
-
-def _content(connection: duckdb.DuckDBPyConnection) -> Content:
-    return [connection.execute(query).fetchall() for query in CONTENT]
 
 
 def find_publisher(destination: Destination, publish: str | None = None) -> Publisher | None:

@@ -8,7 +8,7 @@ import duckdb
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.formatting import identifier
-from bedrock_async_invokes.columns import TABLES
+from bedrock_async_invokes.columns import TABLES, no_rows
 
 STORED: Final = """
 select column_name, data_type from duckdb_columns()
@@ -37,7 +37,7 @@ def _missing_columns(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[st
     """Table, name and type of each declared column that a stored table lacks."""
     for name, table in TABLES.items():
         stored = dict(connection.execute(STORED, [DATASET_NAME, name]).fetchall())
-        rows = connection.from_arrow(table.stored_schema.empty_table())
+        rows = connection.from_arrow(no_rows(table.stored_schema))
         declared = dict(zip(rows.columns, map(str, rows.types), strict=True))
         _refuse_others(name, stored, declared)
         for column in declared if stored else ():

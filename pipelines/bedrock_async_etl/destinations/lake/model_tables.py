@@ -1,7 +1,7 @@
 """The models of a lake: Parquet files, of a large model that has dates one for each date.
 
-A build works in a DuckDB of its own, in which a model is a view of its files, or of those of the dates
-that stay and a table of what was built anew. Its end publishes the files of what is new.
+A build works in a DuckDB of its own, in which a model is a view of its files, or of those of the
+dates that stay and a table of what was built anew. Its end publishes the files of what is new.
 """
 
 import posixpath
@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 
-from bedrock_async_etl.destinations.database.dates import DAY, Dates, has_date_in
 from bedrock_async_etl.destinations import ANALYTICS_NAME
+from bedrock_async_etl.destinations.database.dates import DAY, Dates, has_date_in
 from bedrock_async_etl.destinations.database.model_tables import (
     BUILD_SETTINGS,
     BUILDS_NAME,
@@ -197,7 +197,7 @@ class LakeModelTables(ModelTables):
         stored = f"{FILES_NAME}.{identifier(name)}"
         self.new[name] = dates
         self.connection.execute(
-            f"create or replace view {model_table(name)} as "  # noqa: S608
+            f"create or replace view {model_table(name)} as "
             f"from {stored} where ({condition}) is not true union all from {rows}"
         )
 
@@ -234,7 +234,9 @@ class LakeModelTables(ModelTables):
                     write(self.connection, select, Path(folder, "model"))
                     staging.stage(Path(folder, "model"), path)
             files = (stored - removed) | set(staging.names)
-            manifest = Manifest(files=sorted(files), dated=self._dated, read=self._read, **kept)
+            manifest = Manifest(
+                MANIFEST_VERSION, sorted(files), self._dated, self._read, *kept.values()
+            )
             staging.publish(msgspec.json.encode(manifest), sorted(removed - set(staging.names)))
 
     def _replaced(self, name: str, dates: Dates | None, stored: Set[str]) -> set[str]:

@@ -12,7 +12,7 @@ import pyarrow.dataset
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.formatting import identifier
-from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
+from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table, no_rows
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
@@ -65,7 +65,7 @@ def connected(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB of its own with a lake's tables, which are copied into it or looked up each time.
 
-    For who asks for the invocations of some dates, `is_by_date`, only those are looked up. It is in a
+    With `is_by_date`, the invocations of some dates are looked up without the others. It is in a
     temporary file, so that DuckDB can put there what memory does not hold.
     """
     with (
@@ -98,7 +98,7 @@ def _stored(
     """A table as the lake has it; without rows where it has none yet."""
     paths, schema = data_files(files, table.name, lake_format), table.stored_schema
     if not paths:
-        return schema.empty_table()
+        return no_rows(schema)
     partitioning = None
     if lake_format.partitioned_by and table.name == ASYNC_INVOKES.name:
         dated = pa.schema([schema.field(lake_format.partitioned_by)])
@@ -122,5 +122,3 @@ def folder_of(name: str) -> str:
 def log_files(files: LakeFiles, name: str) -> Sequence[str]:
     """Paths of a log's files."""
     return files.glob(f"{folder_of(name)}/*.parquet")
-
-
