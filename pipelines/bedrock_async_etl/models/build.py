@@ -49,8 +49,9 @@ LOADED_BY: Final = "submit_date"
 DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
-DatedTables = Mapping[TableName, tuple[str, str]]
-"""By table: column and its type, by which its rows have dates."""
+DateColumn = tuple[str, str]
+"""Column and its type, by which the rows of a table have dates."""
+DatedTables = Mapping[TableName, DateColumn]
 BuildProgress = Callable[["BuiltModel", int], None]
 """Called with each model that was built, and the number of all."""
 
@@ -121,8 +122,7 @@ class ModelBuild:
         self._is_full = is_full
         self._before = BuildState.read(tables)
         self._after = self._before.next()
-        self._dated: dict[TableName, tuple[str, str]] = {}
-        """Column and its type, by which the rows of a table have dates."""
+        self._dated: dict[TableName, DateColumn] = {}
         self._changed: dict[TableName, Dates] = {}
         self._definitions: dict[TableName, str] = {}
         self._made: list[SqlFile] = []
@@ -191,10 +191,11 @@ class ModelBuild:
 
     def _make(self, model: SqlFile) -> None:
         """Make all of a model, a portion of its dates after the other."""
+        dated = self._date_column(model, f"(\n{model.text}\n)") if model.dated_by else None
         first, *others = self._portions(model)
-        self._tables.create(model.name, self._select(model, first))
+        self._tables.create(model.name, self._select(model, dated, first))
         for dates in others:
-            self._tables.append(model.name, self._select(model, dates))
+            self._tables.append(model.name, self._select(model, dated, dates))
         self._made.append(model)
 
     def _portions(self, model: SqlFile) -> list[Dates | None]:
@@ -223,20 +224,19 @@ class ModelBuild:
 
     def _replace(self, model: SqlFile, dates: Dates) -> None:
         """Build some dates of a model anew."""
-        column, kind = self._date_column(model, model_table(model.name))
-        condition = has_date_in(identifier(column), kind, dates)
-        self._tables.replace(model.name, dates, condition, self._select(model, dates))
+        dated = self._date_column(model, model_table(model.name))
+        select = self._select(model, dated, dates)
+        self._tables.replace(model.name, dates, _is_in(dated, dates), select)
 
-    def _select(self, model: SqlFile, dates: Dates | None) -> str:
+    def _select(self, model: SqlFile, dated: DateColumn | None, dates: Dates | None) -> str:
         """The rows of some dates of a model, or all; the file's text begins on the second line."""
-        if dates is None:
+        if dated is None or dates is None:
             return f"\n{model.text}"
-        column, kind = self._date_column(model, f"(\n{model.text}\n)")
         read = spread(dates, before=model.reads_back or 0)
         text = restricted(model, conditions(self._dated, model, read))
-        return f"from (\n{text}\n) where {has_date_in(identifier(column), kind, dates)}"
+        return f"from (\n{text}\n) where {_is_in(dated, dates)}"
 
-    def _date_column(self, model: SqlFile, rows: str) -> tuple[str, str]:
+    def _date_column(self, model: SqlFile, rows: str) -> DateColumn:
         """The column by which a model is dated, and its type."""
         assert model.dated_by
         kind = self._tables.columns(rows).get(model.dated_by)
@@ -250,11 +250,12 @@ class ModelBuild:
 
 def conditions(dated: DatedTables, file: SqlFile, dates: Dates) -> dict[TableName, str]:
     """Of each table that a file reads and whose rows have dates: the condition that they have."""
-    return {
-        table: has_date_in(identifier(column), kind, dates)
-        for table, (column, kind) in dated.items()
-        if table in file.reads
-    }
+    return {table: _is_in(dated[table], dates) for table in file.reads & dated.keys()}
+
+
+def _is_in(dated: DateColumn, dates: Dates) -> str:
+    column, kind = dated
+    return has_date_in(identifier(column), kind, dates)
 
 
 @contextmanager

@@ -45,11 +45,11 @@ group by submit_date
 
 REPLACE: Final = """
 create or replace temp table changed_rows as
-select {row} as row_hash
+select row_hash
 from (
-    select *, 1 as number from new_rows
+    select {row} as row_hash, 1 as number from new_rows
     union all
-    select *, -1 from {table} where {condition}
+    select {row}, -1 from {table} where {condition}
 )
 group by row_hash
 having sum(number) <> 0;
