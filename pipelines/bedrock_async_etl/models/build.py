@@ -46,6 +46,8 @@ where table_catalog = current_database() and table_schema <> ?
 """
 LOADED: Final = (DATASET_NAME, ASYNC_INVOKES.name)
 LOADED_BY: Final = "submit_date"
+FORMER: Final = ("hours", "lifetimes")
+"""Models of earlier versions, which kept no definitions."""
 DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
@@ -150,7 +152,7 @@ class ModelBuild:
 
     def finish(self, ordered: Sequence[SqlFile]) -> None:
         """Keep what the next build has to know, and put the descriptions into the database."""
-        for name in self._before.definitions.keys() - {model.name for model in ordered}:
+        for name in {*self._before.definitions, *FORMER} - {model.name for model in ordered}:
             self._tables.drop(name)
         self._after.write(self._tables)
         _comment(self._tables, ordered, self._made)
