@@ -1,4 +1,4 @@
-"""Builds make the dates anew whose input has changed; the tables are as if all was built at once."""
+"""Builds make the dates anew whose input has changed; tables are as if all was built at once."""
 
 import shutil
 from pathlib import Path
