@@ -178,7 +178,7 @@ class ModelBuild:
             not self._is_full
             and model.dated_by is not None
             and self._before.definitions.get(model.name) == definition
-            and bool(self._tables.columns(model_table(model.name)))
+            and self._tables.has(model.name)
         )
 
     def _stale_dates(self, model: SqlFile) -> Dates | None:

@@ -9,7 +9,7 @@ import duckdb
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
 from bedrock_async_etl.destinations.database.dates import Dates
-from bedrock_async_etl.destinations.database.model_tables import ModelTables
+from bedrock_async_etl.destinations.database.model_tables import ModelTables, model_table
 from bedrock_async_etl.models.build import LOADED, LOADED_BY, DatedTables, conditions, place
 from bedrock_async_etl.models.sql_files import (
     Severity,
@@ -18,7 +18,7 @@ from bedrock_async_etl.models.sql_files import (
     read_models,
     restricted,
 )
-from bedrock_async_etl.models.state import BuildState, digest, key, sql_name
+from bedrock_async_etl.models.state import BuildState, digest, key
 
 EXAMPLES: Final = 3
 
@@ -93,12 +93,12 @@ def check_tables(
 
 def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
     """The tables whose rows have dates, and are there."""
-    by = {(ANALYTICS_NAME, model.name): model.dated_by for model in read_models(user_models)}
-    found = {}
-    for table, column in ({LOADED: LOADED_BY} | by).items():
-        kind = tables.columns(sql_name(table)).get(column) if column else None
-        if column and kind:
-            found[table] = column, kind
+    found = {LOADED: (LOADED_BY, "DATE")}
+    for model in read_models(user_models):
+        if model.dated_by and tables.has(model.name):
+            kind = tables.columns(model_table(model.name)).get(model.dated_by)
+            if kind:
+                found[ANALYTICS_NAME, model.name] = model.dated_by, kind
     return found
 
 

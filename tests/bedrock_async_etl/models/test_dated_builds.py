@@ -116,6 +116,14 @@ def test_a_changed_file_builds_itself_and_what_reads_it(
     assert query(built.database, "select distinct a from bedrock_analytics.second") == [(2,)]
 
 
+@pytest.mark.parametrize("name", ["invocations", "failure_rate_daily", "scopes"])
+def test_a_table_that_somebody_dropped_is_made_again(name: str, built: DuckDBDestination) -> None:
+    rows = query(built.database, f"from bedrock_analytics.{name} order by all")
+    execute(built, f"drop table bedrock_analytics.{name}")
+    assert dates_built(built)[name] is None
+    assert query(built.database, f"from bedrock_analytics.{name} order by all") == rows
+
+
 def test_a_model_of_no_more_is_dropped(built: DuckDBDestination, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

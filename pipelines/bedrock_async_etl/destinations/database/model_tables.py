@@ -43,6 +43,10 @@ group by submit_date
 """Whatever becomes of a row, it is read anew."""
 
 
+IS_THERE: Final = """
+select 1 from information_schema.tables
+where table_catalog = current_database() and table_schema = ? and table_name = ?
+"""
 REPLACE: Final = """
 create or replace temp table changed_rows as
 select row_hash
@@ -92,12 +96,14 @@ class ModelTables:
         connection.execute(f"{BUILD_SETTINGS}; {TABLES}")
         return cls(connection)
 
+    def has(self, name: str) -> bool:
+        """True if the table of a model is there. To name one that is not ends a transaction."""
+        found = self.connection.execute(IS_THERE, [ANALYTICS_NAME, name]).fetchone()
+        return found is not None
+
     def columns(self, table: str) -> dict[str, str]:
-        """Types by name of the column; none where there is no such table."""
-        try:
-            described = self.connection.execute(f"describe from {table}").fetchall()
-        except duckdb.CatalogException:
-            return {}
+        """Types by name of the column."""
+        described = self.connection.execute(f"describe from {table}").fetchall()
         return {name: kind for name, kind, *_ in described}
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
