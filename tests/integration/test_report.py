@@ -307,7 +307,7 @@ def test_a_year_of_twenty_models_is_less_than_three_megabytes(
     destination = timelines.modelled(tmp_path / "copy.duckdb", 40_000, timedelta(days=365))
     with duckdb.connect(destination.database) as connection:
         connection.execute(TWENTY_MODELS)
-    build_models(destination)
+    build_models(destination, is_full=True)
     result = write_report(destination, tmp_path / "report.html", ReportOptions(period="365d"))
     assert result.bytes < 3_000_000
     with browser.new_context(viewport=DESKTOP) as context:

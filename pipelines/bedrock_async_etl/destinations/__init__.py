@@ -195,6 +195,13 @@ class Destination(ABC):
         while the models stay in its files.
         """
 
+    def snapshot(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection for those who read for long, mostly models: it keeps nobody from writing.
+
+        Of a DuckDB file it reads a private copy. Files of a lake can be read while others write.
+        """
+        return self.connection()
+
     @contextmanager
     def connection_between_runs(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A materialized connection to what a whole run has left, held for as long as it needs.

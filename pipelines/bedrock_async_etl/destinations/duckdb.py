@@ -105,18 +105,18 @@ class DuckDBDestination(Destination):
     def connection(
         self, *, is_materialized: bool = False
     ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        return self._snapshot() if is_materialized else self.connect(read_only=True)
+        return self.snapshot() if is_materialized else self.connect(read_only=True)
 
     @contextmanager
     def connection_between_runs(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with ExitStack() as held:
             held.enter_context(self.locked())
-            with self._snapshot() as connection:
+            with self.snapshot() as connection:
                 held.close()
                 yield connection
 
     @contextmanager
-    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to a copy of the file in the temporary folder.
 
         The copy has no name while it is read, so that a process that is killed leaves none behind.

@@ -22,25 +22,30 @@ LISTED: Final = 500
 NEWEST: Final = """
 select
     epoch_ms(max(as_of)) as as_of_ms,
-    (select min(submitted_ms) from bedrock_analytics.lifetimes) as first_ms
+    (select epoch_ms(min(submit_time)) from bedrock_analytics.invocations) as first_ms
 from bedrock_analytics.scopes
 """
-LONGEST_PERIOD: Final = """
-set variable from_ms = (select min(from_ms) from report_periods where not is_previous)
+VARIABLES: Final = """
+set variable from_ms = (select min(from_ms) from report_periods where not is_previous);
+set variable cut_dates = (
+    select list_sort(array_agg(distinct cast(epoch_ms(from_ms) as date))) from report_periods
+);
 """
-DAY_COHORTS: Final = """
-select day as cohort, * from report_invocations
-where day >= getvariable('from_ms') // 86_400_000
+FINISHED: Final = """
+from ({placed}) as placed
+semi join (from report_survivals where still_open > 0) as unsettled
+    on placed.number = unsettled.cohort
+where placed.ended > 0
 """
-PERIOD_INVOCATIONS: Final = """
-create temp view report_period_invocations as
-select periods.cohort, invocations.*
-from report_invocations as invocations
-inner join report_periods as periods
-    on invocations.submitted_ms >= periods.from_ms
-    and invocations.submitted_ms < periods.until_ms
-"""
-
+TABLES: Final = (
+    ("table", "cut"),
+    ("table", "buckets"),
+    ("view", "latencies"),
+    ("table", "counts"),
+    ("table", "members"),
+    ("table", "cohorts"),
+)
+"""What the other queries share, each after those that it reads."""
 Columns = dict[str, list[Any]]
 
 
@@ -63,8 +68,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "models": keys.models,
         "days": _columns(connection, "days"),
         "totals": _columns(connection, "totals"),
-        "day_latencies": _percentiles(connection, DAY_COHORTS),
-        "period_latencies": _percentiles(connection, "from report_period_invocations"),
+        "day_latencies": _columns(connection, "percentiles", kind="day"),
+        "period_latencies": _columns(connection, "percentiles", kind="period"),
         "flight_hours": flight_hours,
         "in_flight": _columns(connection, "in_flight", hours=flight_hours),
         "reasons": _columns(connection, "reasons"),
@@ -92,7 +97,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     """Make the tables that the queries share."""
     table = pa.Table.from_pylist([vars(period) for period in chosen])
     _create_table(connection, "report_periods", table)
-    connection.execute(LONGEST_PERIOD)
+    connection.execute(VARIABLES)
     parameters = {"from_ms": min(period.from_ms for period in chosen)}
     rows = connection.execute(_query("leaves"), parameters).fetchall()
     keys = keys_of(
@@ -100,9 +105,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     )
     _create_table(connection, "report_leaves", keys.leaf_table())
     _create_table(connection, "report_selections", keys.selection_table())
-    connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
-    connection.execute(f"create temp table report_invocations as {_query('invocations')}")
-    connection.execute(PERIOD_INVOCATIONS)
+    for macro in ("keyed", "whole"):
+        connection.execute(f"create temp macro {macro}(name) as table {_query(macro)}")
+    for kind, name in TABLES:
+        connection.execute(f"create temp {kind} report_{name} as {_query(name)}")
+    _estimate(connection)
     return keys
 
 
@@ -112,16 +119,17 @@ def _create_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Ta
     connection.unregister("arrow_rows")
 
 
-def _percentiles(connection: duckdb.DuckDBPyConnection, cohorts: str) -> Columns:
-    views = {
-        "latencies": statistic("latencies", measured=_query("measured")),
-        "survivals": statistic("survivals", subjects=_query("subjects")),
-    }
-    connection.execute(f"create or replace temp view report_cohorts as {cohorts}")
-    connection.execute(f"create or replace temp table report_members as {_query('members')}")
-    for name, select in views.items():
-        connection.execute(f"create or replace temp view report_{name} as {select}")
-    return _columns(connection, "percentiles")
+def _estimate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make a table of the percentiles of all cohorts.
+
+    Where any is open, those of finished ones alone differ, and are in a second table.
+    """
+    placed = _query("placed")
+    parts = {name: _query(name) for name in ("durations", "looked_into")}
+    parts["cohorts"] = _query("numbered")
+    for name, rows in (("survivals", placed), ("finished", FINISHED.format(placed=placed))):
+        select = statistic("survivals", placed=rows, **parts)
+        connection.execute(f"create temp table report_{name} as {select}")
 
 
 def _flight_hours(keys: Keys, days: int) -> int:
@@ -131,7 +139,7 @@ def _flight_hours(keys: Keys, days: int) -> int:
     return next(fitting, STRETCHES_HOURS[-1])
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int) -> Columns:
+def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int | str) -> Columns:
     columns: Columns = connection.sql(_query(query), params=parameters).to_arrow_table().to_pydict()
     return columns
 

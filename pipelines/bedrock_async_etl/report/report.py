@@ -25,6 +25,10 @@ SENSITIVE: Final = {
     "freshness": ("last_error",),
 }
 """Columns of the figures that a redacted report leaves out."""
+SETTINGS: Final = "set preserve_insertion_order = false"
+"""All queries say how their rows are ordered."""
+MEMORY_LIMIT: Final = "set memory_limit = '250MB'"
+"""Enough for millions of invocations, and little for a machine that has other work."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,7 @@ def _figures(
 ) -> dict[str, Any]:
     days = parse_period(options.period)
     try:
-        with destination.connection(is_materialized=True) as connection:
-            figures = read_figures(connection, days)
+        figures = _read(destination, days)
     except duckdb.CatalogException:
         raise CommandError(
             f"{destination} has no models yet: build them with `models`, or load with `run`."
@@ -104,6 +107,18 @@ def _figures(
         "is_redacted": options.redact,
     }
     return _redacted(figures) if options.redact else figures
+
+
+def _read(destination: Destination, days: int) -> dict[str, Any]:
+    """The figures, read in little memory; where that is too little, in what the machine has."""
+    try:
+        with destination.snapshot() as connection:
+            connection.execute(f"{SETTINGS}; {MEMORY_LIMIT}")
+            return read_figures(connection, days)
+    except duckdb.OutOfMemoryException:
+        with destination.snapshot() as connection:
+            connection.execute(SETTINGS)
+            return read_figures(connection, days)
 
 
 def _parse_quotas(texts: Sequence[str]) -> dict[str, int]:

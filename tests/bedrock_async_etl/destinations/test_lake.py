@@ -55,6 +55,16 @@ def test_each_invocation_is_written_when_it_is_new_and_when_it_changes(
     assert load(lake).rows_loaded == 0
 
 
+def test_a_snapshot_reads_the_files_and_copies_no_rows(
+    listed: Control, lake: LakeDestination
+) -> None:
+    rows = load(lake).rows_loaded
+    with lake.snapshot() as snapshot:
+        assert snapshot.sql("select count(*) from bedrock.async_invokes").fetchall() == [(rows,)]
+        tables = snapshot.sql("select table_name from duckdb_tables()").fetchall()
+    assert tables == []
+
+
 def test_a_range_writes_only_what_differs(listed: Control, lake: LakeDestination) -> None:
     load(lake)
     listed.advance(timedelta(hours=3))

@@ -9,6 +9,7 @@ import pytest
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.keys import ALL
+from bedrock_async_etl.report.periods import periods
 from tests.conftest import NOW
 from tests.scenarios import Scenarios
 from tests.sql.given import SCENARIOS
@@ -24,8 +25,28 @@ from bedrock_analytics.latency_survival_daily where ended + still_open > 0
 ENDED = """
 select
     account_id, region, model_id, date_diff('day', date '1970-01-01', submit_date) as cohort,
-    latency_p50, latency_p95, latency_p99
-from bedrock_analytics.latencies where cohort = 'date'
+    quantile_disc(latency_seconds, 0.5), quantile_disc(latency_seconds, 0.95),
+    quantile_disc(latency_seconds, 0.99)
+from bedrock_analytics.invocations where latency_seconds is not null
+group by all
+"""
+PERIOD = """
+select
+    account_id, region, model_id, count(*), count(*) filter (where status = 'Completed'),
+    count(*) filter (where is_failed), quantile_disc(latency_seconds, 0.5),
+    quantile_disc(latency_seconds, 0.95), quantile_disc(latency_seconds, 0.99)
+from bedrock_analytics.invocations
+where epoch_ms(submit_time) >= {from_ms} and epoch_ms(submit_time) < {until_ms}
+group by all
+"""
+EXAMPLES = """
+select account_id, region, model_id, failure_category, invocation_arn
+from bedrock_analytics.invocations
+where is_failed and epoch_ms(submit_time) >= {from_ms}
+qualify row_number() over (
+    partition by account_id, region, model_id, failure_category
+    order by submit_time desc, invocation_arn
+) = 1
 """
 DAYS = """
 select
@@ -93,6 +114,33 @@ def test_a_days_latencies_are_those_of_the_models(copy: DuckDBDestination) -> No
     assert leaves(shown, "day_latencies", survival) == set(query(copy, SURVIVAL))
     told = {row for row in leaves(shown, "day_latencies", ended) if row[-1] is not None}
     assert told == set(query(copy, ENDED))
+
+
+@pytest.mark.parametrize("days", [14, 30])
+def test_periods_have_what_was_submitted_from_instant_to_instant(
+    copy: DuckDBDestination, days: int
+) -> None:
+    shown = figures(copy, days)
+    for period in periods(days, shown["as_of_ms"]):
+        latencies = {
+            named(shown, row): tuple(row[f"latency_{share}"] for share in ("p50", "p95", "p99"))
+            for row in rows(shown["period_latencies"])
+            if row["cohort"] == period.cohort
+            and ALL not in (row["account"], row["region"], row["model"])
+        }
+        told = {
+            (*names, row["invocations"], row["completed"], row["failed"], *latencies[names])
+            for row in rows(shown["totals"])
+            if row["cohort"] == period.cohort and (names := named(shown, row))
+        }
+        assert told == set(query(copy, PERIOD.format(**vars(period))))
+
+
+def test_an_example_is_the_newest_that_failed_for_the_reason(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 30)
+    from_ms = min(period.from_ms for period in periods(30, shown["as_of_ms"]))
+    told = leaves(shown, "examples", ("category", "invocation_arn"))
+    assert told == set(query(copy, EXAMPLES.format(from_ms=from_ms)))
 
 
 def test_thirty_days_of_a_model_are_those_of_model_summary(copy: DuckDBDestination) -> None:

@@ -12,6 +12,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.options import ReportOptions
 from bedrock_async_etl.report.report import find_options, write_report
+from tests import timelines
 from tests.bedrock_async_etl.copies import ACCOUNT, REEL, invocation, modelled, report, store
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -62,6 +63,18 @@ def test_a_page_that_cannot_be_written_leaves_the_last_one(
     with pytest.raises(CommandError, match=r"Cannot write .*taken: Is a directory"):
         write_report(copy, tmp_path / "taken")
     assert not list(tmp_path.glob(".taken*"))
+
+
+def test_figures_that_need_more_memory_than_most_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = timelines.modelled(tmp_path / "copy.duckdb", 12_000, timedelta(days=70))
+    page = tmp_path / "report.html"
+    write_report(destination, page)
+    expected = data_of(page)
+    monkeypatch.setattr("bedrock_async_etl.report.report.MEMORY_LIMIT", "set memory_limit = '9MB'")
+    write_report(destination, page)
+    assert data_of(page) | {"made_ms": 0} == expected | {"made_ms": 0}
 
 
 def test_a_copy_without_models_says_what_to_do(tmp_path: Path) -> None:

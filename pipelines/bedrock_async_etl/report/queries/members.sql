@@ -1,11 +1,41 @@
--- One row per invocation, cohort and selection that it belongs to.
+-- One row per account, region, model, part of report_counts, and cohort and selection that it
+-- belongs to.
+--
+-- cohort: the date, in days since 1970, or the number of the period
+-- number: of the kind, cohort and selection
+with
+
+parts as (
+    select distinct kind, account, region, model, part
+    from report_counts
+),
+
+cohorts as (
+    select
+        *,
+        part as cohort
+    from parts
+    where kind = 'day'
+
+    union all
+
+    select
+        parts.*,
+        periods.cohort
+    from parts
+    inner join report_periods as periods
+        on parts.part >= periods.from_ms
+        and parts.part < periods.until_ms
+    where parts.kind = 'period'
+)
+
 select
-    cohorts.cohort,
-    selections.in_account as account,
-    selections.in_region as region,
-    selections.in_model as model,
-    cohorts.latency_ms,
-    cohorts.age_ms
-from report_cohorts as cohorts
+    cohorts.*,
+    selections.in_account,
+    selections.in_region,
+    selections.in_model,
+    dense_rank() over (
+        order by kind, cohort, in_account, in_region, in_model
+    ) as number
+from cohorts
 inner join report_selections as selections using (account, region, model)
-where cohorts.latency_ms is not null or cohorts.age_ms is not null

@@ -1,20 +1,41 @@
 -- One row per previous period, account, region and model: what was open and stuck as it ended.
+with
+
+spans as (
+    select account, region, model, model_id, epoch_ms(submit_time) as submitted_ms, null as gone_ms
+    from keyed('bedrock_analytics.open_ages')
+
+    union all
+
+    select account, region, model, model_id, submitted_ms, gone_ms
+    from keyed('bedrock_analytics.overnight_invocations')
+    where is_ended
+
+    union all
+
+    -- The others ended on the date of their submission, which matters where a period cuts it.
+    select account, region, model, model_id, submitted_ms, gone_ms
+    from report_cut
+    where submitted_ms // 86_400_000 = gone_ms // 86_400_000
+)
+
 select
     periods.cohort,
-    lifetimes.account,
-    lifetimes.region,
-    lifetimes.model,
+    spans.account,
+    spans.region,
+    spans.model,
     count(*) as open_invocations,
     count(*) filter (
-        where periods.until_ms - lifetimes.submitted_ms > 3000 * usual.latency_p99
+        where typical.ended >= 30
+        and periods.until_ms - spans.submitted_ms > 3000 * typical.p99
     ) as stuck
-from keyed('bedrock_analytics.lifetimes') as lifetimes
+from spans
 inner join report_periods as periods
     on periods.is_previous
-    and lifetimes.submitted_ms < periods.until_ms
-    and (lifetimes.is_open or lifetimes.gone_ms >= periods.until_ms)
-left join bedrock_analytics.latencies as usual
-    on usual.cohort = 'model'
-    and lifetimes.model_id is not distinct from usual.model_id
+    and spans.submitted_ms < periods.until_ms
+    and coalesce(spans.gone_ms >= periods.until_ms, true)
+left join bedrock_analytics.recent_survivals as typical
+    on typical.cohort = 'typical'
+    and spans.model_id is not distinct from typical.model_id
 group by all
 order by all

@@ -11,5 +11,5 @@ select
     is_vanished,
     output_s3_uri
 from keyed('bedrock_analytics.open_invocations')
-order by is_stuck desc, age_seconds desc, invocation_arn
+order by is_stuck desc nulls last, age_seconds desc, invocation_arn
 limit $limit

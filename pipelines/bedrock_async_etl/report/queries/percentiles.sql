@@ -1,18 +1,20 @@
--- One row per cohort and selection: percentiles of those that have ended, and the estimate that
--- holds while others are open. With none open, they are the same.
+-- One row per cohort of a kind and selection: percentiles of those that have ended, and the estimate
+-- that holds while others are open. With none open, they are the same.
 select
-    cohort,
-    account_id as account,
-    region,
-    model_id as model,
-    coalesce(latencies.measured, 0) as ended,
-    coalesce(survivals.still_open, 0) as still_open,
-    latencies.latency_p50,
-    latencies.latency_p95,
-    latencies.latency_p99,
-    if(survivals.ended is null, latencies.latency_p50, survivals.p50) as survival_p50,
-    if(survivals.ended is null, latencies.latency_p95, survivals.p95) as survival_p95,
-    if(survivals.ended is null, latencies.latency_p99, survivals.p99) as survival_p99
-from report_latencies as latencies
-full join report_survivals as survivals using (cohort, account_id, region, model_id)
+    cohorts.cohort,
+    cohorts.account,
+    cohorts.region,
+    cohorts.model,
+    survivals.ended,
+    survivals.still_open,
+    if(survivals.still_open = 0, survivals.p50, latencies.p50) as latency_p50,
+    if(survivals.still_open = 0, survivals.p95, latencies.p95) as latency_p95,
+    if(survivals.still_open = 0, survivals.p99, latencies.p99) as latency_p99,
+    survivals.p50 as survival_p50,
+    survivals.p95 as survival_p95,
+    survivals.p99 as survival_p99
+from report_survivals as survivals
+inner join report_cohorts as cohorts on survivals.cohort = cohorts.number
+left join report_finished as latencies on survivals.cohort = latencies.cohort
+where cohorts.kind = $kind
 order by all

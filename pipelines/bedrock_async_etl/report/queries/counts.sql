@@ -1,0 +1,58 @@
+-- One row per kind, account, region, model, part and bucket of report_latencies, and one per open
+-- invocation and kind.
+--
+-- ended: the number of latencies
+-- age_ms: the age of an open one; null for latencies
+with still_open as (
+    select
+        account,
+        region,
+        model,
+        date_diff('day', date '1970-01-01', submit_date) as day,
+        epoch_ms(submit_time) as submitted_ms,
+        cast(floor(100 * ln(1 + age_ms)) as bigint) as bucket,
+        age_ms
+    from keyed('bedrock_analytics.open_ages')
+    where age_ms is not null
+)
+
+select
+    kind,
+    account,
+    region,
+    model,
+    part,
+    bucket,
+    cast(sum(len(latencies_ms)) as bigint) as ended,
+    null as age_ms
+from report_latencies
+group by all
+
+union all
+
+select
+    'day' as kind,
+    account,
+    region,
+    model,
+    day as part,
+    bucket,
+    0 as ended,
+    age_ms
+from still_open
+where day >= getvariable('from_ms') // 86_400_000
+
+union all
+
+select
+    'period' as kind,
+    account,
+    region,
+    model,
+    periods.from_ms as part,
+    bucket,
+    0 as ended,
+    age_ms
+from still_open
+asof join report_periods as periods
+    on submitted_ms >= periods.from_ms
