@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
-from bedrock_async_etl.destinations.database.model_tables import ModelTables
+from bedrock_async_etl.destinations.database.model_tables import ModelTables, usual_memory_limit
 from bedrock_async_etl.destinations.database.schema import lacks_columns, upgrade
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.copying import copy_file
@@ -38,7 +38,6 @@ set memory_limit = '128MB';
 set preserve_insertion_order = false;
 """
 """A load takes little memory whatever the machine has; tables have no order that would matter."""
-MEMORY_LIMIT: Final = "select current_setting('memory_limit')"
 NO_FILE: Final = re.compile(r"~|:|\w{2,}:")
 """`:memory:` is gone with the process, `~x` is in another folder, `md:x` is a service's."""
 IN_USE: Final = re.compile(r"Conflicting lock is held in (?:.*/)?(.+) \(PID (\d+)\)")
@@ -270,10 +269,7 @@ class DuckDBSession(LoadSession):
         """Lift the memory limit, as rows that are wider than usual need more."""
         if not isinstance(error, duckdb.OutOfMemoryException):
             return False
-        # DuckDB 1.5 says that a limit was reset, and keeps to it.
-        with duckdb.connect() as untouched:
-            [(usual_limit,)] = untouched.execute(MEMORY_LIMIT).fetchall()
-        self._settings = f"{SETTINGS}; set memory_limit = {literal(usual_limit)}"
+        self._settings = f"{SETTINGS}; set memory_limit = {literal(usual_memory_limit())}"
         self.connection.execute(self._settings)
         return True
 

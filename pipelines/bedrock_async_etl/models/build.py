@@ -103,15 +103,30 @@ def build_tables(
     is_full: bool = False,
 ) -> list[BuiltModel]:
     """The same, in the tables that a destination holds open; readers see all at once."""
-    models = read_models(user_models)
+    ordered = in_order(read_models(user_models), stored_tables(tables.connection))
+    try:
+        return _build_all(tables, ordered, progress, is_full=is_full)
+    except CommandError as error:
+        if not isinstance(error.__cause__, duckdb.OutOfMemoryException):
+            raise
+    tables.lift_memory_limit()
+    return _build_all(tables, ordered, progress, is_full=is_full)
+
+
+def _build_all(
+    tables: ModelTables,
+    ordered: Sequence[SqlFile],
+    progress: BuildProgress | None,
+    *,
+    is_full: bool,
+) -> list[BuiltModel]:
     built: list[BuiltModel] = []
-    ordered = in_order(models, stored_tables(tables.connection))
     with _transaction(tables.connection):
         build = ModelBuild(tables, is_full=is_full)
         for model in ordered:
             built.append(build.build(model))
             if progress:
-                progress(built[-1], len(models))
+                progress(built[-1], len(ordered))
         build.finish(ordered)
     return built
 

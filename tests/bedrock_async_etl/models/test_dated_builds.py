@@ -6,6 +6,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bedrock_async_etl.destinations.database import model_tables
+from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.build import ModelBuild, build_models
@@ -166,3 +168,21 @@ def test_a_check_goes_on_looking_at_a_date_that_breaks_it(built: DuckDBDestinati
     assert [violations(is_full=True), violations(), violations()] == [1, 1, 1]
     execute(built, "update bedrock_analytics.failure_rate_daily set invocations = 1")
     assert [violations(), violations()] == [0, 0]
+
+
+def test_a_build_that_needs_more_memory_takes_it(
+    built: DuckDBDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = []
+    lift = ModelTables.lift_memory_limit
+
+    def lifted(tables: ModelTables) -> None:
+        lift(tables)
+        limits.append(tables.connection.sql("select current_setting('memory_limit')").fetchall())
+
+    monkeypatch.setattr(ModelTables, "lift_memory_limit", lifted)
+    monkeypatch.setattr(model_tables, "BUILD_SETTINGS", "set memory_limit = '2MB'")
+    rows = query(built.database, "from bedrock_analytics.in_flight_hourly order by all")
+    build_models(built, is_full=True)
+    assert len(limits) == 1
+    assert query(built.database, "from bedrock_analytics.in_flight_hourly order by all") == rows

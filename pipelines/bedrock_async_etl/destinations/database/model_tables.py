@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.database.dates import Dates
-from bedrock_async_etl.formatting import identifier
+from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 BUILDS_NAME: Final = "bedrock_builds"
@@ -96,6 +96,10 @@ class ModelTables:
         connection.execute(f"{BUILD_SETTINGS}; {TABLES}")
         return cls(connection)
 
+    def lift_memory_limit(self) -> None:
+        """Let a build that needs more take what DuckDB takes by default."""
+        self.connection.execute(f"set memory_limit = {literal(usual_memory_limit())}")
+
     def has(self, name: str) -> bool:
         """True if the table of a model is there. To name one that is not ends a transaction."""
         found = self.connection.execute(IS_THERE, [ANALYTICS_NAME, name]).fetchone()
@@ -134,6 +138,13 @@ class ModelTables:
     def drop(self, name: str) -> None:
         """Remove the table of a model that there is no more."""
         self.connection.execute(f"drop table if exists {model_table(name)}")
+
+
+def usual_memory_limit() -> str:
+    """DuckDB's own, as DuckDB 1.5 says that a limit was reset, and keeps to it."""
+    with duckdb.connect() as untouched:
+        [(limit,)] = untouched.execute("select current_setting('memory_limit')").fetchall()
+    return str(limit)
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[Any]]) -> None:
