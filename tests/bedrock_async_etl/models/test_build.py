@@ -71,7 +71,8 @@ def test_a_model_of_ones_own_may_use_the_others_and_take_the_place_of_one(
         "select latency_seconds as seconds from bedrock_analytics.invocations\n"
     )
     (own / "scope_days.sql").write_text(
-        "select null::varchar as account_id, null::varchar as region, null::date as submit_date, 0 as invocations, "
+        "select null::varchar as account_id, null::varchar as region, null::date as submit_date, "
+        "0 as invocations, "
         "null::timestamptz as last_observed_at where false"
     )
     build_models(destination, own)
