@@ -207,7 +207,7 @@ def test_a_scope_that_fails_fails_the_run_when_the_others_are_loaded_and_modelle
     assert run.ended() == "failed"
     assert {name for name, state in run.states().items() if state == "failed"} == {"verdict"}
     assert run.tasks()["verdict"]["try_number"] == 1
-    assert len(model_names(database)) == 21
+    assert len(model_names(database)) == 29
     regions = "select distinct region from bedrock.async_invokes"
     assert query(database, regions) == [(REGION,)]
     told = run.log("verdict")
