@@ -18,7 +18,7 @@ from bedrock_async_etl.destinations.lake.tables import (
 )
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.files.parquet import folder_name
+from bedrock_async_etl.files.parquet import INTEGERS, folder_name
 from bedrock_async_etl.models.spark import register, spark_errors, spark_session
 from bedrock_async_etl.models.spark_sql import spark_type, to_spark
 from bedrock_async_invokes.columns import TABLES
@@ -81,12 +81,15 @@ class SparkModelTables(LakeModelTables):
         self.add_dates(name, dates, condition, self._written(name))
 
     def _write(self, name: str, select: str) -> "DataFrame":
-        """The rows of a SELECT once they are in files, with the columns that DuckDB gives them."""
+        """The rows of a SELECT once they are in files, with the columns that DuckDB would write."""
         columns = self.columns(f"(\n{select}\n)")
         url = spark_url(self.files, f"{self._folder}/{name}")
         with spark_errors():
             rows = self._spark.sql(to_spark(select)).toDF(*columns)
-            typed = [rows[f"`{each}`"].cast(spark_type(kind)) for each, kind in columns.items()]
+            typed = [
+                rows[f"`{each}`"].cast(spark_type(INTEGERS.get(kind, kind)))
+                for each, kind in columns.items()
+            ]
             rows.select(typed).write.parquet(url)
             return self._spark.read.parquet(url)
 

@@ -13,9 +13,6 @@ from bedrock_async_etl.models.state import TableName
 FUNCTIONS: Final = {"epoch_us": "unix_micros"}
 """Spark's names of functions that sqlglot does not know."""
 
-HUGEINT: Final = exp.DataType.build("decimal(38, 0)")
-"""DuckDB sums integers to 128 bits, which are this in Arrow, and so in lakes."""
-
 
 def view_name(table: TableName) -> str:
     """The name of a table where there are no schemas, as for Spark's temporary views."""
@@ -55,10 +52,4 @@ def _rename(table: exp.Table) -> None:
 
 def spark_type(kind: str) -> str:
     """Spark's type that is a DuckDB type."""
-    parsed = exp.DataType.build(kind, dialect="duckdb")
-    return parsed.transform(_without_hugeint).sql("spark")
-
-
-def _without_hugeint(node: exp.Expression) -> exp.Expression:
-    is_hugeint = isinstance(node, exp.DataType) and node.this == exp.DataType.Type.INT128
-    return HUGEINT.copy() if is_hugeint else node
+    return exp.DataType.build(kind, dialect="duckdb").sql("spark")

@@ -82,7 +82,6 @@ def test_what_spark_has_not_is_told() -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("HUGEINT", "DECIMAL(38, 0)"),
         ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP"),
         ("TIMESTAMP", "TIMESTAMP_NTZ"),
         ("VARCHAR[]", "ARRAY<STRING>"),
