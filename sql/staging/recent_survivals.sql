@@ -49,17 +49,28 @@ latencies as (
     where invocations.latency_seconds is not null
 ),
 
+kinds as (
+    select cohort
+    from (values ('recent'), ('recently ended'), ('typical')) as kinds (cohort)
+),
+
 subjects as (
     select
-        'recent' as cohort,
+        kinds.cohort,
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
-        model_id,
+        latencies.model_id,
         cast(null as date) as submit_date,
-        latencies_ms,
+        latencies.latencies_ms,
         cast(null as bigint) as age_ms
     from latencies
-    where is_submitted
+    cross join kinds
+    where
+        case
+            when kinds.cohort = 'typical'
+                then latencies.status = 'Completed' and latencies.is_ended
+            else latencies.is_submitted
+        end
 
     union all
 
@@ -74,32 +85,6 @@ subjects as (
     from bedrock_analytics.open_ages
     inner join newest
         on open_ages.submit_time >= newest.since
-
-    union all
-
-    select
-        'recently ended' as cohort,
-        cast(null as varchar) as account_id,
-        cast(null as varchar) as region,
-        model_id,
-        cast(null as date) as submit_date,
-        latencies_ms,
-        cast(null as bigint) as age_ms
-    from latencies
-    where is_submitted
-
-    union all
-
-    select
-        'typical' as cohort,
-        cast(null as varchar) as account_id,
-        cast(null as varchar) as region,
-        model_id,
-        cast(null as date) as submit_date,
-        latencies_ms,
-        cast(null as bigint) as age_ms
-    from latencies
-    where status = 'Completed' and is_ended
 ),
 
 -- From here on as in survivals.sql, of which it is a copy.
