@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
-from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
+from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprint, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 PLACE: Final = "lake"
-DATE: Final = "submit_date"
 UNREADABLE: Final = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
 TRIES: Final = 30
 """Of one call, while other workers commit to the same partitions."""
@@ -142,11 +141,11 @@ def newest_versions(table: pa.Table) -> pa.Table:
 def _matching(versions: pa.Table) -> str:
     """The condition of a merge, which names its dates so that no other partition is read."""
     [key] = ASYNC_INVOKES.key
-    dates = versions[DATE].unique()
+    dates = versions[DATED_BY].unique()
     listed = ", ".join(f"date '{date}'" for date in dates.drop_null().to_pylist())
-    places = [f"target.{DATE} in ({listed})"] if listed else []
+    places = [f"target.{DATED_BY} in ({listed})"] if listed else []
     if dates.null_count:
-        places.append(f"target.{DATE} is null")
+        places.append(f"target.{DATED_BY} is null")
     return f"({' or '.join(places)}) and target.{key} = source.{key}"
 
 
@@ -204,9 +203,9 @@ def fingerprints(
     found: dict[date | None, list[tuple[str, int]]] = {}
     if table is not None:
         actions = pa.table(tried_again(lambda: table.get_add_actions(flatten=True)))
-        for each in actions.select(["path", "num_records", f"partition.{DATE}"]).to_pylist():
+        for each in actions.select(["path", "num_records", f"partition.{DATED_BY}"]).to_pylist():
             place = each["path"], each["num_records"] or 0
-            found.setdefault(each[f"partition.{DATE}"], []).append(place)
+            found.setdefault(each[f"partition.{DATED_BY}"], []).append(place)
     return {
         day: Fingerprint(
             sum(rows for _, rows in places),
@@ -238,5 +237,5 @@ FORMAT: Final = LakeFormat(
         "table_format": "delta",
     },
     load_job=DeltaUpsertJob,
-    partitioned_by=DATE,
+    partitioned_by=DATED_BY,
 )

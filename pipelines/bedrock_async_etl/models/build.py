@@ -20,6 +20,7 @@ from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
 from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, spread
 from bedrock_async_etl.destinations.database.model_tables import (
+    DATED_BY,
     EngineError,
     ModelTables,
     model_table,
@@ -45,7 +46,6 @@ from information_schema.tables
 where table_catalog = current_database() and table_schema <> ?
 """
 LOADED: Final = (DATASET_NAME, ASYNC_INVOKES.name)
-LOADED_BY: Final = "submit_date"
 FORMER: Final = ("hours", "lifetimes")
 """Models of earlier versions, which kept no definitions."""
 DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
@@ -179,7 +179,7 @@ class ModelBuild:
         if table == LOADED:
             before = self._before.fingerprints.get(key(table), {})
             found = self._tables.input_fingerprints(before)
-            self._dated[table] = LOADED_BY, columns[LOADED_BY]
+            self._dated[table] = DATED_BY, columns[DATED_BY]
         else:
             found = table_fingerprint(self._tables, sql_name(table))
         self._changed[table] = self._after.update(key(table), self._before, found, None)

@@ -9,8 +9,8 @@ import duckdb
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
 from bedrock_async_etl.destinations.database.dates import Dates
-from bedrock_async_etl.destinations.database.model_tables import ModelTables, model_table
-from bedrock_async_etl.models.build import LOADED, LOADED_BY, DatedTables, conditions, place
+from bedrock_async_etl.destinations.database.model_tables import DATED_BY, ModelTables, model_table
+from bedrock_async_etl.models.build import LOADED, DatedTables, conditions, place
 from bedrock_async_etl.models.sql_files import (
     Severity,
     SqlFile,
@@ -93,7 +93,7 @@ def check_tables(
 
 def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
     """The tables whose rows have dates, and are there."""
-    found = {LOADED: (LOADED_BY, "DATE")}
+    found = {LOADED: (DATED_BY, "DATE")}
     for model in read_models(user_models):
         if model.dated_by and tables.has(model.name):
             kind = tables.columns(model_table(model.name)).get(model.dated_by)

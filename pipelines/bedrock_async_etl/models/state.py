@@ -122,9 +122,9 @@ def digest(*texts: str) -> str:
 def model_fingerprints(tables: ModelTables, model: SqlFile, dates: Dates | None) -> Fingerprints:
     """Of some dates of a model, or of all."""
     table = model_table(model.name)
-    columns = tables.columns(table)
     if model.dated_by is None:
         return table_fingerprint(tables, table)
+    columns = tables.columns(table)
     name, kind = identifier(model.dated_by), columns[model.dated_by]
     condition = "true" if dates is None else has_date_in(name, kind, dates)
     rows = tables.connection.execute(

@@ -32,13 +32,15 @@ create table if not exists {BUILDS_NAME}.checked (
 create table if not exists {BUILDS_NAME}.broken (check_name varchar, day date);
 """
 INPUT: Final = f"{DATASET_NAME}.{ASYNC_INVOKES.name}"
+DATED_BY: Final = "submit_date"
+"""Column of the invocations that were loaded, by which they have dates."""
 INPUT_DATES: Final = f"""
 select
-    submit_date,
+    {DATED_BY},
     count(*),
     concat_ws('-', count(*), sum(epoch_us(observed_at)), bit_xor(epoch_us(observed_at)))
 from {INPUT}
-group by submit_date
+group by {DATED_BY}
 """  # noqa: S608
 """Whatever becomes of a row, it is read anew."""
 

@@ -15,7 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
 
-from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
+from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprint, Fingerprints
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeCompaction
 from bedrock_async_etl.destinations.lake.tables import folder_of, log_files
 from bedrock_async_etl.errors import CommandError, interruption_behind
@@ -120,7 +120,7 @@ def log_fingerprints(
     found = dict(before)
     for path in new:
         data = pa.dataset.dataset([path], table.stored_schema, "parquet", files.arrow_filesystem)
-        days = data.to_table(["submit_date"])["submit_date"].value_counts().to_pylist()
+        days = data.to_table([DATED_BY])[DATED_BY].value_counts().to_pylist()
         for day, count in ((each["values"], each["counts"]) for each in days):
             old = found.get(day, Fingerprint(0, ""))
             value = hashlib.sha256(f"{old.value} {_name(path)}".encode()).hexdigest()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from bedrock_async_etl.destinations import DATASET_NAME
+from bedrock_async_etl.destinations.database.model_tables import DATED_BY
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table, no_rows
@@ -17,7 +18,6 @@ from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table,
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
 
-DATE: Final = "submit_date"
 LOG_NAME: Final = "bedrock_log"
 """The schema of the tables as they are in the lake; `bedrock` has their current rows."""
 
@@ -39,7 +39,7 @@ def current_rows_by_date(name: str) -> str:
 
     That holds as long as no version of an invocation has another time of submission.
     """
-    return current_rows(TABLES[name], *((DATE,) if name == ASYNC_INVOKES.name else ()))
+    return current_rows(TABLES[name], *((DATED_BY,) if name == ASYNC_INVOKES.name else ()))
 
 
 def is_current(table: Table, *apart: str) -> str:
