@@ -148,19 +148,21 @@ hours as (
 -- Each hour begins with a step of 0, so that it is there even if nothing happens in it.
 steps as (
     select
-        *,
-        instant_ms // 3600000 as hour_number
+        cohort * 10000000 + instant_ms // 3600000 as cohort_hour,
+        cast(instant_ms % 3600000 as integer) as ms_into_hour,
+        step,
+        submitted,
+        ended
     from events
 
     union all
 
     select
-        days.cohort,
-        days.day * 86400000 + hours.hour_of_day * 3600000 as instant_ms,
+        days.cohort * 10000000 + days.day * 24 + hours.hour_of_day as cohort_hour,
+        0 as ms_into_hour,
         0e0 as step,
         0 as submitted,
-        0 as ended,
-        days.day * 24 + hours.hour_of_day as hour_number
+        0 as ended
     from days
     cross join hours
 ),
@@ -169,10 +171,9 @@ steps as (
 levels as (
     select
         *,
-        instant_ms - hour_number * 3600000 as ms_into_hour,
         sum(step) over (
-            partition by cohort * 10000000 + hour_number
-            order by instant_ms
+            partition by cohort_hour
+            order by ms_into_hour
             range between unbounded preceding and current row
         ) as level
     from steps
@@ -180,8 +181,8 @@ levels as (
 
 hourly as (
     select
-        cohort,
-        hour_number,
+        cohort_hour // 10000000 as cohort,
+        cohort_hour % 10000000 as hour_number,
         cast(sum(submitted) as bigint) as submitted,
         cast(sum(ended) as bigint) as ended,
         sum(step) as step,
@@ -189,7 +190,7 @@ hourly as (
         sum(step * ms_into_hour) as step_ms,
         max(ms_into_hour) as last_ms
     from levels
-    group by cohort, hour_number
+    group by cohort_hour
 ),
 
 carried as (
