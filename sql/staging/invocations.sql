@@ -30,6 +30,7 @@
 -- failure_category: why it failed, as a category; null unless Failed
 -- output_bucket: bucket of output_s3_uri
 -- dated by: submit_date
+-- versioned by: invocation_arn, observed_at, vanished_at, failure_category
 with
 
 judged as (

@@ -137,6 +137,7 @@ class ModelBuild:
     def __init__(self, tables: ModelTables, *, is_full: bool = False) -> None:
         self._tables = tables
         self._is_full = is_full
+        self._stored = tables.names()
         self._before = BuildState.read(tables)
         self._after = self._before.next()
         self._dated: dict[TableName, DateColumn] = {}
@@ -159,7 +160,7 @@ class ModelBuild:
             if model.dated_by:
                 dated = self._date_column(model, model_table(model.name))
                 self._dated[table] = self._tables.dated[model.name] = dated
-            found = model_fingerprints(self._tables, model, dates)
+            found = model_fingerprints(self._tables, model, self._definitions[table], dates)
         self._changed[table] = self._after.update(key(table), self._before, found, dates)
         rows = sum(each.rows for each in self._after.fingerprints[key(table)].values())
         number = None if dates is None else len(dates)
@@ -193,7 +194,7 @@ class ModelBuild:
             not self._is_full
             and model.dated_by is not None
             and self._before.definitions.get(model.name) == definition
-            and self._tables.has(model.name)
+            and model.name in self._stored
         )
 
     def _stale_dates(self, model: SqlFile) -> Dates | None:
@@ -243,7 +244,8 @@ class ModelBuild:
         """Build some dates of a model anew."""
         dated = self._date_column(model, model_table(model.name))
         select = self._select(model, dated, dates)
-        self._tables.replace(model.name, dates, _is_in(dated, dates), select)
+        condition = _is_in(dated, dates)
+        self._tables.replace(model.name, dates, condition, select, model.versioned_by)
 
     def _select(self, model: SqlFile, dated: DateColumn | None, dates: Dates | None) -> str:
         """The rows of some dates of a model, or all; the file's text begins on the second line."""
@@ -256,7 +258,10 @@ class ModelBuild:
     def _date_column(self, model: SqlFile, rows: str) -> DateColumn:
         """The column by which a model is dated, and its type."""
         assert model.dated_by
-        kind = self._tables.columns(rows).get(model.dated_by)
+        columns = self._tables.columns(rows)
+        for unknown in sorted(set(model.versioned_by) - columns.keys()):
+            raise CommandError(f"{model.path} is versioned by {unknown}, which is no column of it.")
+        kind = columns.get(model.dated_by)
         if kind not in DATED_KINDS:
             raise CommandError(
                 f"{model.path} is dated by {model.dated_by}, which has to be a column that is a "

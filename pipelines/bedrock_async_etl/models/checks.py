@@ -94,8 +94,9 @@ def check_tables(
 def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
     """The tables whose rows have dates, and are there."""
     found = {LOADED: (DATED_BY, "DATE")}
+    stored = tables.names()
     for model in read_models(user_models):
-        if model.dated_by and tables.has(model.name):
+        if model.dated_by and model.name in stored:
             kind = tables.columns(model_table(model.name)).get(model.dated_by)
             if kind:
                 found[ANALYTICS_NAME, model.name] = model.dated_by, kind

@@ -23,7 +23,7 @@ CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks."""
 
 Severity = Literal["error", "warning"]
-COLUMN: Final = re.compile(r"([a-z_]\w*|dated by|reads back): +(.+)")
+COLUMN: Final = re.compile(r"([a-z_]\w*|dated by|reads back|versioned by): +(.+)")
 DAYS: Final = re.compile(r"(\d+) days?|all days")
 
 
@@ -44,6 +44,8 @@ class SqlFile:
     """Column, a date or a time, whose date in UTC a row belongs to; None where rows have none."""
     reads_back: int | None = 0
     """Days before a date that its rows depend on, too; None for all."""
+    versioned_by: Sequence[str] = ()
+    """Columns: two rows that have the same in these are the same. None given stands for all."""
 
     @property
     def name(self) -> str:
@@ -107,6 +109,7 @@ def read_file(path: Path) -> SqlFile:
         severity=_severity(path, columns.pop("severity", "error")),
         dated_by=columns.pop("dated by", None),
         reads_back=_days(path, columns.pop("reads back", "0 days")),
+        versioned_by=columns.pop("versioned by", "").replace(",", " ").split(),
         description=description,
         columns=columns,
     )

@@ -119,8 +119,13 @@ def digest(*texts: str) -> str:
     return hashlib.sha256("\0".join([RULES, *texts]).encode()).hexdigest()
 
 
-def model_fingerprints(tables: ModelTables, model: SqlFile, dates: Dates | None) -> Fingerprints:
-    """Of some dates of a model, or of all."""
+def model_fingerprints(
+    tables: ModelTables, model: SqlFile, definition: str, dates: Dates | None
+) -> Fingerprints:
+    """Of some dates of a model, or of all.
+
+    The columns that tell versions apart do not tell what another definition makes of them.
+    """
     table = model_table(model.name)
     if model.dated_by is None:
         return table_fingerprint(tables, table)
@@ -128,10 +133,11 @@ def model_fingerprints(tables: ModelTables, model: SqlFile, dates: Dates | None)
     name, kind = identifier(model.dated_by), columns[model.dated_by]
     condition = "true" if dates is None else has_date_in(name, kind, dates)
     rows = tables.connection.execute(
-        f"select {date_of(name, kind)}, {fingerprint_of(columns)} from {table} "  # noqa: S608
-        f"where {condition} group by all"
+        f"select {date_of(name, kind)}, {fingerprint_of(model.versioned_by or columns)} "  # noqa: S608
+        f"from {table} where {condition} group by all"
     ).fetchall()
-    return {day: Fingerprint(count, value) for day, count, value in rows}
+    end = f"-{definition[:16]}" if model.versioned_by else ""
+    return {day: Fingerprint(count, f"{value}{end}") for day, count, value in rows}
 
 
 def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:

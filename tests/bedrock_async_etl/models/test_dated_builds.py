@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.database import model_tables
 from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
@@ -64,7 +65,7 @@ def built(scenarios: Scenarios, tmp_path: Path) -> DuckDBDestination:
     return DuckDBDestination(Path(shutil.copy(scenarios("across days"), tmp_path)))
 
 
-def dates_built(destination: DuckDBDestination, own: Path | None = None) -> dict[str, int | None]:
+def dates_built(destination: Destination, own: Path | None = None) -> dict[str, int | None]:
     return {model.name: model.dates for model in build_models(destination, own)}
 
 
@@ -74,8 +75,11 @@ def execute(destination: DuckDBDestination, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_nothing_new_builds_no_date(built: DuckDBDestination) -> None:
-    dates = dates_built(built)
+@pytest.mark.parametrize("kind", ["duckdb", "parquet"])
+def test_nothing_new_builds_no_date(kind: CopyKind, tmp_path: Path) -> None:
+    history = History(kind, tmp_path, seed=3)
+    follow(history, 2)
+    dates = dates_built(history.destination, history.own_models)
     assert {dates[name] for name in ("invocations", "failure_rate_daily", "in_flight_hourly")} == {
         0
     }
@@ -100,22 +104,30 @@ def test_a_change_builds_its_date_and_those_that_it_reaches(built: DuckDBDestina
     )
 
 
+@pytest.mark.parametrize("header", ["", "-- versioned by: submit_date\n"])
 def test_a_changed_file_builds_itself_and_what_reads_it(
-    built: DuckDBDestination, tmp_path: Path
+    header: str, built: DuckDBDestination, tmp_path: Path
 ) -> None:
+    fingerprints = (
+        "select fingerprint from bedrock_builds.fingerprints "
+        "where table_name = 'bedrock_analytics.first'"
+    )
     own = tmp_path / "own"
     own.mkdir()
     first = (
-        "-- dated by: submit_date\nselect submit_date, 1 as a from bedrock_analytics.invocations"
+        f"{header}-- dated by: submit_date\n"
+        "select distinct submit_date, 1 as a from bedrock_analytics.invocations"
     )
     (own / "first.sql").write_text(first)
     (own / "second.sql").write_text("-- dated by: submit_date\nfrom bedrock_analytics.first")
     (own / "apart.sql").write_text(first)
     build_models(built, own)
+    before = query(built.database, fingerprints)
     (own / "first.sql").write_text(first.replace("1 as a", "2 as a"))
     dates = dates_built(built, own)
     assert [dates[name] for name in ("first", "second", "apart")] == [None, None, 0]
     assert query(built.database, "select distinct a from bedrock_analytics.second") == [(2,)]
+    assert query(built.database, fingerprints) != before
 
 
 @pytest.mark.parametrize("name", ["invocations", "failure_rate_daily", "scopes"])
@@ -141,6 +153,10 @@ def test_a_model_of_no_more_is_dropped(built: DuckDBDestination, tmp_path: Path)
     [
         ("-- dated by: nope\nselect 1 as a", "is dated by nope, which has to be a column that is"),
         ("-- dated by: a\nselect 1 as a", "is dated by a, which has to be a column that is a date"),
+        (
+            "-- dated by: a\n-- versioned by: a, b\nselect current_date as a",
+            "is versioned by b, which is no column of it",
+        ),
         (
             "-- dated by: a\n-- reads back: long\nselect 1 as a",
             "is a number of days, such as 7 days",

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any, ClassVar, Final
 
 import duckdb
-import pyarrow as pa
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.database.dates import Dates
@@ -45,24 +44,24 @@ group by {DATED_BY}
 """Whatever becomes of a row, it is read anew."""
 
 
-IS_THERE: Final = """
-select 1 from information_schema.tables
-where table_catalog = current_database() and table_schema = ? and table_name = ?
+NAMES: Final = """
+select table_name from information_schema.tables
+where table_catalog = current_database() and table_schema = ?
 """
 REPLACE: Final = """
 create or replace temp table changed_rows as
-select row_hash
+select version
 from (
-    select {row} as row_hash, 1 as number from new_rows
+    select {version} as version, 1 as number from new_rows
     union all
-    select {row}, -1 from {table} where {condition}
+    select {version}, -1 from {table} where {condition}
 )
-group by row_hash
+group by version
 having sum(number) <> 0;
-delete from {table} where {condition} and {row} in (from changed_rows);
-insert into {table} from new_rows where {row} in (from changed_rows);
+delete from {table} where {condition} and {version} in (from changed_rows);
+insert into {table} from new_rows where {version} in (from changed_rows);
 drop table changed_rows;
-drop table new_rows;
+drop {kind} new_rows;
 """
 
 
@@ -102,10 +101,9 @@ class ModelTables:
         """Let a build that needs more take what DuckDB takes by default."""
         self.connection.execute(f"set memory_limit = {literal(usual_memory_limit())}")
 
-    def has(self, name: str) -> bool:
-        """True if the table of a model is there. To name one that is not ends a transaction."""
-        found = self.connection.execute(IS_THERE, [ANALYTICS_NAME, name]).fetchone()
-        return found is not None
+    def names(self) -> set[str]:
+        """The models that are there. To ask for one that is not would end a transaction."""
+        return {name for (name,) in self.connection.execute(NAMES, [ANALYTICS_NAME]).fetchall()}
 
     def columns(self, table: str) -> dict[str, str]:
         """Types by name of the column."""
@@ -125,16 +123,25 @@ class ModelTables:
         """Add rows to the table of a model."""
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
-    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
+    def replace(
+        self,
+        name: str,
+        dates: Dates,
+        condition: str,
+        select: str,
+        versioned_by: Sequence[str] = (),
+    ) -> None:
         """Replace the rows of some dates, which hold a condition, by those of a SELECT.
 
-        Rows that stay the same stay where they are: a date has many, and few of them change.
+        Rows that stay the same stay where they are: a date has many, and few of them change. If a
+        few columns tell that, only these are read of all rows, and the others of what has changed.
         """
         table = model_table(name)
-        row = f"hash({', '.join(map(identifier, self.columns(table)))})"
-        parts = {"table": table, "row": row, "condition": condition}
+        kind = "view" if versioned_by else "table"
+        version = f"hash({', '.join(map(identifier, versioned_by or self.columns(table)))})"
+        parts = {"table": table, "kind": kind, "version": version, "condition": condition}
         # The SELECT begins on the first line, as it has to.
-        self.connection.execute(f"create or replace temp table new_rows as {select}")
+        self.connection.execute(f"create or replace temp {kind} new_rows as {select}")
         self.connection.execute(REPLACE.format_map(parts))
 
     def drop(self, name: str) -> None:
@@ -152,12 +159,12 @@ def usual_memory_limit() -> str:
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[Any]]) -> None:
     """Have a table of `bedrock_builds` hold these rows and no others."""
     table = f"{BUILDS_NAME}.{name}"
-    schema = connection.sql(f"from {table} limit 0").to_arrow_table().schema
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
-    arrays = [pa.array(each, field.type) for each, field in zip(columns, schema, strict=True)]
-    connection.register("kept_rows", pa.table(arrays, schema))
-    connection.execute(f"delete from {table}; insert into {table} from kept_rows")  # noqa: S608
-    connection.unregister("kept_rows")
+    connection.execute(f"delete from {table}")  # noqa: S608
+    if rows:
+        kinds = [kind for _, kind, *_ in connection.execute(f"describe {table}").fetchall()]
+        columns = ", ".join(f"unnest(cast(? as {kind}[]))" for kind in kinds)
+        values = [list(each) for each in zip(*rows, strict=True)]
+        connection.execute(f"insert into {table} select {columns}", values)
 
 
 def fingerprint_of(columns: Iterable[str]) -> str:

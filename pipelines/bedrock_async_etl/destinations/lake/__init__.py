@@ -16,6 +16,7 @@ from bedrock_async_etl.destinations.lake.compaction import compact_if_due
 from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat, find_format
 from bedrock_async_etl.destinations.lake.model_tables import (
     LakeModelTables,
+    add_kept,
     add_models,
     read_manifest,
 )
@@ -148,7 +149,9 @@ class LakeDestination(Destination):
     @contextmanager
     def connection(self, *, is_materialized: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
-            add_models(lake, self.files, read_manifest(self.files))
+            manifest = read_manifest(self.files)
+            add_models(lake, self.files, manifest)
+            add_kept(lake, manifest)
             yield lake
 
     @contextmanager

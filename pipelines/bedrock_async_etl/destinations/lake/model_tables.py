@@ -79,6 +79,13 @@ def read_manifest(files: LakeFiles) -> Manifest:
         return Manifest()
 
 
+def add_kept(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
+    """Make the tables of what the last build has kept."""
+    connection.execute(TABLES)
+    for name in KEPT:
+        keep(connection, name, getattr(manifest, name))
+
+
 def add_models(
     connection: duckdb.DuckDBPyConnection,
     files: LakeFiles,
@@ -160,12 +167,11 @@ class LakeModelTables(ModelTables):
         """The models that a lake has, in a connection that has its tables."""
         manifest = read_manifest(files)
         names = add_models(connection, files, manifest, FILES_NAME)
-        connection.execute(f"{BUILD_SETTINGS}; {TABLES}; create schema {WRITTEN_NAME}")
+        add_kept(connection, manifest)
+        connection.execute(f"{BUILD_SETTINGS}; create schema {WRITTEN_NAME}")
         for name in names:
             view = f"{FILES_NAME}.{identifier(name)}"
             connection.execute(f"create view {model_table(name)} as from {view}")
-        for name in KEPT:
-            keep(connection, name, getattr(manifest, name))
         return cls(connection, files, lake_format, manifest)
 
     @property
@@ -187,7 +193,14 @@ class LakeModelTables(ModelTables):
         super().create(folder_name(name), select)
         self.new[name] = None
 
-    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
+    def replace(
+        self,
+        name: str,
+        dates: Dates,
+        condition: str,
+        select: str,
+        versioned_by: Sequence[str] = (),
+    ) -> None:
         """Have the rows of other dates from the files, and those of a SELECT from a table."""
         self.connection.execute(f"create table {_written(name)} as {select}")
         self.add_dates(name, dates, condition, _written(name))
