@@ -1,10 +1,9 @@
--- The mart open_invocations has the open rows of invocations, per account, region and model.
+-- The mart open_invocations has the rows of open_submissions, per account, region and model.
 with
 
 ledger as (
     select account_id, region, model_id, 1 as expected, 0 as found
-    from bedrock_analytics.invocations
-    where is_open
+    from bedrock_analytics.open_submissions
     union all
     select account_id, region, model_id, 0, 1
     from bedrock_analytics.open_invocations

@@ -16,7 +16,8 @@ counted as (
         count(latency_seconds) as latency_daily,
         count(latency_seconds)
             + count(submit_time) filter (where is_open) as latency_survival_daily,
-        count(submit_time) as in_flight_hourly
+        count(submit_time) as in_flight_hourly,
+        count(*) filter (where is_open) as open_submissions
     from bedrock_analytics.invocations
     group by account_id, region, model_id
 ),
@@ -32,7 +33,8 @@ ledger as (
             latency_hourly,
             latency_daily,
             latency_survival_daily,
-            in_flight_hourly
+            in_flight_hourly,
+            open_submissions
         )
     )
     union all
@@ -56,6 +58,9 @@ ledger as (
     union all
     select 'in_flight_hourly', account_id, region, model_id, 0, submitted
     from bedrock_analytics.in_flight_hourly
+    union all
+    select 'open_submissions', account_id, region, model_id, 0, 1
+    from bedrock_analytics.open_submissions
 )
 
 select

@@ -7,11 +7,6 @@
 -- is_stuck: older than three times typical_p99; null where that is null
 with
 
-invocations as (
-    select * from bedrock_analytics.invocations
-    where is_open
-),
-
 typical as (
     select
         model_id,
@@ -21,20 +16,18 @@ typical as (
 )
 
 select
-    invocations.invocation_arn,
-    invocations.account_id,
-    invocations.region,
-    invocations.model_id,
-    invocations.status,
-    invocations.submit_time,
-    invocations.output_s3_uri,
+    open_ages.invocation_arn,
+    open_ages.account_id,
+    open_ages.region,
+    open_ages.model_id,
+    open_ages.status,
+    open_ages.submit_time,
+    open_ages.output_s3_uri,
     cast(open_ages.age_ms as double) / 1000 as age_seconds,
     typical.p99 as typical_p99,
     cast(open_ages.age_ms as double) / 1000 > 3 * typical.p99 as is_stuck,
-    invocations.is_vanished
-from invocations
-left join bedrock_analytics.open_ages
-    on invocations.invocation_arn = open_ages.invocation_arn
+    open_ages.is_vanished
+from bedrock_analytics.open_ages
 left join typical
-    on invocations.model_id is not distinct from typical.model_id
+    on open_ages.model_id is not distinct from typical.model_id
 order by age_seconds desc, invocation_arn

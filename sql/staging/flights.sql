@@ -2,9 +2,13 @@
 -- open: the part of the date in which it was in flight.
 --
 -- flight_date: the date, UTC
+-- submit_date: date of its submission, UTC
+-- status: as listed
+-- submitted_ms: its submission, milliseconds since 1970
 -- from_ms: its submission, or the start of the date if that is later, milliseconds since 1970
 -- until_ms: when it ended or vanished, or its scope was read last, milliseconds since 1970; null if
 --   that is on a later date
+-- end_time: when it ended; null if that is on a later date, and for one that is open or vanished
 -- is_submitted: it was submitted on the date
 -- is_ended: it ended on the date
 -- is_flown: false for one that is listed with an end before its submission
@@ -17,6 +21,9 @@ open_until as (
         account_id,
         region,
         model_id,
+        status,
+        submit_date,
+        cast(null as timestamptz) as end_time,
         epoch_us(submit_time) // 1000 as submitted_ms,
         epoch_us(submit_time) // 1000 + age_ms as gone_ms
     from bedrock_analytics.open_ages
@@ -28,6 +35,9 @@ spans as (
         account_id,
         region,
         model_id,
+        status,
+        submit_date,
+        end_time,
         submitted_ms,
         gone_ms,
         is_ended
@@ -39,6 +49,9 @@ spans as (
         account_id,
         region,
         model_id,
+        status,
+        submit_date,
+        end_time,
         submitted_ms,
         gone_ms,
         false as is_ended
@@ -80,9 +93,13 @@ select
     account_id,
     region,
     model_id,
+    status,
+    submit_date,
     cast(date '1970-01-01' + cast(flight_day as integer) as date) as flight_date,
+    submitted_ms,
     greatest(submitted_ms, flight_day * 86400000) as from_ms,
     case when gone_day = flight_day then gone_ms end as until_ms,
+    case when gone_day = flight_day then end_time end as end_time,
     submit_day = flight_day as is_submitted,
     gone_day = flight_day and is_ended as is_ended,
     gone_ms >= submitted_ms as is_flown

@@ -1,25 +1,21 @@
 -- One row per open invocation: how long it has run.
 --
 -- age_ms: from its submission to its scope's last successful run, or until it vanished, milliseconds
-with
-
-invocations as (
-    select * from bedrock_analytics.invocations
-    where is_open
-)
-
+-- dated by: submit_date
 select
-    invocations.invocation_arn,
-    invocations.account_id,
-    invocations.region,
-    invocations.model_id,
-    invocations.submit_time,
-    invocations.submit_date,
-    invocations.is_vanished,
+    open_submissions.invocation_arn,
+    open_submissions.account_id,
+    open_submissions.region,
+    open_submissions.model_id,
+    open_submissions.status,
+    open_submissions.submit_time,
+    open_submissions.submit_date,
+    open_submissions.output_s3_uri,
+    open_submissions.is_vanished,
     epoch_us(
-        greatest(invocations.submit_time, least(scopes.as_of, invocations.vanished_at))
-    ) // 1000 - epoch_us(invocations.submit_time) // 1000 as age_ms
-from invocations
+        greatest(open_submissions.submit_time, least(scopes.as_of, open_submissions.vanished_at))
+    ) // 1000 - epoch_us(open_submissions.submit_time) // 1000 as age_ms
+from bedrock_analytics.open_submissions
 left join bedrock_analytics.scopes
-    on invocations.account_id is not distinct from scopes.account_id
-    and invocations.region is not distinct from scopes.region
+    on open_submissions.account_id is not distinct from scopes.account_id
+    and open_submissions.region is not distinct from scopes.region

@@ -1,6 +1,8 @@
 -- One row per invocation that left flight on another date (UTC) than that of its submission.
 --
 -- submitted_ms: when it was submitted, milliseconds since 1970
+-- status: as listed
+-- end_time: when it ended; null if it vanished
 -- gone_ms: when it ended or vanished, milliseconds since 1970
 -- is_ended: it ended; else it vanished
 -- dated by: submit_date
@@ -11,7 +13,9 @@ gone as (
         account_id,
         region,
         model_id,
+        status,
         submit_date,
+        case when not is_open then end_time end as end_time,
         epoch_us(submit_time) // 1000 as submitted_ms,
         case
             when is_vanished then epoch_us(greatest(submit_time, vanished_at)) // 1000
@@ -25,7 +29,9 @@ select
     account_id,
     region,
     model_id,
+    status,
     submit_date,
+    end_time,
     submitted_ms,
     gone_ms,
     is_ended

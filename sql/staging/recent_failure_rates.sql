@@ -3,6 +3,7 @@
 -- The 30 days end with the newest successful run of any scope.
 --
 -- cohort: recent model
+-- submit_date: the date on which the 30 days end, UTC
 -- invocations: all there are, whatever their status
 -- completed: those that are Completed
 -- failed: those that are Failed
@@ -11,46 +12,58 @@
 -- failure_rate_low: lower bound of its Wilson 95 % interval
 -- failure_rate_high: upper bound of its Wilson 95 % interval
 -- is_settled: none is open any more; the row changes only if more are submitted
+-- dated by: submit_date
+-- reads back: 30 days
 with
 
-newest as (
-    select max(as_of) - interval '720' hour as since
-    from bedrock_analytics.scopes
+counts as (
+    select
+        window_starts.end_date,
+        failure_rates.model_id,
+        failure_rates.invocations,
+        failure_rates.completed,
+        failure_rates.failed,
+        failure_rates.in_progress,
+        failure_rates.is_settled
+    from bedrock_analytics.failure_rates
+    inner join bedrock_analytics.window_starts
+        on failure_rates.submit_date > window_starts.since_date
+    where failure_rates.cohort = 'date'
+
+    union all
+
+    select
+        window_starts.end_date,
+        edges.model_id,
+        edges.invocations,
+        case when edges.status = 'Completed' then edges.invocations else 0 end as completed,
+        case when edges.status = 'Failed' then edges.invocations else 0 end as failed,
+        case when edges.status = 'InProgress' then edges.invocations else 0 end as in_progress,
+        not edges.is_open as is_settled
+    from bedrock_analytics.window_edges as edges
+    inner join bedrock_analytics.window_starts
+        on edges.submit_date = window_starts.since_date
+    where edges.is_submitted
 ),
 
-members as (
+counted as (
     select
         'recent model' as cohort,
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
-        invocations.model_id,
+        model_id,
         cast(null as timestamptz) as submit_hour,
-        cast(null as date) as submit_date,
-        invocations.status,
-        invocations.is_open
-    from bedrock_analytics.invocations
-    inner join newest
-        on invocations.submit_time >= newest.since
+        end_date as submit_date,
+        cast(sum(invocations) as bigint) as invocations,
+        cast(sum(completed) as bigint) as completed,
+        cast(sum(failed) as bigint) as failed,
+        cast(sum(in_progress) as bigint) as in_progress,
+        count(*) filter (where not is_settled) = 0 as is_settled
+    from counts
+    group by end_date, model_id
 ),
 
 -- From here on as in failure_rates.sql, of which it is a copy.
-counted as (
-    select
-        cohort,
-        account_id,
-        region,
-        model_id,
-        submit_hour,
-        submit_date,
-        count(*) as invocations,
-        count(*) filter (where status = 'Completed') as completed,
-        count(*) filter (where status = 'Failed') as failed,
-        count(*) filter (where status = 'InProgress') as in_progress,
-        count(*) filter (where is_open) = 0 as is_settled
-    from members
-    group by cohort, account_id, region, model_id, submit_hour, submit_date
-),
-
 -- Wilson (1927): z is the normal distribution's 97.5 % quantile, n the terminal invocations.
 rates as (
     select

@@ -4,6 +4,7 @@
 --
 -- cohort: recent (submitted in the 30 days), recently ended (those of them that have ended), or
 --   typical (Completed ones that ended in the 30 days, whenever they were submitted)
+-- submit_date: the date on which the 30 days end, UTC
 -- ended: terminal invocations with an end_time
 -- still_open: open invocations
 -- p50: 50 % have ended within so many seconds; null where the estimate does not reach it
@@ -11,42 +12,52 @@
 -- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
 -- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
 -- longest: the longest that one has taken, or has been open for, seconds
+-- dated by: submit_date
+-- reads back: 30 days
 with
 
-newest as (
-    select
-        max(as_of) - interval '720' hour as since,
-        cast(
-            (max(as_of) - interval '720' hour) at time zone 'UTC' as date
-        ) as since_date
-    from bedrock_analytics.scopes
-),
-
--- Of the whole dates by buckets, of the first date one by one.
+-- Of the whole dates, of the date on which the 30 days start, and of those before it what ended
+-- later.
 latencies as (
     select
+        window_starts.end_date,
         buckets.model_id,
         buckets.status,
         true as is_submitted,
         true as is_ended,
         buckets.latencies_ms
-    from bedrock_analytics.latency_buckets as buckets
-    inner join newest
-        on buckets.submit_date > newest.since_date
+    from bedrock_analytics.model_latency_buckets as buckets
+    inner join bedrock_analytics.window_starts
+        on buckets.submit_date > window_starts.since_date
 
     union all
 
     select
-        invocations.model_id,
-        invocations.status,
-        invocations.submit_time >= newest.since as is_submitted,
-        invocations.end_time >= newest.since as is_ended,
-        array[cast(round(invocations.latency_seconds * 1000) as bigint)] as latencies_ms
-    from bedrock_analytics.invocations
-    inner join newest
-        on invocations.submit_date <= newest.since_date
-        and greatest(invocations.submit_time, invocations.end_time) >= newest.since
-    where invocations.latency_seconds is not null
+        window_starts.end_date,
+        edges.model_id,
+        edges.status,
+        edges.is_submitted,
+        edges.is_ended,
+        edges.latencies_ms
+    from bedrock_analytics.window_edges as edges
+    inner join bedrock_analytics.window_starts
+        on edges.submit_date = window_starts.since_date
+    where edges.latencies_ms is not null
+
+    union all
+
+    select
+        window_starts.end_date,
+        flights.model_id,
+        flights.status,
+        false as is_submitted,
+        true as is_ended,
+        array[flights.until_ms - flights.submitted_ms] as latencies_ms
+    from bedrock_analytics.flights
+    inner join bedrock_analytics.window_starts
+        on flights.submit_date < window_starts.since_date
+        and flights.end_time >= window_starts.since
+    where flights.is_ended and flights.status in ('Completed', 'Failed')
 ),
 
 kinds as (
@@ -60,7 +71,7 @@ subjects as (
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
         latencies.model_id,
-        cast(null as date) as submit_date,
+        latencies.end_date as submit_date,
         latencies.latencies_ms,
         cast(null as bigint) as age_ms
     from latencies
@@ -79,12 +90,12 @@ subjects as (
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
         open_ages.model_id,
-        cast(null as date) as submit_date,
+        window_starts.end_date as submit_date,
         cast(null as bigint[]) as latencies_ms,
         open_ages.age_ms
     from bedrock_analytics.open_ages
-    inner join newest
-        on open_ages.submit_time >= newest.since
+    inner join bedrock_analytics.window_starts
+        on open_ages.submit_time >= window_starts.since
 ),
 
 -- From here on as in survivals.sql, of which it is a copy.
@@ -261,13 +272,38 @@ looked_into as (
         reached.number,
         reached.percentile,
         reached.ended,
-        list_sort(flatten(array_agg(placed.latencies_ms))) as latencies_ms
+        unnest(placed.latencies_ms) as duration_ms
     from reached
     inner join placed
         on reached.number = placed.number
         and reached.bucket = placed.bucket
     where reached.duration_ms is null
-    group by reached.number, reached.percentile, reached.ended
+),
+
+found as (
+    select
+        number,
+        percentile,
+        duration_ms
+    from (
+        select
+            *,
+            row_number() over (
+                partition by number, percentile
+                order by duration_ms
+            ) as place
+        from looked_into
+    ) as sorted
+    where place = ended
+
+    union all
+
+    select
+        number,
+        percentile,
+        duration_ms
+    from reached
+    where duration_ms is not null
 ),
 
 percentiles as (
@@ -277,22 +313,7 @@ percentiles as (
         max(case when percentile = 90 then duration_ms end) as p90_ms,
         max(case when percentile = 95 then duration_ms end) as p95_ms,
         max(case when percentile = 99 then duration_ms end) as p99_ms
-    from (
-        select
-            number,
-            percentile,
-            latencies_ms[cast(ended as bigint)] as duration_ms
-        from looked_into
-
-        union all
-
-        select
-            number,
-            percentile,
-            duration_ms
-        from reached
-        where duration_ms is not null
-    ) as found
+    from found
     group by number
 ),
 

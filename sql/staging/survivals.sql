@@ -218,13 +218,38 @@ looked_into as (
         reached.number,
         reached.percentile,
         reached.ended,
-        list_sort(flatten(array_agg(placed.latencies_ms))) as latencies_ms
+        unnest(placed.latencies_ms) as duration_ms
     from reached
     inner join placed
         on reached.number = placed.number
         and reached.bucket = placed.bucket
     where reached.duration_ms is null
-    group by reached.number, reached.percentile, reached.ended
+),
+
+found as (
+    select
+        number,
+        percentile,
+        duration_ms
+    from (
+        select
+            *,
+            row_number() over (
+                partition by number, percentile
+                order by duration_ms
+            ) as place
+        from looked_into
+    ) as sorted
+    where place = ended
+
+    union all
+
+    select
+        number,
+        percentile,
+        duration_ms
+    from reached
+    where duration_ms is not null
 ),
 
 percentiles as (
@@ -234,22 +259,7 @@ percentiles as (
         max(case when percentile = 90 then duration_ms end) as p90_ms,
         max(case when percentile = 95 then duration_ms end) as p95_ms,
         max(case when percentile = 99 then duration_ms end) as p99_ms
-    from (
-        select
-            number,
-            percentile,
-            latencies_ms[cast(ended as bigint)] as duration_ms
-        from looked_into
-
-        union all
-
-        select
-            number,
-            percentile,
-            duration_ms
-        from reached
-        where duration_ms is not null
-    ) as found
+    from found
     group by number
 ),
 

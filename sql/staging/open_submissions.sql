@@ -1,0 +1,16 @@
+-- One row per open invocation, vanished ones among them: what is known of it without its age.
+--
+-- dated by: submit_date
+select
+    invocation_arn,
+    account_id,
+    region,
+    model_id,
+    status,
+    submit_time,
+    submit_date,
+    output_s3_uri,
+    is_vanished,
+    vanished_at
+from bedrock_analytics.invocations
+where is_open
