@@ -1,6 +1,6 @@
 -- One row per model: what became of the invocations of the last 30 days, in all scopes together.
 --
--- The 30 days end with the newest successful run of any scope.
+-- The 30 days begin 720 hours before the newest successful run of any scope; its date is the last.
 --
 -- cohort: recent model
 -- submit_date: the date on which the 30 days end, UTC
@@ -28,6 +28,7 @@ counts as (
     from bedrock_analytics.failure_rates
     inner join bedrock_analytics.window_starts
         on failure_rates.submit_date > window_starts.since_date
+        and failure_rates.submit_date <= window_starts.end_date
     where failure_rates.cohort = 'date'
 
     union all

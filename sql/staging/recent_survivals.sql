@@ -1,6 +1,6 @@
 -- One row per model and cohort of three kinds: how long its invocations take, in all scopes together.
 --
--- The 30 days end with the newest successful run of any scope.
+-- The 30 days begin 720 hours before the newest successful run of any scope; its date is the last.
 --
 -- cohort: recent (submitted in the 30 days), recently ended (those of them that have ended), or
 --   typical (Completed ones that ended in the 30 days, whenever they were submitted)
@@ -29,6 +29,7 @@ latencies as (
     from bedrock_analytics.model_latency_buckets as buckets
     inner join bedrock_analytics.window_starts
         on buckets.submit_date > window_starts.since_date
+        and buckets.submit_date <= window_starts.end_date
 
     union all
 
@@ -56,6 +57,7 @@ latencies as (
     from bedrock_analytics.flights
     inner join bedrock_analytics.window_starts
         on flights.submit_date < window_starts.since_date
+        and flights.flight_date <= window_starts.end_date
         and flights.end_time >= window_starts.since
     where flights.is_ended and flights.status in ('Completed', 'Failed')
 ),
@@ -95,7 +97,8 @@ subjects as (
         open_ages.age_ms
     from bedrock_analytics.open_ages
     inner join bedrock_analytics.window_starts
-        on open_ages.submit_time >= window_starts.since
+        on open_ages.submit_date <= window_starts.end_date
+        and open_ages.submit_time >= window_starts.since
 ),
 
 -- From here on as in survivals.sql, of which it is a copy.

@@ -1,8 +1,8 @@
--- One row: the last 30 days, which end with the newest successful run of any scope.
+-- One row: the last 30 days, up to the newest successful run of any scope.
 --
--- since: 720 hours before that
+-- since: 720 hours before it
 -- since_date: the date of that, UTC
--- end_date: the date on which they end, UTC
+-- end_date: the date of the run, UTC
 -- dated by: since_date
 with
 

@@ -27,7 +27,7 @@ SENSITIVE: Final = {
 """Columns of the figures that a redacted report leaves out."""
 SETTINGS: Final = "set preserve_insertion_order = false"
 """All queries say how their rows are ordered."""
-MEMORY_LIMIT: Final = "set memory_limit = '250MB'"
+MEMORY_LIMIT: Final = "set memory_limit = '300MB'"
 """Enough for millions of invocations, and little for a machine that has other work."""
 
 
