@@ -36,9 +36,11 @@ class Stage:
         load = ["run", "--no-models", "--json", f"--database={self.database(name)}"]
         return [sys.executable, "-m", "bedrock_async_etl", *load, *options]
 
-    def ours_to_lake(self, name: str, *options: str) -> list[str]:
+    def ours_to_lake(self, name: str, *options: str, with_models: bool = False) -> list[str]:
         """The command that loads into a lake on the local disk."""
-        load = ["run", "--no-models", "--json", f"--lake={self.folder / name}.lake"]
+        load = ["run", "--json", f"--lake={self.folder / name}.lake"]
+        if not with_models:
+            load.append("--no-models")
         return [sys.executable, "-m", "bedrock_async_etl", *load, *options]
 
     def anchor(self, name: str, region: str) -> list[str]:
