@@ -111,6 +111,8 @@ def tried_again(call: Callable[[], Result]) -> Result:
 
 def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
     """Merge rows, no ARN twice, into the partitions of their dates; delta-rs's own figures."""
+    from deltalake import WriterProperties
+
     newest_by = ASYNC_INVOKES.newest_by
     # Not streamed: where it streams, delta-rs looks into files that cannot match.
     merge = table.merge(
@@ -119,6 +121,7 @@ def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
         source_alias="source",
         target_alias="target",
         merge_schema=True,
+        writer_properties=WriterProperties(compression="ZSTD"),
         streamed_exec=False,
     )
     # A package that a killed run left may be older than what another worker has written since.
