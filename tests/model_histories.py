@@ -52,6 +52,7 @@ class History:
     seed: int
     now: datetime = START
     loads: int = 0
+    submitted: int = 0
     listed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,7 +118,8 @@ class History:
     def _new(self, within: timedelta) -> dict[str, Any]:
         account, region = self.random.choice(SCOPES)
         at = self.now - within * self.random.random() ** 2
-        arn = f"arn:aws:bedrock:{region}:{account}:async-invoke/{len(self.listed):012d}"
+        self.submitted += 1
+        arn = f"arn:aws:bedrock:{region}:{account}:async-invoke/{self.submitted:012d}"
         model = self.random.choice(MODELS)
         summary = {
             "invocationArn": arn,
