@@ -168,6 +168,9 @@ class ScopeReport:
     is_range: bool | None = _measure(
         "True if only a range was read (`--since`, `--until`), which leaves the scope unread."
     )
+    settled_through: datetime | None = _measure(
+        "No more can be listed of what was submitted until then: the start of the run less the lag."
+    )
 
     @property
     def scope(self) -> str:

@@ -5,7 +5,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import metadata
 from itertools import islice
@@ -332,6 +332,9 @@ class ScopeRun:
         report.outcome, report.error = outcome, error
         if report.started_at:
             report.started_at = self._clock.at(report.started_at)
+            if outcome == "ok" and not report.is_range:
+                lag = timedelta(seconds=self._context.options.lag_seconds)
+                report.settled_through = report.started_at - lag
         report.finished_at = self._clock.now()
         self._observe()
 

@@ -9,9 +9,31 @@
 -- failure_rate: failed / (completed + failed); null where both are 0
 -- failure_rate_low: lower bound of its Wilson 95 % interval
 -- failure_rate_high: upper bound of its Wilson 95 % interval
--- is_settled: none is open any more; the row changes only if more are submitted
+-- is_settled: none is open, and the scope was read past the end of the hour or date and the lag
 -- dated by: submit_date
 with
+
+invocations as (
+    select
+        invocations.account_id,
+        invocations.region,
+        invocations.model_id,
+        invocations.submit_hour,
+        invocations.submit_date,
+        invocations.status,
+        not invocations.is_open or invocations.is_vanished as has_ended,
+        unsettled_dates.submit_date is null as is_date_read,
+        coalesce(
+            unsettled_dates.submit_date is null
+            or invocations.submit_hour < unsettled_dates.settled_through,
+            false
+        ) as is_hour_read
+    from bedrock_analytics.invocations
+    left join bedrock_analytics.unsettled_dates
+        on invocations.account_id is not distinct from unsettled_dates.account_id
+        and invocations.region is not distinct from unsettled_dates.region
+        and invocations.submit_date = unsettled_dates.submit_date
+),
 
 members as (
     select
@@ -22,8 +44,8 @@ members as (
         submit_hour,
         submit_date,
         status,
-        is_open
-    from bedrock_analytics.invocations
+        has_ended and is_hour_read as is_settled
+    from invocations
 
     union all
 
@@ -35,8 +57,8 @@ members as (
         cast(null as timestamptz) as submit_hour,
         submit_date,
         status,
-        is_open
-    from bedrock_analytics.invocations
+        has_ended and is_date_read as is_settled
+    from invocations
 ),
 
 counted as (
@@ -51,7 +73,7 @@ counted as (
         count(*) filter (where status = 'Completed') as completed,
         count(*) filter (where status = 'Failed') as failed,
         count(*) filter (where status = 'InProgress') as in_progress,
-        count(*) filter (where is_open) = 0 as is_settled
+        count(*) filter (where not is_settled) = 0 as is_settled
     from members
     group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),

@@ -11,7 +11,7 @@
 -- failure_rate: failed / (completed + failed); null where both are 0
 -- failure_rate_low: lower bound of its Wilson 95 % interval
 -- failure_rate_high: upper bound of its Wilson 95 % interval
--- is_settled: none is open any more; the row changes only if more are submitted
+-- is_settled: none is open, and all scopes were read past the end of the 30 days
 -- dated by: submit_date
 -- reads back: 30 days
 with

@@ -5,6 +5,8 @@
 -- region: AWS region
 -- last_success_at: end of the newest run that read the scope whole; null if none did
 -- submitted_through: all that was submitted up to then has been read
+-- settled_through: no more is listed of what was submitted up to then: the start of the newest run
+--   that read the scope whole, less the lag (5 minutes, where an older version made the run)
 -- last_outcome: ok or failed, of the newest run
 -- last_error: class and message of the newest run's failure; null if it was good
 -- last_observed_at: when the newest row was read
@@ -19,6 +21,9 @@ runs as (
         outcome,
         error,
         submitted_through,
+        coalesce(
+            settled_through, coalesce(started_at, finished_at) - interval '5' minute
+        ) as settled_through,
         row_number() over (
             partition by account_id, region
             order by finished_at desc, _dlt_load_id desc, run_id desc
@@ -34,6 +39,7 @@ run_scopes as (
         region,
         max(case when outcome = 'ok' then finished_at end) as last_success_at,
         max(submitted_through) as submitted_through,
+        max(case when outcome = 'ok' then settled_through end) as settled_through,
         max(case when recency = 1 then outcome end) as last_outcome,
         max(case when recency = 1 then error end) as last_error,
     from runs
@@ -54,6 +60,7 @@ select
     coalesce(run_scopes.region, row_scopes.region) as region,
     run_scopes.last_success_at,
     run_scopes.submitted_through,
+    run_scopes.settled_through,
     run_scopes.last_outcome,
     run_scopes.last_error,
     row_scopes.last_observed_at,

@@ -13,7 +13,7 @@ edge as (
     select
         invocations.model_id,
         invocations.status,
-        invocations.is_open,
+        invocations.is_open and not invocations.is_vanished as is_open,
         invocations.submit_date,
         invocations.submit_time >= window_starts.since as is_submitted,
         coalesce(invocations.end_time >= window_starts.since, false) as is_ended,

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -72,6 +72,9 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
     assert document["destination"] == f"duckdb:{database}"
     newest = max(row["submitTime"] for row in listed.listing(ACCOUNT, REGION))
     open_rows = sum(row["status"] == "InProgress" for row in listed.listing(ACCOUNT, REGION))
+    settled_before = NOW - timedelta(seconds=LoadOptions.lag_seconds)
+    settled_through = datetime.fromisoformat(scope.pop("settled_through"))
+    assert settled_before - timedelta(minutes=1) < settled_through <= settled_before
     assert scope == {
         "account_id": ACCOUNT,
         "region": REGION,

@@ -144,6 +144,7 @@ def test_a_failed_scope_leaves_the_others_alone_and_catches_up(
     result = run(database, regions=regions)
     assert result.exit_code == 3
     assert [scope.outcome for scope in result.scopes] == ["ok", "failed", "ok"]
+    assert [scope.settled_through is None for scope in result.scopes] == [False, True, False]
     assert "AccessDeniedException" in str(result.scopes[1].error)
     bedrock.clear_faults()
     assert run(database, regions=regions).exit_code == 0

@@ -157,9 +157,15 @@ def test_invocations(database: Path, listed: pd.DataFrame) -> None:
 @pytest.mark.parametrize(("name", "cohort"), [("hourly", "submit_hour"), ("daily", "submit_date")])
 def test_failure_rates(name: str, cohort: str, database: Path, listed: pd.DataFrame) -> None:
     keys = [*MODEL, cohort]
-    expected = of_groups(
-        listed, keys, lambda rows: outcomes(rows) | {"is_settled": not rows["is_open"].any()}
-    )
+    length = timedelta(hours=1 if name == "hourly" else 24)
+    settled_through = NOW - timedelta(minutes=5)
+
+    def expected_row(rows: pd.DataFrame) -> dict[str, Any]:
+        end = pd.Timestamp(rows[cohort].iloc[0]).tz_localize(None) + length
+        is_read = end.tz_localize("UTC") <= settled_through
+        return outcomes(rows) | {"is_settled": is_read and not rows["is_open"].any()}
+
+    expected = of_groups(listed, keys, expected_row)
     assert_equal(model(database, f"failure_rate_{name}", keys), expected, keys)
 
 

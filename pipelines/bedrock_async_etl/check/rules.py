@@ -21,7 +21,7 @@ select
     null as submit_hour,
     null as submit_date,
     status,
-    is_open
+    not is_open as is_settled
 from bedrock_analytics.invocations
 where submit_time >= $since and submit_time < $until
 """

@@ -14,7 +14,7 @@ from (values (1000, null), (2000, null), (null, 2000), (3000, null)) as given (l
 OUTCOMES = """
 select
     'of ours' as cohort, null as account_id, null as region, model_id, null as submit_hour,
-    null as submit_date, if(model_id = 'all', 'Failed', 'Completed') as status, false as is_open
+    null as submit_date, if(model_id = 'all', 'Failed', 'Completed') as status, true as is_settled
 from (values ('none'), ('all')) as models (model_id), range(10)
 """
 

@@ -39,6 +39,12 @@ function zeroLine() {
   return Plot.ruleY([0], { stroke: "var(--line)" });
 }
 
+/** Why the row of a date may still change; nothing where it does not. */
+function unsettled(row) {
+  if (row.isSettled) return "";
+  return row.open ? `${count(row.open)} still open` : "more may still be listed";
+}
+
 function drawFailureRate(rows, spiked) {
   const ended = rows.filter((row) => row.rate != null);
   const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.high)) * 1.1);
@@ -56,7 +62,7 @@ function drawFailureRate(rows, spiked) {
       tip(ended, "rate", (row) => [
         day(row.date), `${percent(row.rate)} failed (${interval(row)})`,
         `${count(row.failed)} of ${count(row.completed + row.failed)} finished`,
-        row.isSettled ? "" : `${count(row.open)} still open`]),
+        unsettled(row)]),
     ],
   });
 }
