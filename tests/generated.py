@@ -4,35 +4,73 @@ import re
 from pathlib import Path
 from typing import Final
 
-from bedrock_async_invokes.failure_messages import CATEGORIES
+from bedrock_async_invokes.failure_messages import (
+    CATEGORIES,
+    CONTRACTIONS,
+    FAULTS,
+    NAMES,
+    SEPARATORS,
+)
 
 STAGING: Final = Path("sql/staging")
 FAILURE_CATEGORIES: Final = STAGING / "failure_categories.sql"
+FAILURE_MESSAGES: Final = STAGING / "failure_messages.sql"
 INPUT_OF: Final = {"failure_rates": "counted", "survivals": "subjects"}
 """By formula: the part of it that has what it is computed of."""
 RULES: Final = re.compile(
     r"(?<=then split_part\(failure_message, ':', 2\)\n).*(?=        end as)", re.S
 )
+FAULT_RULES: Final = re.compile(r"(?<=^    case\n).*(?=^    end as failure_fault)", re.S | re.M)
+PHRASES: Final = re.compile(r"(?<=^        trim\(\n).*(?=^        \),\n        ' '\n)", re.S | re.M)
 LITERAL_LENGTH: Final = 66
 
 
 def failure_categories() -> str:
-    """The SQL model's text, with the rules of `CATEGORIES`."""
+    """The SQL model's text, with the rules of `CATEGORIES` and the faults of `FAULTS`."""
     rules = "".join(_rule(category, pattern) for category, pattern in CATEGORIES)
-    return RULES.sub(lambda _: rules, FAILURE_CATEGORIES.read_text())
+    faults = "".join(map(_fault, dict.fromkeys(FAULTS.values())))
+    text = RULES.sub(lambda _: rules, FAILURE_CATEGORIES.read_text())
+    return FAULT_RULES.sub(lambda _: faults, text)
+
+
+def failure_messages() -> str:
+    """The SQL model's text, with the replacements that make the phrases."""
+    replacements = (*NAMES, *CONTRACTIONS, SEPARATORS)
+    calls = "\n            ".join(["regexp_replace("] * len(replacements))
+    phrases = "".join(_replacement(pattern, text) for pattern, text in replacements)
+    text = f"            {calls}\n                lower(failure_message){phrases}\n"
+    return PHRASES.sub(lambda _: text, FAILURE_MESSAGES.read_text())
+
+
+def _replacement(pattern: str, text: str) -> str:
+    return f""",
+                {_literals(pattern, 20)},
+                '{text}',
+                'g'
+            )"""
 
 
 def _rule(category: str, pattern: str) -> str:
-    pieces = re.findall(rf".{{1,{LITERAL_LENGTH}}}(?:(?<=\|)|$)", pattern)
-    assert "".join(pieces) == pattern
-    literals = "\n                    || ".join(
-        "'" + piece.replace("'", "''") + "'" for piece in pieces
-    )
     return f"""            when regexp_matches(
-                words,
-                {literals}
+                phrases,
+                {_literals(pattern, 20)}
             )
                 then '{category}'
+"""
+
+
+def _literals(pattern: str, indent: int) -> str:
+    pieces = re.findall(rf".{{1,{LITERAL_LENGTH}}}(?:(?<=[|*}}])|$)", pattern)
+    assert "".join(pieces) == pattern
+    return f"\n{' ' * indent}|| ".join("'" + each.replace("'", "''") + "'" for each in pieces)
+
+
+def _fault(fault: str) -> str:
+    categories = (f"'{category}'" for category, of in FAULTS.items() if of == fault)
+    return f"""        when failure_category in (
+            {f",{chr(10)}            ".join(categories)}
+        )
+            then '{fault}'
 """
 
 
@@ -53,5 +91,6 @@ def _recent(formula: str) -> Path:
 
 if __name__ == "__main__":
     FAILURE_CATEGORIES.write_text(failure_categories())
+    FAILURE_MESSAGES.write_text(failure_messages())
     for each in INPUT_OF:
         _recent(each).write_text(recent(each))

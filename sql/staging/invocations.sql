@@ -28,6 +28,7 @@
 -- is_vanished: open when it was listed last, and no longer listed
 -- vanished_at: when it was missed in the listing; null unless it vanished
 -- failure_category: why it failed, as a category; null unless Failed
+-- failure_fault: client, service or content; null unless Failed, for unknown and for your own categories
 -- output_bucket: bucket of output_s3_uri
 -- dated by: submit_date
 -- versioned by: invocation_arn, observed_at, vanished_at, failure_category
@@ -82,6 +83,7 @@ select
         when judged.status = 'Failed'
             then coalesce(failure_categories.failure_category, 'unknown')
     end as failure_category,
+    failure_categories.failure_fault,
     nullif(split_part(judged.output_s3_uri, '/', 3), '') as output_bucket
 from judged
 left join bedrock_analytics.failure_categories

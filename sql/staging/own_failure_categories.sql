@@ -4,7 +4,7 @@
 -- come before those of failure_categories. A message that it leaves out, or gives null, goes on
 -- to them.
 --
--- failure_category: a category of your own, or one of those that there are
+-- failure_category: a category of your own (it has no fault), or one of those that there are
 select
     failure_message,
     cast(null as varchar) as failure_category

@@ -15,6 +15,7 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.failure_messages import FAULTS
 from tests.conftest import NOW
 from tests.copies import assert_built_alike_by_hand
 from tests.sql.given import store
@@ -138,10 +139,13 @@ def test_invocations(database: Path, listed: pd.DataFrame) -> None:
     )
     found = model(database, "invocations", key)
     category = found.pop("failure_category")
+    fault = found.pop("failure_fault")
     assert found.pop("vanished_at").isna().all()
     assert_equal(found, expected, key)
     is_failed = found["is_failed"]
     assert category[~is_failed].isna().all()
+    assert fault.isna().equals(~is_failed)
+    assert fault[is_failed].equals(category[is_failed].map(FAULTS))
     assert set(category[is_failed]) == {
         "aborted",
         "capacity",
@@ -195,6 +199,7 @@ def test_failure_reasons_daily(database: Path, listed: pd.DataFrame) -> None:
         keys,
         lambda rows: {
             "failed": len(rows),
+            "failure_fault": FAULTS[rows["failure_category"].iloc[0]],
             "first_seen": rows["submit_time"].min(),
             "last_seen": rows["submit_time"].max(),
             "example_arn": rows["invocation_arn"].min(),

@@ -1,6 +1,7 @@
 """Failure messages get the category that a person would give them, by your rules before ours."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlglot
@@ -9,11 +10,16 @@ from sqlglot import exp
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
-from bedrock_async_invokes.failure_messages import CATEGORIES, category_of
+from bedrock_async_invokes.failure_messages import CATEGORIES, FAULTS, category_of, phrases_of
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
 from tests.copies import query
-from tests.generated import INPUT_OF, failure_categories, recent
+from tests.generated import (
+    INPUT_OF,
+    failure_categories,
+    failure_messages,
+    recent,
+)
 from tests.sql.given import AS_OF, HERE, read_csv, store
 
 CATEGORY_OF = {
@@ -29,6 +35,17 @@ union all
 select failure_message, 'wrong_size_too'
 from bedrock_analytics.failure_messages
 where words like '% 1280x720 %'
+"""
+
+
+OWN_RULES_WITH_A_FAULT = """
+select
+    failure_message,
+    case
+        when words = ' prompt is required ' then 'form_error'
+        when phrases like '% nobody has seen %' then 'capacity'
+    end as failure_category
+from bedrock_analytics.failure_messages
 """
 
 
@@ -57,7 +74,16 @@ def failed(tmp_path: Path) -> DuckDBDestination:
 
 def categories(destination: DuckDBDestination, own: Path | None = None) -> dict[str, str]:
     build_models(destination, own)
-    found = "failure_message, failure_category from bedrock_analytics.invocations"
+    return of_messages(destination, "failure_category")
+
+
+def faults(destination: DuckDBDestination, own: Path | None = None) -> dict[str, str | None]:
+    build_models(destination, own)
+    return of_messages(destination, "failure_fault")
+
+
+def of_messages(destination: DuckDBDestination, column: str) -> dict[str, Any]:
+    found = f"failure_message, {column} from bedrock_analytics.invocations"
     return dict(query(destination.database, f"select {found}"))
 
 
@@ -76,6 +102,43 @@ def test_ones_own_rules_come_first_and_leave_the_rest(
     assert categories(failed, tmp_path) == changed != CATEGORY_OF
 
 
+def test_a_failure_has_the_fault_of_its_category(failed: DuckDBDestination) -> None:
+    assert faults(failed) == {
+        message: FAULTS.get(category) for message, category in CATEGORY_OF.items()
+    }
+
+
+def test_a_category_of_ones_own_has_no_fault_unless_it_is_one_of_ours(
+    failed: DuckDBDestination, tmp_path: Path
+) -> None:
+    (tmp_path / "own_failure_categories.sql").write_text(OWN_RULES_WITH_A_FAULT)
+    found = faults(failed, tmp_path)
+    assert found["Prompt is required"] is None
+    assert found["Something that nobody has seen before."] == "service"
+    assert found["Job failed"] == "service"
+
+
+def test_every_category_but_unknown_has_rules_and_a_fault() -> None:
+    assert FAULTS.keys() == {category for category, _ in CATEGORIES}
+    assert FAULTS.keys() | {"unknown"} == set(CATEGORY_OF.values())
+    assert set(FAULTS.values()) == {"client", "service", "content"}
+
+
+def test_reasons_have_the_fault_of_their_category(failed: DuckDBDestination) -> None:
+    build_models(failed)
+    found = query(
+        failed.database,
+        "select failure_category, failure_fault from bedrock_analytics.failure_reasons_daily",
+    )
+    assert sorted(found) == sorted(
+        (category, FAULTS.get(category)) for category in {*CATEGORY_OF.values()}
+    )
+
+
+def test_every_message_has_a_source() -> None:
+    assert all(line["source"] for line in read_csv(HERE / "failure_messages.csv"))
+
+
 def test_the_share_of_unknown_messages_can_be_watched(failed: DuckDBDestination) -> None:
     build_models(failed)
     reasons = "from bedrock_analytics.failure_reasons_daily where failure_category = 'unknown'"
@@ -86,6 +149,7 @@ def test_the_share_of_unknown_messages_can_be_watched(failed: DuckDBDestination)
 def test_the_rules_in_sql_are_generated_from_those_of_the_source() -> None:
     """`python -m tests.generated` writes them."""
     assert RULES.read_text() == failure_categories()
+    assert Path("sql/staging/failure_messages.sql").read_text() == failure_messages()
 
 
 @pytest.mark.parametrize("formula", INPUT_OF)
@@ -95,14 +159,43 @@ def test_the_models_of_30_days_go_on_as_their_formulas_do(formula: str) -> None:
 
 
 def test_redaction_when_loading_has_the_same_rules() -> None:
-    case = sqlglot.parse_one(RULES.read_text(), read="duckdb").find(exp.Case)
-    assert case
+    select = sqlglot.parse_one(RULES.read_text(), read="duckdb")
     rules = [
         (branch.args["true"].this, "".join(part.this for part in literals(branch.this.expression)))
+        for case in select.find_all(exp.Case)
         for branch in case.args["ifs"]
         if isinstance(branch.this, exp.RegexpLike)
     ]
     assert tuple(rules) == CATEGORIES
+
+
+def test_redaction_sees_the_phrases_that_the_rules_in_sql_see(failed: DuckDBDestination) -> None:
+    build_models(failed)
+    found = query(
+        failed.database,
+        "select failure_message, phrases from bedrock_analytics.failure_messages",
+    )
+    assert dict(found) == {message: phrases_of(message) for message in CATEGORY_OF}
+
+
+@pytest.mark.parametrize(
+    ("message", "phrases"),
+    [
+        ("It isn't, can\u2019t", " it is not cannot "),
+        ("PutObject to s3://blocked/by/filters.mp4.", " putobject to s3 "),
+        ("on arn:aws:s3:::a/b, arn:aws-cn:kms:cn-north-1:1:key/x", " on s3 kms "),
+        ("at https://renders.s3.eu-west-1.amazonaws.com/a?b=c", " at s3 b c "),
+        ("arn:aws:bedrock:us-east-1::foundation-model/luma.ray-v2:0 is", " model is "),
+        (
+            "us.amazon.nova-reel-v1:1 and Nova Reel v1.1 or Marengo 2.7",
+            " us model and model or model ",
+        ),
+        ("role arn:aws:iam::1:role/s3-out on https://docs/timeout", " role on "),
+        ("", "  "),
+    ],
+)
+def test_names_of_resources_tell_no_category(message: str, phrases: str) -> None:
+    assert phrases_of(message) == phrases
 
 
 def literals(pattern: exp.Expression) -> list[exp.Expression]:

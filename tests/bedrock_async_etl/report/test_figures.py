@@ -10,6 +10,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.keys import ALL
 from bedrock_async_etl.report.periods import periods
+from bedrock_async_invokes.failure_messages import FAULTS
 from tests.conftest import NOW
 from tests.scenarios import Scenarios
 from tests.sql.given import SCENARIOS
@@ -189,6 +190,12 @@ def test_reasons_add_up_to_what_failed(copy: DuckDBDestination) -> None:
     for period in shown["periods"]:
         failed = total(shown["totals"], "failed", period["cohort"])
         assert total(shown["reasons"], "failed", period["cohort"]) == failed > 0
+
+
+def test_reasons_say_whose_fault_they_are(copy: DuckDBDestination) -> None:
+    shown = {(row["category"], row["fault"]) for row in rows(figures(copy, 30)["reasons"])}
+    assert {category for category, _ in shown} >= {"timeout", "storage_access"}
+    assert shown == {(category, FAULTS.get(category)) for category, _ in shown}
 
 
 def total(columns: dict[str, Any], name: str, cohort: int) -> int:

@@ -153,6 +153,7 @@ function drawReasons(data, selection) {
   };
   list("reasons", "Failure reasons", rows.length ? null : "No failures in this selection.", [
     { name: "reason", of: (row) => row.category.replaceAll("_", " ") },
+    { name: "fault", of: (row) => row.fault ?? NONE },
     countOf("failed"), percentOf("share"), { name: "", kind: "bars", of: bar },
     data.is_redacted ? { name: "newest (UTC)", kind: "text", of: (row) => time(row.example?.submitted_ms) }
       : { name: "newest message", kind: "text", of: (row) => row.example?.failure_message ?? NONE },

@@ -122,7 +122,7 @@ function inFlight(data, selection) {
   });
 }
 
-/** Failure categories, most frequent first, with the newest example of each. */
+/** Failure categories, most frequent first, with the fault and the newest example of each. */
 function reasons(data, selection) {
   const rows = data.reasons.filter(
     (row) => row.cohort === selection.period.cohort && isIn(row, selection));
@@ -130,7 +130,7 @@ function reasons(data, selection) {
   const examples = d3.group(
     data.examples.filter((row) => isIn(row, selection)), (row) => row.category);
   return [...d3.group(rows, (row) => row.category)].map(([category, group]) => ({
-    category, failed: sum(group, "failed"), share: sum(group, "failed") / total,
+    category, fault: group[0].fault, failed: sum(group, "failed"), share: sum(group, "failed") / total,
     example: examples.get(category)?.[0],
   })).sort((a, b) => b.failed - a.failed);
 }

@@ -20,6 +20,7 @@ select
     if(stored.is_open, null, epoch_ms(stored.end_time)) as gone_ms,
     stored.status,
     stored.failure_category,
+    stored.failure_fault,
     cast(round(stored.latency_seconds * 1000) as bigint) as latency_ms
 from stored
 asof join report_periods as periods

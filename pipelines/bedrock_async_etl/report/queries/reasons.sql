@@ -1,11 +1,18 @@
--- One row per period, account, region, model and failure category: how many failed for it.
+-- One row per period, account, region, model and failure category: whose fault, how many failed.
 with parts as (
-    select account, region, model, since_ms, failure_category, failed
+    select account, region, model, since_ms, failure_category, failure_fault, failed
     from whole('bedrock_analytics.failure_reasons_daily')
 
     union all
 
-    select account, region, model, since_ms, failure_category, count(*) as failed
+    select
+        account,
+        region,
+        model,
+        since_ms,
+        failure_category,
+        failure_fault,
+        count(*) as failed
     from report_cut
     where status = 'Failed'
     group by all
@@ -17,6 +24,7 @@ select
     parts.region,
     parts.model,
     parts.failure_category as category,
+    parts.failure_fault as fault,
     cast(sum(parts.failed) as bigint) as failed
 from parts
 inner join report_periods as periods
