@@ -173,6 +173,18 @@ def test_failure_rates(name: str, cohort: str, database: Path, listed: pd.DataFr
     assert_equal(model(database, f"failure_rate_{name}", keys), expected, keys)
 
 
+def test_outcomes(database: Path, listed: pd.DataFrame) -> None:
+    keys = [*MODEL, "end_hour"]
+    ended = listed[listed["is_terminal"] & listed["end_time"].notna()]
+    ended = ended.assign(end_hour=ended["end_time"].dt.floor("h"))
+
+    def counts(rows: pd.DataFrame) -> dict[str, Any]:
+        failed = int(rows["is_failed"].sum())
+        return {"completed": len(rows) - failed, "failed": failed}
+
+    assert_equal(model(database, "outcomes_hourly", keys), of_groups(ended, keys, counts), keys)
+
+
 @pytest.mark.parametrize(("name", "cohort"), [("hourly", "submit_hour"), ("daily", "submit_date")])
 def test_latencies(name: str, cohort: str, database: Path, listed: pd.DataFrame) -> None:
     keys = [*MODEL, "status", cohort]
