@@ -95,8 +95,8 @@ their own. |
 600 and 700, `027` 640 and 750. Existing ones keep their mode; reports and exports follow the \
 shell's umask, metrics are always 644. |
 
-`[bedrock_async_etl.check.models."MODEL"]` has `max_failure_rate`, `max_p95` and `max_open_age` of
-one model. As one environment variable:
+`[bedrock_async_etl.check.models."MODEL"]` has the thresholds of one model, all but `max_lag`.
+As one environment variable:
 `BEDROCK_ASYNC_ETL__CHECK__MODELS='{"luma.ray-v2:0": {"max_p95": "15m"}}'`.
 """
 FLAGS_ALONE: Final = """\

@@ -104,6 +104,11 @@ class CheckOptions:
         "Maximum share of failures among finished invocations, such as 0.05 or 5%; repeatable.",
         "[MODEL=]SHARE",
     )
+    max_service_failure_rate: list[str] | None = option(
+        None,
+        "The same of failures that are the service's fault; repeatable.",
+        "[MODEL=]SHARE",
+    )
     max_p95: list[str] | None = option(
         None,
         "Maximum time within which 95 % finish, such as 90s, 30m or 24h; repeatable.",

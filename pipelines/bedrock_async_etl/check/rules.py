@@ -21,11 +21,21 @@ select
     null as submit_hour,
     null as submit_date,
     status,
-    not is_open as is_settled
+    not is_open as is_settled,
+    failure_fault
 from bedrock_analytics.invocations
 where submit_time >= $since and submit_time < $until
 """
 """The invocations of the window as members of a cohort, as `failure_rates` counts them."""
+BY_SERVICE: Final = """
+select
+    * replace (
+        if(status = 'Failed' and failure_fault is distinct from 'service', 'Completed', status)
+            as status
+    )
+from ({submitted})
+"""
+"""The same, of which those have failed whose failure is the service's fault."""
 SUBJECTS: Final = """
 select
     'model' as cohort,
@@ -114,8 +124,18 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
     Many small samples together can be proof where none of them is.
     """
-    limits = thresholds.limits["failure_rate"]
-    submitted = f"with submitted as ({SUBMITTED}) from submitted {OTHERS}"
+    return _rates("failure_rate", SUBMITTED, facts, thresholds)
+
+
+def service_failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    """The same of failures by the service's fault. Those of an unknown category are nobody's."""
+    by_service = BY_SERVICE.format(submitted=SUBMITTED)
+    return _rates("service_failure_rate", by_service, facts, thresholds)
+
+
+def _rates(rule: str, members: str, facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    limits = thresholds.limits[rule]
+    submitted = f"with submitted as ({members}) from submitted {OTHERS}"
     rates = read_rows(
         facts.connection,
         FAILURE_RATES.format(failure_rates=statistic("failure_rates", members=submitted)),
@@ -126,17 +146,17 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     of_models = [rate for rate in rates if rate["model_id"] is not None]
     for rate in of_models:
         if (limit := limits.of(rate["model_id"])) is not None:
-            yield _failure_rate(rate["model_id"], rate, limit, thresholds.is_strict)
+            yield _rate(rule, rate["model_id"], rate, limit, thresholds.is_strict)
     others = [rate for rate in of_models if rate["model_id"] not in limits.by_model]
     if limits.general is not None and len(others) > 1:
         subject = ALL if len(others) == len(of_models) else ALL_OTHERS
-        yield _failure_rate(subject, rates[-1], limits.general, thresholds.is_strict)
+        yield _rate(rule, subject, rates[-1], limits.general, thresholds.is_strict)
 
 
-def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
+def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
     failed, terminal, value, low = (rate[name] for name in ("failed", "terminal", "rate", "low"))
     if not terminal:
-        return Finding("failure_rate", subject, "inconclusive", "none has ended", None, limit, 0)
+        return Finding(rule, subject, "inconclusive", "none has ended", None, limit, 0)
     text = (
         f"{_share(value)} ({_share(low)} to {_share(rate['high'])}), "
         f"{failed:,} of {terminal:,} failed; at most {_share(limit)}"
@@ -148,7 +168,7 @@ def _failure_rate(subject: str, rate: Row, limit: float, is_strict: bool) -> Fin
         outcome = "inconclusive"
         text += f": above the threshold, but {failed:,} of {terminal:,} is too small a sample"
     evidence = {name: rate[name] for name in ("low", "high", "failed", "terminal")}
-    return Finding("failure_rate", subject, outcome, text, value, limit, terminal, evidence)
+    return Finding(rule, subject, outcome, text, value, limit, terminal, evidence)
 
 
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -242,8 +262,10 @@ def _compared(loaded_at: datetime, limit: float, now: datetime) -> tuple[Outcome
     return "breach" if age > limit else "ok", age, ago
 
 
-RULES: Final = {rule.__name__: rule for rule in (failure_rate, p95, open_age, lag)}
-OF_WINDOW: Final = frozenset({"failure_rate", "p95"})
+RULES: Final = {
+    rule.__name__: rule for rule in (failure_rate, service_failure_rate, p95, open_age, lag)
+}
+OF_WINDOW: Final = frozenset({"failure_rate", "service_failure_rate", "p95"})
 """Rules about what was submitted in the window, so nothing there is a finding, too."""
 
 

@@ -22,7 +22,7 @@ create schema bedrock_analytics;
 create table given (
     invocation_arn varchar, model_id varchar, model_arn varchar, status varchar,
     submit_time timestamptz, is_terminal boolean, is_open boolean, is_vanished boolean,
-    latency_seconds double, age_seconds double
+    latency_seconds double, age_seconds double, failure_fault varchar
 );
 create view bedrock_analytics.invocations as select * exclude (age_seconds) from given;
 create view bedrock_analytics.open_invocations as
@@ -33,7 +33,7 @@ insert into given
 select
     'arn:' || coalesce($name, cast(uuid() as varchar)),
     $model, 'arn', $status, $submit_time, not is_open, is_open, false,
-    case when not is_open then $seconds end, case when is_open then $seconds end
+    case when not is_open then $seconds end, case when is_open then $seconds end, $fault
 from (select $status = 'InProgress' as is_open), range($count)
 """
 
@@ -61,11 +61,12 @@ def add(
     count: int,
     seconds: float = 60,
     name: str | None = None,
+    fault: str | None = None,
 ) -> None:
     """So many invocations of the window that took, or have been open for, so many seconds."""
     values = {"model": model, "status": status, "count": count, "seconds": seconds, "name": name}
-    submit_time = {"submit_time": NOW - timedelta(hours=1)}
-    facts.connection.execute(INSERT, values | submit_time)
+    others = {"submit_time": NOW - timedelta(hours=1), "fault": fault}
+    facts.connection.execute(INSERT, values | others)
 
 
 def findings(facts: Facts, thresholds: Thresholds) -> dict[tuple[str, str], Finding]:
@@ -179,6 +180,17 @@ def test_a_model_with_a_threshold_of_its_own_is_held_to_that_alone(facts: Facts)
     assert rates(facts, outcomes, general=None, by_model={REEL: 0.1}) == {REEL: "breach"}
 
 
+def test_failures_that_are_not_the_services_fault_are_no_failures_of_it(facts: Facts) -> None:
+    add(facts, REEL, "Completed", 60)
+    for fault in ("client", "content", None):
+        add(facts, REEL, "Failed", 10, fault=fault)
+    add(facts, REEL, "Failed", 10, fault="service")
+    thresholds = Thresholds(dict.fromkeys(("failure_rate", "service_failure_rate"), Limits(0.2)))
+    found = findings(facts, thresholds)
+    values = {rule: (finding.value, finding.outcome) for (rule, _), finding in found.items()}
+    assert values == {"failure_rate": (0.4, "breach"), "service_failure_rate": (0.1, "ok")}
+
+
 def test_a_rate_without_any_that_ended_is_inconclusive(facts: Facts) -> None:
     both = rates(facts, {REEL: (0, 0), RAY: (10, 0)})
     assert both == {REEL: "inconclusive", RAY: "ok", "all models together": "ok"}
@@ -275,7 +287,7 @@ def test_models_that_are_not_rebuilt_lag_too(facts: Facts) -> None:
     assert "rebuild them with `models`" in found["lag", "the models"].text
 
 
-@pytest.mark.parametrize("rule", ["failure_rate", "p95"])
+@pytest.mark.parametrize("rule", ["failure_rate", "service_failure_rate", "p95"])
 def test_no_data_is_a_breach_with_a_reason_unless_it_is_allowed(rule: str, facts: Facts) -> None:
     facts, thresholds = replace(facts, ended=0), Thresholds({rule: Limits(0.1)})
     assert [finding.line for finding in breaches(facts, thresholds)] == [
