@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from bedrock_async_etl import version
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.logs import Logs
+from bedrock_async_etl.models.sql_files import read_checks, read_models
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
@@ -50,7 +51,7 @@ def test_a_run_logs_each_event_as_a_json_object(listed: Control, database: Path)
         *["check"] * checks,
         "run_finished",
     ]
-    assert (models, checks) == (29, 7)
+    assert (models, checks) == (len(read_models()), len(read_checks()))
     assert {event["level"] for event in logged} == {"info"}
     scope, finished = logged[1], logged[-1]
     assert (scope["account_id"], scope["region"], scope["rows_new"]) == (ACCOUNT, REGION, 400)
