@@ -244,8 +244,8 @@ class ModelBuild:
         """Build some dates of a model anew."""
         dated = self._date_column(model, model_table(model.name))
         select = self._select(model, dated, dates)
-        condition = _is_in(dated, dates)
-        self._tables.replace(model.name, dates, condition, select, model.versioned_by)
+        self._tables.versioned[model.name] = model.versioned_by
+        self._tables.replace(model.name, dates, _is_in(dated, dates), select)
 
     def _select(self, model: SqlFile, dated: DateColumn | None, dates: Dates | None) -> str:
         """The rows of some dates of a model, or all; the file's text begins on the second line."""

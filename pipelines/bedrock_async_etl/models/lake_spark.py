@@ -1,7 +1,7 @@
 """The models of a lake, built by Spark from the lake's Parquet files."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -71,14 +71,7 @@ class SparkModelTables(LakeModelTables):
         register({(ANALYTICS_NAME, name): rows})
         self.add_whole(name, self._written(name))
 
-    def replace(
-        self,
-        name: str,
-        dates: Dates,
-        condition: str,
-        select: str,
-        versioned_by: Sequence[str] = (),
-    ) -> None:
+    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
         rows = self._write(name, select)
         stored = f"{ANALYTICS_NAME}.{name}"
         others = f"select * from {stored} where not coalesce({condition}, false)"  # noqa: S608

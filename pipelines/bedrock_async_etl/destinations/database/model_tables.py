@@ -90,6 +90,8 @@ class ModelTables:
         self.connection = connection
         self.dated: dict[str, tuple[str, str]] = {}
         """Column and its type, by which the rows of a model have dates."""
+        self.versioned: dict[str, Sequence[str]] = {}
+        """Columns that say whether a row of a model is the one it was; of others, all say it."""
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> "ModelTables":
@@ -123,20 +125,14 @@ class ModelTables:
         """Add rows to the table of a model."""
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
-    def replace(
-        self,
-        name: str,
-        dates: Dates,
-        condition: str,
-        select: str,
-        versioned_by: Sequence[str] = (),
-    ) -> None:
+    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
         """Replace the rows of some dates, which hold a condition, by those of a SELECT.
 
         Rows that stay the same stay where they are: a date has many, and few of them change. If a
         few columns tell that, only these are read of all rows, and the others of what has changed.
         """
         table = model_table(name)
+        versioned_by = self.versioned.get(name)
         kind = "view" if versioned_by else "table"
         version = f"hash({', '.join(map(identifier, versioned_by or self.columns(table)))})"
         parts = {"table": table, "kind": kind, "version": version, "condition": condition}

@@ -193,14 +193,7 @@ class LakeModelTables(ModelTables):
         super().create(folder_name(name), select)
         self.new[name] = None
 
-    def replace(
-        self,
-        name: str,
-        dates: Dates,
-        condition: str,
-        select: str,
-        versioned_by: Sequence[str] = (),
-    ) -> None:
+    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
         """Have the rows of other dates from the files, and those of a SELECT from a table."""
         self.connection.execute(f"create table {_written(name)} as {select}")
         self.add_dates(name, dates, condition, _written(name))
