@@ -12,8 +12,8 @@ from bedrock_async_invokes.options import parse_time
 
 EXAMPLES: Final = """\
 # Run it, point AWS's tools at it, and load from it
-bedrock-async-etl emulator --port 0 > emulator.env &
-until grep -q METADATA emulator.env; do sleep 1; done; source emulator.env
+rm -f emulator.env; bedrock-async-etl emulator --port 0 > emulator.env &
+until grep -qs METADATA emulator.env; do sleep 1; done; source emulator.env
 bedrock-async-etl run --database emulator.duckdb
 """
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
