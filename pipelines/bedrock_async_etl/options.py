@@ -15,6 +15,7 @@ from bedrock_async_invokes import options as source
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import option
 
+Per = Literal["scope", "region", "model", "all"]
 SECTION: Final = "bedrock_async_etl"
 """The section of dlt's configuration; `check` and `report` have sections in it."""
 CHECK_SECTION: Final = f"{SECTION}.check"
@@ -123,6 +124,7 @@ class CheckOptions:
     window: str = option(
         "24h", "Period before the last successful run whose submissions are checked.", "DURATION"
     )
+    per: Per = option("model", "What rates and percentiles are judged for, each by itself.")
     strict: bool = option(
         False, "Count a failure rate above its threshold even if the sample is small."
     )

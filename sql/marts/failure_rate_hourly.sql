@@ -14,6 +14,9 @@ select
     failure_rate,
     failure_rate_low,
     failure_rate_high,
+    failure_risk,
+    failure_risk_low,
+    failure_risk_high,
     is_settled
 from bedrock_analytics.failure_rates
 where cohort = 'hour'

@@ -8,46 +8,172 @@
 -- completed: those that are Completed
 -- failed: those that are Failed
 -- in_progress: those that are InProgress
+-- still_open: those that are open, of a known age
 -- failure_rate: failed / (completed + failed); null where both are 0
--- failure_rate_low: lower bound of its Wilson 95 % interval
--- failure_rate_high: upper bound of its Wilson 95 % interval
+-- failure_rate_low: lower bound of its 95 % interval
+-- failure_rate_high: upper bound of its 95 % interval
+-- failure_risk: share that will have failed once all have ended; null where none has
+-- failure_risk_low: lower bound of its 95 % interval
+-- failure_risk_high: upper bound of its 95 % interval
+-- design_effect: by how much failures that come together widen the intervals
 -- is_settled: none is open, and all scopes were read past the end of the 30 days
 -- dated by: submit_date
 -- reads back: 30 days
 with
 
-counts as (
+edges as (
     select
-        window_starts.end_date,
-        failure_rates.model_id,
-        failure_rates.invocations,
-        failure_rates.completed,
-        failure_rates.failed,
-        failure_rates.in_progress,
-        failure_rates.is_settled
-    from bedrock_analytics.failure_rates
-    inner join bedrock_analytics.window_starts
-        on failure_rates.submit_date > window_starts.since_date
-        and failure_rates.submit_date <= window_starts.end_date
-    where failure_rates.cohort = 'date'
-
-    union all
-
-    select
-        window_starts.end_date,
-        edges.model_id,
-        edges.invocations,
-        case when edges.status = 'Completed' then edges.invocations else 0 end as completed,
-        case when edges.status = 'Failed' then edges.invocations else 0 end as failed,
-        case when edges.status = 'InProgress' then edges.invocations else 0 end as in_progress,
-        not edges.is_open as is_settled
+        edges.*,
+        window_starts.end_date
     from bedrock_analytics.window_edges as edges
     inner join bedrock_analytics.window_starts
         on edges.submit_date = window_starts.since_date
     where edges.is_submitted
 ),
 
-counted as (
+counts as (
+    select
+        window_starts.end_date,
+        rates.model_id,
+        rates.submit_hour,
+        rates.invocations,
+        rates.completed,
+        rates.failed,
+        rates.in_progress,
+        rates.is_settled
+    from bedrock_analytics.failure_rates as rates
+    inner join bedrock_analytics.window_starts
+        on rates.submit_date > window_starts.since_date
+        and rates.submit_date <= window_starts.end_date
+    where rates.cohort = 'hour'
+
+    union all
+
+    select
+        end_date,
+        model_id,
+        submit_hour,
+        invocations,
+        case when status = 'Completed' then invocations else 0 end as completed,
+        case when status = 'Failed' then invocations else 0 end as failed,
+        case when status = 'InProgress' then invocations else 0 end as in_progress,
+        not is_open as is_settled
+    from edges
+),
+
+ended_buckets as (
+    select
+        window_starts.end_date,
+        buckets.model_id,
+        buckets.status,
+        buckets.bucket,
+        buckets.latencies_ms
+    from bedrock_analytics.model_latency_buckets as buckets
+    inner join bedrock_analytics.window_starts
+        on buckets.submit_date > window_starts.since_date
+        and buckets.submit_date <= window_starts.end_date
+    where buckets.status in ('Completed', 'Failed')
+
+    union all
+
+    select
+        end_date,
+        model_id,
+        status,
+        bucket,
+        latencies_ms
+    from edges
+    where status in ('Completed', 'Failed') and latencies_ms is not null
+),
+
+longest as (
+    select
+        model_id,
+        max(latencies_ms[cast(array_length(latencies_ms) as bigint)]) as longest_ms
+    from ended_buckets
+    group by model_id
+),
+
+-- One row per cohort and hour of submission.
+hours as (
+    select
+        'recent model' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        counts.model_id,
+        cast(null as timestamptz) as submit_hour,
+        counts.end_date as submit_date,
+        cast(sum(counts.invocations) as bigint) as invocations,
+        cast(sum(counts.completed) as bigint) as completed,
+        cast(sum(counts.failed) as bigint) as failed,
+        cast(sum(counts.in_progress) as bigint) as in_progress,
+        count(*) filter (where not counts.is_settled) = 0 as is_settled,
+        max(longest.longest_ms) as longest_ms
+    from counts
+    left join longest
+        on counts.model_id is not distinct from longest.model_id
+    group by counts.end_date, counts.model_id, counts.submit_hour
+),
+
+-- One row per cohort and open invocation.
+ages as (
+    select
+        'recent model' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        open_ages.model_id,
+        cast(null as timestamptz) as submit_hour,
+        window_starts.end_date as submit_date,
+        open_ages.age_ms
+    from bedrock_analytics.open_ages
+    inner join bedrock_analytics.window_starts
+        on open_ages.submit_date >= window_starts.since_date
+        and open_ages.submit_date <= window_starts.end_date
+        and open_ages.submit_time >= window_starts.since
+    where open_ages.age_ms is not null and not open_ages.is_vanished
+),
+
+age_buckets as (
+    select distinct
+        model_id,
+        cast(floor(100 * ln(1 + age_ms)) as bigint) as bucket
+    from ages
+),
+
+found as (
+    select
+        ended_buckets.*,
+        age_buckets.bucket is not null as has_age
+    from ended_buckets
+    left join age_buckets
+        on ended_buckets.model_id is not distinct from age_buckets.model_id
+        and ended_buckets.bucket = age_buckets.bucket
+),
+
+bucketed as (
+    select
+        end_date,
+        model_id,
+        status,
+        latencies_ms[1] as latency_ms,
+        array_length(latencies_ms) as ended
+    from found
+    where not has_age
+
+    union all
+
+    select
+        end_date,
+        model_id,
+        status,
+        unnest(latencies_ms) as latency_ms,
+        1 as ended
+    from found
+    where has_age
+),
+
+-- One row per cohort and latency, or latencies between which is no age.
+latencies as (
     select
         'recent model' as cohort,
         cast(null as varchar) as account_id,
@@ -55,33 +181,285 @@ counted as (
         model_id,
         cast(null as timestamptz) as submit_hour,
         end_date as submit_date,
+        greatest(0, latency_ms) as latency_ms,
+        ended,
+        case when status = 'Failed' then ended else 0 end as failed
+    from bucketed
+),
+
+-- From here on as in failure_rates.sql, of which it is a copy.
+counted as (
+    select
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_hour,
+        submit_date,
         cast(sum(invocations) as bigint) as invocations,
         cast(sum(completed) as bigint) as completed,
         cast(sum(failed) as bigint) as failed,
         cast(sum(in_progress) as bigint) as in_progress,
-        count(*) filter (where not is_settled) = 0 as is_settled
-    from counts
-    group by end_date, model_id
+        count(*) filter (where not is_settled) = 0 as is_settled,
+        max(longest_ms) as longest_ms,
+        cast(count(*) filter (where completed + failed > 0) as double) as hours,
+        cast(sum(failed * failed) as double) as failed_squared,
+        cast(sum(failed * (completed + failed)) as double) as failed_by_terminal,
+        cast(sum((completed + failed) * (completed + failed)) as double) as terminal_squared
+    from hours
+    group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),
 
--- From here on as in failure_rates.sql, of which it is a copy.
--- Wilson (1927): z is the normal distribution's 97.5 % quantile, n the terminal invocations.
-rates as (
+still_open as (
+    select
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_hour,
+        submit_date,
+        count(*) as still_open,
+        min(age_ms) as youngest_ms
+    from ages
+    group by cohort, account_id, region, model_id, submit_hour, submit_date
+),
+
+cohorts as (
+    select
+        counted.*,
+        cast(nullif(counted.completed + counted.failed, 0) as double) as terminal,
+        coalesce(still_open.still_open, 0) as still_open,
+        coalesce(still_open.youngest_ms < counted.longest_ms, false) as is_curtailed,
+        row_number() over (
+            order by
+                counted.cohort,
+                counted.account_id,
+                counted.region,
+                counted.model_id,
+                counted.submit_hour,
+                counted.submit_date
+        ) as number
+    from counted
+    left join still_open
+        on counted.cohort = still_open.cohort
+        and counted.account_id is not distinct from still_open.account_id
+        and counted.region is not distinct from still_open.region
+        and counted.model_id is not distinct from still_open.model_id
+        and counted.submit_hour is not distinct from still_open.submit_hour
+        and counted.submit_date is not distinct from still_open.submit_date
+),
+
+curtailed as (
+    select * from cohorts
+    where is_curtailed
+),
+
+durations as (
+    select
+        curtailed.number,
+        latencies.latency_ms as duration_ms,
+        latencies.ended,
+        latencies.failed,
+        0 as censored
+    from latencies
+    inner join curtailed
+        on latencies.cohort = curtailed.cohort
+        and latencies.account_id is not distinct from curtailed.account_id
+        and latencies.region is not distinct from curtailed.region
+        and latencies.model_id is not distinct from curtailed.model_id
+        and latencies.submit_hour is not distinct from curtailed.submit_hour
+        and latencies.submit_date is not distinct from curtailed.submit_date
+
+    union all
+
+    select
+        curtailed.number,
+        ages.age_ms as duration_ms,
+        0 as ended,
+        0 as failed,
+        1 as censored
+    from ages
+    inner join curtailed
+        on ages.cohort = curtailed.cohort
+        and ages.account_id is not distinct from curtailed.account_id
+        and ages.region is not distinct from curtailed.region
+        and ages.model_id is not distinct from curtailed.model_id
+        and ages.submit_hour is not distinct from curtailed.submit_hour
+        and ages.submit_date is not distinct from curtailed.submit_date
+),
+
+-- What ends at an age counts as ended before the open one is censored.
+steps as (
+    select
+        number,
+        duration_ms,
+        cast(sum(ended) as bigint) as ended,
+        cast(sum(failed) as bigint) as failed,
+        cast(sum(censored) as bigint) as censored
+    from durations
+    group by number, duration_ms, ended > 0
+),
+
+running as (
     select
         *,
-        cast(nullif(completed + failed, 0) as double) as n,
-        failed / cast(nullif(completed + failed, 0) as double) as failure_rate,
+        cast(
+            sum(ended + censored) over (
+                partition by number
+                order by duration_ms, censored
+                rows between current row and unbounded following
+            ) as double
+        ) as running,
+        cast(sum(ended + censored) over (partition by number) as double) as n
+    from steps
+),
+
+-- A censored invocation leaves its weight to those that run for longer. Sums of decimals are the
+-- same in whatever order they are added.
+weighted as (
+    select
+        *,
+        exp(
+            coalesce(
+                cast(
+                    sum(
+                        cast(
+                            case
+                                when censored > 0 and running > censored
+                                    then ln(running / (running - censored))
+                                else 0e0
+                            end as decimal(38, 18)
+                        )
+                    ) over (
+                        partition by number
+                        order by duration_ms, censored
+                        rows between unbounded preceding and 1 preceding
+                    ) as double
+                ),
+                0e0
+            )
+        ) / n as weight
+    from running
+),
+
+failing as (
+    select
+        *,
+        cast(
+            sum(cast(weight * failed as decimal(38, 18))) over (partition by number) as double
+        ) as failure_risk,
+        cast(
+            coalesce(
+                sum(cast(weight * failed as decimal(38, 18))) over (
+                    partition by number
+                    order by duration_ms, censored
+                    rows between 1 following and unbounded following
+                ),
+                0
+            ) as double
+        ) as later_risk
+    from weighted
+),
+
+-- spread: what the open ones add to the variance, times the number of invocations
+risks as (
+    select
+        number,
+        max(n) as n,
+        max(failure_risk) as failure_risk,
+        cast(
+            sum(
+                cast(
+                    case
+                        when running > censored
+                            then n * later_risk * (weight * running - later_risk)
+                                * (1 / (running - censored) - 1 / running)
+                        else 0e0
+                    end as decimal(38, 18)
+                )
+            ) as double
+        ) as spread
+    from failing
+    group by number
+),
+
+rates as (
+    select
+        cohorts.*,
+        cohorts.failed / cohorts.terminal as failure_rate,
+        case
+            when cohorts.is_curtailed then risks.failure_risk
+            else cohorts.failed / (cohorts.terminal + cohorts.still_open)
+        end as failure_risk,
+        case
+            when not cohorts.is_curtailed then cohorts.terminal + cohorts.still_open
+            when risks.failure_risk > 0 and risks.failure_risk < 1
+                then risks.n * risks.failure_risk * (1 - risks.failure_risk)
+                    / (risks.failure_risk * (1 - risks.failure_risk) + risks.spread)
+            else cohorts.terminal
+        end as risk_n
+    from cohorts
+    left join risks
+        on cohorts.number = risks.number
+),
+
+-- The variance between hours, as of a ratio of two sums, over that of invocations that fail each by
+-- itself. Few hours with failures tell little of it, so it counts for more there; but no more than if
+-- all of an hour had the same end.
+designs as (
+    select
+        *,
+        failed * cast(failed as double) / nullif(failed_squared, 0) as failing_hours,
+        case
+            when hours > 1 and failed > 0 and completed > 0
+                then hours / (hours - 1)
+                    * (
+                        failed_squared
+                        - 2 * failure_rate * failed_by_terminal
+                        + failure_rate * failure_rate * terminal_squared
+                    ) / (terminal * failure_rate * (1 - failure_rate))
+            else 1e0
+        end as between_hours
+    from rates
+),
+
+-- z is the normal distribution's 97.5 % quantile.
+effective as (
+    select
+        *,
+        least(
+            1 + greatest(0, between_hours - 1) * (
+                1 + 3 / coalesce(failing_hours, 1)
+                + 4 / (coalesce(failing_hours, 1) * coalesce(failing_hours, 1))
+            ),
+            terminal_squared / terminal
+        ) as design_effect,
         1.959963984540054e0 as z
-    from counted
+    from designs
+),
+
+numbers as (
+    select
+        *,
+        terminal / design_effect as rate_n,
+        risk_n / design_effect as effective_risk_n
+    from effective
 ),
 
 intervals as (
     select
         *,
-        (failure_rate + z * z / (2 * n)) / (1 + z * z / n) as centre,
-        z / (1 + z * z / n)
-            * sqrt(failure_rate * (1 - failure_rate) / n + z * z / (4 * n * n)) as half_width
-    from rates
+        (failure_rate + z * z / (2 * rate_n)) / (1 + z * z / rate_n) as rate_centre,
+        z / (1 + z * z / rate_n) * sqrt(
+            failure_rate * (1 - failure_rate) / rate_n + z * z / (4 * rate_n * rate_n)
+        ) as rate_half_width,
+        (failure_risk + z * z / (2 * effective_risk_n)) / (1 + z * z / effective_risk_n)
+            as risk_centre,
+        z / (1 + z * z / effective_risk_n) * sqrt(
+            failure_risk * (1 - failure_risk) / effective_risk_n
+            + z * z / (4 * effective_risk_n * effective_risk_n)
+        ) as risk_half_width
+    from numbers
 )
 
 select
@@ -95,8 +473,14 @@ select
     completed,
     failed,
     in_progress,
+    still_open,
     failure_rate,
-    case when failure_rate = 0 then 0e0 else centre - half_width end as failure_rate_low,
-    case when failure_rate = 1 then 1e0 else centre + half_width end as failure_rate_high,
+    case when failure_rate = 0 then 0e0 else rate_centre - rate_half_width end as failure_rate_low,
+    case when failure_rate = 1 then 1e0 else rate_centre + rate_half_width end as failure_rate_high,
+    failure_risk,
+    case when failure_risk = 0 then 0e0 else risk_centre - risk_half_width end as failure_risk_low,
+    case when failure_risk = 1 then 1e0 else risk_centre + risk_half_width end
+        as failure_risk_high,
+    case when terminal is not null then design_effect end as design_effect,
     is_settled
 from intervals

@@ -1,5 +1,5 @@
--- One row per model, status and bucket of latencies on the date on which the last 30 days start:
--- the invocations that were submitted or that ended within them.
+-- One row per model, status, hour and bucket of latencies on the date on which the last 30 days
+-- start: the invocations that were submitted or that ended within them.
 --
 -- is_submitted: they were submitted within them
 -- is_ended: they ended within them
@@ -14,6 +14,8 @@ edge as (
         invocations.model_id,
         invocations.status,
         invocations.is_open and not invocations.is_vanished as is_open,
+        invocations.submit_hour,
+        invocations.submit_hour,
         invocations.submit_date,
         invocations.submit_time >= window_starts.since as is_submitted,
         coalesce(invocations.end_time >= window_starts.since, false) as is_ended,
@@ -37,6 +39,7 @@ select
     model_id,
     status,
     is_open,
+    submit_hour,
     submit_date,
     is_submitted,
     is_ended,
@@ -48,6 +51,7 @@ group by
     model_id,
     status,
     is_open,
+    submit_hour,
     submit_date,
     is_submitted,
     is_ended,

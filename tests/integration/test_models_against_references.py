@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from lifelines import KaplanMeierFitter
+from lifelines import AalenJohansenFitter, KaplanMeierFitter
 from pandas.testing import assert_frame_equal
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
@@ -111,16 +111,79 @@ def of_groups(rows: pd.DataFrame, keys: list[str], compute: Any) -> pd.DataFrame
 def outcomes(rows: pd.DataFrame) -> dict[str, Any]:
     failed = int(rows["is_failed"].sum())
     terminal = int(rows["is_terminal"].sum())
-    low, high = proportion_confint(failed, terminal, method="wilson") if terminal else (None, None)
+    rate = failed / terminal if terminal else None
+    effect = design_effect(rows) if terminal else None
+    risk, risk_size = failure_risk(rows) if terminal else (None, None)
     return {
         "invocations": len(rows),
         "completed": terminal - failed,
         "failed": failed,
         "in_progress": int((rows["status"] == "InProgress").sum()),
-        "failure_rate": failed / terminal if terminal else None,
-        "failure_rate_low": low if low is None else max(0.0, low),
-        "failure_rate_high": high,
+        **interval("failure_rate", rate, terminal, effect),
+        **interval("failure_risk", risk, risk_size, effect),
     }
+
+
+def interval(
+    name: str, share: float | None, size: float | None, effect: float | None
+) -> dict[str, Any]:
+    """A share with its interval, as of `size` over `effect` invocations."""
+    low = high = None
+    if share is not None and size is not None and effect is not None:
+        effective = size / effect
+        low, high = proportion_confint(share * effective, effective, method="wilson")
+        low = 0.0 if share == 0 else low
+        high = 1.0 if share == 1 else high
+    return {name: share, f"{name}_low": low, f"{name}_high": high}
+
+
+def design_effect(rows: pd.DataFrame) -> float:
+    """The variance of the hours' failures around what is expected of each, over the binomial one.
+
+    It is more where few hours have failures, and at most the size of an hour.
+    """
+    ended = rows[rows["is_terminal"]].groupby("submit_hour")["is_failed"]
+    failed, terminal = ended.sum().to_numpy(), ended.size().to_numpy()
+    rate, hours = failed.sum() / terminal.sum(), len(terminal)
+    if hours == 1 or rate in (0, 1):
+        return 1.0
+    between = np.sum((failed - rate * terminal) ** 2) * hours / (hours - 1)
+    excess = between / (terminal.sum() * rate * (1 - rate)) - 1
+    failing = failed.sum() ** 2 / np.sum(failed**2)
+    effect = 1 + max(0, excess) * (1 + 3 / failing + 4 / failing**2)
+    return float(min(effect, np.sum(terminal**2) / terminal.sum()))
+
+
+def failure_risk(rows: pd.DataFrame) -> tuple[float, float]:
+    """lifelines' estimate, and the number of invocations whose rate has the same variance.
+
+    It moves what ends at the same time apart, by chance: here it is moved apart in order. A variance
+    is that of an influence function, which is summed over the open ones.
+    """
+    failed, terminal = int(rows["is_failed"].sum()), int(rows["is_terminal"].sum())
+    measured = rows[rows["latency_ms"].notna() | rows["is_open"]]
+    times = measured["latency_ms"].fillna(measured["age_ms"]).to_numpy()
+    kind = np.select([measured["is_open"], measured["is_failed"]], [0, 1], 2)
+    youngest = times[kind == 0].min(initial=np.inf)
+    if youngest >= times[kind > 0].max(initial=0):
+        size = terminal + int(rows["is_open"].sum())
+        return failed / size, size
+    order = np.lexsort((kind == 0, times))
+    times, kind = times[order], kind[order]
+    apart = times + np.arange(len(times)) * 1e-6
+    curve = AalenJohansenFitter(calculate_variance=False).fit(apart, kind, event_of_interest=1)
+    so_far = curve.cumulative_density_.iloc[:, 0].reindex(apart, method="ffill").to_numpy()
+    risk = float(so_far[-1])
+    if not 0 < risk < 1:
+        return risk, terminal
+    size = len(times)
+    running = size - np.arange(size)
+    still = KaplanMeierFitter().fit(apart, kind > 0).survival_function_at_times(apart).to_numpy()
+    later = risk - so_far
+    censored = (kind == 0) & (running > 1)
+    added = later * (still - later) / np.where(running > 1, running * (running - 1), 1)
+    variance = risk * (1 - risk) / size + added[censored].sum()
+    return risk, risk * (1 - risk) / variance
 
 
 def latencies(rows: pd.DataFrame) -> dict[str, Any]:

@@ -1,79 +1,115 @@
 """The rules: one of the same name for each threshold, with what it reads and what is a breach."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Final
 
 from bedrock_async_etl.check.facts import Facts
-from bedrock_async_etl.check.thresholds import Thresholds
+from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
 from bedrock_async_etl.formatting import format_duration, format_time
 from bedrock_async_etl.models.statistics import statistic
 from bedrock_async_etl.status import Row, read_rows
 
-SUBMITTED: Final = """
-select
-    'model' as cohort,
-    null as account_id,
-    null as region,
-    coalesce(model_id, model_arn) as model_id,
+LEVELS: Final[Mapping[str, Sequence[str]]] = {
+    "scope": ("account_id", "region", "model_id"),
+    "region": ("region", "model_id"),
+    "model": ("model_id",),
+    "all": (),
+}
+"""Columns that tell apart what a rate or a percentile is of, by `--per`."""
+CHOSEN: Final = """
+with submitted as (
+    select
+        * replace (coalesce(model_id, model_arn) as model_id),
+        {is_failed} as has_failed,
+        is_open and not is_vanished and age_ms is not null as is_running
+    from bedrock_analytics.invocations
+    left join (select invocation_arn, age_ms from bedrock_analytics.open_ages)
+        using (invocation_arn)
+    where submit_time >= $since and submit_time < $until
+),
+
+together as (
+    select * replace (null as account_id, null as region, null as model_id)
+    from submitted
+    where not list_contains($named, model_id)
+),
+
+chosen as (
+    select 'each' as cohort, * {each} from submitted where $is_each
+    union all
+    select 'together' as cohort, * from together
+)
+"""
+"""The invocations of the window, once in what each is judged by, and once more together."""
+KEYS: Final = """
+    cohort,
+    account_id,
+    region,
+    model_id,
     null as submit_hour,
     null as submit_date,
-    status,
-    not is_open as is_settled,
-    failure_fault
-from bedrock_analytics.invocations
-where submit_time >= $since and submit_time < $until
 """
-"""The invocations of the window as members of a cohort, as `failure_rates` counts them."""
-BY_SERVICE: Final = """
+HOURS: Final = f"""
 select
-    * replace (
-        if(status = 'Failed' and failure_fault is distinct from 'service', 'Completed', status)
-            as status
-    )
-from ({submitted})
+    {KEYS}
+    count(*) as invocations,
+    count(*) filter (where is_terminal and not has_failed) as completed,
+    count(*) filter (where has_failed) as failed,
+    count(*) filter (where status = 'InProgress') as in_progress,
+    not bool_or(is_running) as is_settled,
+    cast(round(1000 * max(latency_seconds) filter (where is_terminal)) as bigint) as longest_ms
+from chosen
+group by cohort, account_id, region, model_id, chosen.submit_hour
 """
-"""The same, of which those have failed whose failure is the service's fault."""
+AGES: Final = f"select {KEYS} age_ms from chosen where is_running"
+LATENCIES: Final = f"""
+select
+    {KEYS}
+    greatest(0, cast(round(1000 * latency_seconds) as bigint)) as latency_ms,
+    1 as ended,
+    cast(has_failed as integer) as failed
+from chosen
+where is_terminal and latency_seconds is not null
+"""
 SUBJECTS: Final = """
 select
-    'model' as cohort,
-    null as account_id,
-    null as region,
-    coalesce(model_id, model_arn) as model_id,
+    cohort,
+    account_id,
+    region,
+    model_id,
     null as submit_date,
     if(latency_seconds is not null, [cast(round(1000 * latency_seconds) as bigint)], null)
         as latencies_ms,
-    cast(round(1000 * age_seconds) as bigint) as age_ms
-from bedrock_analytics.invocations
-left join (select invocation_arn, age_seconds from bedrock_analytics.open_invocations)
-    using (invocation_arn)
-where submit_time >= $since and submit_time < $until
+    if(is_running, age_ms, null) as age_ms
+from chosen
+where cohort = 'each'
 """
 """The same as subjects of the estimate, as `survivals` has them."""
 
 FAILURE_RATES: Final = """
+{chosen}
 select
+    cohort,
+    account_id,
+    region,
     model_id,
     completed + failed as terminal,
     failed,
-    failure_rate as rate,
-    failure_rate_low as low,
-    failure_rate_high as high
+    still_open,
+    failure_risk as rate,
+    failure_risk_low as low,
+    failure_risk_high as high
 from ({failure_rates})
-order by model_id
+order by cohort, model_id, account_id, region
 """
-OTHERS: Final = """
-union all
-select * replace (null as model_id) from submitted where not list_contains($named, model_id)
-"""
-"""Adds all models without a threshold of their own, as one; it comes last."""
-
 SURVIVALS: Final = """
-select model_id, ended, still_open, p95, longest
+{chosen}
+select account_id, region, model_id, ended, still_open, p95, longest
 from ({survivals})
-order by model_id
+order by model_id, account_id, region
 """
 
 OPEN: Final = """
@@ -110,7 +146,7 @@ def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
     rules = {name: rule for name, rule in RULES.items() if name in thresholds.limits}
     findings = [*_unknown_models(facts, thresholds)]
     if rules.keys() & OF_WINDOW:
-        findings = [*_no_data(facts, thresholds), *findings]
+        findings = [*_no_data(facts, thresholds), *_unread(facts), *findings]
     for name, rule in rules.items():
         found = list(rule(facts, thresholds))
         findings += found
@@ -120,62 +156,94 @@ def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
 
 
 def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of each model, and once more of all under the general threshold.
+    """Of each model, or what else is asked for, and once more of all under the general threshold.
 
     Many small samples together can be proof where none of them is.
     """
-    return _rates("failure_rate", SUBMITTED, facts, thresholds)
+    return _rates("failure_rate", "is_failed", facts, thresholds)
 
 
 def service_failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """The same of failures by the service's fault. Those of an unknown category are nobody's."""
-    by_service = BY_SERVICE.format(submitted=SUBMITTED)
+    by_service = "is_failed and failure_fault is not distinct from 'service'"
     return _rates("service_failure_rate", by_service, facts, thresholds)
 
 
-def _rates(rule: str, members: str, facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+def _rates(rule: str, is_failed: str, facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     limits = thresholds.limits[rule]
-    submitted = f"with submitted as ({members}) from submitted {OTHERS}"
-    rates = read_rows(
+    inputs = {"hours": HOURS, "ages": AGES, "latencies": LATENCIES}
+    rates = _of_window(
+        FAILURE_RATES.format(
+            chosen=_chosen(thresholds, is_failed),
+            failure_rates=statistic("failure_rates", **inputs),
+        ),
+        facts,
+        thresholds,
+        limits,
+    )
+    each = [rate for rate in rates if rate["cohort"] == "each"]
+    for rate in each:
+        if (limit := limits.of(rate["model_id"])) is not None:
+            yield _rate(rule, _subject(rate), rate, limit, thresholds.is_strict)
+    others = [rate for rate in each if rate["model_id"] not in limits.by_model]
+    [*together] = (rate for rate in rates if rate["cohort"] == "together")
+    if limits.general is not None and together and len(others) != 1:
+        subject = ALL if len(others) == len(each) else ALL_OTHERS
+        yield _rate(rule, subject, together[0], limits.general, thresholds.is_strict)
+
+
+def _chosen(thresholds: Thresholds, is_failed: str = "is_failed") -> str:
+    kept = LEVELS[thresholds.per]
+    nulls = [f"null as {name}" for name in LEVELS["scope"] if name not in kept]
+    each = f"replace ({', '.join(nulls)})" if nulls else ""
+    return CHOSEN.format(is_failed=is_failed, each=each)
+
+
+def _of_window(query: str, facts: Facts, thresholds: Thresholds, limits: Limits) -> list[Row]:
+    return read_rows(
         facts.connection,
-        FAILURE_RATES.format(failure_rates=statistic("failure_rates", members=submitted)),
+        query,
         since=facts.since,
         until=facts.until,
         named=list(limits.by_model),
+        is_each=bool(LEVELS[thresholds.per]),
     )
-    of_models = [rate for rate in rates if rate["model_id"] is not None]
-    for rate in of_models:
-        if (limit := limits.of(rate["model_id"])) is not None:
-            yield _rate(rule, rate["model_id"], rate, limit, thresholds.is_strict)
-    others = [rate for rate in of_models if rate["model_id"] not in limits.by_model]
-    if limits.general is not None and len(others) > 1:
-        subject = ALL if len(others) == len(of_models) else ALL_OTHERS
-        yield _rate(rule, subject, rates[-1], limits.general, thresholds.is_strict)
+
+
+def _subject(row: Row) -> str:
+    """The model, after its account and region where it is judged in each by itself."""
+    place = "/".join(row[name] for name in ("account_id", "region") if row[name])
+    return f"{place} {row['model_id']}".strip()
 
 
 def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
     failed, terminal, value, low = (rate[name] for name in ("failed", "terminal", "rate", "low"))
+    still_open = rate["still_open"]
     if not terminal:
         return Finding(rule, subject, "inconclusive", "none has ended", None, limit, 0)
+    opened = f", {still_open:,} open" if still_open else ""
     text = (
         f"{_share(value)} ({_share(low)} to {_share(rate['high'])}), "
-        f"{failed:,} of {terminal:,} failed; at most {_share(limit)}"
+        f"{failed:,} of {terminal:,} failed{opened}; at most {_share(limit)}"
     )
     outcome: Outcome = "ok"
     if low > limit or (is_strict and value > limit):
         outcome = "breach"
     elif value > limit:
         outcome = "inconclusive"
-        text += f": above the threshold, but {failed:,} of {terminal:,} is too small a sample"
-    evidence = {name: rate[name] for name in ("low", "high", "failed", "terminal")}
+        text += ": above the threshold, but too few to tell"
+    evidence = {name: rate[name] for name in ("low", "high", "failed", "terminal", "still_open")}
     return Finding(rule, subject, outcome, text, value, limit, terminal, evidence)
 
 
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model's invocations in the window; those that are still open count, too."""
-    query = SURVIVALS.format(survivals=statistic("survivals", subjects=SUBJECTS))
-    for survival in read_rows(facts.connection, query, since=facts.since, until=facts.until):
-        limit = thresholds.limits["p95"].of(survival["model_id"])
+    limits = thresholds.limits["p95"]
+    query = SURVIVALS.format(
+        chosen=_chosen(thresholds), survivals=statistic("survivals", subjects=SUBJECTS)
+    )
+    for survival in _of_window(query, facts, thresholds, limits):
+        limit = limits.of(survival["model_id"])
         if limit is not None:
             yield _p95(survival, limit)
 
@@ -190,8 +258,8 @@ def _p95(survival: Row, limit: float) -> Finding:
         outcome, text = "inconclusive", f"not known yet, {text}"
     text += f", {ended:,} ended, {still_open:,} open; at most {_seconds(limit)}"
     evidence = {name: survival[name] for name in ("ended", "still_open", "longest")}
-    model_id, size = survival["model_id"], ended + still_open
-    return Finding("p95", model_id, outcome, text, value, limit, size, evidence)
+    size = ended + still_open
+    return Finding("p95", _subject(survival), outcome, text, value, limit, size, evidence)
 
 
 def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -241,7 +309,7 @@ def lag(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def _lag(run: Row, limit: float, now: datetime) -> Finding:
-    scope = f"{run['account_id']}/{run['region']}"
+    scope = _scope(run)
     is_failing = run["last_outcome"] == "failed"
     error = " ".join((run["last_error"] or "").split()) if is_failing else None
     evidence = {"last_success_at": run["last_success_at"], "last_error": error}
@@ -267,6 +335,8 @@ RULES: Final = {
 }
 OF_WINDOW: Final = frozenset({"failure_rate", "service_failure_rate", "p95"})
 """Rules about what was submitted in the window, so nothing there is a finding, too."""
+READ_TOGETHER: Final = timedelta(minutes=5)
+"""Scopes of which one was read so much later than another were read up to the same time."""
 
 
 def _no_data(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -296,14 +366,29 @@ def _emptiness(thresholds: Thresholds) -> Outcome:
     return "inconclusive" if thresholds.allows_empty else "breach"
 
 
+def _unread(facts: Facts) -> Iterator[Finding]:
+    """Scopes that were not read up to the end of the window: what they failed of is not in it."""
+    for run in facts.runs:
+        read_until = run["last_success_at"]
+        if facts.until and not (read_until and facts.until - read_until <= READ_TOGETHER):
+            last = f"it was read last at {_utc(read_until)}" if read_until else "it was never read"
+            text = f"{last}, so the window lacks what came since"
+            yield Finding(DATA, _scope(run), "inconclusive", text)
+
+
 def _absent_models(
     rule: str, facts: Facts, thresholds: Thresholds, findings: Sequence[Finding]
 ) -> Iterator[Finding]:
     """Models that are known and have a threshold, but nothing in the window."""
-    by_model, found = thresholds.limits[rule].by_model, {each.subject for each in findings}
+    by_model = thresholds.limits[rule].by_model
+    found = {each.subject.rpartition(" ")[2] for each in findings}
     for model in sorted(by_model.keys() & set(facts.model_ids) - found):
         text = "none was submitted in the window"
         yield Finding(rule, model, "inconclusive", text, None, by_model[model], 0)
+
+
+def _scope(run: Row) -> str:
+    return f"{run['account_id']}/{run['region']}"
 
 
 def _share(share: float) -> str:

@@ -11,7 +11,7 @@ import dlt
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, parse_duration
+from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, Per, parse_duration
 from bedrock_async_invokes.options import Option, options_of
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class Thresholds:
     """By the names of their rules: `failure_rate` is set by `max_failure_rate`."""
     window: timedelta = timedelta(hours=24)
     """Rates and percentiles are of what was submitted so long before the last successful run."""
+    per: Per = "model"
+    """Rates and percentiles are of each scope, region, or model by itself, or of all together."""
     is_strict: bool = False
     """A rate above its threshold is a breach even if the sample is small."""
     allows_empty: bool = False
@@ -89,8 +91,13 @@ def find_thresholds(**flags: Any) -> Thresholds:
         )
     if not window:
         raise UsageError("--window must be longer than 0 seconds.")
-    strict, allow_empty = (_setting(name, flags) for name in ("strict", "allow_empty"))
-    return Thresholds(limits, timedelta(seconds=window), strict, allow_empty)
+    per, strict, allow_empty = (
+        _setting(name, flags) for name in ("per", "strict", "allow_empty")
+    )
+    if per not in OPTIONS["per"].choices:
+        choices = ", ".join(OPTIONS["per"].choices)
+        raise UsageError(f"--per is one of {choices}, not {per!r}.")
+    return Thresholds(limits, timedelta(seconds=window), per, strict, allow_empty)
 
 
 def find_webhook(url: str | None = None) -> "Webhook | None":

@@ -84,9 +84,9 @@ def test_findings_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
         (each.subject, each.value, each.evidence.get("failed"), each.evidence.get("terminal"))
         for each in found(copy, "failure_rate")
     ] == [
-        (REEL, 0.5, 1, 2),
+        (REEL, pytest.approx(1 / 3), 1, 2),
         (RAY, None, None, None),
-        ("all models together", 0.5, 1, 2),
+        ("all models together", pytest.approx(3 / 8), 1, 2),
     ]
     assert [(each.subject, each.value, each.evidence) for each in found(copy, "p95")] == [
         (REEL, None, {"ended": 2, "still_open": 1, "longest": 7_200}),
@@ -176,8 +176,8 @@ def test_percentiles_and_intervals_are_those_of_the_models(path: Path) -> None:
     of_p95s = {each.subject: each for each in found(copy, "p95", thresholds)}
     summary = query(
         path,
-        "select model_id, completed + failed, failed, failure_rate, failure_rate_low, "
-        "failure_rate_high, survival_p95, measured, still_open "
+        "select model_id, completed + failed, failed, failure_risk, failure_risk_low, "
+        "failure_risk_high, survival_p95, measured, still_open "
         "from bedrock_analytics.model_summary order by model_id",
     )
     assert len(summary) > 5

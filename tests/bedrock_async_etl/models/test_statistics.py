@@ -11,11 +11,19 @@ select
     if(latency_ms is not null, [latency_ms], null) as latencies_ms, age_ms
 from (values (1000, null), (2000, null), (null, 2000), (3000, null)) as given (latency_ms, age_ms)
 """
-OUTCOMES = """
-select
+KEYS = """
     'of ours' as cohort, null as account_id, null as region, model_id, null as submit_hour,
-    null as submit_date, if(model_id = 'all', 'Failed', 'Completed') as status, true as is_settled
-from (values ('none'), ('all')) as models (model_id), range(10)
+    null as submit_date,
+"""
+HOURS = f"""
+select
+    {KEYS} 10 as invocations, if(model_id = 'none', 10, 0) as completed,
+    if(model_id = 'all', 10, 0) as failed, 0 as in_progress, true as is_settled, 60 as longest_ms
+from (values ('none'), ('all')) as models (model_id)
+"""
+NO_AGES = f"select {KEYS} 1 as age_ms from (select 'all' as model_id) limit 0"
+NO_LATENCIES = f"""
+select {KEYS} 1 as latency_ms, 1 as ended, 1 as failed from (select 'all' as model_id) limit 0
 """
 
 
@@ -29,7 +37,7 @@ def test_a_statistic_is_of_the_rows_that_are_put_in() -> None:
 
 
 def test_an_interval_is_exact_at_none_and_at_all() -> None:
-    rates = statistic("failure_rates", members=OUTCOMES)
+    rates = statistic("failure_rates", hours=HOURS, ages=NO_AGES, latencies=NO_LATENCIES)
     with duckdb.connect() as connection:
         none, all_of_them = connection.sql(
             f"select failure_rate_low, failure_rate_high from ({rates}) order by model_id desc"
