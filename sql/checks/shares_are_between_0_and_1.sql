@@ -17,6 +17,18 @@ rates as (
     union all
 
     select
+        'failure_rates' as model,
+        account_id,
+        region,
+        model_id,
+        failure_risk as rate,
+        failure_risk_low as low,
+        failure_risk_high as high
+    from bedrock_analytics.failure_rates
+
+    union all
+
+    select
         'failure_reasons_daily' as model,
         account_id,
         region,

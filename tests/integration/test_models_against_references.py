@@ -157,8 +157,8 @@ def design_effect(rows: pd.DataFrame) -> float:
 def failure_risk(rows: pd.DataFrame) -> tuple[float, float]:
     """lifelines' estimate, and the number of invocations whose rate has the same variance.
 
-    It moves what ends at the same time apart, by chance: here it is moved apart in order. A variance
-    is that of an influence function, which is summed over the open ones.
+    It moves what ends at the same time apart, by chance: here it is moved apart in order. The
+    variance is that of an influence function, which is summed over the open ones.
     """
     failed, terminal = int(rows["is_failed"].sum()), int(rows["is_terminal"].sum())
     measured = rows[rows["latency_ms"].notna() | rows["is_open"]]

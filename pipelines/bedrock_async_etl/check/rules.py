@@ -22,9 +22,17 @@ LEVELS: Final[Mapping[str, Sequence[str]]] = {
 CHOSEN: Final = """
 with submitted as (
     select
-        * replace (coalesce(model_id, model_arn) as model_id),
+        account_id,
+        region,
+        coalesce(model_id, model_arn) as model_id,
+        null as submit_hour,
+        null as submit_date,
+        submit_hour as hour,
+        is_terminal,
         {is_failed} as has_failed,
-        is_open and not is_vanished and age_ms is not null as is_running
+        status = 'InProgress' as is_in_progress,
+        cast(round(1000 * latency_seconds) as bigint) as latency_ms,
+        if(is_open and not is_vanished, age_ms, null) as age_ms
     from bedrock_analytics.invocations
     left join (select invocation_arn, age_ms from bedrock_analytics.open_ages)
         using (invocation_arn)
@@ -44,46 +52,38 @@ chosen as (
 )
 """
 """The invocations of the window, once in what each is judged by, and once more together."""
-KEYS: Final = """
-    cohort,
-    account_id,
-    region,
-    model_id,
-    null as submit_hour,
-    null as submit_date,
-"""
-HOURS: Final = f"""
+HOURS: Final = """
 select
-    {KEYS}
+    cohort, account_id, region, model_id, submit_hour, submit_date,
     count(*) as invocations,
     count(*) filter (where is_terminal and not has_failed) as completed,
     count(*) filter (where has_failed) as failed,
-    count(*) filter (where status = 'InProgress') as in_progress,
-    not bool_or(is_running) as is_settled,
-    cast(round(1000 * max(latency_seconds) filter (where is_terminal)) as bigint) as longest_ms
+    count(*) filter (where is_in_progress) as in_progress,
+    count(age_ms) = 0 as is_settled,
+    max(latency_ms) as longest_ms
 from chosen
-group by cohort, account_id, region, model_id, chosen.submit_hour
+group by cohort, account_id, region, model_id, submit_hour, submit_date, hour
 """
-AGES: Final = f"select {KEYS} age_ms from chosen where is_running"
-LATENCIES: Final = f"""
+AGES: Final = """
+select cohort, account_id, region, model_id, submit_hour, submit_date, age_ms
+from chosen
+where age_ms is not null
+"""
+LATENCIES: Final = """
 select
-    {KEYS}
-    greatest(0, cast(round(1000 * latency_seconds) as bigint)) as latency_ms,
+    cohort, account_id, region, model_id, submit_hour, submit_date,
+    greatest(0, latency_ms) as latency_ms,
     1 as ended,
     cast(has_failed as integer) as failed
 from chosen
-where is_terminal and latency_seconds is not null
+where latency_ms is not null
 """
+"""They are inputs of `failure_rates`."""
 SUBJECTS: Final = """
 select
-    cohort,
-    account_id,
-    region,
-    model_id,
-    null as submit_date,
-    if(latency_seconds is not null, [cast(round(1000 * latency_seconds) as bigint)], null)
-        as latencies_ms,
-    if(is_running, age_ms, null) as age_ms
+    cohort, account_id, region, model_id, submit_date,
+    if(latency_ms is not null, [latency_ms], null) as latencies_ms,
+    age_ms
 from chosen
 where cohort = 'each'
 """

@@ -91,9 +91,7 @@ def find_thresholds(**flags: Any) -> Thresholds:
         )
     if not window:
         raise UsageError("--window must be longer than 0 seconds.")
-    per, strict, allow_empty = (
-        _setting(name, flags) for name in ("per", "strict", "allow_empty")
-    )
+    per, strict, allow_empty = (_setting(name, flags) for name in ("per", "strict", "allow_empty"))
     if per not in OPTIONS["per"].choices:
         choices = ", ".join(OPTIONS["per"].choices)
         raise UsageError(f"--per is one of {choices}, not {per!r}.")
