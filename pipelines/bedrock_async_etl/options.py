@@ -125,9 +125,7 @@ class CheckOptions:
         "24h", "Period before the last successful run whose submissions are checked.", "DURATION"
     )
     per: Per = option("model", "What rates and percentiles are judged for, each by itself.")
-    strict: bool = option(
-        False, "Count a failure rate above its threshold even if the sample is small."
-    )
+    strict: bool = option(False, "Count a rate or p95 above its threshold even if too few tell.")
     allow_empty: bool = option(False, "Pass if nothing in the window has finished.")
     notify: str | None = option(
         None, "Slack-compatible webhook that receives the breaches.", "URL", is_secret=True

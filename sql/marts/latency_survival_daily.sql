@@ -5,6 +5,8 @@
 --
 -- ended: terminal invocations with an end_time, Completed and Failed
 -- still_open: open invocations
+-- p95_low: lower bound of the 95 % interval of p95; null beyond the estimate, 0 for too few
+-- p95_high: its upper bound; null beyond the estimate
 -- dated by: submit_date
 select
     account_id,
@@ -16,5 +18,7 @@ select
     p50,
     p90,
     p95,
+    p95_low,
+    p95_high,
     p99
 from bedrock_analytics.survivals

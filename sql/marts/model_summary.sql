@@ -10,6 +10,8 @@
 -- latency_p99: 99 % of those measured took at most so many seconds
 -- survival_p50: 50 % end within so many seconds, by the Kaplan-Meier estimate
 -- survival_p95: 95 % end within so many seconds, by the Kaplan-Meier estimate
+-- survival_p95_low: lower bound of its 95 % interval; null beyond the estimate, 0 for too few
+-- survival_p95_high: its upper bound; null beyond the estimate
 -- survival_p99: 99 % end within so many seconds, by the Kaplan-Meier estimate
 with
 
@@ -55,6 +57,8 @@ select
     coalesce(survivals.still_open, 0) as still_open,
     survivals.p50 as survival_p50,
     survivals.p95 as survival_p95,
+    survivals.p95_low as survival_p95_low,
+    survivals.p95_high as survival_p95_high,
     survivals.p99 as survival_p99,
     coalesce(open_invocations.open_invocations, 0) as open_invocations,
     coalesce(open_invocations.stuck, 0) as stuck

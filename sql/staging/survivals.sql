@@ -16,6 +16,8 @@
 -- p90: 90 % have ended within so many seconds; null where the estimate does not reach it
 -- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
 -- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
+-- p95_low: lower bound of the 95 % interval of p95; null beyond the estimate, 0 for too few
+-- p95_high: its upper bound; null beyond the estimate
 -- longest: the longest that one has taken, or has been open for, seconds
 -- dated by: submit_date
 with
@@ -185,16 +187,151 @@ curves as (
                 order by bucket, duration_ms
                 rows between unbounded preceding and current row
             )
-        ) as survival
+        ) as survival,
+        coalesce(
+            sum(1 / nullif(at_risk - ended, 0) - 1 / at_risk) over (
+                partition by number
+                order by bucket, duration_ms
+                rows between unbounded preceding and 1 preceding
+            ),
+            0
+        ) as variance_before
     from factors
+),
+
+-- The number of invocations without any open one among them that would tell p95 as well: by
+-- Greenwood's variance where the curve comes to 5 %, or ends.
+sizes as (
+    select
+        number,
+        round(
+            (1 - share) / nullif(
+                share * (variance_before + survival_before / (at_risk * share) - 1 / at_risk), 0
+            ),
+            6
+        ) as size
+    from (
+        select
+            *,
+            greatest(survival, 5e-2) as share,
+            row_number() over (
+                partition by number
+                order by bucket desc, duration_ms desc
+            ) as place
+        from curves
+        where survival_before > 5e-2 + 1e-9
+    ) as until_p95
+    where place = 1
+),
+
+digits as (
+    select digit
+    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
+),
+
+offsets as (
+    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as places
+    from digits as ones
+    cross join digits as tens
+    cross join digits as hundreds
+    cross join digits as thousands
+),
+
+-- How many of them take at most the true p95 is binomial: around what is expected, up to more than
+-- six standard deviations, the logarithm of a probability over that of one less.
+ranks as (
+    select
+        sizes.number,
+        sizes.size,
+        spans.first_rank + offsets.places as rank,
+        case
+            when offsets.places > 0
+                then ln(
+                    19 * (sizes.size - spans.first_rank - offsets.places + 1)
+                    / (spans.first_rank + offsets.places)
+                )
+            else 0e0
+        end as log_ratio
+    from sizes
+    inner join (
+        select
+            number,
+            cast(greatest(0, floor(95e-2 * size - 10 - 15e-1 * sqrt(size))) as bigint) as first_rank,
+            cast(floor(least(size, 95e-2 * size + 10 + 15e-1 * sqrt(size))) as bigint) as last_rank
+        from sizes
+        where size is not null
+    ) as spans
+        on sizes.number = spans.number
+    inner join offsets
+        on offsets.places <= spans.last_rank - spans.first_rank
+),
+
+likelihoods as (
+    select
+        *,
+        sum(log_ratio) over (
+            partition by number
+            order by rank
+            rows between unbounded preceding and current row
+        ) as log_likelihood
+    from ranks
+),
+
+weights as (
+    select
+        *,
+        exp(log_likelihood - max(log_likelihood) over (partition by number)) as weight
+    from likelihoods
+),
+
+chances as (
+    select
+        *,
+        sum(weight) over (
+            partition by number
+            order by rank
+            rows between unbounded preceding and current row
+        ) / sum(weight) over (partition by number) as chance
+    from weights
+),
+
+-- Order statistics: the true p95 is below the one, and above the other, with a chance of 2.5 %.
+bounds as (
+    select
+        number,
+        size,
+        coalesce(max(case when chance <= 25e-3 then rank end) + 1, 0) as low_rank,
+        min(case when chance >= 975e-3 then rank end) + 1 as high_rank
+    from chances
+    group by number, size
 ),
 
 -- Rounding must not carry a curve past the very share that it reaches.
 shares as (
     select
-        percentile,
-        (100 - percentile) / 1e2 + 1e-9 as share
-    from (values (50), (90), (95), (99)) as shares (percentile)
+        cohorts.number,
+        percentiles.percentile,
+        (100 - percentiles.percentile) / 1e2 + 1e-9 as share
+    from cohorts
+    cross join (values (50), (90), (95), (99)) as percentiles (percentile)
+
+    union all
+
+    select
+        number,
+        0 as percentile,
+        1 - low_rank / size + 1e-9 as share
+    from bounds
+    where low_rank > 0
+
+    union all
+
+    select
+        number,
+        100 as percentile,
+        1 - high_rank / size + 1e-9 as share
+    from bounds
+    where high_rank <= size
 ),
 
 -- The step that brings a curve down to a share, and how many of those at risk have to have ended.
@@ -209,7 +346,8 @@ reached as (
         ) as ended
     from curves
     inner join shares
-        on curves.survival <= shares.share
+        on curves.number = shares.number
+        and curves.survival <= shares.share
         and curves.survival_before > shares.share
 ),
 
@@ -258,7 +396,9 @@ percentiles as (
         max(case when percentile = 50 then duration_ms end) as p50_ms,
         max(case when percentile = 90 then duration_ms end) as p90_ms,
         max(case when percentile = 95 then duration_ms end) as p95_ms,
-        max(case when percentile = 99 then duration_ms end) as p99_ms
+        max(case when percentile = 99 then duration_ms end) as p99_ms,
+        max(case when percentile = 0 then duration_ms end) as p95_low_ms,
+        max(case when percentile = 100 then duration_ms end) as p95_high_ms
     from found
     group by number
 ),
@@ -285,9 +425,16 @@ select
     cast(percentiles.p90_ms as double) / 1000 as p90,
     cast(percentiles.p95_ms as double) / 1000 as p95,
     cast(percentiles.p99_ms as double) / 1000 as p99,
+    case
+        when bounds.low_rank = 0 then 0e0
+        else cast(percentiles.p95_low_ms as double) / 1000
+    end as p95_low,
+    cast(percentiles.p95_high_ms as double) / 1000 as p95_high,
     cast(totals.longest_ms as double) / 1000 as longest
 from cohorts
 inner join totals
     on cohorts.number = totals.number
 left join percentiles
     on cohorts.number = percentiles.number
+left join bounds
+    on cohorts.number = bounds.number

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from lifelines import AalenJohansenFitter, KaplanMeierFitter
 from pandas.testing import assert_frame_equal
+from scipy.special import gammaln
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
@@ -94,8 +95,40 @@ def survival(rows: pd.DataFrame) -> dict[str, Any]:
     points = {
         name: curve.percentile(1 - share / 100 + ROUNDING) / 1000 for name, share in SHARES.items()
     }
+    points |= p95_interval(curve)
     return {"ended": ended.sum(), "still_open": (~ended).sum()} | {
-        name: None if np.isinf(point) else point for name, point in points.items()
+        name: None if point is None or np.isinf(point) else point for name, point in points.items()
+    }
+
+
+def p95_interval(curve: KaplanMeierFitter) -> dict[str, float | None]:
+    """Order statistics of as many as have the variance that Greenwood's sum gives."""
+    table = curve.event_table.iloc[1:]
+    table = table[table["observed"] > 0]
+    survived = curve.survival_function_["KM_estimate"].reindex(table.index)
+    before = survived.shift(fill_value=1.0)
+    table, survived, before = (each[before > 0.05 + ROUNDING] for each in (table, survived, before))
+    if table.empty:
+        return {"p95_low": None, "p95_high": None}
+    share = max(survived.iloc[-1], 0.05)
+    at_risk, observed = table["at_risk"].astype(float), table["observed"]
+    added = (1 / (at_risk - observed) - 1 / at_risk).iloc[:-1].sum()
+    added += before.iloc[-1] / (at_risk.iloc[-1] * share) - 1 / at_risk.iloc[-1]
+    size = round((1 - share) / (share * added), 6)
+    # The number of invocations that takes at most the true p95, also of a size that is no integer.
+    ranks = np.arange(int(size) + 1)
+    logs = gammaln(size + 1) - gammaln(ranks + 1) - gammaln(size - ranks + 1)
+    chance = np.cumsum(np.exp(logs + ranks * np.log(0.95) + (size - ranks) * np.log(0.05)))
+    chance /= chance[-1]
+    low, high = (chance <= 0.025).sum(), np.argmax(chance >= 0.975) + 1
+    bounds = {"p95_low": low, "p95_high": high}
+    return {
+        name: 0.0
+        if rank == 0
+        else None
+        if rank > size
+        else curve.percentile(1 - rank / size + ROUNDING) / 1000
+        for name, rank in bounds.items()
     }
 
 
@@ -390,7 +423,13 @@ def test_model_summary(database: Path, listed: pd.DataFrame) -> None:
     stuck = frame(database, "bedrock_analytics.open_invocations").groupby("model_id")["is_stuck"]
     ended = listed[listed["latency_ms"].notna()]
     survived = of_groups(listed, ["model_id"], survival).rename(
-        columns={"p50": "survival_p50", "p95": "survival_p95", "p99": "survival_p99"}
+        columns={
+            "p50": "survival_p50",
+            "p95": "survival_p95",
+            "p99": "survival_p99",
+            "p95_low": "survival_p95_low",
+            "p95_high": "survival_p95_high",
+        }
     )
     expected = (
         of_groups(listed, ["model_id"], outcomes)

@@ -107,7 +107,7 @@ order by cohort, model_id, account_id, region
 """
 SURVIVALS: Final = """
 {chosen}
-select account_id, region, model_id, ended, still_open, p95, longest
+select account_id, region, model_id, ended, still_open, p95, p95_low, p95_high, longest
 from ({survivals})
 order by model_id, account_id, region
 """
@@ -245,19 +245,29 @@ def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     for survival in _of_window(query, facts, thresholds, limits):
         limit = limits.of(survival["model_id"])
         if limit is not None:
-            yield _p95(survival, limit)
+            yield _p95(survival, limit, thresholds.is_strict)
 
 
-def _p95(survival: Row, limit: float) -> Finding:
-    """A curve that does not come down to 5 % has its p95 beyond the longest duration there is."""
+def _p95(survival: Row, limit: float, is_strict: bool) -> Finding:
+    """What the curve does not come down to is beyond the longest duration there is."""
     value, ended, still_open = survival["p95"], survival["ended"], survival["still_open"]
-    least = value if value is not None else survival["longest"]
+    least, low = (
+        survival["longest"] if survival[name] is None else survival[name]
+        for name in ("p95", "p95_low")
+    )
+    outcome: Outcome = "ok"
     text = _seconds(least) if value is not None else f"at least {_seconds(least)}"
-    outcome: Outcome = "breach" if least > limit else "ok"
-    if value is None and outcome == "ok":
-        outcome, text = "inconclusive", f"not known yet, {text}"
-    text += f", {ended:,} ended, {still_open:,} open; at most {_seconds(limit)}"
-    evidence = {name: survival[name] for name in ("ended", "still_open", "longest")}
+    if low > limit or (is_strict and least > limit):
+        outcome = "breach"
+    elif value is None or least > limit:
+        outcome = "inconclusive"
+    upper = f"to {_seconds(survival['p95_high'])}" if survival["p95_high"] else "or more"
+    text += f" ({_seconds(low)} {upper}), {ended:,} ended, {still_open:,} open"
+    text += f"; at most {_seconds(limit)}"
+    if outcome == "inconclusive":
+        text += ": above the threshold, but too few to tell" if least > limit else ": not known yet"
+    names = ("p95_low", "p95_high", "ended", "still_open", "longest")
+    evidence = {name.removeprefix("p95_"): survival[name] for name in names}
     size = ended + still_open
     return Finding("p95", _subject(survival), outcome, text, value, limit, size, evidence)
 

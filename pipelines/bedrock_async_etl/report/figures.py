@@ -31,6 +31,8 @@ set variable cut_dates = (
     select list_sort(array_agg(distinct cast(epoch_ms(from_ms) as date))) from report_periods
 );
 """
+NO_SIZES: Final = "select 0 as number, null as size limit 0"
+"""A percentile of a report has no interval."""
 FINISHED: Final = """
 from ({placed}) as placed
 semi join (from report_survivals where still_open > 0) as unsettled
@@ -127,6 +129,7 @@ def _estimate(connection: duckdb.DuckDBPyConnection) -> None:
     placed = _query("placed")
     parts = {name: _query(name) for name in ("durations", "looked_into")}
     parts["cohorts"] = _query("numbered")
+    parts["sizes"] = NO_SIZES
     for name, rows in (("survivals", placed), ("finished", FINISHED.format(placed=placed))):
         select = statistic("survivals", placed=rows, **parts)
         connection.execute(f"create temp table report_{name} as {select}")

@@ -45,7 +45,7 @@ def test_all_well_says_what_was_checked(copy: Path) -> None:
     assert [" ".join(line.split()) for line in result.stdout.splitlines()] == [
         "checked of found",
         f"failure rate {REEL} ok 33.33 % (22.73 % to 45.94 %), 20 of 60 failed; at most 50 %",
-        f"p95 {REEL} ok 500 s, 60 ended, 0 open; at most 500 s",
+        f"p95 {REEL} ok 500 s (500 s or more), 60 ended, 0 open; at most 500 s",
         "All is well: 2 checked; the window is 2026-03-30 18:00:00 UTC to 2026-03-31 18:00:00 UTC.",
     ]
 
@@ -55,7 +55,7 @@ def test_each_breach_is_a_line_on_stderr_and_exit_code_2(copy: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         f"Breach: {BREACH}",
-        f"Breach: p95 of {REEL}: 500 s, 60 ended, 0 open; at most 480 s",
+        f"Breach: p95 of {REEL}: 500 s (500 s or more), 60 ended, 0 open; at most 480 s",
     ]
     assert "All is well" not in result.stdout
 

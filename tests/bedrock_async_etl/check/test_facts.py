@@ -89,8 +89,8 @@ def test_findings_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
         ("all models together", pytest.approx(3 / 8), 1, 2),
     ]
     assert [(each.subject, each.value, each.evidence) for each in found(copy, "p95")] == [
-        (REEL, None, {"ended": 2, "still_open": 1, "longest": 7_200}),
-        (RAY, None, {"ended": 0, "still_open": 1, "longest": 120}),
+        (REEL, None, {"low": 300, "high": None, "ended": 2, "still_open": 1, "longest": 7_200}),
+        (RAY, None, {"low": None, "high": None, "ended": 0, "still_open": 1, "longest": 120}),
     ]
     scope = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke"
     assert [
@@ -177,7 +177,8 @@ def test_percentiles_and_intervals_are_those_of_the_models(path: Path) -> None:
     summary = query(
         path,
         "select model_id, completed + failed, failed, failure_risk, failure_risk_low, "
-        "failure_risk_high, survival_p95, measured, still_open "
+        "failure_risk_high, survival_p95, survival_p95_low, survival_p95_high, measured, "
+        "still_open "
         "from bedrock_analytics.model_summary order by model_id",
     )
     assert len(summary) > 5
@@ -191,6 +192,8 @@ def test_percentiles_and_intervals_are_those_of_the_models(path: Path) -> None:
             rate.evidence["low"],
             rate.evidence["high"],
             of_p95s[model].value,
+            of_p95s[model].evidence["low"],
+            of_p95s[model].evidence["high"],
             of_p95s[model].evidence["ended"],
             of_p95s[model].evidence["still_open"],
         )

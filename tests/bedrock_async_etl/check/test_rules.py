@@ -105,8 +105,9 @@ def rates(
     return {subject: finding.outcome for (_, subject), finding in found.items()}
 
 
-def p95(facts: Facts, limit: float = 600) -> Finding:
-    return findings(facts, Thresholds({"p95": Limits(limit)}))["p95", REEL]
+def p95(facts: Facts, limit: float = 600, *, is_strict: bool = False) -> Finding:
+    thresholds = Thresholds({"p95": Limits(limit)}, is_strict=is_strict)
+    return findings(facts, thresholds)["p95", REEL]
 
 
 def lag(facts: Facts, run: Row, limit: float = 3_600) -> Finding:
@@ -286,14 +287,15 @@ def test_a_p95_line_says_how_many_have_ended_and_how_many_are_open(facts: Facts)
     add(facts, REEL, "InProgress", 2, 5_000)
     finding = p95(facts)
     assert finding.line == (
-        "p95 of amazon.nova-reel-v1:1: 700.2 s, 1,100 ended, 2 open; at most 600 s"
+        "p95 of amazon.nova-reel-v1:1: 700.2 s (700.2 s to 700.2 s), 1,100 ended, 2 open; "
+        "at most 600 s"
     )
     assert finding.sample_size == 1_102
 
 
 @pytest.mark.parametrize(
     ("age", "outcome", "text"),
-    [(601, "breach", "at least 601 s"), (600, "inconclusive", "not known yet, at least 600 s")],
+    [(601, "breach", ""), (600, "inconclusive", ": not known yet")],
 )
 def test_where_the_curve_ends_early_the_longest_duration_is_what_p95_is_at_least(
     age: float, outcome: str, text: str, facts: Facts
@@ -302,7 +304,30 @@ def test_where_the_curve_ends_early_the_longest_duration_is_what_p95_is_at_least
     add(facts, REEL, "InProgress", 9, age)
     finding = p95(facts)
     assert (finding.outcome, finding.value) == (outcome, None)
-    assert finding.text == f"{text}, 1 ended, 9 open; at most 600 s"
+    least = f"at least {age} s ({age} s or more), 1 ended, 9 open; at most 600 s"
+    assert finding.text == f"{least}{text}"
+
+
+@pytest.mark.parametrize(
+    ("slow", "quick", "careful"),
+    [(1, 9, "inconclusive"), (8, 92, "inconclusive"), (12, 88, "breach")],
+)
+def test_a_p95_of_few_is_a_breach_once_its_interval_is_above(
+    slow: int, quick: int, careful: str, facts: Facts
+) -> None:
+    add(facts, REEL, "Completed", quick, 60)
+    add(facts, REEL, "Completed", slow, 900)
+    assert p95(facts).outcome == careful
+    assert p95(facts, is_strict=True).outcome == "breach"
+    assert p95(facts, limit=900).outcome == "ok"
+
+
+def test_a_p95_of_one_says_that_it_is_too_few(facts: Facts) -> None:
+    add(facts, REEL, "Completed", 1, 900)
+    assert p95(facts).text == (
+        "900 s (0 s or more), 1 ended, 0 open; at most 600 s: above the threshold, but too few to "
+        "tell"
+    )
 
 
 def test_one_that_is_open_too_long_is_a_breach_of_its_model(facts: Facts) -> None:
