@@ -126,6 +126,12 @@ METRICS: Final = (
     Metric("model_failed_invocations", "model", "failed", "Failed in the last 30 days."),
     Metric("model_open_invocations", "model", "open_invocations", "Open invocations of any age."),
     Metric(
+        "model_vanished_invocations",
+        "model",
+        "vanished",
+        "Invocations of any age that were open and are no longer listed.",
+    ),
+    Metric(
         "model_stuck_invocations",
         "model",
         "stuck",

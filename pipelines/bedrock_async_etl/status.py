@@ -122,7 +122,7 @@ limit 5
 """Open invocations that take longest compared with their model; vanished ones come last."""
 COUNTS: Final = """
 select
-    count(*) as open,
+    count(*) filter (where not is_vanished) as open,
     count(*) filter (where is_stuck) as stuck,
     count(*) filter (where is_stuck is null) as unknown,
     count(*) filter (where is_vanished) as vanished,
@@ -167,8 +167,8 @@ class Status:
     modelled_at: datetime | None
     """The newest good run that the models know of; None where they were not built."""
     counts: Row
-    """Open invocations; of them those that are stuck, those of which that is unknown for want of a
-    typical latency, and those that vanished. None for what only the models know."""
+    """Open invocations; of them those that are stuck, and those of which that is unknown for want
+    of a typical latency; and those that vanished. None for what only the models know."""
     worst: Sequence[Row]
     retired: Sequence[Row]
     """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""

@@ -61,17 +61,15 @@ def to_table(
 
 
 def is_open(table: pa.Table) -> pa.BooleanArray:
-    """True where the invocation may still change.
+    """True where the invocation is listed as not ended, as the model `invocations` has it.
 
-    That is every status that is not terminal, except one that AWS adds later and that comes with
-    an end time.
+    It has ended with a terminal status, or with an end time and any status but InProgress: none,
+    or one that AWS adds later.
     """
     status = table["status"]
     is_terminal = pc.is_in(status, pa.array(TERMINAL_STATUSES))
-    is_new_and_ended = pc.and_(
-        pc.fill_null(pc.not_equal(status, "InProgress"), False), pc.is_valid(table["end_time"])
-    )
-    return pc.invert(pc.or_(is_terminal, is_new_and_ended))
+    is_in_progress = pc.fill_null(pc.equal(status, "InProgress"), False)
+    return pc.and_not(pc.or_(is_in_progress, pc.is_null(table["end_time"])), is_terminal)
 
 
 def submit_microseconds(table: pa.Table) -> pa.ChunkedArray:

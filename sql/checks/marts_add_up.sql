@@ -17,7 +17,7 @@ counted as (
         count(latency_seconds)
             + count(submit_time) filter (where is_open) as latency_survival_daily,
         count(submit_time) as in_flight_hourly,
-        count(*) filter (where is_open) as open_submissions
+        count(*) filter (where is_open or is_vanished) as open_submissions
     from bedrock_analytics.invocations
     group by account_id, region, model_id
 ),

@@ -23,13 +23,13 @@ timed as (
         account_id,
         region,
         model_id,
-        is_open,
+        is_vanished,
         epoch_us(submit_time) // 1000 as submitted_ms,
         epoch_us(
-            case when is_open then greatest(submit_time, vanished_at) else end_time end
+            case when is_vanished then greatest(submit_time, vanished_at) else end_time end
         ) // 1000 as gone_ms
     from bedrock_analytics.invocations
-    where submit_time is not null and (is_vanished or not is_open)
+    where submit_time is not null and not is_open
 ),
 
 -- Numbers are compared faster than names.
@@ -57,7 +57,7 @@ cohorts as (
 placed as (
     select
         cohorts.cohort,
-        timed.is_open,
+        timed.is_vanished,
         timed.submitted_ms,
         timed.gone_ms,
         timed.submitted_ms // 86400000 as day,
@@ -103,7 +103,7 @@ events as (
         gone_ms as instant_ms,
         -step as step,
         0 as submitted,
-        case when is_open then 0 else 1 end as ended
+        case when is_vanished then 0 else 1 end as ended
     from placed
     where gone_day = day
 

@@ -1,7 +1,9 @@
 -- One row per account, region, model and date of submission (UTC): the Kaplan-Meier estimate of
 -- latency, which holds while invocations are still open.
 --
--- With none open, the estimate is the nearest-rank percentile of those that have ended.
+-- Open invocations are right-censored at their age, and so are vanished ones and those that ended
+-- with a status that AWS added later, which no column counts. With none of these, the estimate is
+-- the nearest-rank percentile of those that have ended.
 --
 -- ended: terminal invocations with an end_time, Completed and Failed
 -- still_open: open invocations

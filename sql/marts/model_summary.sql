@@ -1,8 +1,11 @@
--- One row per model that was called in the last 30 days, in all accounts and regions together.
+-- One row per model that was called in the last 30 days, or has open or vanished invocations, in all
+-- accounts and regions together.
 --
+-- invocations: all that were submitted in the 30 days, whatever their status
 -- still_open: open invocations of those 30 days
 -- open_invocations: open invocations, however old
--- stuck: open invocations that are older than three times the model's usual 99th percentile; 0
+-- vanished: those that were open and are no longer listed, however old
+-- stuck: open invocations that are older than three times the model's typical 99th percentile; 0
 --   where that is unknown
 -- measured: terminal invocations with an end_time, Completed and Failed; of these are latency_*
 -- latency_p50: half of those measured took at most so many seconds
@@ -32,18 +35,25 @@ survivals as (
 open_invocations as (
     select
         model_id,
-        count(*) as open_invocations,
+        count(*) filter (where not is_vanished) as open_invocations,
+        count(*) filter (where is_vanished) as vanished,
         count(*) filter (where is_stuck) as stuck
     from bedrock_analytics.open_invocations
     group by model_id
+),
+
+models as (
+    select model_id from failure_rates
+    union
+    select model_id from open_invocations
 )
 
 select
-    failure_rates.model_id,
-    failure_rates.invocations,
-    failure_rates.completed,
-    failure_rates.failed,
-    failure_rates.in_progress,
+    models.model_id,
+    coalesce(failure_rates.invocations, 0) as invocations,
+    coalesce(failure_rates.completed, 0) as completed,
+    coalesce(failure_rates.failed, 0) as failed,
+    coalesce(failure_rates.in_progress, 0) as in_progress,
     failure_rates.failure_rate,
     failure_rates.failure_rate_low,
     failure_rates.failure_rate_high,
@@ -61,12 +71,15 @@ select
     survivals.p95_high as survival_p95_high,
     survivals.p99 as survival_p99,
     coalesce(open_invocations.open_invocations, 0) as open_invocations,
+    coalesce(open_invocations.vanished, 0) as vanished,
     coalesce(open_invocations.stuck, 0) as stuck
-from failure_rates
+from models
+left join failure_rates
+    on models.model_id is not distinct from failure_rates.model_id
 left join latencies
-    on failure_rates.model_id is not distinct from latencies.model_id
+    on models.model_id is not distinct from latencies.model_id
 left join survivals
-    on failure_rates.model_id is not distinct from survivals.model_id
+    on models.model_id is not distinct from survivals.model_id
 left join open_invocations
-    on failure_rates.model_id is not distinct from open_invocations.model_id
-order by model_id
+    on models.model_id is not distinct from open_invocations.model_id
+order by models.model_id

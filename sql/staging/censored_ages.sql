@@ -1,4 +1,5 @@
--- One row per open invocation: the age at which survival estimates of its date stop counting it.
+-- One row per invocation of unmeasured_ages: the age at which survival estimates of its date stop
+-- counting it.
 --
 -- Past the longest latency of its account, region, model and date, an age changes no estimate. So it
 -- grows no further, and a date on which only such invocations are open stays as it is.
@@ -19,15 +20,15 @@ longest as (
 )
 
 select
-    open_ages.account_id,
-    open_ages.region,
-    open_ages.model_id,
-    open_ages.submit_date,
-    least(open_ages.age_ms, 1 + coalesce(longest.latency_ms, 0)) as age_ms
-from bedrock_analytics.open_ages
+    ages.account_id,
+    ages.region,
+    ages.model_id,
+    ages.submit_date,
+    least(ages.age_ms, 1 + coalesce(longest.latency_ms, 0)) as age_ms,
+    ages.is_open
+from bedrock_analytics.unmeasured_ages as ages
 left join longest
-    on open_ages.account_id is not distinct from longest.account_id
-    and open_ages.region is not distinct from longest.region
-    and open_ages.model_id is not distinct from longest.model_id
-    and open_ages.submit_date is not distinct from longest.submit_date
-where open_ages.age_ms is not null
+    on ages.account_id is not distinct from longest.account_id
+    and ages.region is not distinct from longest.region
+    and ages.model_id is not distinct from longest.model_id
+    and ages.submit_date is not distinct from longest.submit_date

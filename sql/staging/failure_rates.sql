@@ -14,7 +14,7 @@
 -- invocations: all there are, whatever their status
 -- completed: those that are Completed
 -- failed: those that are Failed
--- in_progress: those that are InProgress
+-- in_progress: open ones that are InProgress
 -- still_open: those that are open, of a known age
 -- failure_rate: failed / (completed + failed); null where both are 0
 -- failure_rate_low: lower bound of its 95 % interval
@@ -36,7 +36,7 @@ invocations as (
         invocations.submit_date,
         invocations.status,
         case when invocations.is_terminal then invocations.latency_seconds end as latency_seconds,
-        not invocations.is_open or invocations.is_vanished as has_ended,
+        invocations.is_open,
         unsettled_dates.submit_date is null as is_date_read,
         coalesce(
             unsettled_dates.submit_date is null
@@ -60,8 +60,8 @@ submitted as (
         count(*) as invocations,
         count(*) filter (where status = 'Completed') as completed,
         count(*) filter (where status = 'Failed') as failed,
-        count(*) filter (where status = 'InProgress') as in_progress,
-        count(*) filter (where not has_ended) = 0 as has_ended,
+        count(*) filter (where is_open and status = 'InProgress') as in_progress,
+        count(*) filter (where is_open) > 0 as has_open,
         count(*) filter (where not is_hour_read) = 0 as is_hour_read,
         count(*) filter (where not is_date_read) = 0 as is_date_read,
         cast(round(1000 * max(latency_seconds)) as bigint) as longest_ms
@@ -82,7 +82,7 @@ hours as (
         completed,
         failed,
         in_progress,
-        has_ended and is_hour_read as is_settled,
+        not has_open and is_hour_read as is_settled,
         longest_ms
     from submitted
 
@@ -99,7 +99,7 @@ hours as (
         completed,
         failed,
         in_progress,
-        has_ended and is_date_read as is_settled,
+        not has_open and is_date_read as is_settled,
         longest_ms
     from submitted
 ),

@@ -24,8 +24,8 @@
 -- latency_seconds: end_time - submit_time to the millisecond; null unless terminal with an end_time
 -- is_terminal: Completed or Failed
 -- is_failed: Failed
--- is_open: may still change: not terminal, and not of a status that AWS added and with an end_time
--- is_vanished: open when it was listed last, and no longer listed
+-- is_open: listed as not ended: not terminal, and InProgress or without an end_time
+-- is_vanished: was open when it was listed last, and is no longer listed
 -- vanished_at: when it was missed in the listing; null unless it vanished
 -- failure_category: why it failed, as a category; null unless Failed
 -- failure_fault: client, service or content; null unless Failed, for unknown and for your own categories
@@ -42,7 +42,7 @@ judged as (
             when status in ('Completed', 'Failed') then false
             when status = 'InProgress' then true
             else end_time is null
-        end as is_open
+        end as may_change
     from bedrock.async_invokes
 )
 
@@ -76,7 +76,7 @@ select
     end as latency_seconds,
     judged.is_terminal,
     judged.is_terminal and judged.status = 'Failed' as is_failed,
-    judged.is_open,
+    judged.may_change and vanished_invocations.vanished_at is null as is_open,
     vanished_invocations.vanished_at is not null as is_vanished,
     vanished_invocations.vanished_at,
     case
@@ -91,5 +91,5 @@ left join bedrock_analytics.failure_categories
     and judged.failure_message = failure_categories.failure_message
     and judged.submit_date is not distinct from failure_categories.submit_date
 left join bedrock_analytics.vanished_invocations
-    on judged.is_open
+    on judged.may_change
     and judged.invocation_arn = vanished_invocations.invocation_arn

@@ -1,4 +1,4 @@
--- One row per open invocation: how long it has run.
+-- One row per open or vanished invocation: how long it has run.
 --
 -- age_ms: from its submission to its scope's last successful run, or until it vanished, milliseconds
 -- dated by: submit_date

@@ -1,4 +1,4 @@
--- One row per open invocation, vanished ones among them: what is known of it without its age.
+-- One row per open or vanished invocation: what is known of it without its age.
 --
 -- dated by: submit_date
 select
@@ -13,4 +13,4 @@ select
     is_vanished,
     vanished_at
 from bedrock_analytics.invocations
-where is_open
+where is_open or is_vanished

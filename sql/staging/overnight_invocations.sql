@@ -15,14 +15,15 @@ gone as (
         model_id,
         status,
         submit_date,
-        case when not is_open then end_time end as end_time,
+        case when not is_vanished then end_time end as end_time,
         epoch_us(submit_time) // 1000 as submitted_ms,
         case
             when is_vanished then epoch_us(greatest(submit_time, vanished_at)) // 1000
-            when not is_open then epoch_us(end_time) // 1000
+            else epoch_us(end_time) // 1000
         end as gone_ms,
-        not is_open as is_ended
+        not is_vanished as is_ended
     from bedrock_analytics.invocations
+    where not is_open
 )
 
 select

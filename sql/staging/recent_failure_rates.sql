@@ -7,7 +7,7 @@
 -- invocations: all there are, whatever their status
 -- completed: those that are Completed
 -- failed: those that are Failed
--- in_progress: those that are InProgress
+-- in_progress: open ones that are InProgress
 -- still_open: those that are open, of a known age
 -- failure_rate: failed / (completed + failed); null where both are 0
 -- failure_rate_low: lower bound of its 95 % interval
@@ -56,7 +56,7 @@ counts as (
         invocations,
         case when status = 'Completed' then invocations else 0 end as completed,
         case when status = 'Failed' then invocations else 0 end as failed,
-        case when status = 'InProgress' then invocations else 0 end as in_progress,
+        case when is_open and status = 'InProgress' then invocations else 0 end as in_progress,
         not is_open as is_settled
     from edges
 ),

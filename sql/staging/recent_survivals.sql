@@ -6,14 +6,15 @@
 --   typical (Completed ones that ended in the 30 days, whenever they were submitted)
 -- submit_date: the date on which the 30 days end, UTC
 -- ended: terminal invocations with an end_time
--- still_open: open invocations
+-- censored: those of unmeasured_ages
+-- still_open: those of them that are open
 -- p50: 50 % have ended within so many seconds; null where the estimate does not reach it
 -- p90: 90 % have ended within so many seconds; null where the estimate does not reach it
 -- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
 -- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
 -- p95_low: lower bound of the 95 % interval of p95; null beyond the estimate, 0 for too few
 -- p95_high: its upper bound; null beyond the estimate
--- longest: the longest that one has taken, or has been open for, seconds
+-- longest: the longest latency or age, seconds
 -- dated by: submit_date
 -- reads back: 30 days
 with
@@ -77,7 +78,8 @@ subjects as (
         latencies.model_id,
         latencies.end_date as submit_date,
         latencies.latencies_ms,
-        cast(null as bigint) as age_ms
+        cast(null as bigint) as age_ms,
+        false as is_open
     from latencies
     cross join kinds
     where
@@ -93,14 +95,15 @@ subjects as (
         'recent' as cohort,
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
-        open_ages.model_id,
+        ages.model_id,
         window_starts.end_date as submit_date,
         cast(null as bigint[]) as latencies_ms,
-        open_ages.age_ms
-    from bedrock_analytics.open_ages
+        ages.age_ms,
+        ages.is_open
+    from bedrock_analytics.unmeasured_ages as ages
     inner join bedrock_analytics.window_starts
-        on open_ages.submit_date <= window_starts.end_date
-        and open_ages.submit_time >= window_starts.since
+        on ages.submit_date <= window_starts.end_date
+        and ages.submit_time >= window_starts.since
 ),
 
 -- From here on as in survivals.sql, of which it is a copy.
@@ -133,6 +136,7 @@ placed as (
         ) as bucket,
         subjects.latencies_ms,
         subjects.age_ms,
+        subjects.is_open,
         coalesce(array_length(subjects.latencies_ms), 0) as ended
     from subjects
     inner join cohorts
@@ -149,7 +153,8 @@ buckets as (
         number,
         bucket,
         cast(sum(ended) as bigint) as ended,
-        count(age_ms) as still_open,
+        count(age_ms) as censored,
+        count(*) filter (where is_open) as still_open,
         max(coalesce(latencies_ms[cast(ended as bigint)], age_ms)) as longest_ms
     from placed
     group by number, bucket
@@ -161,12 +166,12 @@ durations as (
         placed.bucket,
         unnest(placed.latencies_ms) as duration_ms,
         1 as ended,
-        0 as still_open
+        0 as censored
     from placed
     inner join buckets
         on placed.number = buckets.number
         and placed.bucket = buckets.bucket
-    where placed.ended > 0 and buckets.still_open > 0
+    where placed.ended > 0 and buckets.censored > 0
 
     union all
 
@@ -175,7 +180,7 @@ durations as (
         placed.bucket,
         placed.age_ms as duration_ms,
         0 as ended,
-        1 as still_open
+        1 as censored
     from placed
     inner join buckets
         on placed.number = buckets.number
@@ -190,7 +195,7 @@ steps as (
         bucket,
         duration_ms,
         cast(sum(ended) as double) as ended,
-        cast(sum(still_open) as double) as still_open
+        cast(sum(censored) as double) as censored
     from durations
     group by number, bucket, duration_ms
 
@@ -201,15 +206,15 @@ steps as (
         bucket,
         cast(null as bigint) as duration_ms,
         cast(ended as double) as ended,
-        cast(still_open as double) as still_open
+        cast(censored as double) as censored
     from buckets
-    where ended = 0 or still_open = 0
+    where ended = 0 or censored = 0
 ),
 
 risks as (
     select
         *,
-        sum(ended + still_open) over (
+        sum(ended + censored) over (
             partition by number
             order by bucket desc, duration_ms desc
             rows between unbounded preceding and current row
@@ -464,6 +469,7 @@ totals as (
     select
         number,
         cast(sum(ended) as bigint) as ended,
+        cast(sum(censored) as bigint) as censored,
         cast(sum(still_open) as bigint) as still_open,
         max(longest_ms) as longest_ms
     from buckets
@@ -477,6 +483,7 @@ select
     cohorts.model_id,
     cohorts.submit_date,
     totals.ended,
+    totals.censored,
     totals.still_open,
     cast(percentiles.p50_ms as double) / 1000 as p50,
     cast(percentiles.p90_ms as double) / 1000 as p90,

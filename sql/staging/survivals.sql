@@ -2,8 +2,8 @@
 -- latencies that its invocations will have had once all of them have ended.
 --
 -- The share S(t) that runs longer than t is the product, over the durations d that occurred up to
--- t, of 1 - (ended after d) / (ran for d or longer). Open invocations are right-censored: they
--- count as running for their age, and not at all after it.
+-- t, of 1 - (ended after d) / (ran for d or longer). Those without a latency are right-censored:
+-- they count as running for their age, and not at all after it.
 --
 -- Between two censored ages, the product telescopes to (still running after) / (running before). So
 -- a bucket of latencies in which no age is counts as one step, and only one that a percentile is in
@@ -11,18 +11,19 @@
 --
 -- cohort: date
 -- ended: terminal invocations with an end_time
--- still_open: open invocations
+-- censored: those of unmeasured_ages
+-- still_open: those of them that are open
 -- p50: 50 % have ended within so many seconds; null where the estimate does not reach it
 -- p90: 90 % have ended within so many seconds; null where the estimate does not reach it
 -- p95: 95 % have ended within so many seconds; null where the estimate does not reach it
 -- p99: 99 % have ended within so many seconds; null where the estimate does not reach it
 -- p95_low: lower bound of the 95 % interval of p95; null beyond the estimate, 0 for too few
 -- p95_high: its upper bound; null beyond the estimate
--- longest: the longest that one has taken, or has been open for, seconds
+-- longest: the longest latency or age, seconds
 -- dated by: submit_date
 with
 
--- Latencies of one bucket, in ascending order, or the age of an open invocation.
+-- Latencies of one bucket, in ascending order, or the age of one that has none.
 subjects as (
     select
         'date' as cohort,
@@ -31,7 +32,8 @@ subjects as (
         model_id,
         submit_date,
         latencies_ms,
-        cast(null as bigint) as age_ms
+        cast(null as bigint) as age_ms,
+        false as is_open
     from bedrock_analytics.latency_buckets
 
     union all
@@ -43,7 +45,8 @@ subjects as (
         model_id,
         submit_date,
         cast(null as bigint[]) as latencies_ms,
-        age_ms
+        age_ms,
+        is_open
     from bedrock_analytics.censored_ages
 ),
 
@@ -76,6 +79,7 @@ placed as (
         ) as bucket,
         subjects.latencies_ms,
         subjects.age_ms,
+        subjects.is_open,
         coalesce(array_length(subjects.latencies_ms), 0) as ended
     from subjects
     inner join cohorts
@@ -92,7 +96,8 @@ buckets as (
         number,
         bucket,
         cast(sum(ended) as bigint) as ended,
-        count(age_ms) as still_open,
+        count(age_ms) as censored,
+        count(*) filter (where is_open) as still_open,
         max(coalesce(latencies_ms[cast(ended as bigint)], age_ms)) as longest_ms
     from placed
     group by number, bucket
@@ -104,12 +109,12 @@ durations as (
         placed.bucket,
         unnest(placed.latencies_ms) as duration_ms,
         1 as ended,
-        0 as still_open
+        0 as censored
     from placed
     inner join buckets
         on placed.number = buckets.number
         and placed.bucket = buckets.bucket
-    where placed.ended > 0 and buckets.still_open > 0
+    where placed.ended > 0 and buckets.censored > 0
 
     union all
 
@@ -118,7 +123,7 @@ durations as (
         placed.bucket,
         placed.age_ms as duration_ms,
         0 as ended,
-        1 as still_open
+        1 as censored
     from placed
     inner join buckets
         on placed.number = buckets.number
@@ -133,7 +138,7 @@ steps as (
         bucket,
         duration_ms,
         cast(sum(ended) as double) as ended,
-        cast(sum(still_open) as double) as still_open
+        cast(sum(censored) as double) as censored
     from durations
     group by number, bucket, duration_ms
 
@@ -144,15 +149,15 @@ steps as (
         bucket,
         cast(null as bigint) as duration_ms,
         cast(ended as double) as ended,
-        cast(still_open as double) as still_open
+        cast(censored as double) as censored
     from buckets
-    where ended = 0 or still_open = 0
+    where ended = 0 or censored = 0
 ),
 
 risks as (
     select
         *,
-        sum(ended + still_open) over (
+        sum(ended + censored) over (
             partition by number
             order by bucket desc, duration_ms desc
             rows between unbounded preceding and current row
@@ -407,6 +412,7 @@ totals as (
     select
         number,
         cast(sum(ended) as bigint) as ended,
+        cast(sum(censored) as bigint) as censored,
         cast(sum(still_open) as bigint) as still_open,
         max(longest_ms) as longest_ms
     from buckets
@@ -420,6 +426,7 @@ select
     cohorts.model_id,
     cohorts.submit_date,
     totals.ended,
+    totals.censored,
     totals.still_open,
     cast(percentiles.p50_ms as double) / 1000 as p50,
     cast(percentiles.p90_ms as double) / 1000 as p90,

@@ -13,7 +13,7 @@ edge as (
     select
         invocations.model_id,
         invocations.status,
-        invocations.is_open and not invocations.is_vanished as is_open,
+        invocations.is_open,
         invocations.submit_hour,
         invocations.submit_hour,
         invocations.submit_date,

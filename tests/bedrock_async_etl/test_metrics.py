@@ -99,15 +99,16 @@ def stored_scopes(database: Path) -> Samples:
 def stored_models(database: Path) -> Samples:
     """What `model_summary` says."""
     expected: Samples = {}
-    for model, completed, failed, still_open, stuck, *percentiles in query(
+    for model, completed, failed, still_open, gone, stuck, *percentiles in query(
         database,
-        "select model_id, completed, failed, open_invocations, stuck, survival_p50, survival_p95, "
-        "survival_p99 from bedrock_analytics.model_summary",
+        "select model_id, completed, failed, open_invocations, vanished, stuck, survival_p50, "
+        "survival_p95, survival_p99 from bedrock_analytics.model_summary",
     ):
         label = {"model_id": model}
         expected |= of(database, "model_completed_invocations", completed, **label)
         expected |= of(database, "model_failed_invocations", failed, **label)
         expected |= of(database, "model_open_invocations", still_open, **label)
+        expected |= of(database, "model_vanished_invocations", gone, **label)
         expected |= of(database, "model_stuck_invocations", stuck, **label)
         for percentile, seconds in zip(("50", "95", "99"), percentiles, strict=True):
             if seconds is not None:
@@ -154,6 +155,24 @@ def test_both_parsers_read_what_the_database_holds(
         **of(database, "scopes_never_read", 0),
         **of(database, "scopes_left_out", 0),
     }
+
+
+def test_open_is_the_same_in_all_metrics_and_what_vanished_is_apart(
+    bedrock: Control, database: Path, file: Path
+) -> None:
+    """Also of a model that was called for the last time long ago."""
+    for age in (timedelta(days=90), timedelta(days=20), timedelta(minutes=1)):
+        bedrock.submit(ACCOUNT, REGION, submit_time=NOW - age)
+    run(database)
+    bedrock.faults(retention_seconds=60 * 24 * 3600)
+    bedrock.advance(timedelta(days=35))
+    run(database)
+    read = samples(file.read_text())
+    assert sum(named(read, "model_open_invocations").values()) == 2
+    assert named(read, "open_invocations") == of(database, "open_invocations", 2)
+    assert [*named(read, "scope_open_invocations").values()] == [2]
+    assert [*named(read, "model_vanished_invocations").values()] == [1]
+    assert sum(named(read, "model_completed_invocations").values()) == 0
 
 
 def test_what_is_not_known_is_not_there(listed: Control, database: Path, file: Path) -> None:

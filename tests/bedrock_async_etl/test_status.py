@@ -287,8 +287,17 @@ def test_what_vanished_is_counted(listed: Control, database: Path) -> None:
     run(database)
     listed.faults(retention_seconds=24 * 3600)
     listed.advance(timedelta(minutes=1))
+    before = status_json(database)
     run(database)
     assert ", 1 vanished" in invoke("status", f"--database={database}").stdout
+    after = status_json(database)
+    for status in (before, after):
+        assert status["stuck"]["open"] == sum(
+            scope["open_invocations"] for scope in status["scopes"]
+        )
+    assert after["stuck"]["open"] < before["stuck"]["open"]
+    assert after["stuck"]["worst"][0]["is_vanished"]
+    assert not after["stuck"]["worst"][0]["is_stuck"]
 
 
 def test_freshness_is_by_this_machines_clock_though_runs_are_dated_by_the_services(

@@ -437,6 +437,7 @@ def test_model_summary(database: Path, listed: pd.DataFrame) -> None:
         .merge(survived, on="model_id")
     )
     expected["open_invocations"] = expected["model_id"].map(stuck.size())
+    expected["vanished"] = 0
     expected["stuck"] = expected["model_id"].map(stuck.sum())
     assert_equal(model(database, "model_summary", ["model_id"]), expected, ["model_id"])
 

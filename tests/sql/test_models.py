@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_invokes.records import is_open
 from tests.scenarios import Scenarios
 from tests.sql.given import HERE, SCENARIOS, as_text, read_csv
 
@@ -22,8 +23,11 @@ ABOUT_SPIKES = (
     "a week too quiet to tell",
     "a spike longer ago than a week",
 )
+OF_MANY_HOURS = ("longer than 30 days ago", "open for longer than 30 days")
+OF_MANY_INVOCATIONS = ("one vanished after longer than usual",)
 LEFT_OUT = {
-    ("in_flight_hourly", "longer than 30 days ago"),
+    *product(("in_flight_hourly",), OF_MANY_HOURS),
+    *product(("invocations", "in_flight_hourly"), OF_MANY_INVOCATIONS),
     *product(("invocations", "open_invocations", "in_flight_hourly"), ABOUT_SPIKES),
 }
 """They have hundreds of rows which are as those of the other scenarios."""
@@ -42,6 +46,16 @@ def read(scenarios: Scenarios) -> Iterator[Read]:
             return connections.enter_context(DuckDBDestination(scenarios(scenario)).connection())
 
         yield opened
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_what_the_source_follows_is_what_is_open_or_vanished(scenario: str, read: Read) -> None:
+    listed = read(scenario).sql("from bedrock.async_invokes").to_arrow_table()
+    followed = listed.filter(is_open(listed))["invocation_arn"].to_pylist()
+    modelled = read(scenario).sql(
+        "select invocation_arn from bedrock_analytics.invocations where is_open or is_vanished"
+    )
+    assert sorted(arn for (arn,) in modelled.fetchall()) == sorted(followed)
 
 
 def test_every_mart_has_expected_rows() -> None:

@@ -31,8 +31,10 @@ def test_an_invocation_is_as_it_was_found_last(
     tmp_path: Path, loaded_last: str, is_vanished: bool
 ) -> None:
     change = f"update bedrock.{loaded_last} set _dlt_load_id = '2'"
-    asked = "select is_vanished from bedrock_analytics.invocations where is_open"
-    assert modelled(tmp_path, change, asked) == [(is_vanished,)]
+    asked = (
+        "select is_open, is_vanished from bedrock_analytics.invocations where status = 'InProgress'"
+    )
+    assert modelled(tmp_path, change, asked) == [(not is_vanished, is_vanished)]
 
 
 @pytest.mark.parametrize("other", ["0", "2"])

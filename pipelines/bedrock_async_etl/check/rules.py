@@ -28,13 +28,13 @@ with submitted as (
         null as submit_hour,
         null as submit_date,
         submit_hour as hour,
+        is_open,
         is_terminal,
         {is_failed} as has_failed,
-        status = 'InProgress' as is_in_progress,
         cast(round(1000 * latency_seconds) as bigint) as latency_ms,
-        if(is_open and not is_vanished, age_ms, null) as age_ms
+        age_ms
     from bedrock_analytics.invocations
-    left join (select invocation_arn, age_ms from bedrock_analytics.open_ages)
+    left join (select invocation_arn, age_ms from bedrock_analytics.unmeasured_ages)
         using (invocation_arn)
     where submit_time >= $since and submit_time < $until
 ),
@@ -58,8 +58,8 @@ select
     count(*) as invocations,
     count(*) filter (where is_terminal and not has_failed) as completed,
     count(*) filter (where has_failed) as failed,
-    count(*) filter (where is_in_progress) as in_progress,
-    count(age_ms) = 0 as is_settled,
+    count(*) filter (where is_open) as in_progress,
+    not bool_or(is_open) as is_settled,
     max(latency_ms) as longest_ms
 from chosen
 group by cohort, account_id, region, model_id, submit_hour, submit_date, hour
@@ -67,7 +67,7 @@ group by cohort, account_id, region, model_id, submit_hour, submit_date, hour
 AGES: Final = """
 select cohort, account_id, region, model_id, submit_hour, submit_date, age_ms
 from chosen
-where age_ms is not null
+where is_open and age_ms is not null
 """
 LATENCIES: Final = """
 select
@@ -83,7 +83,8 @@ SUBJECTS: Final = """
 select
     cohort, account_id, region, model_id, submit_date,
     if(latency_ms is not null, [latency_ms], null) as latencies_ms,
-    age_ms
+    age_ms,
+    is_open
 from chosen
 where cohort = 'each'
 """
@@ -122,7 +123,7 @@ still_open as (
         coalesce(model_id, model_arn) as model_id,
         invocation_arn,
         age_seconds,
-    from (from bedrock_analytics.invocations where is_open and not is_vanished)
+    from (from bedrock_analytics.invocations where is_open)
     inner join (select invocation_arn, age_seconds from bedrock_analytics.open_invocations)
         using (invocation_arn)
     where age_seconds is not null

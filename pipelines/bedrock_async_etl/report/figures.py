@@ -35,8 +35,8 @@ NO_SIZES: Final = "select 0 as number, null as size limit 0"
 """A percentile of a report has no interval."""
 FINISHED: Final = """
 from ({placed}) as placed
-semi join (from report_survivals where still_open > 0) as unsettled
-    on placed.number = unsettled.cohort
+semi join (from report_survivals where censored > 0) as censored
+    on placed.number = censored.cohort
 where placed.ended > 0
 """
 TABLES: Final = (
@@ -124,7 +124,7 @@ def _create_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Ta
 def _estimate(connection: duckdb.DuckDBPyConnection) -> None:
     """Make a table of the percentiles of all cohorts.
 
-    Where any is open, those of finished ones alone differ, and are in a second table.
+    Where any has no latency, those of finished ones alone differ, and are in a second table.
     """
     placed = _query("placed")
     parts = {name: _query(name) for name in ("durations", "looked_into")}

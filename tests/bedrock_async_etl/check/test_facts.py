@@ -47,6 +47,8 @@ GIVEN = [
     invocation("open", 2 * HOUR, None),
     invocation("old", 30 * DAY, None),
     invocation("vanished", 60 * DAY, None),
+    invocation("vanished today", 3 * HOUR, None),
+    invocation("cancelled", 4 * HOUR, 3_600, "Cancelled"),
     invocation("short", timedelta(minutes=2), None, model=RAY),
 ]
 
@@ -70,7 +72,7 @@ def found(
 
 
 def test_findings_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
-    copy = modelled(path, GIVEN, vanished=["vanished"])
+    copy = modelled(path, GIVEN, vanished=["vanished", "vanished today"])
     facts = facts_of(copy, EVERYTHING)
     assert (facts.since, facts.until, facts.newest, facts.ended, facts.modelled_at) == (
         AS_OF - DAY,
@@ -89,7 +91,7 @@ def test_findings_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
         ("all models together", pytest.approx(3 / 8), 1, 2),
     ]
     assert [(each.subject, each.value, each.evidence) for each in found(copy, "p95")] == [
-        (REEL, None, {"low": 300, "high": None, "ended": 2, "still_open": 1, "longest": 7_200}),
+        (REEL, None, {"low": None, "high": None, "ended": 2, "still_open": 1, "longest": 10_800}),
         (RAY, None, {"low": None, "high": None, "ended": 0, "still_open": 1, "longest": 120}),
     ]
     scope = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke"

@@ -28,7 +28,7 @@ create table given (
 create view bedrock_analytics.invocations as select * exclude (age_seconds) from given;
 create view bedrock_analytics.open_invocations as
 select invocation_arn, age_seconds from given where is_open;
-create view bedrock_analytics.open_ages as
+create view bedrock_analytics.unmeasured_ages as
 select invocation_arn, cast(1000 * age_seconds as bigint) as age_ms from given where is_open;
 """
 INSERT = """

@@ -8,8 +8,11 @@ from bedrock_async_etl.models.statistics import statistic
 SUBJECTS = """
 select
     'of ours' as cohort, null as account_id, null as region, 'a' as model_id, null as submit_date,
-    if(latency_ms is not null, [latency_ms], null) as latencies_ms, age_ms
-from (values (1000, null), (2000, null), (null, 2000), (3000, null)) as given (latency_ms, age_ms)
+    if(latency_ms is not null, [latency_ms], null) as latencies_ms, age_ms, is_open
+from (
+    values (1000, null, false), (2000, null, false), (null, 2000, true), (null, 2500, false),
+    (3000, null, false)
+) as given (latency_ms, age_ms, is_open)
 """
 KEYS = """
     'of ours' as cohort, null as account_id, null as region, model_id, null as submit_hour,
@@ -31,9 +34,9 @@ def test_a_statistic_is_of_the_rows_that_are_put_in() -> None:
     survivals = statistic("survivals", subjects=SUBJECTS)
     with duckdb.connect() as connection:
         found = connection.sql(
-            f"select cohort, ended, still_open, p50, p95, longest from ({survivals})"
+            f"select cohort, ended, censored, still_open, p50, p95, longest from ({survivals})"
         ).fetchall()
-    assert found == [("of ours", 3, 1, 2.0, 3.0, 3.0)]
+    assert found == [("of ours", 3, 2, 1, 3.0, 3.0, 3.0)]
 
 
 def test_an_interval_is_exact_at_none_and_at_all() -> None:

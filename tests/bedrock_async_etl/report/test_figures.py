@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.keys import ALL
 from bedrock_async_etl.report.periods import periods
 from bedrock_async_invokes.failure_messages import FAULTS
+from tests.bedrock_async_etl.copies import invocation, store
 from tests.conftest import NOW
 from tests.scenarios import Scenarios
 from tests.sql.given import SCENARIOS
@@ -169,7 +172,10 @@ def test_thirty_days_count_what_model_summary_counts(scenario: str, scenarios: S
             counts = told.setdefault(shown["models"][row["model"]], [0, 0, 0])
             for at, name in enumerate(("invocations", "completed", "failed")):
                 counts[at] += row[name]
-    summary = "select model_id, invocations, completed, failed from bedrock_analytics.model_summary"
+    summary = """
+    select model_id, invocations, completed, failed from bedrock_analytics.model_summary
+    where invocations > 0
+    """
     assert told == {model: counts for model, *counts in query(destination, summary)}
 
 
@@ -179,8 +185,11 @@ def test_all_that_is_open_is_counted_whatever_its_age(scenario: str, scenarios: 
     counts = figures(destination, 1)["open_counts"]
     told = [sum(counts[name]) for name in ("open_invocations", "stuck", "vanished")]
     counted = """
-    select count(*), count(*) filter (where is_stuck), count(*) filter (where is_vanished)
-    from bedrock_analytics.open_invocations
+    select
+        count(*) filter (where is_open),
+        (select coalesce(sum(stuck), 0) from bedrock_analytics.model_summary),
+        count(*) filter (where is_vanished)
+    from bedrock_analytics.invocations
     """
     assert told == list(query(destination, counted)[0])
 
@@ -215,6 +224,26 @@ def test_what_was_open_as_a_period_began_is_what_had_not_ended(copy: DuckDBDesti
         )
         before = total(shown["open_before"], "open_invocations", period["cohort"] + 1)
         assert before == still_open > 0
+
+
+def test_what_vanished_was_open_until_it_was_missed(tmp_path: Path) -> None:
+    copy = store(
+        tmp_path / "copy.duckdb", [invocation("a", timedelta(days=60), None)], vanished=["a"]
+    )
+    with copy.connect(read_only=False) as connection:
+        connection.execute("update bedrock.async_invokes set observed_at = submit_time")
+        connection.execute(
+            "update bedrock.vanished_invokes set vanished_at = vanished_at - interval 3 day"
+        )
+    build_models(copy)
+    shown = figures(copy, 30)
+    open_before = {
+        period["days"]: total(shown["open_before"], "open_invocations", period["cohort"] + 1)
+        for period in shown["periods"]
+    }
+    assert open_before == {1: 0, 7: 1, 30: 1}
+    counts = shown["open_counts"]
+    assert (counts["open_invocations"], counts["vanished"]) == ([0], [1])
 
 
 def test_a_period_is_compared_only_where_the_one_before_was_loaded(

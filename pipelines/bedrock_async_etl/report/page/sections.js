@@ -48,7 +48,6 @@ function relative(now, previous) {
 function drawHeadline(data, selection) {
   const now = headline(data, selection);
   const before = now.previous ?? {};
-  const open = now.invocations - now.completed - now.failed;
   const failing = data.freshness.filter((scope) => scope.last_outcome !== "ok").length;
   const scopes = `${count(data.freshness.length)} ${data.freshness.length === 1 ? "scope" : "scopes"}`;
   const grown = (name, format) => (before[name] === 0 && now[name] ? "none before"
@@ -58,7 +57,7 @@ function drawHeadline(data, selection) {
     seconds(now[name]), note, grown(name, seconds));
   document.getElementById("headline").replaceChildren(
     figure("invocations", "Invocations", now.invocations, count(now.invocations),
-      `${count(now.failed)} failed, ${count(open)} open`, grown("invocations", count)),
+      `${count(now.failed)} failed, ${count(now.still_open ?? 0)} open`, grown("invocations", count)),
     figure("failure-rate", "Failure rate", now.rate, percent(now.rate),
       now.rate == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
       compared(now.rate, before.rate, percent, points)),
@@ -174,13 +173,13 @@ function drawSpikes(data, selection) {
 
 function drawOpen(data, selection) {
   const rows = data.open_invocations.filter((row) => isIn(row, selection));
-  const { open } = headline(data, selection);
-  const state = (row) => tag(
-    [row.is_stuck ? "stuck" : "open", row.is_vanished ? "vanished" : ""].filter(Boolean).join(", "), row.is_stuck);
-  const more = open > rows.length ? ` The ${count(rows.length)} that have waited longest are listed.` : "";
+  const { open, vanished } = headline(data, selection);
+  const state = (row) => tag(row.is_vanished ? "vanished" : row.is_stuck ? "stuck" : "open", row.is_stuck);
+  const gone = vanished ? ` ${count(vanished)} vanished from the listing.` : "";
+  const more = open + vanished > rows.length ? ` The ${count(rows.length)} stuck or oldest ones are listed.` : "";
   const code = (name, text, title = () => null) => (
     { name, kind: "text", of: (row) => element("code", { title: title(row) }, text(row)) });
-  list("open", "Open and stuck", open ? `${count(open)} open, whenever they were submitted.${more}` : "None is open.", [
+  list("open", "Open and stuck", `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${gone}${more}`, [
     { name: "state", of: state },
     number("age", (row) => duration(row.age_seconds)),
     number("typical p99", (row) => duration(row.typical_p99)), ...scopeColumns(data),

@@ -88,12 +88,12 @@ function datesOf(data, selection) {
 /** The counts and the failure rate of each date; a date without invocations has a row, too. */
 function dailyRates(data, selection) {
   const byDay = d3.group(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
+  const open = new Map(ofSelection(data, data.day_latencies, selection).map(
+    (row) => [row.cohort, row.still_open]));
   return datesOf(data, selection).map((day) => {
     const rows = byDay.get(day) ?? [];
-    const counts = counted(rows);
     return {
-      date: new Date(day * DAY_MS), ...counts,
-      open: counts.invocations - counts.completed - counts.failed,
+      date: new Date(day * DAY_MS), ...counted(rows), open: open.get(day) ?? 0,
       isSettled: rows.every((row) => row.is_settled),
     };
   });
@@ -142,7 +142,7 @@ function models(data, selection) {
     const flights = data.in_flight.filter(
       (row) => isIn(row, own) && row.hour * HOUR_MS >= selection.period.from_ms);
     return { model, peak: peakOf(flights), ...headline(data, own) };
-  }).filter((row) => row.invocations || row.open);
+  }).filter((row) => row.invocations || row.open || row.vanished);
 }
 
 /** Hours with significantly more failures than the week before them. */

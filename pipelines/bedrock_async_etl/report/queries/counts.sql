@@ -1,19 +1,20 @@
--- One row per kind, account, region, model, part and bucket of report_latencies, and one per open
--- invocation and kind.
+-- One row per kind, account, region, model, part and bucket of report_latencies, and one per
+-- invocation of unmeasured_ages and kind.
 --
 -- ended: the number of latencies
--- age_ms: the age of an open one; null for latencies
-with still_open as (
+-- age_ms: the age of one without a latency; null for latencies
+-- is_open: false for latencies
+with ages as (
     select
         account,
         region,
         model,
         date_diff('day', date '1970-01-01', submit_date) as day,
         epoch_ms(submit_time) as submitted_ms,
-        cast(floor(100 * ln(1 + age_ms)) as bigint) as bucket,
-        age_ms
-    from keyed('bedrock_analytics.open_ages')
-    where age_ms is not null
+        cast(floor(100 * ln(1 + greatest(0, age_ms))) as bigint) as bucket,
+        age_ms,
+        is_open
+    from keyed('bedrock_analytics.unmeasured_ages')
 )
 
 select
@@ -24,7 +25,8 @@ select
     part,
     bucket,
     cast(sum(len(latencies_ms)) as bigint) as ended,
-    null as age_ms
+    null as age_ms,
+    false as is_open
 from report_latencies
 group by all
 
@@ -38,8 +40,9 @@ select
     day as part,
     bucket,
     0 as ended,
-    age_ms
-from still_open
+    age_ms,
+    is_open
+from ages
 where day >= getvariable('from_ms') // 86_400_000
 
 union all
@@ -52,7 +55,8 @@ select
     periods.from_ms as part,
     bucket,
     0 as ended,
-    age_ms
-from still_open
+    age_ms,
+    is_open
+from ages
 asof join report_periods as periods
     on submitted_ms >= periods.from_ms

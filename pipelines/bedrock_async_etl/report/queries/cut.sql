@@ -1,7 +1,7 @@
 -- One row per invocation of the dates on which a period begins, by keys.
 --
 -- since_ms: the last instant before its submission at which a period begins
--- gone_ms: when it ended; null while it is open
+-- gone_ms: when it ended; null if it is open or vanished
 with stored as (
     select
         *,
@@ -17,7 +17,7 @@ select
     stored.model_id,
     periods.from_ms as since_ms,
     stored.submitted_ms,
-    if(stored.is_open, null, epoch_ms(stored.end_time)) as gone_ms,
+    if(stored.is_open or stored.is_vanished, null, epoch_ms(stored.end_time)) as gone_ms,
     stored.status,
     stored.failure_category,
     stored.failure_fault,

@@ -6,11 +6,11 @@ select
     bucket,
     unnest(latencies.latencies_ms) as duration_ms,
     1 as ended,
-    0 as still_open
+    0 as censored
 from buckets
 inner join report_members using (number)
 left join report_latencies as latencies using (kind, account, region, model, part, bucket)
-where buckets.ended > 0 and buckets.still_open > 0
+where buckets.ended > 0 and buckets.censored > 0
 
 union all
 
@@ -19,7 +19,7 @@ select
     bucket,
     placed.age_ms as duration_ms,
     0 as ended,
-    1 as still_open
+    1 as censored
 from placed
 inner join buckets using (number, bucket)
 where placed.ended = 0 and buckets.ended > 0

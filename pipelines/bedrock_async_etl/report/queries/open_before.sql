@@ -2,7 +2,13 @@
 with
 
 spans as (
-    select account, region, model, model_id, epoch_ms(submit_time) as submitted_ms, null as gone_ms
+    select
+        account,
+        region,
+        model,
+        model_id,
+        epoch_ms(submit_time) as submitted_ms,
+        if(is_vanished, submitted_ms + age_ms, null) as gone_ms
     from keyed('bedrock_analytics.open_ages')
 
     union all

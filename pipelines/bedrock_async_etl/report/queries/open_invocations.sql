@@ -1,4 +1,4 @@
--- One row per open invocation, stuck ones and old ones first.
+-- One row per open or vanished invocation: stuck ones first, then open ones, the oldest first.
 select
     account,
     region,
@@ -11,5 +11,5 @@ select
     is_vanished,
     output_s3_uri
 from keyed('bedrock_analytics.open_invocations')
-order by is_stuck desc nulls last, age_seconds desc, invocation_arn
+order by coalesce(is_stuck, false) desc, is_vanished, age_seconds desc, invocation_arn
 limit $limit

@@ -6,6 +6,7 @@ select
     counts.bucket,
     cast(null as bigint[]) as latencies_ms,
     counts.age_ms,
+    counts.is_open,
     counts.ended
 from report_counts as counts
 inner join report_members as members using (kind, account, region, model, part)
