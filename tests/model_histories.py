@@ -140,6 +140,8 @@ class History:
             ended |= {"status": "Failed", "failureMessage": self.random.choice(MESSAGES)}
         if self.random.random() < 0.03:
             del ended["endTime"]
+        elif self.random.random() < 0.05:
+            ended["status"] = "Cancelled"
         return ended
 
     def end(self) -> None:

@@ -39,6 +39,10 @@ MAX_SCOPES: Final = 500
 Subject = Literal["run", "scopes", "scope", "model"]
 
 
+BOUNDS: Final = ("_low", "_high")
+"""Ends of columns that are the bounds of another one; they have no samples."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A gauge: the one declaration of its name, its meaning, and the value that it shows."""
@@ -61,7 +65,8 @@ class Metric:
     def samples(self, values: Row) -> Iterator[tuple[dict[str, str], float]]:
         """The values that are known, each with the label of its own."""
         for name, value in values.items():
-            is_shown = name.startswith(self.value) if self.label else name == self.value
+            is_part = name.startswith(self.value) and not name.endswith(BOUNDS)
+            is_shown = is_part if self.label else name == self.value
             if is_shown and value is not None:
                 number = value.timestamp() if isinstance(value, datetime) else float(value)
                 yield ({self.label: name.removeprefix(self.value)} if self.label else {}), number
@@ -136,6 +141,12 @@ METRICS: Final = (
         "model",
         "stuck",
         "Open invocations older than three times the model's typical p99.",
+    ),
+    Metric(
+        "model_stalled",
+        "model",
+        "is_stalled",
+        "1 if none has ended in 24 hours while 5 or more were open for all of them, else 0.",
     ),
     Metric(
         "model_survival_seconds",

@@ -128,6 +128,13 @@ select
     count(*) filter (where is_vanished) as vanished,
 from bedrock_analytics.open_invocations
 """
+INCONCLUSIVE: Final = """
+select model_id, open_invocations, stuck_unknown, is_stalled
+from bedrock_analytics.model_summary
+where stuck_unknown > 0 or is_stalled
+order by is_stalled desc, open_invocations desc, model_id
+"""
+"""Models of which it cannot be told what is stuck, or of which nothing ends."""
 UNKNOWN_COUNTS: Final = dict.fromkeys(("stuck", "unknown", "vanished"))
 MODELLED: Final = "select max(last_success_at) as at from bedrock_analytics.scopes"
 
@@ -172,6 +179,8 @@ class Status:
     worst: Sequence[Row]
     retired: Sequence[Row]
     """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""
+    inconclusive: Sequence[Row] = ()
+    """Models of which it cannot be told what is stuck, or of which nothing ends."""
 
     @property
     def failed(self) -> list[Row]:
@@ -239,6 +248,7 @@ class Status:
                 **self.counts,
                 "modelled_at": self.modelled_at,
                 "are_models_behind": self.are_models_behind,
+                "inconclusive": self.inconclusive,
                 "worst": self.worst,
             },
             "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
@@ -263,6 +273,7 @@ def read_status(
             every = read_scopes(connection, retired=True)
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)
+            inconclusive = read_model(connection, INCONCLUSIVE)
             modelled = read_model(connection, MODELLED)
             modelled_at = modelled[0]["at"] if modelled and counts else None
             is_current = modelled_at is not None and not _is_behind(modelled_at, every)
@@ -287,6 +298,7 @@ def read_status(
         counts=counts[0] if counts else {"open": number} | UNKNOWN_COUNTS,
         worst=worst or [],
         retired=[scope for scope in every if scope["is_retired"]],
+        inconclusive=inconclusive or [],
     )
 
 

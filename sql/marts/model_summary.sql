@@ -7,6 +7,10 @@
 -- vanished: those that were open and are no longer listed, however old
 -- stuck: open invocations that are older than three times the model's typical 99th percentile; 0
 --   where that is unknown
+-- stuck_unknown: open invocations of which it cannot be told whether they are stuck, since fewer than
+--   30 of the model were Completed in the 30 days
+-- is_stalled: nothing ends: at least 5 have been open for more than 24 hours, and none has ended in
+--   the 24 hours before open ones were read last
 -- measured: terminal invocations with an end_time, Completed and Failed; of these are latency_*
 -- latency_p50: half of those measured took at most so many seconds
 -- latency_p95: 95 % of those measured took at most so many seconds
@@ -37,7 +41,11 @@ open_invocations as (
         model_id,
         count(*) filter (where not is_vanished) as open_invocations,
         count(*) filter (where is_vanished) as vanished,
-        count(*) filter (where is_stuck) as stuck
+        count(*) filter (where is_stuck) as stuck,
+        count(*) filter (where is_stuck is null) as stuck_unknown,
+        count(*) filter (where not is_vanished and age_seconds > 86400) as open_for_a_day,
+        max(case when not is_vanished then epoch_us(submit_time) / 1e6 + age_seconds end)
+            as read_seconds
     from bedrock_analytics.open_invocations
     group by model_id
 ),
@@ -72,7 +80,12 @@ select
     survivals.p99 as survival_p99,
     coalesce(open_invocations.open_invocations, 0) as open_invocations,
     coalesce(open_invocations.vanished, 0) as vanished,
-    coalesce(open_invocations.stuck, 0) as stuck
+    coalesce(open_invocations.stuck, 0) as stuck,
+    coalesce(open_invocations.stuck_unknown, 0) as stuck_unknown,
+    coalesce(open_invocations.open_for_a_day >= 5, false)
+        and coalesce(
+            epoch_us(ends.last_end_hour) / 1e6 + 3600 <= open_invocations.read_seconds - 86400, true
+        ) as is_stalled
 from models
 left join failure_rates
     on models.model_id is not distinct from failure_rates.model_id
@@ -82,4 +95,6 @@ left join survivals
     on models.model_id is not distinct from survivals.model_id
 left join open_invocations
     on models.model_id is not distinct from open_invocations.model_id
+left join bedrock_analytics.recent_ends as ends
+    on models.model_id is not distinct from ends.model_id
 order by models.model_id

@@ -99,10 +99,10 @@ def stored_scopes(database: Path) -> Samples:
 def stored_models(database: Path) -> Samples:
     """What `model_summary` says."""
     expected: Samples = {}
-    for model, completed, failed, still_open, gone, stuck, *percentiles in query(
+    for model, completed, failed, still_open, gone, stuck, stalled, *percentiles in query(
         database,
-        "select model_id, completed, failed, open_invocations, vanished, stuck, survival_p50, "
-        "survival_p95, survival_p99 from bedrock_analytics.model_summary",
+        "select model_id, completed, failed, open_invocations, vanished, stuck, "
+        "is_stalled, survival_p50, survival_p95, survival_p99 from bedrock_analytics.model_summary",
     ):
         label = {"model_id": model}
         expected |= of(database, "model_completed_invocations", completed, **label)
@@ -110,6 +110,7 @@ def stored_models(database: Path) -> Samples:
         expected |= of(database, "model_open_invocations", still_open, **label)
         expected |= of(database, "model_vanished_invocations", gone, **label)
         expected |= of(database, "model_stuck_invocations", stuck, **label)
+        expected |= of(database, "model_stalled", stalled, **label)
         for percentile, seconds in zip(("50", "95", "99"), percentiles, strict=True):
             if seconds is not None:
                 expected |= of(

@@ -15,7 +15,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.formatting import format_duration
 from bedrock_async_etl.status import Status, read_status
 from bedrock_emulator import Control
-from tests.bedrock_async_etl.copies import invocation, modelled, report, store
+from tests.bedrock_async_etl.copies import REEL, invocation, modelled, report, store
 from tests.conftest import ACCOUNT, NOW, REGION
 
 
@@ -242,6 +242,44 @@ def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
     found = [worst[name] for name in ("is_stuck", "typical_p99", "output_s3_uri")]
     assert found[:2] == [None, None]
     assert found[2].startswith(s3_uri)
+
+
+@pytest.mark.parametrize(
+    ("completed", "ago", "line"),
+    [
+        (
+            1,
+            timedelta(hours=30),
+            f"Nothing ends of {REEL}: 5 open, none has ended in 24 h, "
+            "fewer than 30 completed in 30 d.",
+        ),
+        (30, timedelta(hours=30), f"Nothing ends of {REEL}: 5 open, none has ended in 24 h."),
+        (
+            1,
+            timedelta(hours=2),
+            f"Unknown what is stuck of {REEL}: 5 open, fewer than 30 completed in 30 d.",
+        ),
+        (30, timedelta(hours=2), None),
+    ],
+)
+def test_a_model_is_told_of_which_nothing_ends_or_nothing_is_known(
+    completed: int,
+    ago: timedelta,
+    line: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [invocation(f"open{number}", timedelta(hours=25), None) for number in range(5)]
+    rows += [invocation(f"done{number}", ago) for number in range(completed)]
+    status = read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1)
+    print_status(status, all_scopes=False)
+    shown = capsys.readouterr().out.splitlines()
+    assert [each for each in shown if REEL in each and "open" in each.split(": ")[-1]] == (
+        [line] if line else []
+    )
+    assert [model["is_stalled"] for model in status.as_json()["stuck"]["inconclusive"]] == (
+        [ago > timedelta(hours=24)] if line else []
+    )
 
 
 @pytest.mark.parametrize("is_modelled", [True, False])

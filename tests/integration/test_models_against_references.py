@@ -438,6 +438,8 @@ def test_model_summary(database: Path, listed: pd.DataFrame) -> None:
     )
     expected["open_invocations"] = expected["model_id"].map(stuck.size())
     expected["vanished"] = 0
+    expected["stuck_unknown"] = 0
+    expected["is_stalled"] = False
     expected["stuck"] = expected["model_id"].map(stuck.sum())
     assert_equal(model(database, "model_summary", ["model_id"]), expected, ["model_id"])
 

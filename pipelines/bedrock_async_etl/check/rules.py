@@ -135,8 +135,10 @@ select
     count(*) filter (where age_seconds > coalesce(max_age, $general)) as too_old,
     max(age_seconds) as oldest_age,
     min_by(invocation_arn, (-age_seconds, invocation_arn)) as oldest_arn,
+    coalesce(bool_or(is_stalled), false) as is_stalled,
 from still_open
 left join limits using (model_id)
+left join (select model_id, is_stalled from bedrock_analytics.model_summary) using (model_id)
 group by all
 order by model_id
 """
@@ -294,6 +296,8 @@ def _open_age(found: Row, limit: float) -> Finding:
             f"{found['too_old']:,} of {count} open for longer than {most}, "
             f"the oldest for {oldest}: {found['oldest_arn']}"
         )
+    if found["is_stalled"]:
+        text += "; none has ended in 24 h"
     return Finding(
         "open_age",
         found["model_id"],

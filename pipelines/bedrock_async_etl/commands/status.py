@@ -61,6 +61,10 @@ def print_status(status: "Status", *, all_scopes: bool) -> None:
         console.print()
         for line in _worst(status.worst):
             console.print(line)
+    if status.inconclusive:
+        console.print()
+        for model in status.inconclusive[:MAX_LINES]:
+            console.print(_inconclusive(model))
     console.print()
     shown = _shown(status.scopes, all_scopes=all_scopes)
     console.print(_scopes_table([*shown, *status.retired] if all_scopes else shown))
@@ -134,6 +138,17 @@ def _stuck(status: "Status") -> str:
     vanished = f", {counts['vanished']:,} vanished" if counts["vanished"] else ""
     behind = " (the models are older than the last run)" if status.are_models_behind else ""
     return f"Stuck?  {counts['open']:,} open, {counts['stuck']:,} stuck{unknown}{vanished}{behind}."
+
+
+def _inconclusive(model: "Row") -> str:
+    """Why no open invocation of a model is known to be stuck, or that nothing of it ends."""
+    verdict = "Nothing ends of" if model["is_stalled"] else "Unknown what is stuck of"
+    facts = [f"{model['open_invocations']:,} open"]
+    if model["is_stalled"]:
+        facts.append("none has ended in 24 h")
+    if model["stuck_unknown"]:
+        facts.append("fewer than 30 completed in 30 d")
+    return f"{verdict} {model['model_id'] or 'unknown'}: {', '.join(facts)}."
 
 
 def _worst(worst: "Sequence[Row]") -> Iterator[str]:

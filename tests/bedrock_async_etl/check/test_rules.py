@@ -25,6 +25,7 @@ create table given (
     is_terminal boolean, is_failed boolean, is_open boolean, is_vanished boolean,
     latency_seconds double, age_seconds double, failure_fault varchar
 );
+create table bedrock_analytics.model_summary (model_id varchar, is_stalled boolean);
 create view bedrock_analytics.invocations as select * exclude (age_seconds) from given;
 create view bedrock_analytics.open_invocations as
 select invocation_arn, age_seconds from given where is_open;
@@ -342,6 +343,26 @@ def test_one_that_is_open_too_long_is_a_breach_of_its_model(facts: Facts) -> Non
             "breach",
             "2 of 5 open for longer than 10 min, the oldest for 1 h 30 min: arn:ray",
         ),
+    }
+
+
+def test_a_model_of_which_nothing_ends_is_held_to_its_age_and_said_to_be_so(facts: Facts) -> None:
+    facts.connection.execute(
+        "insert into bedrock_analytics.model_summary values ($1, true)", [REEL]
+    )
+    add(facts, REEL, "InProgress", 1, 90_000, name="reel")
+    add(facts, REEL, "InProgress", 4, 86_400)
+    texts = {
+        days: findings(facts, Thresholds({"open_age": Limits(days * 86_400)}))["open_age", REEL]
+        for days in (1, 2)
+    }
+    assert {days: (each.outcome, each.text) for days, each in texts.items()} == {
+        1: (
+            "breach",
+            "1 of 5 open for longer than 1 d, the oldest for 1 d 1 h: arn:reel; "
+            "none has ended in 24 h",
+        ),
+        2: ("ok", "5 open, the oldest for 1 d 1 h; at most 2 d; none has ended in 24 h"),
     }
 
 

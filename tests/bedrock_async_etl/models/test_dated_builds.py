@@ -79,6 +79,7 @@ def execute(destination: DuckDBDestination, statement: str) -> None:
 def test_nothing_new_builds_no_date(kind: CopyKind, tmp_path: Path) -> None:
     history = History(kind, tmp_path, seed=3)
     follow(history, 2)
+    build(history)
     dates = dates_built(history.destination, history.own_models)
     assert {dates[name] for name in ("invocations", "failure_rate_daily", "in_flight_hourly")} == {
         0
