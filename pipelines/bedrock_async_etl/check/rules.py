@@ -16,9 +16,11 @@ LEVELS: Final[Mapping[str, Sequence[str]]] = {
     "scope": ("account_id", "region", "model_id"),
     "region": ("region", "model_id"),
     "model": ("model_id",),
-    "all": (),
+    "all": ("model_id",),
 }
-"""Columns that tell apart what a rate or a percentile is of, by `--per`."""
+"""Columns that tell apart what a rate or a percentile is of, by `--per`; with `all`, it is of those
+models alone that have a threshold of their own, and of the others together.
+"""
 CHOSEN: Final = """
 with submitted as (
     select
@@ -46,7 +48,9 @@ together as (
 ),
 
 chosen as (
-    select 'each' as cohort, * {each} from submitted where $is_each
+    select 'each' as cohort, * {each}
+    from submitted
+    where $is_each or list_contains($named, model_id)
     union all
     select 'together' as cohort, * from together
 )
@@ -86,7 +90,7 @@ select
     age_ms,
     is_open
 from chosen
-where cohort = 'each'
+where cohort = 'each' or not $is_each
 """
 """The same as subjects of the estimate, as `survivals` has them."""
 
@@ -187,12 +191,13 @@ def _rates(rule: str, is_failed: str, facts: Facts, thresholds: Thresholds) -> I
     each = [rate for rate in rates if rate["cohort"] == "each"]
     for rate in each:
         if (limit := limits.of(rate["model_id"])) is not None:
-            yield _rate(rule, _subject(rate), rate, limit, thresholds.is_strict)
+            yield _rate(rule, _subject(rate, limits), rate, limit, thresholds.is_strict)
     others = [rate for rate in each if rate["model_id"] not in limits.by_model]
-    [*together] = (rate for rate in rates if rate["cohort"] == "together")
-    if limits.general is not None and together and len(others) != 1:
-        subject = ALL if len(others) == len(each) else ALL_OTHERS
-        yield _rate(rule, subject, together[0], limits.general, thresholds.is_strict)
+    together = [rate for rate in rates if rate["cohort"] == "together"]
+    if limits.general is not None and len(others) != 1:
+        for rate in together:
+            subject = _subject(rate, limits)
+            yield _rate(rule, subject, rate, limits.general, thresholds.is_strict)
 
 
 def _chosen(thresholds: Thresholds, is_failed: str = "is_failed") -> str:
@@ -209,12 +214,14 @@ def _of_window(query: str, facts: Facts, thresholds: Thresholds, limits: Limits)
         since=facts.since,
         until=facts.until,
         named=list(limits.by_model),
-        is_each=bool(LEVELS[thresholds.per]),
+        is_each=thresholds.per != "all",
     )
 
 
-def _subject(row: Row) -> str:
+def _subject(row: Row, limits: Limits) -> str:
     """The model, after its account and region where it is judged in each by itself."""
+    if row["model_id"] is None:
+        return ALL_OTHERS if limits.by_model else ALL
     place = "/".join(row[name] for name in ("account_id", "region") if row[name])
     return f"{place} {row['model_id']}".strip()
 
@@ -248,10 +255,10 @@ def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     for survival in _of_window(query, facts, thresholds, limits):
         limit = limits.of(survival["model_id"])
         if limit is not None:
-            yield _p95(survival, limit, thresholds.is_strict)
+            yield _p95(_subject(survival, limits), survival, limit, thresholds.is_strict)
 
 
-def _p95(survival: Row, limit: float, is_strict: bool) -> Finding:
+def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
     """What the curve does not come down to is beyond the longest duration there is."""
     value, ended, still_open = survival["p95"], survival["ended"], survival["still_open"]
     least, low = (
@@ -272,7 +279,7 @@ def _p95(survival: Row, limit: float, is_strict: bool) -> Finding:
     names = ("p95_low", "p95_high", "ended", "still_open", "longest")
     evidence = {name.removeprefix("p95_"): survival[name] for name in names}
     size = ended + still_open
-    return Finding("p95", _subject(survival), outcome, text, value, limit, size, evidence)
+    return Finding("p95", subject, outcome, text, value, limit, size, evidence)
 
 
 def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:

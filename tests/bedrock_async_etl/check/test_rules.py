@@ -252,7 +252,21 @@ def test_what_is_judged_by_itself_is_chosen(
     rates = {subject: each.outcome for (rule, subject), each in found.items() if rule != "p95"}
     together = {"all models together": "ok"} if len(expected) != 1 else {}
     assert rates == expected | together
-    assert {subject for rule, subject in found if rule == "p95"} == set(expected)
+    of_p95 = {subject for rule, subject in found if rule == "p95"}
+    assert of_p95 == (expected or together).keys()
+
+
+def test_a_model_with_a_threshold_of_its_own_is_judged_beside_all_together(facts: Facts) -> None:
+    add(facts, REEL, "Completed", 100)
+    add(facts, RAY, "Failed", 100)
+    limits = dict.fromkeys(("failure_rate", "p95"), Limits(0.5, {RAY: 0.9}))
+    found = findings(facts, Thresholds(limits, per="all"))
+    assert {key: each.outcome for key, each in found.items()} == {
+        ("failure_rate", RAY): "breach",
+        ("failure_rate", "all other models together"): "ok",
+        ("p95", RAY): "breach",
+        ("p95", "all other models together"): "breach",
+    }
 
 
 def test_a_scope_that_was_not_read_up_to_the_end_of_the_window_is_told(facts: Facts) -> None:
