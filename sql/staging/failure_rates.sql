@@ -345,23 +345,27 @@ failing as (
     from weighted
 ),
 
--- spread: what the open ones add to the variance, times the number of invocations
+-- spread: what the open ones add to the variance, times the number of invocations. Logarithms differ
+-- between engines in their last digit, and so would sums without rounding.
 risks as (
     select
         number,
         max(n) as n,
-        max(failure_risk) as failure_risk,
-        cast(
-            sum(
-                cast(
-                    case
-                        when running > censored
-                            then n * later_risk * (weight * running - later_risk)
-                                * (1 / (running - censored) - 1 / running)
-                        else 0e0
-                    end as decimal(38, 18)
-                )
-            ) as double
+        round(max(failure_risk), 12) as failure_risk,
+        round(
+            cast(
+                sum(
+                    cast(
+                        case
+                            when running > censored
+                                then n * later_risk * (weight * running - later_risk)
+                                    * (1 / (running - censored) - 1 / running)
+                            else 0e0
+                        end as decimal(38, 18)
+                    )
+                ) as double
+            ),
+            12
         ) as spread
     from failing
     group by number
