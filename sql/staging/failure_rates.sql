@@ -35,7 +35,7 @@ invocations as (
         invocations.submit_hour,
         invocations.submit_date,
         invocations.status,
-        case when invocations.is_terminal then invocations.latency_seconds end as latency_seconds,
+        invocations.latency_seconds,
         invocations.is_open,
         unsettled_dates.submit_date is null as is_date_read,
         coalesce(
@@ -104,58 +104,43 @@ hours as (
     from submitted
 ),
 
-open_invocations as (
-    select
-        account_id,
-        region,
-        model_id,
-        date_trunc('hour', submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
-        submit_date,
-        age_ms
-    from bedrock_analytics.open_ages
-    where age_ms is not null and not is_vanished
-),
-
--- One row per cohort and open invocation.
-ages as (
-    select
-        'hour' as cohort,
-        *
-    from open_invocations
-
-    union all
-
-    select
-        'date' as cohort,
-        account_id,
-        region,
-        model_id,
-        cast(null as timestamptz) as submit_hour,
-        submit_date,
-        age_ms
-    from open_invocations
-),
-
-measured as (
+-- How long each invocation took, or has been open for.
+lasted as (
     select
         account_id,
         region,
         model_id,
         submit_hour,
         submit_date,
-        greatest(0, cast(round(1000 * latency_seconds) as bigint)) as latency_ms,
+        greatest(0, cast(round(1000 * latency_seconds) as bigint)) as duration_ms,
         1 as ended,
-        case when status = 'Failed' then 1 else 0 end as failed
+        case when status = 'Failed' then 1 else 0 end as failed,
+        0 as still_open
     from invocations
     where latency_seconds is not null
+
+    union all
+
+    select
+        account_id,
+        region,
+        model_id,
+        date_trunc('hour', submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
+        submit_date,
+        age_ms as duration_ms,
+        0 as ended,
+        0 as failed,
+        1 as still_open
+    from bedrock_analytics.open_ages
+    where age_ms is not null and not is_vanished
 ),
 
--- One row per cohort and latency, or latencies between which is no age.
-latencies as (
+-- One row per cohort and duration, or durations of ended ones between which is no age.
+durations as (
     select
         'hour' as cohort,
         *
-    from measured
+    from lasted
 
     union all
 
@@ -166,10 +151,11 @@ latencies as (
         model_id,
         cast(null as timestamptz) as submit_hour,
         submit_date,
-        latency_ms,
+        duration_ms,
         ended,
-        failed
-    from measured
+        failed,
+        still_open
+    from lasted
 ),
 
 counted as (
@@ -203,8 +189,9 @@ still_open as (
         submit_hour,
         submit_date,
         count(*) as still_open,
-        min(age_ms) as youngest_ms
-    from ages
+        min(duration_ms) as youngest_ms
+    from durations
+    where still_open = 1
     group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),
 
@@ -238,50 +225,23 @@ curtailed as (
     where is_curtailed
 ),
 
-durations as (
-    select
-        curtailed.number,
-        latencies.latency_ms as duration_ms,
-        latencies.ended,
-        latencies.failed,
-        0 as censored
-    from latencies
-    inner join curtailed
-        on latencies.cohort = curtailed.cohort
-        and latencies.account_id is not distinct from curtailed.account_id
-        and latencies.region is not distinct from curtailed.region
-        and latencies.model_id is not distinct from curtailed.model_id
-        and latencies.submit_hour is not distinct from curtailed.submit_hour
-        and latencies.submit_date is not distinct from curtailed.submit_date
-
-    union all
-
-    select
-        curtailed.number,
-        ages.age_ms as duration_ms,
-        0 as ended,
-        0 as failed,
-        1 as censored
-    from ages
-    inner join curtailed
-        on ages.cohort = curtailed.cohort
-        and ages.account_id is not distinct from curtailed.account_id
-        and ages.region is not distinct from curtailed.region
-        and ages.model_id is not distinct from curtailed.model_id
-        and ages.submit_hour is not distinct from curtailed.submit_hour
-        and ages.submit_date is not distinct from curtailed.submit_date
-),
-
 -- What ends at an age counts as ended before the open one is censored.
 steps as (
     select
-        number,
-        duration_ms,
-        cast(sum(ended) as bigint) as ended,
-        cast(sum(failed) as bigint) as failed,
-        cast(sum(censored) as bigint) as censored
+        curtailed.number,
+        durations.duration_ms,
+        cast(sum(durations.ended) as bigint) as ended,
+        cast(sum(durations.failed) as bigint) as failed,
+        cast(sum(durations.still_open) as bigint) as censored
     from durations
-    group by number, duration_ms, ended > 0
+    inner join curtailed
+        on durations.cohort = curtailed.cohort
+        and durations.account_id is not distinct from curtailed.account_id
+        and durations.region is not distinct from curtailed.region
+        and durations.model_id is not distinct from curtailed.model_id
+        and durations.submit_hour is not distinct from curtailed.submit_hour
+        and durations.submit_date is not distinct from curtailed.submit_date
+    group by curtailed.number, durations.duration_ms, durations.still_open
 ),
 
 running as (
@@ -397,7 +357,7 @@ rates as (
 designs as (
     select
         *,
-        failed * cast(failed as double) / nullif(failed_squared, 0) as failing_hours,
+        coalesce(failed * cast(failed as double) / nullif(failed_squared, 0), 1) as failing_hours,
         case
             when hours > 1 and failed > 0 and completed > 0
                 then hours / (hours - 1)
@@ -417,8 +377,7 @@ effective as (
         *,
         least(
             1 + greatest(0, between_hours - 1) * (
-                1 + 3 / coalesce(failing_hours, 1)
-                + 4 / (coalesce(failing_hours, 1) * coalesce(failing_hours, 1))
+                1 + 3 / failing_hours + 4 / (failing_hours * failing_hours)
             ),
             terminal_squared / terminal
         ) as design_effect,

@@ -115,15 +115,10 @@ hours as (
     group by counts.end_date, counts.model_id, counts.submit_hour
 ),
 
--- One row per cohort and open invocation.
 ages as (
     select
-        'recent model' as cohort,
-        cast(null as varchar) as account_id,
-        cast(null as varchar) as region,
+        window_starts.end_date,
         open_ages.model_id,
-        cast(null as timestamptz) as submit_hour,
-        window_starts.end_date as submit_date,
         open_ages.age_ms
     from bedrock_analytics.open_ages
     inner join bedrock_analytics.window_starts
@@ -172,8 +167,8 @@ bucketed as (
     where has_age
 ),
 
--- One row per cohort and latency, or latencies between which is no age.
-latencies as (
+-- One row per cohort and duration, or durations of ended ones between which is no age.
+durations as (
     select
         'recent model' as cohort,
         cast(null as varchar) as account_id,
@@ -181,10 +176,26 @@ latencies as (
         model_id,
         cast(null as timestamptz) as submit_hour,
         end_date as submit_date,
-        greatest(0, latency_ms) as latency_ms,
+        greatest(0, latency_ms) as duration_ms,
         ended,
-        case when status = 'Failed' then ended else 0 end as failed
+        case when status = 'Failed' then ended else 0 end as failed,
+        0 as still_open
     from bucketed
+
+    union all
+
+    select
+        'recent model' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
+        model_id,
+        cast(null as timestamptz) as submit_hour,
+        end_date as submit_date,
+        age_ms as duration_ms,
+        0 as ended,
+        0 as failed,
+        1 as still_open
+    from ages
 ),
 
 -- From here on as in failure_rates.sql, of which it is a copy.
@@ -219,8 +230,9 @@ still_open as (
         submit_hour,
         submit_date,
         count(*) as still_open,
-        min(age_ms) as youngest_ms
-    from ages
+        min(duration_ms) as youngest_ms
+    from durations
+    where still_open = 1
     group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),
 
@@ -254,50 +266,23 @@ curtailed as (
     where is_curtailed
 ),
 
-durations as (
-    select
-        curtailed.number,
-        latencies.latency_ms as duration_ms,
-        latencies.ended,
-        latencies.failed,
-        0 as censored
-    from latencies
-    inner join curtailed
-        on latencies.cohort = curtailed.cohort
-        and latencies.account_id is not distinct from curtailed.account_id
-        and latencies.region is not distinct from curtailed.region
-        and latencies.model_id is not distinct from curtailed.model_id
-        and latencies.submit_hour is not distinct from curtailed.submit_hour
-        and latencies.submit_date is not distinct from curtailed.submit_date
-
-    union all
-
-    select
-        curtailed.number,
-        ages.age_ms as duration_ms,
-        0 as ended,
-        0 as failed,
-        1 as censored
-    from ages
-    inner join curtailed
-        on ages.cohort = curtailed.cohort
-        and ages.account_id is not distinct from curtailed.account_id
-        and ages.region is not distinct from curtailed.region
-        and ages.model_id is not distinct from curtailed.model_id
-        and ages.submit_hour is not distinct from curtailed.submit_hour
-        and ages.submit_date is not distinct from curtailed.submit_date
-),
-
 -- What ends at an age counts as ended before the open one is censored.
 steps as (
     select
-        number,
-        duration_ms,
-        cast(sum(ended) as bigint) as ended,
-        cast(sum(failed) as bigint) as failed,
-        cast(sum(censored) as bigint) as censored
+        curtailed.number,
+        durations.duration_ms,
+        cast(sum(durations.ended) as bigint) as ended,
+        cast(sum(durations.failed) as bigint) as failed,
+        cast(sum(durations.still_open) as bigint) as censored
     from durations
-    group by number, duration_ms, ended > 0
+    inner join curtailed
+        on durations.cohort = curtailed.cohort
+        and durations.account_id is not distinct from curtailed.account_id
+        and durations.region is not distinct from curtailed.region
+        and durations.model_id is not distinct from curtailed.model_id
+        and durations.submit_hour is not distinct from curtailed.submit_hour
+        and durations.submit_date is not distinct from curtailed.submit_date
+    group by curtailed.number, durations.duration_ms, durations.still_open
 ),
 
 running as (
@@ -413,7 +398,7 @@ rates as (
 designs as (
     select
         *,
-        failed * cast(failed as double) / nullif(failed_squared, 0) as failing_hours,
+        coalesce(failed * cast(failed as double) / nullif(failed_squared, 0), 1) as failing_hours,
         case
             when hours > 1 and failed > 0 and completed > 0
                 then hours / (hours - 1)
@@ -433,8 +418,7 @@ effective as (
         *,
         least(
             1 + greatest(0, between_hours - 1) * (
-                1 + 3 / coalesce(failing_hours, 1)
-                + 4 / (coalesce(failing_hours, 1) * coalesce(failing_hours, 1))
+                1 + 3 / failing_hours + 4 / (failing_hours * failing_hours)
             ),
             terminal_squared / terminal
         ) as design_effect,

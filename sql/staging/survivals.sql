@@ -246,27 +246,26 @@ offsets as (
 -- six standard deviations, the logarithm of a probability over that of one less.
 ranks as (
     select
-        sizes.number,
-        sizes.size,
+        spans.number,
+        spans.size,
         spans.first_rank + offsets.places as rank,
         case
             when offsets.places > 0
                 then ln(
-                    19 * (sizes.size - spans.first_rank - offsets.places + 1)
+                    19 * (spans.size - spans.first_rank - offsets.places + 1)
                     / (spans.first_rank + offsets.places)
                 )
             else 0e0
         end as log_ratio
-    from sizes
-    inner join (
+    from (
         select
             number,
+            size,
             cast(greatest(0, floor(95e-2 * size - 10 - 15e-1 * sqrt(size))) as bigint) as first_rank,
             cast(floor(least(size, 95e-2 * size + 10 + 15e-1 * sqrt(size))) as bigint) as last_rank
         from sizes
         where size is not null
     ) as spans
-        on sizes.number = spans.number
     inner join offsets
         on offsets.places <= spans.last_rank - spans.first_rank
 ),

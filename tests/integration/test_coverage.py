@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from bedrock_async_etl.models.statistics import statistic
+from tests.sql.given_rates import FORMULA
 
 pytestmark = pytest.mark.integration
 
@@ -13,30 +14,11 @@ LEAST = 0.92
 """Share of intervals that have the truth in them."""
 WORLDS = 1_000
 PER_HOUR = 30
-KEYS = """
-    'simulated' as cohort, null as account_id, null as region, world as model_id,
-    null as submit_hour, null as submit_date,
-"""
-HOURS = f"""
-select
-    {KEYS} count(*) as invocations,
-    count(*) filter (where not is_open and not has_failed) as completed,
-    count(*) filter (where not is_open and has_failed) as failed,
-    0 as in_progress, true as is_settled, max(ms) filter (where not is_open) as longest_ms
-from given
-group by world, hour
-"""
-AGES = f"select {KEYS} ms as age_ms from given where is_open"
-LATENCIES = f"""
-select {KEYS} ms as latency_ms, 1 as ended, cast(has_failed as integer) as failed
-from given
-where not is_open
-"""
 SUBJECTS = """
 select
-    'simulated' as cohort, null as account_id, null as region, world as model_id,
-    null as submit_date, if(is_open, null, [ms]) as latencies_ms, if(is_open, ms, null) as age_ms,
-    is_open
+    'given' as cohort, null as account_id, null as region, model_id, null as submit_date,
+    if(outcome = 'open', null, [ms]) as latencies_ms, if(outcome = 'open', ms, null) as age_ms,
+    outcome = 'open' as is_open
 from given
 """
 
@@ -52,11 +34,6 @@ def coverage(given: pa.Table, formula: str, value: str, truth: float) -> float:
     return float(share)
 
 
-def failure_risk_coverage(given: pa.Table, truth: float) -> float:
-    formula = statistic("failure_rates", hours=HOURS, ages=AGES, latencies=LATENCIES)
-    return coverage(given, formula, "failure_risk", truth)
-
-
 def world(hours: int, rate: float, correlation: float, worlds: int) -> pa.Table:
     """Hours whose own rates differ so that the failures of one correlate; all have ended."""
     random = np.random.default_rng(20260301)
@@ -66,13 +43,14 @@ def world(hours: int, rate: float, correlation: float, worlds: int) -> pa.Table:
         rates = random.beta(rate * spread, (1 - rate) * spread, (worlds, hours))
     counts = random.poisson(PER_HOUR, (worlds, hours)).ravel()
     number = np.repeat(np.arange(worlds * hours), counts)
+    has_failed = random.random(len(number)) < np.repeat(rates.ravel(), counts)
     return pa.table(
         {
-            "world": (number // hours).astype(str),
-            "hour": number % hours,
-            "has_failed": random.random(len(number)) < np.repeat(rates.ravel(), counts),
-            "is_open": np.zeros(len(number), bool),
+            "model_id": (number // hours).astype(str),
+            "outcome": np.where(has_failed, "failed", "completed"),
+            "count": np.ones(len(number), int),
             "ms": np.full(len(number), 60_000),
+            "hour": number % hours,
         }
     )
 
@@ -80,12 +58,12 @@ def world(hours: int, rate: float, correlation: float, worlds: int) -> pa.Table:
 @pytest.mark.parametrize("correlation", [0, 0.05, 0.2])
 @pytest.mark.parametrize("rate", [0.05, 0.1])
 def test_a_day_whose_failures_go_together(rate: float, correlation: float) -> None:
-    assert failure_risk_coverage(world(24, rate, correlation, WORLDS), rate) >= LEAST
+    assert coverage(world(24, rate, correlation, WORLDS), FORMULA, "failure_risk", rate) >= LEAST
 
 
 @pytest.mark.parametrize("correlation", [0, 0.05, 0.2])
 def test_a_month_whose_failures_go_together(correlation: float) -> None:
-    assert failure_risk_coverage(world(720, 0.01, correlation, 200), 0.01) >= LEAST
+    assert coverage(world(720, 0.01, correlation, 200), FORMULA, "failure_risk", 0.01) >= LEAST
 
 
 @pytest.mark.parametrize("minutes", [10, 30, 60, 180])
@@ -98,14 +76,14 @@ def test_fast_failures_and_slow_successes_of_a_window_that_is_not_over(minutes: 
     age = random.integers(0, 60_000 * minutes, count)
     given = pa.table(
         {
-            "world": (np.arange(count) % WORLDS).astype(str),
-            "hour": age // 3_600_000,
-            "has_failed": has_failed,
-            "is_open": age < latency,
+            "model_id": (np.arange(count) % WORLDS).astype(str),
+            "outcome": np.where(age < latency, "open", np.where(has_failed, "failed", "completed")),
+            "count": np.ones(count, int),
             "ms": np.minimum(age, latency),
+            "hour": age // 3_600_000,
         }
     )
-    assert failure_risk_coverage(given, 0.05) >= LEAST
+    assert coverage(given, FORMULA, "failure_risk", 0.05) >= LEAST
 
 
 @pytest.mark.parametrize("minutes", [60, 120, 100_000])
@@ -117,8 +95,8 @@ def test_a_p95_while_some_are_open(size: int, minutes: int) -> None:
     age = random.integers(0, 60_000 * minutes, count)
     given = pa.table(
         {
-            "world": (np.arange(count) % 300).astype(str),
-            "is_open": age < latency,
+            "model_id": (np.arange(count) % 300).astype(str),
+            "outcome": np.where(age < latency, "open", "completed"),
             "ms": np.minimum(age, latency).astype("int64"),
         }
     )

@@ -7,29 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from bedrock_async_etl.models.statistics import statistic
-
-KEYS = """
-    'ours' as cohort, null as account_id, null as region, null as model_id, null as submit_hour,
-    null as submit_date,
-"""
-HOURS = f"""
-select
-    {KEYS} sum(count) as invocations,
-    coalesce(sum(count) filter (where outcome = 'completed'), 0) as completed,
-    coalesce(sum(count) filter (where outcome = 'failed'), 0) as failed,
-    0 as in_progress, true as is_settled,
-    max(ms) filter (where outcome <> 'open') as longest_ms
-from given
-group by given.hour
-"""
-AGES = f"select {KEYS} ms as age_ms from given, range(count) where outcome = 'open'"
-LATENCIES = f"""
-select {KEYS} ms as latency_ms, count as ended, if(outcome = 'failed', count, 0) as failed
-from given
-where outcome <> 'open'
-"""
-FORMULA = statistic("failure_rates", hours=HOURS, ages=AGES, latencies=LATENCIES)
+from tests.sql.given_rates import FORMULA
 
 Given = tuple[str, int, int, int]
 """The outcome of so many that took, or have been open for, so many milliseconds; and their hour."""
@@ -37,8 +15,10 @@ Given = tuple[str, int, int, int]
 
 def estimate(given: Sequence[Given], columns: str) -> Any:
     with duckdb.connect() as connection:
-        connection.execute("create table given (outcome text, count int, ms int, hour int)")
-        connection.executemany("insert into given values (?, ?, ?, ?)", [*given])
+        connection.execute(
+            "create table given (model_id text, outcome text, count int, ms int, hour int)"
+        )
+        connection.executemany("insert into given values ('one', ?, ?, ?, ?)", [*given])
         [row] = connection.sql(f"select {columns} from ({FORMULA})").fetchall()
     return row
 

@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from bedrock_async_etl.models.statistics import statistic
+from tests.sql.given_rates import FORMULA
 
 SUBJECTS = """
 select
@@ -13,20 +14,6 @@ from (
     values (1000, null, false), (2000, null, false), (null, 2000, true), (null, 2500, false),
     (3000, null, false)
 ) as given (latency_ms, age_ms, is_open)
-"""
-KEYS = """
-    'of ours' as cohort, null as account_id, null as region, model_id, null as submit_hour,
-    null as submit_date,
-"""
-HOURS = f"""
-select
-    {KEYS} 10 as invocations, if(model_id = 'none', 10, 0) as completed,
-    if(model_id = 'all', 10, 0) as failed, 0 as in_progress, true as is_settled, 60 as longest_ms
-from (values ('none'), ('all')) as models (model_id)
-"""
-NO_AGES = f"select {KEYS} 1 as age_ms from (select 'all' as model_id) limit 0"
-NO_LATENCIES = f"""
-select {KEYS} 1 as latency_ms, 1 as ended, 1 as failed from (select 'all' as model_id) limit 0
 """
 
 
@@ -40,10 +27,13 @@ def test_a_statistic_is_of_the_rows_that_are_put_in() -> None:
 
 
 def test_an_interval_is_exact_at_none_and_at_all() -> None:
-    rates = statistic("failure_rates", hours=HOURS, ages=NO_AGES, latencies=NO_LATENCIES)
     with duckdb.connect() as connection:
+        connection.execute(
+            "create table given as select *, 60 as ms, 0 as hour from (values "
+            "('none', 'completed', 10), ('all', 'failed', 10)) as given (model_id, outcome, count)"
+        )
         none, all_of_them = connection.sql(
-            f"select failure_rate_low, failure_rate_high from ({rates}) order by model_id desc"
+            f"select failure_rate_low, failure_rate_high from ({FORMULA}) order by model_id desc"
         ).fetchall()
     assert (none[0], all_of_them[1]) == (0, 1)
     assert (none[1], all_of_them[0]) == pytest.approx((0.2775327998628892, 0.7224672001371107))

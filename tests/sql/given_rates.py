@@ -1,0 +1,31 @@
+"""The formula of `failure_rates` over a table `given`: a row per model, outcome, hour, duration.
+
+It has the columns `model_id`, `outcome` (failed, completed or open), `count`, `ms` and `hour`.
+"""
+
+from typing import Final
+
+from bedrock_async_etl.models.statistics import statistic
+
+HOURS: Final = """
+select
+    'given' as cohort, null as account_id, null as region, model_id, null as submit_hour,
+    null as submit_date,
+    sum(count) as invocations,
+    coalesce(sum(count) filter (where outcome = 'completed'), 0) as completed,
+    coalesce(sum(count) filter (where outcome = 'failed'), 0) as failed,
+    0 as in_progress, true as is_settled,
+    max(ms) filter (where outcome <> 'open') as longest_ms
+from given
+group by model_id, hour
+"""
+DURATIONS: Final = """
+select
+    'given' as cohort, null as account_id, null as region, model_id, null as submit_hour,
+    null as submit_date, ms as duration_ms,
+    cast(outcome <> 'open' as integer) as ended,
+    cast(outcome = 'failed' as integer) as failed,
+    cast(outcome = 'open' as integer) as still_open
+from given, range(count)
+"""
+FORMULA: Final = statistic("failure_rates", hours=HOURS, durations=DURATIONS)
