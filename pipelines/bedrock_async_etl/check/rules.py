@@ -225,7 +225,10 @@ def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> 
     failed, terminal, value, low = (rate[name] for name in ("failed", "terminal", "rate", "low"))
     still_open = rate["still_open"]
     if not terminal:
-        return Finding(rule, subject, "inconclusive", "none has ended", None, limit, 0)
+        text = "none has ended"
+        return Finding(
+            rule, subject, "inconclusive", text, None, limit, 0, model_id=rate["model_id"]
+        )
     opened = f", {still_open:,} open" if still_open else ""
     text = (
         f"{_share(value)} ({_share(low)} to {_share(rate['high'])}), "
@@ -238,7 +241,7 @@ def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> 
         outcome = "inconclusive"
         text += ": above the threshold, but too few to tell"
     evidence = {name: rate[name] for name in ("low", "high", "failed", "terminal", "still_open")}
-    return Finding(rule, subject, outcome, text, value, limit, terminal, evidence)
+    return Finding(rule, subject, outcome, text, value, limit, terminal, evidence, rate["model_id"])
 
 
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -274,7 +277,9 @@ def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
     names = ("p95_low", "p95_high", "ended", "still_open", "longest")
     evidence = {name.removeprefix("p95_"): survival[name] for name in names}
     size = ended + still_open
-    return Finding("p95", subject, outcome, text, value, limit, size, evidence)
+    return Finding(
+        "p95", subject, outcome, text, value, limit, size, evidence, survival["model_id"]
+    )
 
 
 def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
@@ -398,7 +403,7 @@ def _absent_models(
 ) -> Iterator[Finding]:
     """Models that are known and have a threshold, but nothing in the window."""
     by_model = thresholds.limits[rule].by_model
-    found = {each.subject.rpartition(" ")[2] for each in findings}
+    found = {each.model_id for each in findings}
     for model in sorted(by_model.keys() & set(facts.model_ids) - found):
         text = "none was submitted in the window"
         yield Finding(rule, model, "inconclusive", text, None, by_model[model], 0)

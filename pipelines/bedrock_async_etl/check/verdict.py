@@ -35,6 +35,8 @@ class Finding:
     sample_size: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """Counts, bounds, an example."""
+    model_id: str | None = None
+    """The model of a rate or a percentile, where it is of one."""
 
     @property
     def title(self) -> str:
