@@ -99,12 +99,16 @@ def signature_of(declared: type, secret: Any = str) -> Signature:
 def check_options(options: Any) -> None:
     """Check the values of a dataclass's options; raises `OptionError`."""
     for each in options_of(type(options)):
-        value = getattr(options, each.name)
-        if each.choices and value not in (*each.choices, each.default):
-            choices = ", ".join(each.choices)
-            raise OptionError(f"{each.name} is one of {choices}, not {value!r}.")
-        if each.check and value is not None:
-            each.check(value)
+        check_value(each, getattr(options, each.name))
+
+
+def check_value(declared: Option, value: Any) -> None:
+    """Check the value of one option; raises `OptionError`."""
+    if declared.choices and value not in (*declared.choices, declared.default):
+        choices = ", ".join(declared.choices)
+        raise OptionError(f"{declared.name} is one of {choices}, not {value!r}.")
+    if declared.check and value is not None:
+        declared.check(value)
 
 
 def role_parts(role_arn: str) -> tuple[str, str]:

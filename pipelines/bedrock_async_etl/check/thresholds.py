@@ -12,7 +12,8 @@ import dlt
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, Per, parse_duration
-from bedrock_async_invokes.options import Option, options_of
+from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.options import Option, check_value, options_of
 
 if TYPE_CHECKING:
     from bedrock_async_etl.check.webhook import Webhook
@@ -92,9 +93,10 @@ def find_thresholds(**flags: Any) -> Thresholds:
     if not window:
         raise UsageError("--window must be longer than 0 seconds.")
     per, strict, allow_empty = (_setting(name, flags) for name in ("per", "strict", "allow_empty"))
-    if per not in OPTIONS["per"].choices:
-        choices = ", ".join(OPTIONS["per"].choices)
-        raise UsageError(f"--per is one of {choices}, not {per!r}.")
+    try:
+        check_value(OPTIONS["per"], per)
+    except OptionError as error:
+        raise UsageError(str(error)) from None
     return Thresholds(limits, timedelta(seconds=window), per, strict, allow_empty)
 
 

@@ -166,6 +166,7 @@ def test_a_wrong_flag_is_told(flags: dict[str, Any], complaint: str) -> None:
             "which are max_failure_rate, max_service",
         ),
         ("STRICT", "maybe", r"check\.strict cannot be read"),
+        ("PER", "hour", "per is one of scope, region, model, all, not 'hour'"),
         ("WINDOW", "soon", "--window 'soon' is not a duration"),
     ],
 )
