@@ -15,7 +15,7 @@ from bedrock_async_invokes.failure_messages import (
 STAGING: Final = Path("sql/staging")
 FAILURE_CATEGORIES: Final = STAGING / "failure_categories.sql"
 FAILURE_MESSAGES: Final = STAGING / "failure_messages.sql"
-INPUT_OF: Final = {"failure_rates": "durations", "survivals": "subjects"}
+INPUT_OF: Final = {"failure_rates": "latencies", "survivals": "subjects"}
 """By formula: the last part of it that has what it is computed of."""
 RULES: Final = re.compile(
     r"(?<=then split_part\(failure_message, ':', 2\)\n).*(?=        end as)", re.S

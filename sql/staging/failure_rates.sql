@@ -104,43 +104,25 @@ hours as (
     from submitted
 ),
 
--- How long each invocation took, or has been open for.
-lasted as (
-    select
-        account_id,
-        region,
-        model_id,
-        submit_hour,
-        submit_date,
-        greatest(0, cast(round(1000 * latency_seconds) as bigint)) as duration_ms,
-        1 as ended,
-        case when status = 'Failed' then 1 else 0 end as failed,
-        0 as still_open
-    from invocations
-    where latency_seconds is not null
-
-    union all
-
+open_invocations as (
     select
         account_id,
         region,
         model_id,
         date_trunc('hour', submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
         submit_date,
-        age_ms as duration_ms,
-        0 as ended,
-        0 as failed,
-        1 as still_open
+        age_ms
     from bedrock_analytics.open_ages
     where age_ms is not null and not is_vanished
 ),
 
--- One row per cohort and duration, or durations of ended ones between which is no age.
-durations as (
+-- One row per cohort and open invocation. They are apart from the latencies, which are many: DuckDB
+-- copies what is read twice.
+ages as (
     select
         'hour' as cohort,
         *
-    from lasted
+    from open_invocations
 
     union all
 
@@ -151,11 +133,44 @@ durations as (
         model_id,
         cast(null as timestamptz) as submit_hour,
         submit_date,
-        duration_ms,
+        age_ms
+    from open_invocations
+),
+
+measured as (
+    select
+        account_id,
+        region,
+        model_id,
+        submit_hour,
+        submit_date,
+        greatest(0, cast(round(1000 * latency_seconds) as bigint)) as latency_ms,
+        1 as ended,
+        case when status = 'Failed' then 1 else 0 end as failed
+    from invocations
+    where latency_seconds is not null
+),
+
+-- One row per cohort and latency, or latencies between which is no age.
+latencies as (
+    select
+        'hour' as cohort,
+        *
+    from measured
+
+    union all
+
+    select
+        'date' as cohort,
+        account_id,
+        region,
+        model_id,
+        cast(null as timestamptz) as submit_hour,
+        submit_date,
+        latency_ms,
         ended,
-        failed,
-        still_open
-    from lasted
+        failed
+    from measured
 ),
 
 counted as (
@@ -189,9 +204,8 @@ still_open as (
         submit_hour,
         submit_date,
         count(*) as still_open,
-        min(duration_ms) as youngest_ms
-    from durations
-    where still_open = 1
+        min(age_ms) as youngest_ms
+    from ages
     group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),
 
@@ -225,23 +239,50 @@ curtailed as (
     where is_curtailed
 ),
 
+durations as (
+    select
+        curtailed.number,
+        latencies.latency_ms as duration_ms,
+        latencies.ended,
+        latencies.failed,
+        0 as censored
+    from latencies
+    inner join curtailed
+        on latencies.cohort = curtailed.cohort
+        and latencies.account_id is not distinct from curtailed.account_id
+        and latencies.region is not distinct from curtailed.region
+        and latencies.model_id is not distinct from curtailed.model_id
+        and latencies.submit_hour is not distinct from curtailed.submit_hour
+        and latencies.submit_date is not distinct from curtailed.submit_date
+
+    union all
+
+    select
+        curtailed.number,
+        ages.age_ms as duration_ms,
+        0 as ended,
+        0 as failed,
+        1 as censored
+    from ages
+    inner join curtailed
+        on ages.cohort = curtailed.cohort
+        and ages.account_id is not distinct from curtailed.account_id
+        and ages.region is not distinct from curtailed.region
+        and ages.model_id is not distinct from curtailed.model_id
+        and ages.submit_hour is not distinct from curtailed.submit_hour
+        and ages.submit_date is not distinct from curtailed.submit_date
+),
+
 -- What ends at an age counts as ended before the open one is censored.
 steps as (
     select
-        curtailed.number,
-        durations.duration_ms,
-        cast(sum(durations.ended) as bigint) as ended,
-        cast(sum(durations.failed) as bigint) as failed,
-        cast(sum(durations.still_open) as bigint) as censored
+        number,
+        duration_ms,
+        cast(sum(ended) as bigint) as ended,
+        cast(sum(failed) as bigint) as failed,
+        cast(sum(censored) as bigint) as censored
     from durations
-    inner join curtailed
-        on durations.cohort = curtailed.cohort
-        and durations.account_id is not distinct from curtailed.account_id
-        and durations.region is not distinct from curtailed.region
-        and durations.model_id is not distinct from curtailed.model_id
-        and durations.submit_hour is not distinct from curtailed.submit_hour
-        and durations.submit_date is not distinct from curtailed.submit_date
-    group by curtailed.number, durations.duration_ms, durations.still_open
+    group by number, duration_ms, ended > 0
 ),
 
 running as (

@@ -115,10 +115,15 @@ hours as (
     group by counts.end_date, counts.model_id, counts.submit_hour
 ),
 
+-- One row per cohort and open invocation.
 ages as (
     select
-        window_starts.end_date,
+        'recent model' as cohort,
+        cast(null as varchar) as account_id,
+        cast(null as varchar) as region,
         open_ages.model_id,
+        cast(null as timestamptz) as submit_hour,
+        window_starts.end_date as submit_date,
         open_ages.age_ms
     from bedrock_analytics.open_ages
     inner join bedrock_analytics.window_starts
@@ -167,8 +172,8 @@ bucketed as (
     where has_age
 ),
 
--- One row per cohort and duration, or durations of ended ones between which is no age.
-durations as (
+-- One row per cohort and latency, or latencies between which is no age.
+latencies as (
     select
         'recent model' as cohort,
         cast(null as varchar) as account_id,
@@ -176,26 +181,10 @@ durations as (
         model_id,
         cast(null as timestamptz) as submit_hour,
         end_date as submit_date,
-        greatest(0, latency_ms) as duration_ms,
+        greatest(0, latency_ms) as latency_ms,
         ended,
-        case when status = 'Failed' then ended else 0 end as failed,
-        0 as still_open
+        case when status = 'Failed' then ended else 0 end as failed
     from bucketed
-
-    union all
-
-    select
-        'recent model' as cohort,
-        cast(null as varchar) as account_id,
-        cast(null as varchar) as region,
-        model_id,
-        cast(null as timestamptz) as submit_hour,
-        end_date as submit_date,
-        age_ms as duration_ms,
-        0 as ended,
-        0 as failed,
-        1 as still_open
-    from ages
 ),
 
 -- From here on as in failure_rates.sql, of which it is a copy.
@@ -230,9 +219,8 @@ still_open as (
         submit_hour,
         submit_date,
         count(*) as still_open,
-        min(duration_ms) as youngest_ms
-    from durations
-    where still_open = 1
+        min(age_ms) as youngest_ms
+    from ages
     group by cohort, account_id, region, model_id, submit_hour, submit_date
 ),
 
@@ -266,23 +254,50 @@ curtailed as (
     where is_curtailed
 ),
 
+durations as (
+    select
+        curtailed.number,
+        latencies.latency_ms as duration_ms,
+        latencies.ended,
+        latencies.failed,
+        0 as censored
+    from latencies
+    inner join curtailed
+        on latencies.cohort = curtailed.cohort
+        and latencies.account_id is not distinct from curtailed.account_id
+        and latencies.region is not distinct from curtailed.region
+        and latencies.model_id is not distinct from curtailed.model_id
+        and latencies.submit_hour is not distinct from curtailed.submit_hour
+        and latencies.submit_date is not distinct from curtailed.submit_date
+
+    union all
+
+    select
+        curtailed.number,
+        ages.age_ms as duration_ms,
+        0 as ended,
+        0 as failed,
+        1 as censored
+    from ages
+    inner join curtailed
+        on ages.cohort = curtailed.cohort
+        and ages.account_id is not distinct from curtailed.account_id
+        and ages.region is not distinct from curtailed.region
+        and ages.model_id is not distinct from curtailed.model_id
+        and ages.submit_hour is not distinct from curtailed.submit_hour
+        and ages.submit_date is not distinct from curtailed.submit_date
+),
+
 -- What ends at an age counts as ended before the open one is censored.
 steps as (
     select
-        curtailed.number,
-        durations.duration_ms,
-        cast(sum(durations.ended) as bigint) as ended,
-        cast(sum(durations.failed) as bigint) as failed,
-        cast(sum(durations.still_open) as bigint) as censored
+        number,
+        duration_ms,
+        cast(sum(ended) as bigint) as ended,
+        cast(sum(failed) as bigint) as failed,
+        cast(sum(censored) as bigint) as censored
     from durations
-    inner join curtailed
-        on durations.cohort = curtailed.cohort
-        and durations.account_id is not distinct from curtailed.account_id
-        and durations.region is not distinct from curtailed.region
-        and durations.model_id is not distinct from curtailed.model_id
-        and durations.submit_hour is not distinct from curtailed.submit_hour
-        and durations.submit_date is not distinct from curtailed.submit_date
-    group by curtailed.number, durations.duration_ms, durations.still_open
+    group by number, duration_ms, ended > 0
 ),
 
 running as (

@@ -19,13 +19,19 @@ select
 from given
 group by model_id, hour
 """
-DURATIONS: Final = """
+AGES: Final = """
 select
     'given' as cohort, null as account_id, null as region, model_id, null as submit_hour,
-    null as submit_date, ms as duration_ms,
-    cast(outcome <> 'open' as integer) as ended,
-    cast(outcome = 'failed' as integer) as failed,
-    cast(outcome = 'open' as integer) as still_open
+    null as submit_date, ms as age_ms
 from given, range(count)
+where outcome = 'open'
 """
-FORMULA: Final = statistic("failure_rates", hours=HOURS, durations=DURATIONS)
+LATENCIES: Final = """
+select
+    'given' as cohort, null as account_id, null as region, model_id, null as submit_hour,
+    null as submit_date, ms as latency_ms, count as ended,
+    if(outcome = 'failed', count, 0) as failed
+from given
+where outcome <> 'open'
+"""
+FORMULA: Final = statistic("failure_rates", hours=HOURS, ages=AGES, latencies=LATENCIES)

@@ -68,15 +68,19 @@ select
 from chosen
 group by cohort, account_id, region, model_id, submit_hour, submit_date, hour
 """
-DURATIONS: Final = """
+AGES: Final = """
+select cohort, account_id, region, model_id, submit_hour, submit_date, age_ms
+from chosen
+where is_open and age_ms is not null
+"""
+LATENCIES: Final = """
 select
     cohort, account_id, region, model_id, submit_hour, submit_date,
-    greatest(0, coalesce(latency_ms, age_ms)) as duration_ms,
-    cast(is_terminal as integer) as ended,
-    cast(has_failed as integer) as failed,
-    cast(is_open as integer) as still_open
+    greatest(0, latency_ms) as latency_ms,
+    1 as ended,
+    cast(has_failed as integer) as failed
 from chosen
-where latency_ms is not null or (is_open and age_ms is not null)
+where latency_ms is not null
 """
 """They are inputs of `failure_rates`."""
 SUBJECTS: Final = """
@@ -174,10 +178,11 @@ def service_failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Findi
 
 def _rates(rule: str, is_failed: str, facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     limits = thresholds.limits[rule]
+    inputs = {"hours": HOURS, "ages": AGES, "latencies": LATENCIES}
     rates = _of_window(
         FAILURE_RATES.format(
             chosen=_chosen(thresholds, is_failed),
-            failure_rates=statistic("failure_rates", hours=HOURS, durations=DURATIONS),
+            failure_rates=statistic("failure_rates", **inputs),
         ),
         facts,
         thresholds,
