@@ -90,9 +90,12 @@ class ControlMethods:
         seed: int = 0,
         *,
         never_ending_rate: float = NEVER_ENDING_RATE,
+        has_bad_day: bool = True,
     ) -> int:
         """Add a generated timeline submitted in ``[start, end)``; returns its length."""
-        rows = generate(account, region, count, start, end, seed, never_ending_rate)
+        rows = generate(
+            account, region, count, start, end, seed, never_ending_rate, has_bad_day=has_bad_day
+        )
         self._state.scope(account, region).invocations.merge(rows)
         return len(rows)
 

@@ -35,8 +35,12 @@ def generate(
     end: datetime,
     seed: int,
     never_ending_rate: float = NEVER_ENDING_RATE,
+    *,
+    has_bad_day: bool = True,
 ) -> Invocations:
     """Invocations submitted in ``[start, end)``; equal arguments give equal rows.
+
+    Without a bad day no model fails more often on one day than on others.
 
     Raises ValueError for a negative count, times without a zone, an empty span, or a rate beyond
     0..1.
@@ -50,7 +54,9 @@ def generate(
     rows = Invocations(account, region)
     rows.submit.extend(_submit_times(rng, count, first, last))
     rows.ids = _ids(rng, rows)
-    _run(rng, rows, _template_choices(rows, account, region), plan_bad_day(rng, first, last))
+    bad_day = plan_bad_day(rng, first, last)
+    choices = _template_choices(rows, account, region)
+    _run(rng, rows, choices, bad_day if has_bad_day else None)
     _delay_a_few(rng, rows, never_ending_rate)
     return rows
 
@@ -132,7 +138,7 @@ def _outputs(account: str, region: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadDay) -> None:
+def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadDay | None) -> None:
     """Decide for each row its model, output, outcome and end."""
     numbers = range(len(MODELS))
     weights = list(accumulate(model.weight for model in MODELS))
@@ -142,7 +148,11 @@ def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadD
             [number] = rng.choices(numbers, cum_weights=weights)
             model, template = MODELS[number], rng.choice(choices[number])
             previous = submit
-        on_bad_day = model is bad_day.model and bad_day.start <= submit < bad_day.end
+        on_bad_day = (
+            bad_day is not None
+            and model is bad_day.model
+            and bad_day.start <= submit < bad_day.end
+        )
         latency, failure = model.draw(rng, on_bad_day=on_bad_day)
         rows.template.append(template)
         rows.outcome.append(rows.intern_outcome(failure.message if failure else None))

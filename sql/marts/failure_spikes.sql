@@ -1,78 +1,84 @@
--- One row per account, region, model and hour of submission (UTC) that failed significantly more
--- than the seven days before it.
+-- One row per window that failed more often than the 168 hours before it, beyond chance: an hour, a
+-- quarter of a day or a day (UTC) of a scope, of a region, or of a whole model.
 --
--- Failures often end sooner than successes, so an hour counts only if it would even with all of its
--- open invocations completed.
+-- By an exact test, and the method of Benjamini and Hochberg (1995) over all windows of the date and
+-- the six dates before: of what is found, 1 % is chance. failure_tests is the test.
 --
--- failed: failed invocations of the hour
--- terminal: Completed and Failed invocations of the hour; at least 20
+-- level: scope, region (all accounts in one) or model (all accounts and regions)
+-- window_start: start of the window
+-- window_hours: 1, 6 or 24
+-- failed: failed invocations that were submitted in the window
+-- terminal: Completed and Failed invocations of the window
+-- still_open: its open ones, which the test takes for Completed
+-- baseline_failed: failed ones of the 168 hours before, without windows that stand out themselves
+-- baseline_terminal: Completed and Failed ones of these hours
 -- rate: failed / terminal
--- baseline_rate: failed / terminal of the 168 hours before, which have 20 terminal ones or more
--- z_score: rate - baseline_rate in standard errors, of the pooled test of two proportions; at
---   least 3
--- dated by: submit_hour
--- reads back: 7 days
+-- baseline_rate: baseline_failed / baseline_terminal
+-- p_value: probability of so many failures or more if nothing had changed
+-- q_value: share of chance among the windows that are as improbable as this; at most 0.01
+-- excess_failed: failed, less those to be expected at the baseline's rate
+-- dated by: window_start
+-- reads back: 6 days
 with
 
-counted as (
+families as (
     select
-        account_id,
-        region,
-        model_id,
-        submit_hour,
-        failed,
-        completed + failed as terminal,
-        invocations,
-        cast(sum(failed) over week_before as double) as baseline_failed,
-        cast(sum(completed + failed) over week_before as double) as baseline_terminal
-    from bedrock_analytics.failure_rate_hourly
-    window week_before as (
-        partition by account_id, region, model_id
-        order by submit_hour
-        range between interval '168' hour preceding and interval '1' hour preceding
-    )
+        failure_tests.*,
+        cast(failure_tests.window_date + days.later as date) as family_date
+    from bedrock_analytics.failure_tests
+    cross join (values (0), (1), (2), (3), (4), (5), (6)) as days (later)
 ),
 
-compared as (
+sizes as (
     select
-        *,
-        failed / cast(terminal as double) as rate,
-        baseline_failed / baseline_terminal as baseline_rate,
-        (failed + baseline_failed) / (terminal + baseline_terminal) as pooled_rate,
-        failed / cast(invocations as double) as least_rate,
-        (failed + baseline_failed) / (invocations + baseline_terminal) as least_pooled_rate
-    from counted
-    where terminal >= 20 and baseline_terminal >= 20
+        family_date,
+        cast(sum(tests) as double) as tests
+    from families
+    where window_hours is null
+    group by family_date
 ),
 
-scored as (
+ranked as (
+    select
+        families.*,
+        families.p_value * sizes.tests / count(*) over (
+            partition by families.family_date
+            order by families.p_value
+            range between unbounded preceding and current row
+        ) as false_share
+    from families
+    inner join sizes
+        on families.family_date = sizes.family_date
+    where families.window_hours is not null
+),
+
+adjusted as (
     select
         *,
-        (rate - baseline_rate) / nullif(
-            sqrt(
-                pooled_rate * (1 - pooled_rate) * (1e0 / terminal + 1e0 / baseline_terminal)
-            ),
-            0
-        ) as z_score,
-        (least_rate - baseline_rate) / nullif(
-            sqrt(
-                least_pooled_rate * (1 - least_pooled_rate)
-                    * (1e0 / invocations + 1e0 / baseline_terminal)
-            ),
-            0
-        ) as least_z_score
-    from compared
+        min(false_share) over (
+            partition by family_date
+            order by p_value
+            range between current row and unbounded following
+        ) as q_value
+    from ranked
 )
 
 select
+    level,
     account_id,
     region,
     model_id,
-    submit_hour,
+    window_start,
+    window_hours,
     failed,
     terminal,
-    rate,
-    baseline_rate,
-    z_score
-from scored
-where z_score >= 3 and least_z_score >= 3
+    still_open,
+    baseline_failed,
+    baseline_terminal,
+    cast(failed as double) / terminal as rate,
+    cast(baseline_failed as double) / baseline_terminal as baseline_rate,
+    p_value,
+    q_value,
+    failed - cast(terminal as double) * baseline_failed / baseline_terminal as excess_failed
+from adjusted
+where q_value <= 0.01e0 and family_date = window_date

@@ -133,17 +133,26 @@ def test_days_are_busier_than_nights_and_weekends(rows: Invocations) -> None:
     assert weekdays[1] > 2 * weekdays[6]
 
 
-def test_one_day_one_model_mostly_fails(listed: list[dict[str, Any]]) -> None:
-    """The worst hours of a model are far beyond its usual rate, and of one day alone."""
+def bad_hours(listed: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Models and hours in which most of 20 invocations or more failed."""
     ended, failed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for row in listed:
         hour = row["modelArn"], row["submitTime"][:13]
         ended[hour] += 1
         failed[hour] += row["status"] == "Failed"
-    bad = {hour for hour, count in ended.items() if count >= 20 and failed[hour] > count / 2}
+    return {hour for hour, count in ended.items() if count >= 20 and failed[hour] > count / 2}
+
+
+def test_one_day_one_model_mostly_fails(listed: list[dict[str, Any]]) -> None:
+    """The worst hours of a model are far beyond its usual rate, and of one day alone."""
+    bad = bad_hours(listed)
 
     assert 3 <= len(bad) <= 6
     assert len({(model, hour[:10]) for model, hour in bad}) == 1
+
+
+def test_there_may_be_no_bad_day() -> None:
+    assert not bad_hours(summaries(timeline(has_bad_day=False)))
 
 
 def test_the_bad_day_is_a_working_day_inside_the_span() -> None:

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from lifelines import AalenJohansenFitter, KaplanMeierFitter
 from pandas.testing import assert_frame_equal
-from scipy.special import gammaln
-from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+from scipy.special import gammaln, xlogy
+from scipy.stats import hypergeom
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
@@ -381,41 +383,77 @@ def test_open_invocations(database: Path, listed: pd.DataFrame) -> None:
     assert_equal(found, expected, key)
 
 
-def spikes(hours: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Hours of one model that fail more than the 168 hours before them."""
-    week = pd.Timedelta(hours=168)
-    for hour, failed, terminal in zip(
-        hours["submit_hour"], hours["failed"], hours["terminal"], strict=True
-    ):
-        before = hours[(hours["submit_hour"] < hour) & (hours["submit_hour"] >= hour - week)]
-        known = before["terminal"].sum()
-        if terminal < 20 or known == 0 or failed + before["failed"].sum() == 0:
-            continue
-        z, _ = proportions_ztest([failed, before["failed"].sum()], [terminal, known])
-        if z >= 3:
-            yield {
-                "submit_hour": hour,
-                "failed": failed,
-                "terminal": terminal,
-                "rate": failed / terminal,
-                "baseline_rate": before["failed"].sum() / known,
-                "z_score": z,
-            }
+LEVELS = {"scope": [*SCOPE], "region": ["region"], "model": []}
+WEEK_HOURS = 168
+STANDS_OUT = 12
+
+
+def windows_tested(listed: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The windows of each series and length in which anything was submitted, each with its p_value."""
+    for level, columns in LEVELS.items():
+        for key, rows in listed.groupby([*columns, "model_id"]):
+            counts = ["is_failed", "is_terminal", "is_open"]
+            for window_hours in (1, 6, 24):
+                windows = rows.set_index("submit_time")[counts].astype(float)
+                windows = windows.resample(f"{window_hours}h", origin="epoch").sum()
+                tested = series_tested(windows, WEEK_HOURS // window_hours)
+                labels = dict(zip([*columns, "model_id"], key, strict=True))
+                yield tested.assign(
+                    level=level, window_hours=window_hours, **dict.fromkeys(MODEL) | labels
+                )
+
+
+def series_tested(windows: pd.DataFrame, in_a_week: int) -> pd.DataFrame:
+    """The windows of one series against those of the week before each."""
+    failed, terminal = windows["is_failed"], windows["is_terminal"]
+    number = terminal + windows["is_open"]
+
+    def week_before(counts: pd.Series) -> pd.Series:
+        return counts.rolling(in_a_week, min_periods=1).sum().shift(fill_value=0.0).round()
+
+    def likelihood(failed: pd.Series, number: pd.Series) -> pd.Series:
+        rate = failed / number
+        return xlogy(failed, rate) + xlogy(number - failed, 1 - rate)
+
+    before, n_before = week_before(failed), week_before(terminal)
+    gain = likelihood(failed, number) + likelihood(before, n_before)
+    gain -= likelihood(failed + before, number + n_before)
+    stands_out = (gain > STANDS_OUT) & (failed * n_before > before * number)
+    tested = pd.DataFrame(
+        {
+            "window_start": windows.index,
+            "failed": failed,
+            "terminal": terminal,
+            "still_open": windows["is_open"],
+            "baseline_failed": week_before(failed.where(~stands_out, 0.0)),
+            "baseline_terminal": week_before(terminal.where(~stands_out, 0.0)),
+        }
+    )
+    all_failed = tested["failed"] + tested["baseline_failed"]
+    everything = number + tested["baseline_terminal"]
+    tested["p_value"] = hypergeom.sf(failed - 1, everything, all_failed, number)
+    return tested[number > 0]
 
 
 def test_failure_spikes(database: Path, listed: pd.DataFrame) -> None:
-    counted = listed.groupby([*MODEL, "submit_hour"], as_index=False).agg(
-        failed=("is_failed", "sum"), terminal=("is_terminal", "sum")
+    tested = pd.concat(windows_tested(listed), ignore_index=True)
+    dates = tested["window_start"].dt.floor("D")
+    spikes = []
+    for date in dates.unique():
+        family = tested[(dates <= date) & (dates > date - pd.Timedelta(days=7))]
+        _, q_values, *_ = multipletests(family["p_value"], method="fdr_bh")
+        family = family.assign(q_value=q_values)
+        spikes.append(family[(dates[family.index] == date) & (family["q_value"] <= 0.01)])
+    expected = pd.concat(spikes)
+    expected["rate"] = expected["failed"] / expected["terminal"]
+    expected["baseline_rate"] = expected["baseline_failed"] / expected["baseline_terminal"]
+    expected["excess_failed"] = (
+        expected["failed"] - expected["baseline_rate"] * expected["terminal"]
     )
-    expected = pd.DataFrame(
-        [
-            dict(zip(MODEL, key, strict=True)) | spike
-            for key, hours in counted.groupby(MODEL)
-            for spike in spikes(hours)
-        ]
-    )
-    keys = [*MODEL, "submit_hour"]
-    assert_equal(model(database, "failure_spikes", keys), expected, keys)
+    keys = ["level", *MODEL, "window_hours", "window_start"]
+    found = model(database, "failure_spikes", keys)
+    assert set(found["level"]) == LEVELS.keys()
+    assert_equal(found, expected, keys)
 
 
 def test_model_summary(database: Path, listed: pd.DataFrame) -> None:

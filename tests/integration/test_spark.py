@@ -42,14 +42,16 @@ MODELS = [*(model.name for model in read_models()), "own"]
 LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
 DIVIDED = {
     "baseline_rate",
+    "excess_failed",
     "failure_rate",
     "failure_rate_high",
     "failure_rate_low",
     "in_flight_avg",
     "latency_avg",
+    "p_value",
+    "q_value",
     "rate",
     "share",
-    "z_score",
 }
 """Columns that are equal to 1e-9; all others, percentiles and latencies too, to the last digit."""
 

@@ -20,7 +20,7 @@ MARTS = {path.stem for path in Path("sql/marts").glob("*.sql")}
 ABOUT_SPIKES = (
     "failures after a quiet week",
     "an hour that is not over",
-    "a week too quiet to tell",
+    "a week with few invocations",
     "a spike longer ago than a week",
 )
 OF_MANY_HOURS = (

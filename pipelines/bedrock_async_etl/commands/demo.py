@@ -33,11 +33,9 @@ ACCOUNTS: Final = ("111122223333", "444455556666")
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1")
 ROLE: Final = f"arn:aws:iam::{ACCOUNTS[1]}:role/bedrock-async-etl"
 INVOCATIONS: Final = (40_000, 4_000, 4_000, 4_000, 4_000, 4_000)
-"""Per scope; the first is the busy one."""
+"""Per scope; the first is the busy one, and has a bad day."""
 FIRST_SEED: Final = 10
 
-BAD_HOURS: Final = 3
-"""Hours with a spike that make a day a bad one; among many hours, a single one may be chance."""
 TABLES: Final = (
     """
 select
@@ -64,20 +62,19 @@ select
 from bedrock_analytics.model_summary
 order by model_id
 """,
-    f"""
+    """
 select
-    concat_ws(' ', account_id, region, model_id) as "failure spikes in {BAD_HOURS} hours or more",
-    cast(submit_hour at time zone 'UTC' as date) as day,
-    count(*) as hours,
-    format('{{:.1f}} %', 100 * sum(failed) / sum(terminal)) as "failure rate",
-    format('{{:.1f}} %', 100 * min(baseline_rate)) as usual,
-    max(z_score) as "highest z",
-from bedrock_analytics.failure_spikes
-where submit_hour >= (select max(as_of) - interval 30 days from bedrock_analytics.scopes)
-group by all
-having count(*) >= {BAD_HOURS}
-order by hours desc, "highest z" desc
-""",  # noqa: S608, the number is ours
+    model_id as incidents,
+    strftime(started_at, '%Y-%m-%d %H:%M') as "from (UTC)",
+    strftime(ended_at, '%Y-%m-%d %H:%M') as "until (UTC)",
+    scopes,
+    failed,
+    terminal as "failed or completed",
+    round(excess_failed) as "more than usual",
+    failure_category as cause,
+from bedrock_analytics.incidents
+order by started_at
+""",
 )
 """The models at a glance: each a column of names, and columns of numbers."""
 LOAD: Final = {"regions": REGIONS, "role_arns": [ROLE]}
@@ -128,7 +125,8 @@ def _local_bedrock() -> "Iterator[Control]":
 def _populate(console: "Console", bedrock: "Control") -> None:
     scopes = [(account, region) for account in ACCOUNTS for region in REGIONS]
     for seed, (scope, count) in enumerate(zip(scopes, INVOCATIONS, strict=True), FIRST_SEED):
-        bedrock.populate(*scope, count, NOW - HISTORY, NOW + 2 * STEP, seed)
+        span = NOW - HISTORY, NOW + 2 * STEP
+        bedrock.populate(*scope, count, *span, seed, has_bad_day=seed == FIRST_SEED)
     console.print(
         f"It has {len(ACCOUNTS)} accounts in {len(REGIONS)} regions, "
         f"each with {HISTORY.days} days of history. Its clock stands at {NOW:%Y-%m-%d %H:%M} UTC.\n"
