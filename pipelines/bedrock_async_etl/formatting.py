@@ -1,8 +1,9 @@
 """Numbers, times and other people's text, as people read them and as SQL does."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 
 def format_count(number: int, noun: str) -> str:
@@ -57,6 +58,17 @@ def quarantine_message(rows: int, reason: str | None) -> str:
     """The sentence about rows that contradict their scope."""
     counted = f"{format_count(rows, 'row')} {'is' if rows == 1 else 'are'}"
     return f"{counted} quarantined as of another account or region: {reason}"
+
+
+def incident_message(incident: Mapping[str, Any]) -> str:
+    """A row of the model `incidents` in one line, without the name of its model."""
+    scopes = format_count(incident["scopes"], "scope")
+    return (
+        f"{incident['failed']:,} of {incident['terminal']:,} failed "
+        f"since {format_time(incident['started_at'])} UTC in {scopes}, "
+        f"{incident['excess_failed']:,.0f} more than usual; "
+        f"most often {incident['failure_category']}, as {incident['example_arn']}"
+    )
 
 
 def identifier(name: str) -> str:

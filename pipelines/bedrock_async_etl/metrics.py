@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import GaugeMetricFamily
 
 PREFIX: Final = "bedrock_async_"
-MODELS: Final = "from bedrock_analytics.model_summary order by model_id"
+MODELS: Final = """
+from bedrock_analytics.model_summary
+select
+    *,
+    (
+        select count(*) from bedrock_analytics.incidents
+        where ended_at is null and model_id is not distinct from model_summary.model_id
+    ) as open_incidents
+order by model_id
+"""
 READABLE: Final = 0o644
 """node_exporter is another user, and the file has counts, but no row of the copy."""
 MAX_SCOPES: Final = 500
@@ -147,6 +156,12 @@ METRICS: Final = (
         "model",
         "is_stalled",
         "1 if none has ended in 24 hours while 5 or more were open for all of them, else 0.",
+    ),
+    Metric(
+        "model_open_incidents",
+        "model",
+        "open_incidents",
+        "Incidents that have not ended: failures far beyond the usual.",
     ),
     Metric(
         "model_survival_seconds",

@@ -118,6 +118,11 @@ class CheckOptions:
     max_open_age: list[str] | None = option(
         None, "Maximum age of an open invocation; repeatable.", "[MODEL=]DURATION"
     )
+    max_incident: list[str] | None = option(
+        None,
+        "Maximum time since an open incident started; 0s: none may be open; repeatable.",
+        "[MODEL=]DURATION",
+    )
     max_lag: str | None = option(
         None, "Maximum time since a scope's last successful run.", "DURATION"
     )

@@ -135,6 +135,12 @@ where stuck_unknown > 0 or is_stalled
 order by is_stalled desc, open_invocations desc, model_id
 """
 """Models of which it cannot be told what is stuck, or of which nothing ends."""
+OPEN_INCIDENTS: Final = """
+select * replace (coalesce(model_id, 'unknown') as model_id)
+from bedrock_analytics.incidents
+where ended_at is null
+order by excess_failed desc, model_id
+"""
 UNKNOWN_COUNTS: Final = dict.fromkeys(("stuck", "unknown", "vanished"))
 MODELLED: Final = "select max(last_success_at) as at from bedrock_analytics.scopes"
 
@@ -181,6 +187,9 @@ class Status:
     """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""
     inconclusive: Sequence[Row] = ()
     """Models of which it cannot be told what is stuck, or of which nothing ends."""
+
+    incidents: Sequence[Row] = ()
+    """Incidents that have not ended."""
 
     @property
     def failed(self) -> list[Row]:
@@ -251,6 +260,7 @@ class Status:
                 "inconclusive": self.inconclusive,
                 "worst": self.worst,
             },
+            "incidents": self.incidents,
             "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
             "retired": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.retired],
             "exit_code": 0,
@@ -274,6 +284,7 @@ def read_status(
             worst = read_model(connection, WORST)
             counts = read_model(connection, COUNTS)
             inconclusive = read_model(connection, INCONCLUSIVE)
+            incidents = read_model(connection, OPEN_INCIDENTS)
             modelled = read_model(connection, MODELLED)
             modelled_at = modelled[0]["at"] if modelled and counts else None
             is_current = modelled_at is not None and not _is_behind(modelled_at, every)
@@ -299,6 +310,7 @@ def read_status(
         worst=worst or [],
         retired=[scope for scope in every if scope["is_retired"]],
         inconclusive=inconclusive or [],
+        incidents=incidents or [],
     )
 
 

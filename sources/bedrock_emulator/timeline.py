@@ -149,9 +149,7 @@ def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadD
             model, template = MODELS[number], rng.choice(choices[number])
             previous = submit
         on_bad_day = (
-            bad_day is not None
-            and model is bad_day.model
-            and bad_day.start <= submit < bad_day.end
+            bad_day is not None and model is bad_day.model and bad_day.start <= submit < bad_day.end
         )
         latency, failure = model.draw(rng, on_bad_day=on_bad_day)
         rows.template.append(template)

@@ -10,7 +10,8 @@
 -- of the same rate as before, which chance does less than once in 200,000 times.
 --
 -- level: scope, region or model
--- window_start: start of the window
+-- window_date: date of the window, UTC
+-- window_start: start of the window; null in the row of a date
 -- window_hours: 1, 6 or 24; null in the row of a date
 -- failed: failed invocations that were submitted in the window
 -- terminal: those that are Completed or Failed

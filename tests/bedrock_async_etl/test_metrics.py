@@ -111,6 +111,7 @@ def stored_models(database: Path) -> Samples:
         expected |= of(database, "model_vanished_invocations", gone, **label)
         expected |= of(database, "model_stuck_invocations", stuck, **label)
         expected |= of(database, "model_stalled", stalled, **label)
+        expected |= of(database, "model_open_incidents", 0, **label)
         for percentile, seconds in zip(("50", "95", "99"), percentiles, strict=True):
             if seconds is not None:
                 expected |= of(

@@ -59,10 +59,11 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
     assert lines[1] == "Whole?  Yes: the last run of 2 scopes succeeded."
     assert lines[3].startswith("Stuck?  ")
     assert ", 1 stuck" in lines[3]
-    assert lines[5].startswith("stuck for 2 d, 99 % finish within ")
-    assert lines[5].endswith(": amazon.nova-reel-v1:1")
-    assert lines[6:8] == [f"  {stuck}", "  s3://renders/a"]
-    assert lines[9].split() == [
+    assert lines[4] == "Failing?  No open incident."
+    assert lines[6].startswith("stuck for 2 d, 99 % finish within ")
+    assert lines[6].endswith(": amazon.nova-reel-v1:1")
+    assert lines[7:9] == [f"  {stuck}", "  s3://renders/a"]
+    assert lines[10].split() == [
         *("account", "region", "last", "run", "last", "success"),
         *("submitted", "through", "(UTC)", "open"),
     ]
@@ -78,6 +79,7 @@ def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
         "whole",
         "exact",
         "stuck",
+        "incidents",
         "scopes",
         "retired",
         "exit_code",
@@ -234,7 +236,7 @@ def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
     run(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[3] == "Stuck?  1 open, 0 stuck, 1 unknown."
-    assert lines[5].startswith("open for 2 d: amazon.nova")
+    assert lines[6].startswith("open for 2 d: amazon.nova")
     stuck = status_json(database)["stuck"]
     counts = {"open": 1, "stuck": 0, "unknown": 1, "vanished": 0}
     assert {name: stuck[name] for name in counts} == counts
@@ -280,6 +282,22 @@ def test_a_model_is_told_of_which_nothing_ends_or_nothing_is_known(
     assert [model["is_stalled"] for model in status.as_json()["stuck"]["inconclusive"]] == (
         [ago > timedelta(hours=24)] if line else []
     )
+
+
+def test_an_open_incident_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [invocation(f"usual{number}", timedelta(hours=3)) for number in range(50)]
+    rows += [invocation(f"bad{number}", timedelta(minutes=30), 5, "Failed") for number in range(9)]
+    status = read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1)
+    print_status(status, all_scopes=False)
+    shown = capsys.readouterr().out.splitlines()
+    at = shown.index("Failing?  1 open incident.")
+    assert shown[at + 1].startswith(f"  {REEL}: 9 of 9 failed since ")
+    assert shown[at + 1].endswith(
+        "in 1 scope, 9 more than usual; most often unknown, "
+        f"as arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/bad0"
+    )
+    [incident] = status.as_json()["incidents"]
+    assert (incident["model_id"], incident["failed"], incident["ended_at"]) == (REEL, 9, None)
 
 
 @pytest.mark.parametrize("is_modelled", [True, False])

@@ -389,7 +389,7 @@ STANDS_OUT = 12
 
 
 def windows_tested(listed: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The windows of each series and length in which anything was submitted, each with its p_value."""
+    """Windows of each series and length in which anything was submitted, with their p_values."""
     for level, columns in LEVELS.items():
         for key, rows in listed.groupby([*columns, "model_id"]):
             counts = ["is_failed", "is_terminal", "is_open"]

@@ -13,7 +13,7 @@ from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
-from tests.sql.given import good_run, iso, store, summary
+from tests.sql.given import good_run, store, summary
 
 MODEL = "amazon.nova-reel-v1:1"
 BAD_DAY = datetime(2026, 3, 12, tzinfo=UTC)

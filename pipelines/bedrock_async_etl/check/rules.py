@@ -8,9 +8,9 @@ from typing import Final
 from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
-from bedrock_async_etl.formatting import format_duration, format_time
+from bedrock_async_etl.formatting import format_duration, format_time, incident_message
 from bedrock_async_etl.models.statistics import statistic
-from bedrock_async_etl.status import Row, read_rows
+from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_rows
 
 LEVELS: Final[Mapping[str, Sequence[str]]] = {
     "scope": ("account_id", "region", "model_id"),
@@ -322,6 +322,33 @@ def _open_age(found: Row, limit: float) -> Finding:
     )
 
 
+def incident(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+    """Of each incident that has not ended, and of all models where none of them has one."""
+    limits = thresholds.limits["incident"]
+    found = read_rows(facts.connection, OPEN_INCIDENTS)
+    checked = [each for each in found if limits.of(each["model_id"]) is not None]
+    for each in checked:
+        limit = limits.by_model.get(each["model_id"], limits.general or 0)
+        yield _incident(each, limit, facts.until or facts.now)
+    if not checked:
+        yield Finding("incident", ALL, "ok", "none is open", None, limits.general, 0)
+
+
+def _incident(found: Row, limit: float, until: datetime) -> Finding:
+    seconds = (until - found["started_at"]).total_seconds()
+    counts = ("started_at", "scopes", "accounts", "failed", "excess_failed")
+    return Finding(
+        "incident",
+        found["model_id"],
+        "breach" if seconds > limit else "ok",
+        f"{incident_message(found)}; at most {format_duration(limit)}",
+        seconds,
+        limit,
+        found["terminal"],
+        {name: found[name] for name in (*counts, "failure_category", "example_arn")},
+    )
+
+
 def lag(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each scope, and of the models: the other rules see no further than these do."""
     limit = thresholds.limits["lag"].general or 0
@@ -358,7 +385,8 @@ def _compared(loaded_at: datetime, limit: float, now: datetime) -> tuple[Outcome
 
 
 RULES: Final = {
-    rule.__name__: rule for rule in (failure_rate, service_failure_rate, p95, open_age, lag)
+    rule.__name__: rule
+    for rule in (failure_rate, service_failure_rate, p95, open_age, incident, lag)
 }
 OF_WINDOW: Final = frozenset({"failure_rate", "service_failure_rate", "p95"})
 """Rules about what was submitted in the window, so nothing there is a finding, too."""

@@ -14,6 +14,7 @@ from bedrock_async_etl.formatting import (
     format_count,
     format_duration,
     format_time,
+    incident_message,
     quarantine_message,
 )
 from bedrock_async_invokes.options import LoadOptions
@@ -55,7 +56,7 @@ def command(
 def print_status(status: "Status", *, all_scopes: bool) -> None:
     """Print it; of very many scopes those that failed and the stalest, unless all are asked for."""
     console = output_console()
-    for line in (_fresh(status), _whole(status), _exact(status), _stuck(status)):
+    for line in (_fresh(status), _whole(status), _exact(status), _stuck(status), *_failing(status)):
         console.print(line)
     if status.worst:
         console.print()
@@ -138,6 +139,16 @@ def _stuck(status: "Status") -> str:
     vanished = f", {counts['vanished']:,} vanished" if counts["vanished"] else ""
     behind = " (the models are older than the last run)" if status.are_models_behind else ""
     return f"Stuck?  {counts['open']:,} open, {counts['stuck']:,} stuck{unknown}{vanished}{behind}."
+
+
+def _failing(status: "Status") -> Iterator[str]:
+    """Incidents that have not ended."""
+    if status.modelled_at is None:
+        return
+    number = len(status.incidents)
+    yield f"Failing?  {format_count(number, 'open incident') if number else 'No open incident'}."
+    for each in status.incidents[:MAX_LINES]:
+        yield f"  {each['model_id']}: {incident_message(each)}"
 
 
 def _inconclusive(model: "Row") -> str:

@@ -26,6 +26,11 @@ create table given (
     latency_seconds double, age_seconds double, failure_fault varchar
 );
 create table bedrock_analytics.model_summary (model_id varchar, is_stalled boolean);
+create table bedrock_analytics.incidents (
+    model_id varchar, started_at timestamptz, ended_at timestamptz, scopes bigint, accounts bigint,
+    failed bigint, terminal bigint, excess_failed double, failure_category varchar,
+    example_arn varchar
+);
 create view bedrock_analytics.invocations as select * exclude (age_seconds) from given;
 create view bedrock_analytics.open_invocations as
 select invocation_arn, age_seconds from given where is_open;
@@ -378,6 +383,36 @@ def test_a_model_of_which_nothing_ends_is_held_to_its_age_and_said_to_be_so(fact
         ),
         2: ("ok", "5 open, the oldest for 1 d 1 h; at most 2 d; none has ended in 24 h"),
     }
+
+
+def incident(facts: Facts, model: str, began: timedelta, ended: timedelta | None = None) -> None:
+    """One that failed 60 of 60 in two scopes, so long ago."""
+    facts.connection.execute(
+        "insert into bedrock_analytics.incidents values "
+        "($1, $2, $3, 2, 1, 60, 60, 58.5, 'capacity', 'arn:example')",
+        [model, NOW - began, ended and NOW - ended],
+    )
+
+
+def test_an_open_incident_is_a_breach_once_it_has_lasted_too_long(facts: Facts) -> None:
+    incident(facts, REEL, timedelta(hours=3), timedelta(hours=2))
+    thresholds = Thresholds({"incident": Limits(0.0, {RAY: 7_200})})
+    none = findings(facts, thresholds)["incident", "all models together"]
+    assert (none.outcome, none.text) == ("ok", "none is open")
+
+    incident(facts, REEL, timedelta(minutes=30))
+    incident(facts, RAY, timedelta(hours=2))
+    found = findings(facts, thresholds)
+    text = "60 of 60 failed since 2026-03-31 {} UTC in 2 scopes, 58 more than usual; most often "
+    text += "capacity, as arn:example; at most {}"
+    assert {key: (each.outcome, each.value, each.text) for key, each in found.items()} == {
+        ("incident", REEL): ("breach", 1_800, text.format("17:30:00", "0 s")),
+        ("incident", RAY): ("ok", 7_200, text.format("16:00:00", "2 h")),
+    }
+    assert found["incident", REEL].as_json()["example_arn"] == "arn:example"
+
+    incident(facts, RAY, timedelta(hours=2, seconds=1))
+    assert RAY in {each.subject for each in breaches(facts, thresholds)}
 
 
 def test_nothing_open_is_good(facts: Facts) -> None:
