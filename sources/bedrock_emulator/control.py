@@ -36,6 +36,17 @@ Region = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,20}\Z")]
 AnyAccount = Annotated[str, Meta(pattern=r"\A(\d{12}|\*)\Z")]
 AnyRegion = Annotated[str, Meta(pattern=r"\A([a-z0-9-]{1,20}|\*)\Z")]
 Summary = dict[str, Any]
+
+
+class Submission(Struct, frozen=True, kw_only=True):
+    """The arguments of `submit` that tell one invocation of a scope from another."""
+
+    submit_time: datetime
+    duration: timedelta | None = None
+    failure_message: str | None = None
+    model_id: str = "amazon.nova-reel-v1:1"
+
+
 COUNTERS = (
     "list_calls",
     "get_calls",
@@ -129,6 +140,12 @@ class ControlMethods:
             client_request_token,
             failure_message,
         )
+
+    def submit_all(self, account: Account, region: Region, submissions: list[Submission]) -> int:
+        """`submit` each of many, in the order of their submit times; returns how many."""
+        for one in sorted(submissions, key=lambda one: milliseconds(one.submit_time)):
+            self.submit(account, region, **asdict(one))
+        return len(submissions)
 
     def put_raw(
         self, account: Account, region: Region, submit_time: datetime, summary: Summary

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import orjson
 import pytest
+from msgspec.structs import asdict
 
-from bedrock_emulator import Control, ControlError, Emulator, Faults
+from bedrock_emulator import Control, ControlError, Emulator, Faults, Submission
 from bedrock_emulator.control import METHODS
 
 from .wire import (
@@ -126,6 +127,19 @@ def test_control_raises_with_the_message(control: Control) -> None:
         control.submit("me", REGION, submit_time=NOW)
     with pytest.raises(ControlError, match="duration cannot be negative"):
         control.submit(ACCOUNT, REGION, submit_time=NOW, duration=-MINUTE)
+
+
+def test_many_submissions_are_listed_like_single_ones(control: Control) -> None:
+    """In the order of their times, whatever order they come in."""
+    first = Submission(submit_time=NOW - HOUR, duration=MINUTE, model_id="luma.ray-v2:0")
+    last = Submission(submit_time=NOW - MINUTE, duration=MINUTE, failure_message="It failed.")
+    assert control.submit_all(ACCOUNT, REGION, [last, first]) == 2
+    many = control.listing(ACCOUNT, REGION)
+
+    with Emulator(NOW) as other:
+        for one in (first, last):
+            other.control.submit(ACCOUNT, REGION, **asdict(one))
+        assert many == other.control.listing(ACCOUNT, REGION)
 
 
 def test_a_failure_message_of_any_text_arrives_whole(emulator: Emulator, control: Control) -> None:
