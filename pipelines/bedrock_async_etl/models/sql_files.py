@@ -160,9 +160,10 @@ def _place(error: SqlglotError) -> str:
 def tables_in(query: exp.Query) -> list[exp.Table]:
     """Tables and views, without common table expressions, table functions, other databases."""
     sources = [source for scope in traverse_scope(query) for source in scope.sources.values()]
+    # Given values (`cross join (values ...)`) are a scope with the sources before them once more.
     return [
         table
-        for table in sources
+        for table in {id(source): source for source in sources}.values()
         if isinstance(table, exp.Table)
         and isinstance(table.this, exp.Identifier)
         and not table.catalog

@@ -131,6 +131,22 @@ def test_a_changed_file_builds_itself_and_what_reads_it(
     assert query(built.database, fingerprints) != before
 
 
+def test_a_table_beside_given_values_is_read_by_dates(
+    built: DuckDBDestination, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.sql").write_text(
+        "-- dated by: submit_date\nselect distinct submit_date, number from "
+        "bedrock_analytics.invocations cross join (values (1), (2)) as numbers (number)"
+    )
+    build_models(built, own)
+    rows = query(built.database, "from bedrock_analytics.mine order by all")
+    execute(built, "update bedrock.async_invokes set observed_at = observed_at + interval 1 minute")
+    assert dates_built(built, own)["mine"] == 1
+    assert query(built.database, "from bedrock_analytics.mine order by all") == rows
+
+
 @pytest.mark.parametrize("name", ["invocations", "failure_rate_daily", "scopes"])
 def test_a_table_that_somebody_dropped_is_made_again(name: str, built: DuckDBDestination) -> None:
     rows = query(built.database, f"from bedrock_analytics.{name} order by all")
