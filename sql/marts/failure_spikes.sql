@@ -1,8 +1,9 @@
 -- One row per window that failed more often than the 168 hours before it, beyond chance: an hour, a
 -- quarter of a day or a day (UTC) of a scope, of a region, or of a whole model.
 --
--- By an exact test, and the method of Benjamini and Hochberg (1995) over all windows of the date and
--- the six dates before: of what is found, 1 % is chance. failure_tests is the test.
+-- By an exact test, and the method of Benjamini and Hochberg (1995) over all windows of the model on
+-- the date and the six dates before: of what is found, 1 % is chance. An outage of one model makes
+-- nothing of another more likely to be found. failure_tests is the test.
 --
 -- level: scope, region (all accounts in one) or model (all accounts and regions)
 -- window_start: start of the window
@@ -32,23 +33,25 @@ families as (
 sizes as (
     select
         family_date,
+        model_id,
         cast(sum(tests) as double) as tests
     from families
     where window_hours is null
-    group by family_date
+    group by family_date, model_id
 ),
 
 ranked as (
     select
         families.*,
         families.p_value * sizes.tests / count(*) over (
-            partition by families.family_date
+            partition by families.family_date, families.model_id
             order by families.p_value
             range between unbounded preceding and current row
         ) as false_share
     from families
     inner join sizes
         on families.family_date = sizes.family_date
+        and families.model_id is not distinct from sizes.model_id
     where families.window_hours is not null
 ),
 
@@ -56,7 +59,7 @@ adjusted as (
     select
         *,
         min(false_share) over (
-            partition by family_date
+            partition by family_date, model_id
             order by p_value
             range between current row and unbounded following
         ) as q_value

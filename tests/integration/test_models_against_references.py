@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -439,8 +440,9 @@ def test_failure_spikes(database: Path, listed: pd.DataFrame) -> None:
     tested = pd.concat(windows_tested(listed), ignore_index=True)
     dates = tested["window_start"].dt.floor("D")
     spikes = []
-    for date in dates.unique():
-        family = tested[(dates <= date) & (dates > date - pd.Timedelta(days=7))]
+    for date, model_id in product(dates.unique(), tested["model_id"].unique()):
+        is_recent = (dates <= date) & (dates > date - pd.Timedelta(days=7))
+        family = tested[is_recent & (tested["model_id"] == model_id)]
         _, q_values, *_ = multipletests(family["p_value"], method="fdr_bh")
         family = family.assign(q_value=q_values)
         spikes.append(family[(dates[family.index] == date) & (family["q_value"] <= 0.01)])

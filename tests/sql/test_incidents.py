@@ -225,3 +225,14 @@ def test_the_cause_is_what_grew_most(tmp_path: Path) -> None:
         *hours(3, 5, 8, message="Rate exceeded"),
     ]
     assert incidents(tmp_path, given) == [Found(3, 5, 1, 1, 24, 90, "capacity")]
+
+
+def test_an_outage_makes_no_incident_of_another_model(tmp_path: Path) -> None:
+    """3 of 15 are rare, but not in a week, however much of another model fails."""
+    usually = [hour for at in range(-168, 24) for hour in hours(at, at + 1, int(at % 10 == 0))]
+    given = [*usually[:-12], *hours(12, 13, 3), *usually[-11:]]
+    other = {"model": "luma.ray-v2:0"}
+    outage = [*usual(**other), *hours(0, 24, 15, **other)]
+    assert incidents(tmp_path, [*given, *outage]) == [
+        Found(0, 24, 1, 1, 360, 360, "internal_error", "luma.ray-v2:0")
+    ]
