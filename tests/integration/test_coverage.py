@@ -7,6 +7,7 @@ import pytest
 
 from bedrock_async_etl.models.statistics import statistic
 from tests.sql.given_rates import FORMULA
+from tests.worlds import hourly_rates
 
 pytestmark = pytest.mark.integration
 
@@ -37,10 +38,7 @@ def coverage(given: pa.Table, formula: str, value: str, truth: float) -> float:
 def world(hours: int, rate: float, correlation: float, worlds: int) -> pa.Table:
     """Hours whose own rates differ so that the failures of one correlate; all have ended."""
     random = np.random.default_rng(20260301)
-    rates = np.full((worlds, hours), rate)
-    if correlation:
-        spread = 1 / correlation - 1
-        rates = random.beta(rate * spread, (1 - rate) * spread, (worlds, hours))
+    rates = hourly_rates(random, rate, correlation, (worlds, hours))
     counts = random.poisson(PER_HOUR, (worlds, hours)).ravel()
     number = np.repeat(np.arange(worlds * hours), counts)
     has_failed = random.random(len(number)) < np.repeat(rates.ravel(), counts)
