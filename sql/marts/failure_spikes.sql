@@ -1,9 +1,9 @@
 -- One row per window that failed more often than the 168 hours before it, beyond chance: an hour, a
 -- quarter of a day or a day (UTC) of a scope, of a region, or of a whole model.
 --
--- By an exact test, and the method of Benjamini and Hochberg (1995) over all windows of the model on
--- the date and the six dates before: of what is found, 1 % is chance. An outage of one model makes
--- nothing of another more likely to be found. failure_tests is the test.
+-- By an exact test, and the method of Benjamini and Hochberg (1995): among the windows of a model,
+-- for as many tests as there are of all models on the date and the six dates before. So an outage of
+-- one model lets nothing through of another. failure_tests is the test.
 --
 -- level: scope, region (all accounts in one) or model (all accounts and regions)
 -- window_start: start of the window
@@ -16,7 +16,7 @@
 -- rate: failed / terminal
 -- baseline_rate: baseline_failed / baseline_terminal
 -- p_value: probability of so many failures or more if nothing had changed
--- q_value: share of chance among the windows that are as improbable as this; at most 0.01
+-- q_value: at most that share of the model's windows with no greater p_value is chance; at most 0.01
 -- excess_failed: failed, less those to be expected at the baseline's rate
 -- dated by: window_start
 -- reads back: 6 days
@@ -33,11 +33,10 @@ families as (
 sizes as (
     select
         family_date,
-        model_id,
         cast(sum(tests) as double) as tests
     from families
     where window_hours is null
-    group by family_date, model_id
+    group by family_date
 ),
 
 ranked as (
@@ -51,7 +50,6 @@ ranked as (
     from families
     inner join sizes
         on families.family_date = sizes.family_date
-        and families.model_id is not distinct from sizes.model_id
     where families.window_hours is not null
 ),
 

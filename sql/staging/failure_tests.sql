@@ -1,5 +1,5 @@
 -- One row per window that failed more often than the 168 hours before it, with the probability of
--- that by chance; and one row per model and date (UTC) with the number of windows that were tested.
+-- that by chance; and one row per date (UTC) with the number of windows that were tested.
 --
 -- A series is of a scope, a region or a whole model. Of each series every hour, every quarter of a day
 -- and every day is a window. The test is the exact one of two proportions, one-sided: failures of the
@@ -11,15 +11,15 @@
 --
 -- level: scope, region or model
 -- window_date: date of the window, UTC
--- window_start: start of the window; null in the row of a model and date
--- window_hours: 1, 6 or 24; null in the row of a model and date
+-- window_start: start of the window; null in the row of a date
+-- window_hours: 1, 6 or 24; null in the row of a date
 -- failed: failed invocations that were submitted in the window
 -- terminal: those that are Completed or Failed
 -- still_open: those that are open
 -- baseline_failed: failed invocations of the 168 hours before
 -- baseline_terminal: Completed and Failed ones of them
 -- p_value: probability of at least so many failures if nothing had changed; at most 0.01
--- tests: windows of all series of the model on the date; null in the row of a window
+-- tests: windows of all series on the date; null in the row of a window
 -- dated by: window_date
 -- reads back: 14 days
 with
@@ -306,7 +306,7 @@ select
     cast(null as text) as level,
     cast(null as text) as account_id,
     cast(null as text) as region,
-    model_id,
+    cast(null as text) as model_id,
     cast(date '1970-01-01' + cast(start // 24 as integer) as date) as window_date,
     cast(null as timestamptz) as window_start,
     cast(null as integer) as window_hours,
@@ -318,4 +318,4 @@ select
     cast(null as double) as p_value,
     count(*) as tests
 from windows
-group by start // 24, model_id
+group by start // 24
