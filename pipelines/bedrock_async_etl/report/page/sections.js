@@ -12,7 +12,12 @@ const scopeColumns = (data) => ["model", "account", "region"].map(
   (name) => ({ name, of: (row) => label(data[`${name}s`][row[name]]) }));
 
 function interval(row) {
-  return row.rate == null ? NONE : `${percent(row.low)} to ${percent(row.high)}`;
+  return row.failure_risk == null ? NONE : `${percent(row.failure_risk_low)} to ${percent(row.failure_risk_high)}`;
+}
+
+/** How many failed of those that have ended. */
+function failedOf(row) {
+  return `${count(row.failed)} of ${count(row.completed + row.failed)}`;
 }
 
 function tag(text, isAlarm) {
@@ -57,10 +62,10 @@ function drawHeadline(data, selection) {
     seconds(now[name]), note, grown(name, seconds));
   document.getElementById("headline").replaceChildren(
     figure("invocations", "Invocations", now.invocations, count(now.invocations),
-      `${count(now.failed)} failed, ${count(now.still_open ?? 0)} open`, grown("invocations", count)),
-    figure("failure-rate", "Failure rate", now.rate, percent(now.rate),
-      now.rate == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
-      compared(now.rate, before.rate, percent, points)),
+      `${failedOf(now)} failed, ${count(now.still_open ?? 0)} open`, grown("invocations", count)),
+    figure("failure-risk", "Failure risk", now.failure_risk, percent(now.failure_risk),
+      now.failure_risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
+      compared(now.failure_risk, before.failure_risk, percent, points)),
     latency("survival_p50", "Median latency", "50 % finish within (Kaplan-Meier)"),
     latency("survival_p95", "95th percentile", "95 % finish within (Kaplan-Meier)"),
     figure("open", "Open now", now.open, count(now.open),
@@ -84,15 +89,15 @@ function chart(id, heading, note, isEmpty, draw, numbersBehind, ...rest) {
 }
 
 function drawFailures(data, selection) {
-  const rows = dailyRates(data, selection);
+  const rows = dailyOutcomes(data, selection);
   const spiked = spikes(data, selection);
   const columns = [DATE, ...["invocations", "completed", "failed", "open"].map((name) => countOf(name)),
-    percentOf("failure rate", "rate"), INTERVAL];
+    percentOf("failure risk", "failure_risk"), INTERVAL];
   const hours = `${count(spiked.length)} ${spiked.length === 1 ? "hour" : "hours"}`;
-  chart("failure-rate", "Failure rate",
-    "Share of finished invocations that failed, by submission date. Band: 95 % interval. Hollow: not all have finished.",
-    rows.every((row) => row.rate == null), () => drawFailureRate(rows, spiked),
-    ["Failure rate by date", columns, rows],
+  chart("failure-risk", "Failure risk",
+    "Share that will have failed once all have finished (Aalen-Johansen), by submission date. Band: 95 % interval. Hollow: not all have finished.",
+    rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, spiked),
+    ["Failure risk by date", columns, rows],
     spiked.length ? element("p", { class: "note" }, `▼ ${hours} with a failure spike, listed below.`) : "");
   chart("volume", "Invocations", "By submission date.",
     rows.every((row) => !row.invocations), () => drawVolume(rows),
@@ -135,8 +140,8 @@ function drawModels(data, selection, choose) {
     return element("span", { class: row.peak >= quota ? "tag alarm" : null }, `${count(row.peak)} of ${count(quota)}`);
   };
   list("models", "Models", "For the selected accounts, regions and period. Select a model to see it alone.", [
-    { name: "model", of: name }, countOf("invocations"), countOf("failed"),
-    percentOf("failure rate", "rate"), INTERVAL,
+    { name: "model", of: name }, countOf("invocations"), number("failed", failedOf),
+    percentOf("failure risk", "failure_risk"), INTERVAL,
     ...SHARES.map((share) => secondsOf(share, `survival_${share}`)),
     countOf("open"), countOf("stuck"), number("peak in flight", peak),
   ], models(data, selection));
