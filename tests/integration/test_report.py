@@ -16,7 +16,7 @@ from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.options import ReportOptions
 from bedrock_async_etl.report.report import write_report
 from tests import timelines
-from tests.bedrock_async_etl.copies import REEL, invocation, modelled
+from tests.bedrock_async_etl.copies import RAY, REEL, invocation, modelled
 from tests.sql.given_rates import FORMULA, OUTCOMES
 
 pytestmark = pytest.mark.integration
@@ -327,6 +327,27 @@ def test_a_single_open_invocation_has_no_rate_and_no_latency(
         expect(opened.page.locator("#latency")).to_contain_text("No data in this selection.")
         expect(opened.page.locator("#volume > svg")).to_be_visible()
         expect(opened.page.locator("#open")).to_contain_text("only")
+        assert opened.trouble == []
+
+
+def test_a_model_of_which_nothing_ends_is_marked(browser: Browser, tmp_path: Path) -> None:
+    endless = [invocation(f"{days}", timedelta(days=days), None, model=RAY) for days in range(2, 8)]
+    invocations = [invocation("new", timedelta(hours=1)), *endless]
+    write_report(modelled(tmp_path / "copy.duckdb", invocations), tmp_path / "report.html")
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        stuck = opened.page.locator(".figure", has_text="Stuck now")
+        expect(stuck).to_contain_text("6 unknown; nothing ends of 1 model")
+        expect(stuck).to_have_class("figure alarm")
+        marked = opened.page.locator("#models tr", has_text="nothing ends")
+        expect(marked).to_have_count(1)
+        expect(marked).to_contain_text(RAY)
+        expect(marked).to_contain_text("0, 6 unknown")
+        expect(opened.page.locator("#open")).to_contain_text(
+            f"Nothing of {RAY} has ended in 24 hours."
+        )
+        opened.page.get_by_label("Model", exact=True).select_option(REEL)
+        expect(stuck).to_have_class("figure")
         assert opened.trouble == []
 
 

@@ -310,11 +310,13 @@ def test_thirty_days_count_what_model_summary_counts(scenario: str, scenarios: S
 def test_all_that_is_open_is_counted_whatever_its_age(scenario: str, scenarios: Scenarios) -> None:
     destination = DuckDBDestination(scenarios(scenario))
     counts = figures(destination, 1)["open_counts"]
-    told = [sum(counts[name]) for name in ("open_invocations", "stuck", "vanished")]
+    names = ("open_invocations", "stuck", "stuck_unknown", "vanished")
+    told = [sum(counts[name]) for name in names]
     counted = """
     select
         count(*) filter (where is_open),
         (select coalesce(sum(stuck), 0) from bedrock_analytics.model_summary),
+        (select coalesce(sum(stuck_unknown), 0) from bedrock_analytics.model_summary),
         count(*) filter (where is_vanished)
     from bedrock_analytics.invocations
     """

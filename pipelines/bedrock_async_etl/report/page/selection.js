@@ -56,7 +56,9 @@ function headline(data, selection) {
     (row) => row.cohort === period.cohort + 1 && isIn(row, selection));
   return {
     ...cohortOf(data, period.cohort, selection),
-    open: sum(now, "open_invocations"), stuck: sum(now, "stuck"), vanished: sum(now, "vanished"),
+    open: sum(now, "open_invocations"), stuck: sum(now, "stuck"),
+    stuckUnknown: sum(now, "stuck_unknown"), vanished: sum(now, "vanished"),
+    stalledModels: [...new Set(now.filter((row) => row.is_stalled).map((row) => row.model))],
     previous: period.has_previous ? {
       ...cohortOf(data, period.cohort + 1, selection),
       open: sum(before, "open_invocations"), stuck: sum(before, "stuck"),
