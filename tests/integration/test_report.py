@@ -1,5 +1,6 @@
 """The report in a real browser: what it shows, what it lets one choose, and what it never does."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,7 +16,8 @@ from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.options import ReportOptions
 from bedrock_async_etl.report.report import write_report
 from tests import timelines
-from tests.bedrock_async_etl.copies import REEL, invocation, modelled
+from tests.bedrock_async_etl.copies import RAY, REEL, invocation, modelled
+from tests.sql.given_rates import FORMULA, OUTCOMES
 
 pytestmark = pytest.mark.integration
 
@@ -23,24 +25,40 @@ HOSTILE: Final = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 SIZES: Final = {"desktop": DESKTOP, "phone": PHONE}
-CHARTS: Final = ("failure-rate", "volume", "latency", "in-flight")
+CHARTS: Final = ("failure-risk", "volume", "latency", "in-flight")
 SUMMARY: Final = """
 select
-    model_id, invocations, failure_rate, survival_p50, survival_p95, open_invocations, stuck
+    model_id, invocations, failure_risk, survival_p50, survival_p95, open_invocations, stuck
 from bedrock_analytics.model_summary
 """
-FIGURES: Final = ("invocations", "failure-rate", "survival-p50", "survival-p95", "open", "stuck")
-ONE_SCOPE: Final = """
-select count(*), count(*) filter (where is_failed) / count(*) filter (where is_terminal)
-from bedrock_analytics.invocations
+FIGURES: Final = ("invocations", "failure-risk", "survival-p50", "survival-p95", "open", "stuck")
+ONE_SCOPE: Final = f"""
+create temp table given as
+select 'one' as model_id, outcome, count, ms, hour
+from ({OUTCOMES})
 where account_id = '444455556666' and region = 'eu-west-1'
-and submit_time >= (select max(as_of) from bedrock_analytics.scopes) - interval '7' day
+and submit_time >= (select max(as_of) from bedrock_analytics.scopes) - interval '7' day;
+select invocations, failure_risk from ({FORMULA})
 """
 ONE_SCOPES_DAYS: Final = """
 select strftime(submit_date, '%Y-%m-%d'), sum(invocations), sum(failed)
 from bedrock_analytics.failure_rate_daily
 where account_id = '444455556666' and region = 'eu-west-1'
 group by all order by all
+"""
+ONE_MODELS_DAYS: Final = f"""
+select
+    strftime(rates.submit_date, '%Y-%m-%d'),
+    100 * any_value(failure_risk), 100 * any_value(failure_risk_low),
+    100 * any_value(failure_risk_high), any_value(p50), any_value(p95), any_value(p99),
+    quantile_disc(latency_seconds, 0.5), quantile_disc(latency_seconds, 0.95),
+    quantile_disc(latency_seconds, 0.99)
+from bedrock_analytics.failure_rate_daily as rates
+inner join bedrock_analytics.invocations using (account_id, region, model_id, submit_date)
+left join bedrock_analytics.latency_survival_daily
+    using (account_id, region, model_id, submit_date)
+where account_id = '444455556666' and region = 'eu-west-1' and model_id = '{REEL}'
+group by rates.submit_date
 """
 TWENTY_MODELS: Final = """
 update bedrock.async_invokes
@@ -131,7 +149,7 @@ def test_each_models_figures_are_those_of_model_summary(
 ) -> None:
     for model, *expected in one(copy, SUMMARY):
         opened.page.get_by_label("Model", exact=True).select_option(model)
-        assert opened.figures() == pytest.approx(expected, rel=1e-12)
+        assert opened.figures() == pytest.approx(expected, abs=6e-6)
 
 
 def test_figures_of_a_scope_and_a_week_are_those_of_the_rows(
@@ -141,27 +159,50 @@ def test_figures_of_a_scope_and_a_week_are_those_of_the_rows(
     opened.page.get_by_label("Account", exact=True).select_option("444455556666")
     opened.page.get_by_label("Region", exact=True).select_option("eu-west-1")
     opened.page.get_by_label("7 d").check(force=True)
-    invocations, failure_rate, *_ = opened.figures()
-    assert [invocations, failure_rate] == pytest.approx(one(copy, ONE_SCOPE)[0])
+    invocations, failure_risk, *_ = opened.figures()
+    assert [invocations, failure_risk] == pytest.approx(one(copy, ONE_SCOPE)[0], abs=6e-6)
     assert invocations != everything[0]
 
 
 def test_a_charts_numbers_are_those_of_the_marts(opened: Opened, copy: DuckDBDestination) -> None:
     opened.page.get_by_label("Account", exact=True).select_option("444455556666")
     opened.page.get_by_label("Region", exact=True).select_option("eu-west-1")
-    section = opened.page.locator("#failure-rate")
-    section.get_by_text("Show the numbers").click()
-    rows = section.locator("tbody tr")
-    expect(rows).to_have_count(31)  # made once the browser says that the section was opened
-    told = {}
-    for row in rows.all():
-        date, invocations, _, failed, *_ = row.locator("td").all_inner_texts()
-        told[date] = (int(invocations.replace(",", "")), int(failed))
+    told = {
+        date: (int(invocations.replace(",", "")), int(failed))
+        for date, invocations, _, failed, *_ in numbers(opened, "failure-risk")
+    }
     expected = {
         date: (invocations, failed) for date, invocations, failed in one(copy, ONE_SCOPES_DAYS)
     }
     assert len(told) == 31  # no date twice
     assert told == {date: expected[date] for date in told}
+
+
+def test_a_charts_estimates_are_those_of_the_marts(opened: Opened, copy: DuckDBDestination) -> None:
+    opened.page.get_by_label("Account", exact=True).select_option("444455556666")
+    opened.page.get_by_label("Region", exact=True).select_option("eu-west-1")
+    opened.page.get_by_label("Model", exact=True).select_option(REEL)
+    told = {
+        date: values(risk, interval, *latencies)
+        for (date, *_, risk, interval), (_, _, _, *latencies) in zip(
+            numbers(opened, "failure-risk"), numbers(opened, "latency"), strict=True
+        )
+    }
+    expected = {date: estimates for date, *estimates in one(copy, ONE_MODELS_DAYS)}
+    assert told == {date: pytest.approx(expected[date], abs=0.06, rel=5e-5) for date in told}
+
+
+def values(*cells: str) -> list[float]:
+    return [float(each) for each in re.findall(r"[\d.]+", " ".join(cells).replace(",", ""))]
+
+
+def numbers(opened: Opened, chart: str) -> list[list[str]]:
+    """The numbers behind a chart of 31 dates."""
+    section = opened.page.locator(f"#{chart}")
+    section.get_by_text("Show the numbers").click()
+    rows = section.locator("tbody tr")
+    expect(rows).to_have_count(31)  # made once the browser says that the section was opened
+    return [row.locator("td").all_inner_texts() for row in rows.all()]
 
 
 @pytest.mark.parametrize(
@@ -282,10 +323,31 @@ def test_a_single_open_invocation_has_no_rate_and_no_latency(
     with browser.new_context(viewport=DESKTOP) as context:
         opened = Opened(context, tmp_path / "report.html")
         assert opened.figures() == [1, None, None, None, 1, 0]
-        expect(opened.page.locator("#failure-rate")).to_contain_text("No data in this selection.")
+        expect(opened.page.locator("#failure-risk")).to_contain_text("No data in this selection.")
         expect(opened.page.locator("#latency")).to_contain_text("No data in this selection.")
         expect(opened.page.locator("#volume > svg")).to_be_visible()
         expect(opened.page.locator("#open")).to_contain_text("only")
+        assert opened.trouble == []
+
+
+def test_a_model_of_which_nothing_ends_is_marked(browser: Browser, tmp_path: Path) -> None:
+    endless = [invocation(f"{days}", timedelta(days=days), None, model=RAY) for days in range(2, 8)]
+    invocations = [invocation("new", timedelta(hours=1)), *endless]
+    write_report(modelled(tmp_path / "copy.duckdb", invocations), tmp_path / "report.html")
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        stuck = opened.page.locator(".figure", has_text="Stuck now")
+        expect(stuck).to_contain_text("6 unknown; nothing ends of 1 model")
+        expect(stuck).to_have_class("figure alarm")
+        marked = opened.page.locator("#models tr", has_text="nothing ends")
+        expect(marked).to_have_count(1)
+        expect(marked).to_contain_text(RAY)
+        expect(marked).to_contain_text("0, 6 unknown")
+        expect(opened.page.locator("#open")).to_contain_text(
+            f"Nothing of {RAY} has ended in 24 hours."
+        )
+        opened.page.get_by_label("Model", exact=True).select_option(REEL)
+        expect(stuck).to_have_class("figure")
         assert opened.trouble == []
 
 

@@ -34,4 +34,15 @@ select
 from given
 where outcome <> 'open'
 """
+OUTCOMES: Final = """
+select
+    account_id, region, model_id, submit_time, submit_date,
+    if(is_open, 'open', lower(status)) as outcome, 1 as count,
+    if(is_open, age_ms, round(1000 * latency_seconds)) as ms,
+    epoch_ms(submit_time) // 3_600_000 as hour
+from bedrock_analytics.invocations
+left join (select invocation_arn, age_ms from bedrock_analytics.open_ages) using (invocation_arn)
+where is_open or is_terminal
+"""
+"""The invocations of a database as rows of `given`."""
 FORMULA: Final = statistic("failure_rates", hours=HOURS, ages=AGES, latencies=LATENCIES)

@@ -37,15 +37,20 @@ FINISHED: Final = """
 from ({placed}) as placed
 semi join (from report_survivals where censored > 0) as censored
     on placed.number = censored.cohort
+semi join (from report_cohorts where kind = 'day') as days
+    on placed.number = days.number
 where placed.ended > 0
 """
 TABLES: Final = (
     ("table", "cut"),
     ("table", "buckets"),
+    ("table", "hour_counts"),
     ("view", "latencies"),
+    ("view", "hours"),
     ("table", "counts"),
     ("table", "members"),
     ("table", "cohorts"),
+    ("view", "ages"),
 )
 """What the other queries share, each after those that it reads."""
 Columns = dict[str, list[Any]]
@@ -70,8 +75,9 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "models": keys.models,
         "days": _columns(connection, "days"),
         "totals": _columns(connection, "totals"),
-        "day_latencies": _columns(connection, "percentiles", kind="day"),
-        "period_latencies": _columns(connection, "percentiles", kind="period"),
+        "day_estimates": _columns(connection, "estimates", kind="day"),
+        "day_finished": _columns(connection, "finished"),
+        "period_estimates": _columns(connection, "estimates", kind="period"),
         "flight_hours": flight_hours,
         "in_flight": _columns(connection, "in_flight", hours=flight_hours),
         "reasons": _columns(connection, "reasons"),
@@ -107,7 +113,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     )
     _create_table(connection, "report_leaves", keys.leaf_table())
     _create_table(connection, "report_selections", keys.selection_table())
-    for macro in ("keyed", "whole"):
+    for macro in ("keyed", "whole", "parts"):
         connection.execute(f"create temp macro {macro}(name) as table {_query(macro)}")
     for kind, name in TABLES:
         connection.execute(f"create temp {kind} report_{name} as {_query(name)}")
@@ -122,10 +128,13 @@ def _create_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Ta
 
 
 def _estimate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make a table of the percentiles of all cohorts.
+    """Make tables of the failure risks and percentiles of all cohorts.
 
-    Where any has no latency, those of finished ones alone differ, and are in a second table.
+    Of dates on which any has no latency, those of finished ones alone differ, and have a table.
     """
+    parts = {name: _query(f"risk_{name}") for name in ("hours", "ages", "latencies")}
+    risks = statistic("failure_rates", **parts)
+    connection.execute(f"create temp table report_risks as {risks}")
     placed = _query("placed")
     parts = {name: _query(name) for name in ("durations", "looked_into")}
     parts["cohorts"] = _query("numbered")

@@ -1,10 +1,12 @@
 """What a page shows is what the models say."""
 
+import random
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
@@ -13,10 +15,12 @@ from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.keys import ALL
 from bedrock_async_etl.report.periods import periods
 from bedrock_async_invokes.failure_messages import FAULTS
-from tests.bedrock_async_etl.copies import invocation, store
+from tests.bedrock_async_etl import copies
+from tests.bedrock_async_etl.copies import RAY, REEL, invocation, report, store
 from tests.conftest import NOW
 from tests.scenarios import Scenarios
 from tests.sql.given import SCENARIOS
+from tests.sql.given_rates import FORMULA, OUTCOMES
 from tests.timelines import modelled
 
 Row = dict[str, Any]
@@ -37,11 +41,19 @@ group by all
 PERIOD = """
 select
     account_id, region, model_id, count(*), count(*) filter (where status = 'Completed'),
-    count(*) filter (where is_failed), quantile_disc(latency_seconds, 0.5),
+    count(*) filter (where is_failed)
+from bedrock_analytics.invocations
+where epoch_ms(submit_time) >= {from_ms} and epoch_ms(submit_time) < {until_ms}
+group by all
+"""
+PERIODS_LATENCIES = """
+select
+    account_id, region, model_id, quantile_disc(latency_seconds, 0.5),
     quantile_disc(latency_seconds, 0.95), quantile_disc(latency_seconds, 0.99)
 from bedrock_analytics.invocations
 where epoch_ms(submit_time) >= {from_ms} and epoch_ms(submit_time) < {until_ms}
 group by all
+having not bool_or(is_open)
 """
 EXAMPLES = """
 select account_id, region, model_id, failure_category, invocation_arn
@@ -58,10 +70,39 @@ select
     invocations, completed, failed, is_settled
 from bedrock_analytics.failure_rate_daily
 """
+RISKS = ("failure_risk", "failure_risk_low", "failure_risk_high")
+DAYS_RISKS = """
+select
+    account_id, region, model_id, date_diff('day', date '1970-01-01', submit_date) as day,
+    round(failure_risk, 5), round(failure_risk_low, 5), round(failure_risk_high, 5)
+from bedrock_analytics.failure_rate_daily
+"""
+CHOSEN = f"""
+create temp table given as
+with submitted as ({OUTCOMES}),
+
+cohorts as (
+    select *, 'day' as kind, date_diff('day', date '1970-01-01', submit_date) as cohort
+    from submitted
+    union all
+    select submitted.*, 'period' as kind, periods.cohort
+    from submitted
+    inner join periods
+        on epoch_ms(submit_time) >= from_ms and epoch_ms(submit_time) < until_ms
+)
+
+select
+    concat_ws(' ', kind, cohort, chosen_region, chosen_model) as model_id, outcome, count, ms, hour
+from
+    cohorts,
+    unnest([region, 'all']) as regions (chosen_region),
+    unnest([model_id, 'all']) as models (chosen_model)
+"""
+"""Every choice of a region or all, a model or all, and a date or a period."""
 SUMMARY = """
 select
-    model_id, measured, still_open, latency_p50, latency_p95, latency_p99,
-    survival_p50, survival_p95, survival_p99
+    model_id, measured, still_open, round(failure_risk, 5), round(failure_risk_low, 5),
+    round(failure_risk_high, 5), survival_p50, survival_p95, survival_p99
 from bedrock_analytics.model_summary where measured + still_open > 0
 """
 
@@ -114,10 +155,89 @@ def test_a_days_counts_are_those_of_failure_rate_daily(copy: DuckDBDestination) 
 def test_a_days_latencies_are_those_of_the_models(copy: DuckDBDestination) -> None:
     shown = figures(copy, 90)
     survival = ("cohort", "ended", "still_open", "survival_p50", "survival_p95", "survival_p99")
-    ended = ("cohort", "latency_p50", "latency_p95", "latency_p99")
-    assert leaves(shown, "day_latencies", survival) == set(query(copy, SURVIVAL))
-    told = {row for row in leaves(shown, "day_latencies", ended) if row[-1] is not None}
-    assert told == set(query(copy, ENDED))
+    assert leaves(shown, "day_estimates", survival) == set(query(copy, SURVIVAL))
+
+
+def test_percentiles_of_finished_ones_are_there_where_they_differ(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 90)
+    survival = ("cohort", "survival_p50", "survival_p95", "survival_p99")
+    finished = ("cohort", "latency_p50", "latency_p95", "latency_p99")
+    told = {row[:4]: row[4:] for row in leaves(shown, "day_estimates", survival)}
+    differing = {row[:4]: row[4:] for row in leaves(shown, "day_finished", finished)}
+    assert 0 < len(differing) < len(told)
+    ended = {row[:4]: row[4:] for row in query(copy, ENDED)}
+    assert {cohort: (told | differing)[cohort] for cohort in ended} == ended
+
+
+def test_a_days_risks_are_those_of_failure_rate_daily(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 90)
+    assert leaves(shown, "day_estimates", ("cohort", *RISKS)) == set(query(copy, DAYS_RISKS))
+
+
+def some_open(seed: int) -> list[dict[str, Any]]:
+    """Three weeks of two regions and two models: failures are fast, and many have not ended."""
+    chance = random.Random(seed)
+    invocations = []
+    for number in range(800):
+        age = timedelta(days=21 * chance.random() ** 2)
+        has_failed = chance.random() < 0.1
+        seconds = chance.expovariate(1 / (9_000 if has_failed else 200_000))
+        summary = invocation(
+            f"{number}",
+            age,
+            seconds if seconds < age.total_seconds() else None,
+            "Failed" if has_failed else chance.choice(["Completed"] * 20 + ["Paused"]),
+            chance.choice([REEL, RAY]),
+        )
+        region = chance.choice(["us-east-1", "eu-west-1"])
+        arn = summary["invocationArn"].replace("us-east-1", region)
+        invocations.append(summary | {"invocationArn": arn})
+    return invocations
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_risk_is_that_of_all_that_is_chosen(seed: int, tmp_path: Path) -> None:
+    runs = [report(), report(region="eu-west-1")]
+    vanished = [f"{number}" for number in range(20)]
+    copy = copies.modelled(tmp_path / "copy.duckdb", some_open(seed), runs, vanished)
+    shown = figures(copy, 30)
+    told = {
+        " ".join((kind, f"{row['cohort']}", *choice(shown, row))): tuple(
+            row[name] for name in RISKS
+        )
+        for kind in ("day", "period")
+        for row in rows(shown[f"{kind}_estimates"])
+    }
+    with copy.connection() as connection:
+        chosen = [vars(period) for period in periods(30, shown["as_of_ms"])]
+        connection.register("periods", pa.Table.from_pylist(chosen))
+        connection.execute(CHOSEN)
+        estimates = connection.sql(f"select model_id, {', '.join(RISKS)} from ({FORMULA})")
+        expected = {label: tuple(risk) for label, *risk in estimates.fetchall()}
+    assert len(expected) > 150
+    assert {label: told.get(label) for label in expected} == {
+        label: pytest.approx(risk, abs=6e-6) for label, risk in expected.items()
+    }
+    assert {risk for label, risk in told.items() if label not in expected} <= {(None,) * 3}
+
+
+def choice(shown: dict[str, Any], row: Row) -> tuple[str, str]:
+    region, model = row["region"], row["model"]
+    return (
+        "all" if region == ALL else shown["regions"][region],
+        "all" if model == ALL else shown["models"][model],
+    )
+
+
+def test_what_ended_at_an_unknown_time_counts_in_a_risk(tmp_path: Path) -> None:
+    endless = [invocation(name, timedelta(days=1)) for name in ("a", "b")]
+    for each in endless:
+        del each["endTime"]
+    endless[0]["status"] = "Failed"
+    shown = figures(copies.modelled(tmp_path / "copy.duckdb", endless), 30)
+    for table in ("day_estimates", "period_estimates"):
+        risks = {(row["ended"], row["failure_risk"]) for row in rows(shown[table])}
+        assert risks == {(0, 0.5)}
 
 
 @pytest.mark.parametrize("days", [14, 30])
@@ -126,18 +246,26 @@ def test_periods_have_what_was_submitted_from_instant_to_instant(
 ) -> None:
     shown = figures(copy, days)
     for period in periods(days, shown["as_of_ms"]):
-        latencies = {
-            named(shown, row): tuple(row[f"latency_{share}"] for share in ("p50", "p95", "p99"))
-            for row in rows(shown["period_latencies"])
-            if row["cohort"] == period.cohort
-            and ALL not in (row["account"], row["region"], row["model"])
-        }
         told = {
-            (*names, row["invocations"], row["completed"], row["failed"], *latencies[names])
+            (*named(shown, row), row["invocations"], row["completed"], row["failed"])
             for row in rows(shown["totals"])
-            if row["cohort"] == period.cohort and (names := named(shown, row))
+            if row["cohort"] == period.cohort
         }
         assert told == set(query(copy, PERIOD.format(**vars(period))))
+
+
+def test_a_periods_latencies_are_those_of_its_invocations(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 30)
+    for period in periods(30, shown["as_of_ms"]):
+        told = {
+            (*named(shown, row), *(row[f"survival_{share}"] for share in ("p50", "p95", "p99")))
+            for row in rows(shown["period_estimates"])
+            if row["cohort"] == period.cohort
+            and row["still_open"] == 0
+            and ALL not in (row["account"], row["region"], row["model"])
+        }
+        assert told == set(query(copy, PERIODS_LATENCIES.format(**vars(period))))
+        assert told
 
 
 def test_an_example_is_the_newest_that_failed_for_the_reason(copy: DuckDBDestination) -> None:
@@ -150,11 +278,10 @@ def test_an_example_is_the_newest_that_failed_for_the_reason(copy: DuckDBDestina
 def test_thirty_days_of_a_model_are_those_of_model_summary(copy: DuckDBDestination) -> None:
     shown = figures(copy, 30)
     longest = shown["periods"][-1]["cohort"]
-    latencies = ("latency_p50", "latency_p95", "latency_p99")
-    columns = ("ended", "still_open", *latencies, "survival_p50", "survival_p95", "survival_p99")
+    columns = ("ended", "still_open", *RISKS, "survival_p50", "survival_p95", "survival_p99")
     told = {
         (shown["models"][row["model"]], *(row[column] for column in columns))
-        for row in rows(shown["period_latencies"])
+        for row in rows(shown["period_estimates"])
         if (row["cohort"], row["account"], row["region"]) == (longest, ALL, ALL)
         and row["model"] != ALL
     }
@@ -183,11 +310,13 @@ def test_thirty_days_count_what_model_summary_counts(scenario: str, scenarios: S
 def test_all_that_is_open_is_counted_whatever_its_age(scenario: str, scenarios: Scenarios) -> None:
     destination = DuckDBDestination(scenarios(scenario))
     counts = figures(destination, 1)["open_counts"]
-    told = [sum(counts[name]) for name in ("open_invocations", "stuck", "vanished")]
+    names = ("open_invocations", "stuck", "stuck_unknown", "vanished")
+    told = [sum(counts[name]) for name in names]
     counted = """
     select
         count(*) filter (where is_open),
         (select coalesce(sum(stuck), 0) from bedrock_analytics.model_summary),
+        (select coalesce(sum(stuck_unknown), 0) from bedrock_analytics.model_summary),
         count(*) filter (where is_vanished)
     from bedrock_analytics.invocations
     """

@@ -45,24 +45,23 @@ function unsettled(row) {
   return row.open ? `${count(row.open)} still open` : "more may still be listed";
 }
 
-function drawFailureRate(rows, spiked) {
-  const ended = rows.filter((row) => row.rate != null);
-  const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.high)) * 1.1);
-  const defined = (row) => row.rate != null;
-  return plot("failure-rate", "Failure rate by submission date, with its 95 % interval", {
+function drawFailureRisk(rows, spiked) {
+  const defined = (row) => row.failure_risk != null;
+  const ended = rows.filter(defined);
+  const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.failure_risk_high)) * 1.1);
+  return plot("failure-risk", "Failure risk by submission date, with its 95 % interval", {
     y: { domain: [0, top], tickFormat: (share) => `${+(100 * share).toFixed(2)} %` },
     marks: [
-      Plot.areaY(rows, { x: "date", y1: "low", y2: "high", fill: "var(--band)", defined }),
-      Plot.line(rows, { x: "date", y: "rate", stroke: "var(--failed)", strokeWidth: 2, defined }),
-      Plot.dot(ended, { x: "date", y: "rate", r: 3, stroke: "var(--failed)", strokeWidth: 1.5,
+      Plot.areaY(rows, { x: "date", y1: "failure_risk_low", y2: "failure_risk_high", fill: "var(--band)", defined }),
+      Plot.line(rows, { x: "date", y: "failure_risk", stroke: "var(--failed)", strokeWidth: 2, defined }),
+      Plot.dot(ended, { x: "date", y: "failure_risk", r: 3, stroke: "var(--failed)", strokeWidth: 1.5,
         fill: (row) => (row.isSettled ? "var(--failed)" : "var(--card)") }),
       Plot.dot(spiked, { x: "date", y: top, r: 5, symbol: "triangle", rotate: 180, fill: "var(--p99)",
         title: (row) => `${time(row.submitted_ms)}: ${percent(row.rate)}, baseline ${percent(row.baseline_rate)}` }),
       zeroLine(),
-      tip(ended, "rate", (row) => [
-        day(row.date), `${percent(row.rate)} failed (${interval(row)})`,
-        `${count(row.failed)} of ${count(row.completed + row.failed)} finished`,
-        unsettled(row)]),
+      tip(ended, "failure_risk", (row) => [
+        day(row.date), `${percent(row.failure_risk)} (${interval(row)})`,
+        `${failedOf(row)} failed`, unsettled(row)]),
     ],
   });
 }

@@ -12,7 +12,12 @@ const scopeColumns = (data) => ["model", "account", "region"].map(
   (name) => ({ name, of: (row) => label(data[`${name}s`][row[name]]) }));
 
 function interval(row) {
-  return row.rate == null ? NONE : `${percent(row.low)} to ${percent(row.high)}`;
+  return row.failure_risk == null ? NONE : `${percent(row.failure_risk_low)} to ${percent(row.failure_risk_high)}`;
+}
+
+/** How many failed of those that have ended. */
+function failedOf(row) {
+  return `${count(row.failed)} of ${count(row.completed + row.failed)}`;
 }
 
 function tag(text, isAlarm) {
@@ -45,6 +50,14 @@ function relative(now, previous) {
   return share < 5e-4 ? null : percent(share);
 }
 
+function stuckNote({ stuckUnknown, stalledModels }) {
+  const stalled = `${count(stalledModels.length)} ${stalledModels.length === 1 ? "model" : "models"}`;
+  return [
+    stuckUnknown ? `${count(stuckUnknown)} unknown` : "",
+    stalledModels.length ? `nothing ends of ${stalled}` : "",
+  ].filter(Boolean).join("; ") || "older than 3 × the typical p99";
+}
+
 function drawHeadline(data, selection) {
   const now = headline(data, selection);
   const before = now.previous ?? {};
@@ -57,16 +70,16 @@ function drawHeadline(data, selection) {
     seconds(now[name]), note, grown(name, seconds));
   document.getElementById("headline").replaceChildren(
     figure("invocations", "Invocations", now.invocations, count(now.invocations),
-      `${count(now.failed)} failed, ${count(now.still_open ?? 0)} open`, grown("invocations", count)),
-    figure("failure-rate", "Failure rate", now.rate, percent(now.rate),
-      now.rate == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
-      compared(now.rate, before.rate, percent, points)),
+      `${failedOf(now)} failed, ${count(now.still_open ?? 0)} open`, grown("invocations", count)),
+    figure("failure-risk", "Failure risk", now.failure_risk, percent(now.failure_risk),
+      now.failure_risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
+      compared(now.failure_risk, before.failure_risk, percent, points)),
     latency("survival_p50", "Median latency", "50 % finish within (Kaplan-Meier)"),
     latency("survival_p95", "95th percentile", "95 % finish within (Kaplan-Meier)"),
     figure("open", "Open now", now.open, count(now.open),
       now.vanished ? `${count(now.vanished)} vanished from the listing` : "of any age", added("open")),
-    figure("stuck", "Stuck now", now.stuck, count(now.stuck), "older than 3 × the typical p99",
-      added("stuck"), now.stuck > 0),
+    figure("stuck", "Stuck now", now.stuck, count(now.stuck), stuckNote(now), added("stuck"),
+      now.stuck > 0 || now.stalledModels.length > 0),
     figure("freshness", "Fresh as of", data.as_of_ms, time(data.as_of_ms).slice(0, 10),
       `${time(data.as_of_ms).slice(11)} UTC; ${failing ? `${count(failing)} of ${scopes} failed` : `${scopes} read`}`,
       null, failing > 0));
@@ -84,15 +97,15 @@ function chart(id, heading, note, isEmpty, draw, numbersBehind, ...rest) {
 }
 
 function drawFailures(data, selection) {
-  const rows = dailyRates(data, selection);
+  const rows = dailyOutcomes(data, selection);
   const spiked = spikes(data, selection);
   const columns = [DATE, ...["invocations", "completed", "failed", "open"].map((name) => countOf(name)),
-    percentOf("failure rate", "rate"), INTERVAL];
+    percentOf("failure risk", "failure_risk"), INTERVAL];
   const hours = `${count(spiked.length)} ${spiked.length === 1 ? "hour" : "hours"}`;
-  chart("failure-rate", "Failure rate",
-    "Share of finished invocations that failed, by submission date. Band: 95 % interval. Hollow: not all have finished.",
-    rows.every((row) => row.rate == null), () => drawFailureRate(rows, spiked),
-    ["Failure rate by date", columns, rows],
+  chart("failure-risk", "Failure risk",
+    "Share that will have failed once all have finished (Aalen-Johansen), by submission date. Band: 95 % interval. Hollow: not all have finished.",
+    rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, spiked),
+    ["Failure risk by date", columns, rows],
     spiked.length ? element("p", { class: "note" }, `▼ ${hours} with a failure spike, listed below.`) : "");
   chart("volume", "Invocations", "By submission date.",
     rows.every((row) => !row.invocations), () => drawVolume(rows),
@@ -134,11 +147,14 @@ function drawModels(data, selection, choose) {
     if (quota == null) return count(row.peak);
     return element("span", { class: row.peak >= quota ? "tag alarm" : null }, `${count(row.peak)} of ${count(quota)}`);
   };
+  const stuck = (row) => element("span", {},
+    count(row.stuck), row.stuckUnknown ? `, ${count(row.stuckUnknown)} unknown` : "",
+    ...(row.stalledModels.length ? [" ", tag("nothing ends", true)] : []));
   list("models", "Models", "For the selected accounts, regions and period. Select a model to see it alone.", [
-    { name: "model", of: name }, countOf("invocations"), countOf("failed"),
-    percentOf("failure rate", "rate"), INTERVAL,
+    { name: "model", of: name }, countOf("invocations"), number("failed", failedOf),
+    percentOf("failure risk", "failure_risk"), INTERVAL,
     ...SHARES.map((share) => secondsOf(share, `survival_${share}`)),
-    countOf("open"), countOf("stuck"), number("peak in flight", peak),
+    countOf("open"), number("stuck", stuck), number("peak in flight", peak),
   ], models(data, selection));
 }
 
@@ -173,13 +189,15 @@ function drawSpikes(data, selection) {
 
 function drawOpen(data, selection) {
   const rows = data.open_invocations.filter((row) => isIn(row, selection));
-  const { open, vanished } = headline(data, selection);
+  const { open, vanished, stuckUnknown, stalledModels } = headline(data, selection);
   const state = (row) => tag(row.is_vanished ? "vanished" : row.is_stuck ? "stuck" : "open", row.is_stuck);
   const gone = vanished ? ` ${count(vanished)} vanished from the listing.` : "";
+  const unknown = stuckUnknown ? ` It is unknown whether ${count(stuckUnknown)} of them are stuck: fewer than 30 of their model completed in 30 days.` : "";
+  const stalled = stalledModels.length ? ` Nothing of ${stalledModels.map((model) => label(data.models[model])).join(", ")} has ended in 24 hours.` : "";
   const more = open + vanished > rows.length ? ` The ${count(rows.length)} stuck or oldest ones are listed.` : "";
   const code = (name, text, title = () => null) => (
     { name, kind: "text", of: (row) => element("code", { title: title(row) }, text(row)) });
-  list("open", "Open and stuck", `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${gone}${more}`, [
+  list("open", "Open and stuck", `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${unknown}${stalled}${gone}${more}`, [
     { name: "state", of: state },
     number("age", (row) => duration(row.age_seconds)),
     number("typical p99", (row) => duration(row.typical_p99)), ...scopeColumns(data),

@@ -5,7 +5,6 @@ const ALL = -1;
 const DIMENSIONS = ["account", "region", "model"];
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
-const Z = 1.959963984540054; // the normal distribution's 97.5 % quantile
 
 /** A table of columns as rows. */
 function rowsOf(columns) {
@@ -28,36 +27,25 @@ function isIn(row, selection) {
   return DIMENSIONS.every((name) => selection[name] === ALL || selection[name] === row[name]);
 }
 
-/** The rows of a selection as a whole: percentiles cannot be added up. */
+/** The rows of a selection as a whole: risks and percentiles cannot be added up. */
 function ofSelection(data, rows, selection) {
   const keys = DIMENSIONS.map((name) => (data[`${name}s`].length === 1 ? ALL : selection[name]));
   return rows.filter((row) => DIMENSIONS.every((name, at) => row[name] === keys[at]));
-}
-
-/** The failure rate and its Wilson 95 % interval; nulls where none has ended. */
-function failureRate(completed, failed) {
-  const n = completed + failed;
-  if (!n) return { rate: null, low: null, high: null };
-  const rate = failed / n;
-  const centre = (rate + Z * Z / (2 * n)) / (1 + Z * Z / n);
-  const half = Z / (1 + Z * Z / n) * Math.sqrt(rate * (1 - rate) / n + Z * Z / (4 * n * n));
-  return { rate, low: rate === 0 ? 0 : centre - half, high: rate === 1 ? 1 : centre + half };
 }
 
 const sum = (rows, name) => d3.sum(rows, (row) => row[name]);
 const peakOf = (rows) => d3.max(rows, (row) => row.peak) ?? 0;
 
 function counted(rows) {
-  const [completed, failed] = [sum(rows, "completed"), sum(rows, "failed")];
-  const invocations = sum(rows, "invocations");
-  return { invocations, completed, failed, ...failureRate(completed, failed) };
+  const [invocations, completed, failed] = ["invocations", "completed", "failed"].map((name) => sum(rows, name));
+  return { invocations, completed, failed };
 }
 
 function cohortOf(data, cohort, selection) {
   const rows = data.totals.filter((row) => row.cohort === cohort && isIn(row, selection));
-  const [latencies] = ofSelection(
-    data, data.period_latencies.filter((row) => row.cohort === cohort), selection);
-  return { ...counted(rows), ...latencies };
+  const [estimate] = ofSelection(
+    data, data.period_estimates.filter((row) => row.cohort === cohort), selection);
+  return { ...counted(rows), ...estimate };
 }
 
 /** The headline figures of a selection, and those of the period before, or null. */
@@ -68,7 +56,9 @@ function headline(data, selection) {
     (row) => row.cohort === period.cohort + 1 && isIn(row, selection));
   return {
     ...cohortOf(data, period.cohort, selection),
-    open: sum(now, "open_invocations"), stuck: sum(now, "stuck"), vanished: sum(now, "vanished"),
+    open: sum(now, "open_invocations"), stuck: sum(now, "stuck"),
+    stuckUnknown: sum(now, "stuck_unknown"), vanished: sum(now, "vanished"),
+    stalledModels: [...new Set(now.filter((row) => row.is_stalled).map((row) => row.model))],
     previous: period.has_previous ? {
       ...cohortOf(data, period.cohort + 1, selection),
       open: sum(before, "open_invocations"), stuck: sum(before, "stuck"),
@@ -85,27 +75,34 @@ function datesOf(data, selection) {
   return d3.range(first, last + 1);
 }
 
-/** The counts and the failure rate of each date; a date without invocations has a row, too. */
-function dailyRates(data, selection) {
-  const byDay = d3.group(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
-  const open = new Map(ofSelection(data, data.day_latencies, selection).map(
-    (row) => [row.cohort, row.still_open]));
+/** The rows of a selection by date. */
+function byDate(data, table, selection) {
+  return new Map(ofSelection(data, data[table], selection).map((row) => [row.cohort, row]));
+}
+
+/** The counts and the failure risk of each date; a date without invocations has a row, too. */
+function dailyOutcomes(data, selection) {
+  const counts = d3.group(data.days.filter((row) => isIn(row, selection)), (row) => row.day);
+  const estimates = byDate(data, "day_estimates", selection);
   return datesOf(data, selection).map((day) => {
-    const rows = byDay.get(day) ?? [];
+    const rows = counts.get(day) ?? [];
+    const estimate = estimates.get(day);
     return {
-      date: new Date(day * DAY_MS), ...counted(rows), open: open.get(day) ?? 0,
+      date: new Date(day * DAY_MS), ...counted(rows), ...estimate, open: estimate?.still_open ?? 0,
       isSettled: rows.every((row) => row.is_settled),
     };
   });
 }
 
-/** The latency percentiles of each date: nearest-rank of finished ones, and Kaplan-Meier. */
+/** The latency percentiles of each date: Kaplan-Meier, and of finished ones where they differ. */
 function dailyLatencies(data, selection) {
-  const rows = ofSelection(data, data.day_latencies, selection);
-  const byDay = new Map(rows.map((row) => [row.cohort, row]));
-  return datesOf(data, selection).map((day) => ({
-    date: new Date(day * DAY_MS), ended: 0, still_open: 0, ...byDay.get(day),
-  }));
+  const estimates = byDate(data, "day_estimates", selection);
+  const finished = byDate(data, "day_finished", selection);
+  return datesOf(data, selection).map((day) => {
+    const row = estimates.get(day) ?? { ended: 0, still_open: 0 };
+    const alike = { latency_p50: row.survival_p50, latency_p95: row.survival_p95, latency_p99: row.survival_p99 };
+    return { date: new Date(day * DAY_MS), ...row, ...(finished.get(day) ?? alike) };
+  });
 }
 
 /** The peak of any one account, region and model, and the average of all together. */

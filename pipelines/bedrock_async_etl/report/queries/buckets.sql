@@ -1,5 +1,5 @@
--- One row per account, region, model, date and bucket: as latency_buckets, with what its date is in.
--- For the dates that a period cuts, the same again by the instant at which it begins.
+-- One row per account, region, model, status, date and bucket: as latency_buckets, with what its date
+-- is in. For the dates that a period cuts, the same again by the instant at which it begins.
 --
 -- day: the date, in days since 1970; null for the parts of dates
 -- since_ms: the last instant before its submission at which a period begins; null for dates that
@@ -12,6 +12,7 @@ select
     if(
         list_contains(getvariable('cut_dates'), stored.submit_date), null, periods.from_ms
     ) as since_ms,
+    status,
     bucket,
     latencies_ms
 from keyed('bedrock_analytics.latency_buckets') as stored
@@ -27,6 +28,7 @@ select
     model,
     null as day,
     since_ms,
+    status,
     cast(floor(100 * ln(1 + greatest(0, latency_ms))) as bigint) as bucket,
     array_agg(latency_ms) as latencies_ms
 from report_cut

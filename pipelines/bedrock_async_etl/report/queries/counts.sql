@@ -2,6 +2,8 @@
 -- invocation of unmeasured_ages and kind.
 --
 -- ended: the number of latencies
+-- failed: those of them of failures
+-- longest_ms: the longest of them
 -- age_ms: the age of one without a latency; null for latencies
 -- is_open: false for latencies
 with ages as (
@@ -25,6 +27,8 @@ select
     part,
     bucket,
     cast(sum(len(latencies_ms)) as bigint) as ended,
+    cast(coalesce(sum(len(latencies_ms)) filter (where status = 'Failed'), 0) as bigint) as failed,
+    max(list_max(latencies_ms)) as longest_ms,
     null as age_ms,
     false as is_open
 from report_latencies
@@ -40,6 +44,8 @@ select
     day as part,
     bucket,
     0 as ended,
+    0 as failed,
+    null as longest_ms,
     age_ms,
     is_open
 from ages
@@ -55,6 +61,8 @@ select
     periods.from_ms as part,
     bucket,
     0 as ended,
+    0 as failed,
+    null as longest_ms,
     age_ms,
     is_open
 from ages

@@ -1,5 +1,5 @@
--- One row per account, region, model, part of report_counts, and cohort and selection that it
--- belongs to.
+-- One row per account, region, model, part of report_hours, and cohort and selection that it belongs
+-- to.
 --
 -- cohort: the date, in days since 1970, or the number of the period
 -- number: of the kind, cohort and selection
@@ -7,7 +7,7 @@ with
 
 parts as (
     select distinct kind, account, region, model, part
-    from report_counts
+    from report_hours
 ),
 
 cohorts as (
