@@ -7,6 +7,8 @@
 --
 -- started_at: start of its first hour
 -- ended_at: end of its last hour; null until a whole hour after it has been read
+-- account_id: account of the scopes that fail more often than usual; null where there are several
+-- region: their region; null where there are several
 -- scopes: scopes (account and region) that failed more often than is usual there
 -- accounts: their accounts
 -- failed: failed invocations of the incident's hours
@@ -209,6 +211,9 @@ incidents as (
         max(as_of) as as_of,
         count(*) filter (where excess_failed > 0) as scopes,
         count(distinct case when excess_failed > 0 then account_id end) as accounts,
+        count(distinct case when excess_failed > 0 then region end) as regions,
+        min(case when excess_failed > 0 then account_id end) as account_id,
+        min(case when excess_failed > 0 then region end) as region,
         cast(sum(failed) as bigint) as failed,
         cast(sum(terminal) as bigint) as terminal,
         sum(excess_failed) as excess_failed
@@ -222,6 +227,8 @@ select
     case
         when incidents.ended_at + interval '1' hour <= incidents.as_of then incidents.ended_at
     end as ended_at,
+    case when incidents.accounts = 1 then incidents.account_id end as account_id,
+    case when incidents.regions = 1 then incidents.region end as region,
     incidents.scopes,
     incidents.accounts,
     incidents.failed,

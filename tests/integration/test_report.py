@@ -216,6 +216,30 @@ def test_every_chart_is_that_of_what_is_chosen(opened: Opened, name: str, option
     assert option in opened.page.locator("#selection").inner_text()
 
 
+def test_incidents_are_those_of_what_is_chosen(browser: Browser, tmp_path: Path) -> None:
+    copy = timelines.modelled(tmp_path / "copy.duckdb", 20_000, timedelta(days=25))
+    write_report(copy, tmp_path / "report.html")
+    [*_, (started, failed, terminal, region)] = one(
+        copy,
+        "select strftime(started_at, '%Y-%m-%d %H:%M'), failed, terminal, region "
+        "from bedrock_analytics.incidents order by started_at",
+    )
+    [other] = {"us-east-1", "eu-west-1"} - {region}
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        row = opened.page.locator("#incidents tbody tr").filter(has_text=started)
+        expect(row).to_contain_text(f"{failed} of {terminal}")
+        expect(row).to_contain_text(region)
+        regions = opened.page.get_by_label("Region", exact=True)
+        regions.select_option(other)
+        expect(row).to_have_count(0)
+        regions.select_option(region)
+        expect(row).to_have_count(1)
+        opened.page.get_by_label("24 h").check(force=True)
+        expect(row).to_have_count(0)
+        assert opened.trouble == []
+
+
 def test_every_chart_is_that_of_the_period(opened: Opened) -> None:
     before = opened.drawn()
     opened.page.get_by_label("24 h").check(force=True)

@@ -21,6 +21,7 @@ from bedrock_async_etl.report.periods import parse_period
 
 SENSITIVE: Final = {
     "examples": ("invocation_arn", "failure_message"),
+    "incidents": ("example_arn",),
     "open_invocations": ("invocation_arn", "output_s3_uri"),
     "freshness": ("last_error",),
 }

@@ -407,15 +407,14 @@ def test_what_was_in_flight_is_that_of_the_model(
         assert sum(flights["average"]) == pytest.approx(average, abs=0.001 * len(flights["peak"]))
 
 
-def test_spikes_and_open_invocations_are_those_of_the_models(scenarios: Scenarios) -> None:
+def test_incidents_are_those_of_the_model(scenarios: Scenarios) -> None:
     destination = DuckDBDestination(scenarios("failures after a quiet week"))
-    shown = figures(destination, 30)["spikes"]
-    columns = "epoch_ms(submit_hour), failed, terminal, rate, baseline_rate, z_score"
-    names = ("submitted_ms", "failed", "terminal", "rate", "baseline_rate", "z_score")
+    shown = figures(destination, 30)["incidents"]
+    names = ("scopes", "failed", "terminal", "excess_failed", "failure_category", "example_arn")
+    columns = ", ".join(("0, 0, 0, epoch_ms(started_at), epoch_ms(ended_at)", *names))
+    names = ("account", "region", "model", "started_ms", "ended_ms", *names)
     told = list(zip(*(shown[name] for name in names), strict=True))
-    assert told == query(
-        destination, f"select {columns} from bedrock_analytics.failure_spikes order by z_score desc"
-    )
+    assert told == query(destination, f"select {columns} from bedrock_analytics.incidents")
     assert told
 
 

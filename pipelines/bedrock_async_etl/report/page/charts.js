@@ -45,7 +45,7 @@ function unsettled(row) {
   return row.open ? `${count(row.open)} still open` : "more may still be listed";
 }
 
-function drawFailureRisk(rows, spiked) {
+function drawFailureRisk(rows, incidents) {
   const defined = (row) => row.failure_risk != null;
   const ended = rows.filter(defined);
   const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.failure_risk_high)) * 1.1);
@@ -56,8 +56,8 @@ function drawFailureRisk(rows, spiked) {
       Plot.line(rows, { x: "date", y: "failure_risk", stroke: "var(--failed)", strokeWidth: 2, defined }),
       Plot.dot(ended, { x: "date", y: "failure_risk", r: 3, stroke: "var(--failed)", strokeWidth: 1.5,
         fill: (row) => (row.isSettled ? "var(--failed)" : "var(--card)") }),
-      Plot.dot(spiked, { x: "date", y: top, r: 5, symbol: "triangle", rotate: 180, fill: "var(--p99)",
-        title: (row) => `${time(row.submitted_ms)}: ${percent(row.rate)}, baseline ${percent(row.baseline_rate)}` }),
+      Plot.dot(incidents, { x: "date", y: top, r: 5, symbol: "triangle", rotate: 180, fill: "var(--p99)",
+        title: (row) => `${time(row.started_ms)}: ${count(row.failed)} of ${count(row.terminal)} failed` }),
       zeroLine(),
       tip(ended, "failure_risk", (row) => [
         day(row.date), `${percent(row.failure_risk)} (${interval(row)})`,

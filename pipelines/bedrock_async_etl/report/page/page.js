@@ -64,7 +64,7 @@
     document.querySelector(`#period input[value="${selection.period.cohort}"]`).checked = true;
     document.getElementById("selection").textContent = describe();
     const sections = [drawHeadline, drawFailures, drawLatencies, drawFlights, drawModels,
-      drawReasons, drawSpikes, drawOpen, drawFreshness];
+      drawReasons, drawIncidents, drawOpen, drawFreshness];
     for (const section of sections) section(data, selection, choose);
   }
 
@@ -92,7 +92,7 @@
 
   function showNothing() {
     document.getElementById("nothing").hidden = false;
-    for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #spikes, #open")) {
+    for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #incidents, #open")) {
       section.hidden = true;
     }
     document.getElementById("controls").hidden = true;

@@ -85,6 +85,11 @@ function drawHeadline(data, selection) {
       null, failing > 0));
 }
 
+/** A column of text as it is stored, all of it where it is pointed at. */
+function code(name, text, title = () => null) {
+  return { name, kind: "text", of: (row) => element("code", { title: title(row) }, text(row)) };
+}
+
 /** A section with a table, if it has rows. */
 function list(id, heading, note, columns, rows) {
   show(id, heading, note, rows.length ? table(heading, columns, rows) : "");
@@ -98,15 +103,14 @@ function chart(id, heading, note, isEmpty, draw, numbersBehind, ...rest) {
 
 function drawFailures(data, selection) {
   const rows = dailyOutcomes(data, selection);
-  const spiked = spikes(data, selection);
+  const found = incidents(data, selection);
   const columns = [DATE, ...["invocations", "completed", "failed", "open"].map((name) => countOf(name)),
     percentOf("failure risk", "failure_risk"), INTERVAL];
-  const hours = `${count(spiked.length)} ${spiked.length === 1 ? "hour" : "hours"}`;
   chart("failure-risk", "Failure risk",
     "Share that will have failed once all have finished (Aalen-Johansen), by submission date. Band: 95 % interval. Hollow: not all have finished.",
-    rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, spiked),
+    rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, found),
     ["Failure risk by date", columns, rows],
-    spiked.length ? element("p", { class: "note" }, `▼ ${hours} with a failure spike, listed below.`) : "");
+    found.length ? element("p", { class: "note" }, `▼ ${count(found.length)} ${found.length === 1 ? "incident" : "incidents"}, listed below.`) : "");
   chart("volume", "Invocations", "By submission date.",
     rows.every((row) => !row.invocations), () => drawVolume(rows),
     ["Invocations by date", columns, rows],
@@ -175,15 +179,21 @@ function drawReasons(data, selection) {
   ], rows);
 }
 
-function drawSpikes(data, selection) {
-  const rows = spikes(data, selection);
-  list("spikes", "Failure spikes",
-    rows.length ? "Hours with significantly more failures than the week before them (z of 3 or more, at least 20 finished)."
-      : "No hour had significantly more failures than the week before it.", [
-      { name: "hour (UTC)", of: (row) => time(row.submitted_ms) }, ...scopeColumns(data),
-      number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
-      percentOf("failure rate", "rate"), percentOf("baseline", "baseline_rate"),
-      number("z", (row) => row.z_score.toFixed(1)),
+function drawIncidents(data, selection) {
+  const rows = incidents(data, selection);
+  const place = (row, names, one, several) => (row[one] === ALL ? several : label(names[row[one]]));
+  list("incidents", "Incidents",
+    rows.length ? "Hours of submission with more failures than the week before, beyond chance."
+      : "No model failed more often than in the week before, beyond chance.", [
+      { name: "from (UTC)", of: (row) => time(row.started_ms) },
+      { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("goes on", true) : time(row.ended_ms)) },
+      { name: "model", of: (row) => label(data.models[row.model]) },
+      { name: "account", of: (row) => place(row, data.accounts, "account", "several") },
+      { name: "region", of: (row) => place(row, data.regions, "region", "several") },
+      countOf("scopes"), number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
+      number("more than usual", (row) => count(Math.round(row.excess_failed))),
+      { name: "cause", of: (row) => row.failure_category.replaceAll("_", " ") },
+      ...(data.is_redacted ? [] : [code("example", (row) => row.example_arn.split("/").pop(), (row) => row.example_arn)]),
     ], rows);
 }
 
@@ -195,8 +205,6 @@ function drawOpen(data, selection) {
   const unknown = stuckUnknown ? ` It is unknown whether ${count(stuckUnknown)} of them are stuck: fewer than 30 of their model completed in 30 days.` : "";
   const stalled = stalledModels.length ? ` Nothing of ${stalledModels.map((model) => label(data.models[model])).join(", ")} has ended in 24 hours.` : "";
   const more = open + vanished > rows.length ? ` The ${count(rows.length)} stuck or oldest ones are listed.` : "";
-  const code = (name, text, title = () => null) => (
-    { name, kind: "text", of: (row) => element("code", { title: title(row) }, text(row)) });
   list("open", "Open and stuck", `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${unknown}${stalled}${gone}${more}`, [
     { name: "state", of: state },
     number("age", (row) => duration(row.age_seconds)),

@@ -142,9 +142,11 @@ function models(data, selection) {
   }).filter((row) => row.invocations || row.open || row.vanished);
 }
 
-/** Hours with significantly more failures than the week before them. */
-function spikes(data, selection) {
-  return data.spikes
-    .filter((row) => isIn(row, selection) && row.submitted_ms >= selection.period.from_ms)
-    .map((row) => ({ ...row, date: new Date(row.submitted_ms) }));
+/** Incidents that a selection may have part in: those of several accounts or regions are in each. */
+function incidents(data, selection) {
+  const touches = (row, name) => [ALL, row[name]].includes(selection[name]) || row[name] === ALL;
+  return data.incidents
+    .filter((row) => DIMENSIONS.every((name) => touches(row, name)))
+    .filter((row) => row.ended_ms == null || row.ended_ms > selection.period.from_ms)
+    .map((row) => ({ ...row, date: new Date(row.started_ms) }));
 }
