@@ -223,32 +223,42 @@ numbers as (
     cross join digits as thousands
 ),
 
--- How much less probable each number of failures more is than the one before.
-more as (
+-- first_factor: how much less probable one failure more is
+rare as (
     select
-        outlying.id,
-        numbers.number as more,
+        outlying.*,
         probabilities.probability,
-        case
-            when numbers.number = 0 then 1
-            else (outlying.baseline_failed - numbers.number + 1)
-                * (outlying.number - outlying.failed - numbers.number + 1)
-                / (
-                    (outlying.failed + numbers.number)
-                    * (
-                        outlying.baseline_terminal - outlying.baseline_failed + numbers.number
-                    )
-                )
-        end as factor
+        baseline_failed * (number - failed)
+            / ((failed + 1) * (baseline_terminal - baseline_failed + 1)) as first_factor
     from outlying
     inner join probabilities
         on outlying.id = probabilities.id
-        and probabilities.probability <= 0.01e0
+    where probabilities.probability <= 0.01e0
+),
+
+-- How much less probable each number of failures more is than the one before, as far as it adds to
+-- the first 16 digits.
+more as (
+    select
+        rare.id,
+        numbers.number as more,
+        rare.probability,
+        case
+            when numbers.number = 0 then 1
+            else (rare.baseline_failed - numbers.number + 1)
+                * (rare.number - rare.failed - numbers.number + 1)
+                / (
+                    (rare.failed + numbers.number)
+                    * (rare.baseline_terminal - rare.baseline_failed + numbers.number)
+                )
+        end as factor
+    from rare
     inner join numbers
         on numbers.number <= least(
-            outlying.baseline_failed,
-            outlying.number - outlying.failed,
-            40 + 10 * sqrt(outlying.failed)
+            rare.baseline_failed,
+            rare.number - rare.failed,
+            40 + 10 * sqrt(rare.failed),
+            40 / -ln(nullif(rare.first_factor, 0))
         )
 ),
 
