@@ -231,7 +231,7 @@ def test_an_outage_makes_no_incident_of_another_model(tmp_path: Path) -> None:
     """3 of 15 are rare, but not in a week, however much of another model fails."""
     usually = [hour for at in range(-168, 24) for hour in hours(at, at + 1, int(at % 10 == 0))]
     given = [*usually[:-12], *hours(12, 13, 3), *usually[-11:]]
-    other = {"model": "luma.ray-v2:0"}
+    other: dict[str, Any] = {"model": "luma.ray-v2:0"}
     outage = [*usual(**other), *hours(0, 24, 15, **other)]
     assert incidents(tmp_path, [*given, *outage]) == [
         Found(0, 24, 1, 1, 360, 360, "internal_error", "luma.ray-v2:0")
