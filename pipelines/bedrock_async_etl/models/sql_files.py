@@ -175,16 +175,16 @@ def restricted(file: SqlFile, conditions: Mapping[tuple[str, str], str]) -> str:
     Its lines stay as they are.
     """
     query, text = parse(file.path, file.text), file.text
-    spans = []
+    spans = set()
     for table in tables_in(query):
         if condition := conditions.get((table.db.lower(), table.name.lower())):
             start, end = _span(table.args["db"] or table.this)[0], _span(table.this)[1]
             alias = "" if table.alias else f" as {text[slice(*_span(table.this))]}"
             rows = f"(select * from {text[start:end]} where {condition}){alias}"  # noqa: S608
-            spans.append((start, end, rows))
+            spans.add((start, end, rows))
     for column in query.find_all(exp.Column):
         if (column.text("db").lower(), column.table.lower()) in conditions:
-            spans.append((_span(column.args["db"])[0], _span(column.args["table"])[0], ""))
+            spans.add((_span(column.args["db"])[0], _span(column.args["table"])[0], ""))
     for start, end, rows in sorted(spans, reverse=True):
         text = f"{text[:start]}{rows}{text[end:]}"
     return text

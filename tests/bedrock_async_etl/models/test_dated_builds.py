@@ -131,6 +131,21 @@ def test_a_changed_file_builds_itself_and_what_reads_it(
     assert query(built.database, fingerprints) != before
 
 
+def test_a_part_with_values_is_of_the_dates_that_changed(
+    built: DuckDBDestination, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.sql").write_text(
+        "-- dated by: submit_date\n"
+        "with twice as (select submit_date, n from bedrock_analytics.invocations "
+        "cross join (values (1), (2)) as numbers (n)) select * from twice"
+    )
+    build_models(built, own)
+    execute(built, "update bedrock.async_invokes set observed_at = observed_at + interval 1 hour")
+    assert dates_built(built, own)["mine"] == 1
+
+
 @pytest.mark.parametrize("name", ["invocations", "failure_rate_daily", "scopes"])
 def test_a_table_that_somebody_dropped_is_made_again(name: str, built: DuckDBDestination) -> None:
     rows = query(built.database, f"from bedrock_analytics.{name} order by all")
