@@ -2,6 +2,10 @@
 -- accounts and regions together.
 --
 -- invocations: all that were submitted in the 30 days, whatever their status
+-- failed_client: failed ones that are the client's fault; with the three below, all that failed
+-- failed_service: failed ones that are the service's fault
+-- failed_content: failed ones whose content was filtered
+-- failed_unknown: failed ones of an unknown category, or one of your own
 -- still_open: open invocations of those 30 days
 -- open_invocations: open invocations, however old
 -- vanished: those that were open and are no longer listed, however old
@@ -61,6 +65,10 @@ select
     coalesce(failure_rates.invocations, 0) as invocations,
     coalesce(failure_rates.completed, 0) as completed,
     coalesce(failure_rates.failed, 0) as failed,
+    coalesce(faults.failed_client, 0) as failed_client,
+    coalesce(faults.failed_service, 0) as failed_service,
+    coalesce(faults.failed_content, 0) as failed_content,
+    coalesce(faults.failed_unknown, 0) as failed_unknown,
     coalesce(failure_rates.in_progress, 0) as in_progress,
     failure_rates.failure_rate,
     failure_rates.failure_rate_low,
@@ -97,4 +105,6 @@ left join open_invocations
     on models.model_id is not distinct from open_invocations.model_id
 left join bedrock_analytics.recent_ends as ends
     on models.model_id is not distinct from ends.model_id
+left join bedrock_analytics.recent_faults as faults
+    on models.model_id is not distinct from faults.model_id
 order by models.model_id

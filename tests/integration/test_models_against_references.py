@@ -441,6 +441,11 @@ def test_model_summary(database: Path, listed: pd.DataFrame) -> None:
     expected["stuck_unknown"] = 0
     expected["is_stalled"] = False
     expected["stuck"] = expected["model_id"].map(stuck.sum())
+    failed = frame(database, "bedrock_analytics.invocations").query("is_failed")
+    for fault in ("client", "service", "content"):
+        of_fault = failed[failed["failure_fault"] == fault].groupby("model_id").size()
+        expected[f"failed_{fault}"] = expected["model_id"].map(of_fault).fillna(0)
+    expected["failed_unknown"] = 0
     assert_equal(model(database, "model_summary", ["model_id"]), expected, ["model_id"])
 
 
