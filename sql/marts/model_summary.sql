@@ -24,6 +24,7 @@
 -- survival_p95_low: lower bound of its 95 % interval; null beyond the estimate, 0 for too few
 -- survival_p95_high: its upper bound; null beyond the estimate
 -- survival_p99: 99 % end within so many seconds, by the Kaplan-Meier estimate
+-- failure_rate_before: failed / (completed + failed) of the 30 days before; null where both are 0
 with
 
 failure_rates as (
@@ -93,7 +94,15 @@ select
     coalesce(open_invocations.open_for_a_day >= 5, false)
         and coalesce(
             epoch_us(ends.last_end_hour) / 1e6 + 3600 <= open_invocations.read_seconds - 86400, true
-        ) as is_stalled
+        ) as is_stalled,
+    coalesce(changes.change, 'unknown') as change,
+    coalesce(changes.completed_before, 0) as completed_before,
+    coalesce(changes.failed_before, 0) as failed_before,
+    changes.failed_before / cast(
+        nullif(changes.completed_before + changes.failed_before, 0) as double
+    ) as failure_rate_before,
+    changes.failure_z_score,
+    changes.latency_z_score
 from models
 left join failure_rates
     on models.model_id is not distinct from failure_rates.model_id
@@ -107,4 +116,6 @@ left join bedrock_analytics.recent_ends as ends
     on models.model_id is not distinct from ends.model_id
 left join bedrock_analytics.recent_faults as faults
     on models.model_id is not distinct from faults.model_id
+left join bedrock_analytics.recent_changes as changes
+    on models.model_id is not distinct from changes.model_id
 order by models.model_id

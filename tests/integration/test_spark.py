@@ -43,6 +43,7 @@ LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
 DIVIDED = {
     "baseline_rate",
     "failure_rate",
+    "failure_rate_before",
     "failure_rate_high",
     "failure_rate_low",
     "in_flight_avg",

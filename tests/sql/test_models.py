@@ -37,7 +37,7 @@ OF_MANY_INVOCATIONS = (
     "jobs have become longer",
     "nothing ends",
 )
-ABOUT_PERIODS = ("at the borders of 30 and 60 days",)
+ABOUT_PERIODS = ("another 30 days than before", "at the borders of 30 and 60 days")
 LEFT_OUT = {
     *product(("in_flight_hourly",), OF_MANY_HOURS),
     *product(("invocations",), OF_MANY_INVOCATIONS),
