@@ -2,6 +2,10 @@
 -- accounts and regions together.
 --
 -- invocations: all that were submitted in the 30 days, whatever their status
+-- failed_client: failed ones that are the client's fault; with the three below, all that failed
+-- failed_service: failed ones that are the service's fault
+-- failed_content: failed ones whose content was filtered
+-- failed_unknown: failed ones of an unknown category, or one of your own
 -- still_open: open invocations of those 30 days
 -- open_invocations: open invocations, however old
 -- vanished: those that were open and are no longer listed, however old
@@ -20,6 +24,7 @@
 -- survival_p95_low: lower bound of its 95 % interval; null beyond the estimate, 0 for too few
 -- survival_p95_high: its upper bound; null beyond the estimate
 -- survival_p99: 99 % end within so many seconds, by the Kaplan-Meier estimate
+-- failure_rate_before: failed / (completed + failed) of the 30 days before; null where both are 0
 with
 
 failure_rates as (
@@ -61,6 +66,10 @@ select
     coalesce(failure_rates.invocations, 0) as invocations,
     coalesce(failure_rates.completed, 0) as completed,
     coalesce(failure_rates.failed, 0) as failed,
+    coalesce(faults.failed_client, 0) as failed_client,
+    coalesce(faults.failed_service, 0) as failed_service,
+    coalesce(faults.failed_content, 0) as failed_content,
+    coalesce(faults.failed_unknown, 0) as failed_unknown,
     coalesce(failure_rates.in_progress, 0) as in_progress,
     failure_rates.failure_rate,
     failure_rates.failure_rate_low,
@@ -85,7 +94,15 @@ select
     coalesce(open_invocations.open_for_a_day >= 5, false)
         and coalesce(
             epoch_us(ends.last_end_hour) / 1e6 + 3600 <= open_invocations.read_seconds - 86400, true
-        ) as is_stalled
+        ) as is_stalled,
+    coalesce(changes.change, 'unknown') as change,
+    coalesce(changes.completed_before, 0) as completed_before,
+    coalesce(changes.failed_before, 0) as failed_before,
+    changes.failed_before / cast(
+        nullif(changes.completed_before + changes.failed_before, 0) as double
+    ) as failure_rate_before,
+    changes.failure_z_score,
+    changes.latency_z_score
 from models
 left join failure_rates
     on models.model_id is not distinct from failure_rates.model_id
@@ -97,4 +114,8 @@ left join open_invocations
     on models.model_id is not distinct from open_invocations.model_id
 left join bedrock_analytics.recent_ends as ends
     on models.model_id is not distinct from ends.model_id
+left join bedrock_analytics.recent_faults as faults
+    on models.model_id is not distinct from faults.model_id
+left join bedrock_analytics.recent_changes as changes
+    on models.model_id is not distinct from changes.model_id
 order by models.model_id

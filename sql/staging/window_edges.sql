@@ -1,5 +1,5 @@
--- One row per model, status, hour and bucket of latencies on the date on which the last 30 days
--- start: the invocations that were submitted or that ended within them.
+-- One row per model, status, fault, hour and bucket of latencies on the date on which the last 30
+-- days start: the invocations that were submitted or that ended within them.
 --
 -- is_submitted: they were submitted within them
 -- is_ended: they ended within them
@@ -13,8 +13,8 @@ edge as (
     select
         invocations.model_id,
         invocations.status,
+        invocations.failure_fault,
         invocations.is_open,
-        invocations.submit_hour,
         invocations.submit_hour,
         invocations.submit_date,
         invocations.submit_time >= window_starts.since as is_submitted,
@@ -38,6 +38,7 @@ placed as (
 select
     model_id,
     status,
+    failure_fault,
     is_open,
     submit_hour,
     submit_date,
@@ -50,6 +51,7 @@ from placed
 group by
     model_id,
     status,
+    failure_fault,
     is_open,
     submit_hour,
     submit_date,

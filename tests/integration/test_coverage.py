@@ -1,4 +1,4 @@
-"""Intervals at 95 % have the truth in them at least so often as is said, in simulated worlds."""
+"""Intervals and tests at 95 % are right at least so often as is said, in simulated worlds."""
 
 import duckdb
 import numpy as np
@@ -15,6 +15,21 @@ LEAST = 0.92
 """Share of intervals that have the truth in them."""
 WORLDS = 1_000
 PER_HOUR = 30
+COUNTS = """
+select
+    model_id, submit_date, recent,
+    count(*) filter (where not is_failed) as completed, count(*) filter (where is_failed) as failed
+from given
+group by all
+"""
+DURATIONS = """
+select
+    model_id, submit_date, recent, cast(floor(100 * ln(1 + ms)) as bigint) as bucket,
+    count(*) as invocations, count(*) as completed
+from given
+where not is_failed
+group by all
+"""
 SUBJECTS = """
 select
     'given' as cohort, null as account_id, null as region, model_id, null as submit_date,
@@ -101,3 +116,63 @@ def test_a_p95_while_some_are_open(size: int, minutes: int) -> None:
     truth = np.exp(6 + 0.5 * 1.6448536269514722)
     formula = statistic("survivals", subjects=SUBJECTS)
     assert coverage(given, formula, "p95", float(truth)) >= LEAST
+
+
+def changes(
+    dates: int,
+    per_date: int,
+    *,
+    spread: float,
+    recent_rate: float = 0.05,
+    recent_latency: float = 1,
+    worlds: int = WORLDS,
+) -> dict[str, float]:
+    """How often worlds have each `change` in two periods of so many dates, before at a rate of 5 %.
+
+    `spread` is the standard deviation of the logarithms of the odds of failing and of the latency
+    between dates.
+    """
+    random = np.random.default_rng(20260304)
+    shape = (worlds, 2, dates)
+    rates = np.array([0.05, recent_rate])[:, None]
+    odds = rates / (1 - rates) * np.exp(random.normal(0, spread, shape))
+    medians = np.array([1, recent_latency])[:, None] * np.exp(random.normal(6, spread, shape))
+    counts = random.poisson(per_date, shape).ravel()
+    world, recent, date = (np.repeat(each.ravel(), counts) for each in np.indices(shape))
+    failing = np.repeat((odds / (1 + odds)).ravel(), counts)
+    median = np.repeat(medians.ravel(), counts)
+    given = pa.table(
+        {
+            "model_id": world.astype(str),
+            "recent": recent,
+            "submit_date": date,
+            "is_failed": random.random(len(world)) < failing,
+            "ms": 1000 * random.lognormal(0, 0.5, len(world)) * median,
+        }
+    )
+    with duckdb.connect() as connection:
+        connection.register("given", given)
+        connection.execute("create schema bedrock_analytics")
+        connection.execute(
+            "create table bedrock_analytics.window_starts as select date '2026-03-05' as end_date"
+        )
+        formula = statistic("recent_changes", counts=COUNTS, durations=DURATIONS)
+        found = connection.sql(f"select change, count(*) from ({formula}) group by all").fetchall()
+    return {change: count / worlds for change, count in found}
+
+
+@pytest.mark.parametrize("spread", [0, 0.3])
+@pytest.mark.parametrize(("dates", "per_date"), [(30, 30), (30, 2), (5, 20), (2, 30)])
+def test_a_model_that_does_not_change_is_seldom_said_to(
+    dates: int, per_date: int, spread: float
+) -> None:
+    assert changes(dates, per_date, spread=spread).get("same", 0) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("verdict", "rate", "latency"),
+    [("worse", 0.12, 1), ("better", 0.015, 1), ("worse", 0.05, 1.2), ("better", 0.05, 0.8)],
+)
+def test_a_change_is_found(verdict: str, rate: float, latency: float) -> None:
+    found = changes(30, 30, spread=0.1, recent_rate=rate, recent_latency=latency, worlds=200)
+    assert found[verdict] >= 0.95

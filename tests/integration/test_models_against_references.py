@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines import AalenJohansenFitter, KaplanMeierFitter
+from lifelines.statistics import logrank_test
 from pandas.testing import assert_frame_equal
 from scipy.special import gammaln, xlogy
 from scipy.stats import hypergeom
+from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
@@ -45,7 +47,17 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def sixty_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    database = tmp_path_factory.mktemp("sixty_days") / "timeline.duckdb"
+    return modelled(database, 200_000, timedelta(days=60)).database
+
+
+@pytest.fixture(scope="module")
 def listed(database: Path) -> pd.DataFrame:
+    return rows_of(database)
+
+
+def rows_of(database: Path) -> pd.DataFrame:
     """The loaded rows, and what follows from them in plain pandas."""
     rows = frame(database, "bedrock.async_invokes")
     rows["is_terminal"] = rows["status"].isin(["Completed", "Failed"])
@@ -481,7 +493,78 @@ def test_model_summary(database: Path, listed: pd.DataFrame) -> None:
     expected["stuck_unknown"] = 0
     expected["is_stalled"] = False
     expected["stuck"] = expected["model_id"].map(stuck.sum())
+    failed = frame(database, "bedrock_analytics.invocations").query("is_failed")
+    for fault in ("client", "service", "content"):
+        of_fault = failed[failed["failure_fault"] == fault].groupby("model_id").size()
+        expected[f"failed_{fault}"] = expected["model_id"].map(of_fault).fillna(0)
+    expected["failed_unknown"] = 0
+    expected[["completed_before", "failed_before"]] = 0
+    expected[["failure_rate_before", "failure_z_score", "latency_z_score"]] = np.nan
+    expected["change"] = "unknown"
     assert_equal(model(database, "model_summary", ["model_id"]), expected, ["model_id"])
+
+
+def change(rows: pd.DataFrame) -> dict[str, Any]:
+    """The two tests of one model, by statsmodels and lifelines.
+
+    Latencies that are not in buckets have nearly the same log-rank statistic.
+    """
+    rows = rows.assign(recent=rows["submit_time"] >= NOW - timedelta(days=30))
+    terminal = rows[rows["is_terminal"]]
+    both = terminal.groupby("recent")["is_failed"].agg(["sum", "size"]).sort_index(ascending=False)
+    failure_z, _ = proportions_ztest(both["sum"], both["size"])
+    failing = (terminal["recent"] - terminal["recent"].mean()) * (
+        terminal["is_failed"] - terminal["is_failed"].mean()
+    )
+    timed = rows[~rows["is_failed"]]
+    ms, ended = timed["latency_ms"].fillna(timed["age_ms"]), timed["latency_ms"].notna()
+    bucket = np.floor(100 * np.log(1 + ms))
+    cox = PHReg(bucket, timed["recent"].astype(float), status=ended, ties="breslow")
+    earlier = pd.Series(cox.score_residuals(np.zeros(1))[:, 0], timed.index)
+    latency_z = -np.sign(earlier.sum()) * logrank(bucket, ended, timed["recent"])
+    assert abs(latency_z) == pytest.approx(logrank(ms, ended, timed["recent"]), abs=0.1)
+    before = both.loc[False]
+    return {
+        "completed_before": before["size"] - before["sum"],
+        "failed_before": before["sum"],
+        "failure_rate_before": before["sum"] / before["size"],
+        "failure_z_score": failure_z / np.sqrt(dates_effect(terminal, failing, failure_z)),
+        "latency_z_score": latency_z / np.sqrt(dates_effect(timed, earlier, latency_z)),
+    }
+
+
+def logrank(durations: pd.Series, ended: pd.Series, recent: pd.Series) -> float:
+    """lifelines' statistic is the square of a standard normal one."""
+    split = [*(durations[recent == each] for each in (True, False))]
+    observed = [*(ended[recent == each] for each in (True, False))]
+    return float(np.sqrt(logrank_test(*split, *observed).test_statistic))
+
+
+def dates_effect(rows: pd.DataFrame, scores: pd.Series, z_score: float) -> float:
+    """The variance between dates of a sum of scores over that by which it has this z-score."""
+    between = 0.0
+    for recent in (True, False):
+        dates = scores[rows["recent"] == recent].groupby(rows["submit_date"]).agg(["sum", "size"])
+        number, total = len(dates), dates.sum()
+        apart = dates["sum"] - dates["size"] / total["size"] * total["sum"]
+        raised = (1 + 4 / (number - 1) + 3 / (number - 1) ** 2) * number / (number - 1)
+        between += raised * (apart**2).sum()
+    return max(1.0, float(between / (scores.sum() / z_score) ** 2))
+
+
+def test_the_change_of_a_model(sixty_days: Path) -> None:
+    rows = rows_of(sixty_days)
+    expected = of_groups(rows, ["model_id"], change)
+    found = model(sixty_days, "model_summary", ["model_id"])
+    assert set(found["change"]) == {"same"}
+    columns = [*expected.columns]
+    assert_frame_equal(
+        found[columns],
+        expected.sort_values("model_id", ignore_index=True),
+        check_dtype=False,
+        rtol=0,
+        atol=1e-6,
+    )
 
 
 def test_load_freshness(database: Path) -> None:

@@ -44,6 +44,7 @@ DIVIDED = {
     "baseline_rate",
     "excess_failed",
     "failure_rate",
+    "failure_rate_before",
     "failure_rate_high",
     "failure_rate_low",
     "in_flight_avg",
