@@ -15,7 +15,7 @@ from rich.text import Text
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 CHROMIUM: Final = "/usr/bin/chromium"
 COLUMNS: Final = 104
-SHOWN: Final = ("First load", "Second load", "Models", "Proof")
+SHOWN: Final = ("First load", "Second load", "Models", "incidents", "Proof")
 """Parts of the demo's output that fit into a picture."""
 CLONE: Final = "/opt/bedrock-async-etl"
 DATABASE: Final = "bedrock_demo.duckdb"

@@ -65,12 +65,11 @@ order by model_id
     """
 select
     model_id as incidents,
-    strftime(started_at, '%Y-%m-%d %H:%M') as "from (UTC)",
-    strftime(ended_at, '%Y-%m-%d %H:%M') as "until (UTC)",
+    strftime(started_at, '%d %b %H:%M') as "from (UTC)",
+    strftime(ended_at, '%d %b %H:%M') as until,
     scopes,
-    failed,
-    terminal as "failed or completed",
-    round(excess_failed) as "more than usual",
+    format('{} of {}', failed, terminal) as failed,
+    round(excess_failed)::bigint as "more than usual",
     failure_category as cause,
 from bedrock_analytics.incidents
 order by started_at

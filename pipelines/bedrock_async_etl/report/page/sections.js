@@ -110,7 +110,7 @@ function drawFailures(data, selection) {
     "Share that will have failed once all have finished (Aalen-Johansen), by submission date. Band: 95 % interval. Hollow: not all have finished.",
     rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, found),
     ["Failure risk by date", columns, rows],
-    found.length ? element("p", { class: "note" }, `▼ ${count(found.length)} ${found.length === 1 ? "incident" : "incidents"}, listed below.`) : "");
+    found.length ? element("p", { class: "note" }, `▼ ${count(found.length)} ${found.length === 1 ? "incident" : "incidents"}, listed above.`) : "");
   chart("volume", "Invocations", "By submission date.",
     rows.every((row) => !row.invocations), () => drawVolume(rows),
     ["Invocations by date", columns, rows],
@@ -183,7 +183,7 @@ function drawIncidents(data, selection) {
   const rows = incidents(data, selection);
   const place = (row, names, one, several) => (row[one] === ALL ? several : label(names[row[one]]));
   list("incidents", "Incidents",
-    rows.length ? "Hours of submission with more failures than the week before, beyond chance."
+    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual."
       : "No model failed more often than in the week before, beyond chance.", [
       { name: "from (UTC)", of: (row) => time(row.started_ms) },
       { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("goes on", true) : time(row.ended_ms)) },
@@ -191,7 +191,7 @@ function drawIncidents(data, selection) {
       { name: "account", of: (row) => place(row, data.accounts, "account", "several") },
       { name: "region", of: (row) => place(row, data.regions, "region", "several") },
       countOf("scopes"), number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
-      number("more than usual", (row) => count(Math.round(row.excess_failed))),
+      number("excess", (row) => count(Math.round(row.excess_failed))),
       { name: "cause", of: (row) => row.failure_category.replaceAll("_", " ") },
       ...(data.is_redacted ? [] : [code("example", (row) => row.example_arn.split("/").pop(), (row) => row.example_arn)]),
     ], rows);
