@@ -1,4 +1,4 @@
--- One row per invocation of unmeasured_ages: the age at which survival estimates of its date stop
+-- One row per invocation of unmeasured_ages: the age at which estimates of its date or hour stop
 -- counting it.
 --
 -- Past the longest latency of its account, region, model and date, an age changes no estimate. So it
@@ -23,6 +23,7 @@ select
     ages.account_id,
     ages.region,
     ages.model_id,
+    date_trunc('hour', ages.submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
     ages.submit_date,
     least(ages.age_ms, 1 + coalesce(longest.latency_ms, 0)) as age_ms,
     ages.is_open

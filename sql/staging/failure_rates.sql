@@ -109,11 +109,11 @@ open_invocations as (
         account_id,
         region,
         model_id,
-        date_trunc('hour', submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
+        submit_hour,
         submit_date,
         age_ms
-    from bedrock_analytics.open_ages
-    where age_ms is not null and not is_vanished
+    from bedrock_analytics.censored_ages
+    where is_open
 ),
 
 -- One row per cohort and open invocation. They are apart from the latencies, which are many: DuckDB

@@ -92,6 +92,7 @@ class ModelTables:
         """Column and its type, by which the rows of a model have dates."""
         self.versioned: dict[str, Sequence[str]] = {}
         """Columns that say whether a row of a model is the one it was; of others, all say it."""
+        self._columns: dict[str, dict[str, str]] = {}
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> "ModelTables":
@@ -109,8 +110,10 @@ class ModelTables:
 
     def columns(self, table: str) -> dict[str, str]:
         """Types by name of the column."""
-        described = self.connection.execute(f"describe from {table}").fetchall()
-        return {name: kind for name, kind, *_ in described}
+        if table not in self._columns:
+            described = self.connection.execute(f"describe from {table}").fetchall()
+            self._columns[table] = {name: kind for name, kind, *_ in described}
+        return self._columns[table]
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
         """By date of the invocations that were loaded; `before` are those of the last build."""
@@ -119,6 +122,7 @@ class ModelTables:
 
     def create(self, name: str, select: str) -> None:
         """Make the table of a model, in place of the one there is."""
+        self._columns.pop(model_table(name), None)
         self.connection.execute(f"create or replace table {model_table(name)} as {select}")
 
     def append(self, name: str, select: str) -> None:
@@ -142,6 +146,7 @@ class ModelTables:
 
     def drop(self, name: str) -> None:
         """Remove the table of a model that there is no more."""
+        self._columns.pop(model_table(name), None)
         self.connection.execute(f"drop table if exists {model_table(name)}")
 
 

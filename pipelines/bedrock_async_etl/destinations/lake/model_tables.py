@@ -208,6 +208,7 @@ class LakeModelTables(ModelTables):
         )
 
     def drop(self, name: str) -> None:
+        self._columns.pop(model_table(name), None)
         self.connection.execute(f"drop view if exists {model_table(name)}")
 
     def add_whole(self, name: str, rows: str) -> None:
