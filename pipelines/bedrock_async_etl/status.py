@@ -1,4 +1,4 @@
-"""The state of a copy: is it fresh, whole and exact, what is stuck, and each scope's newest run."""
+"""The state of a copy: is it fresh, whole and exact, what is stuck or failing, and each scope's newest run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

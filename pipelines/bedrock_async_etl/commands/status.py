@@ -1,4 +1,4 @@
-"""`status`: four sentences, the invocations that are stuck, and the scopes."""
+"""`status`: five sentences, the invocations that are stuck, and the scopes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bedrock_async_etl.status import Row, Status
 
 EXAMPLES: Final = """\
-# Is the copy fresh, whole and exact, and what is stuck?
+# Is the copy fresh, whole and exact, what is stuck, and what is failing?
 bedrock-async-etl status
 
 # Of every scope of a lake, for a machine
@@ -40,7 +40,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether the copy is fresh, whole and exact; what is stuck."""
+    """Show whether the copy is fresh, whole and exact; what is stuck or failing."""
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
