@@ -40,7 +40,7 @@ def command(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show if the copy is fresh, whole, exact; what is stuck or failing."""
+    """Show if the copy is fresh, whole, exact; what is stuck or fails."""
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
