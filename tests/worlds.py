@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ SUCCESS_SECONDS, FAILURE_SECONDS = 900, 5
 """Medians; the spread of both is log-normal."""
 SIGMA: Final = 0.3
 
-Rates = NDArray[np.float64]
+Rates: TypeAlias = "NDArray[np.float64]"
 """Failure rates by hour, 0 to 1."""
 
 

@@ -67,7 +67,7 @@ def incident_message(incident: Mapping[str, Any]) -> str:
         f"{incident['failed']:,} of {incident['terminal']:,} failed "
         f"since {format_time(incident['started_at'])} UTC in {scopes}, "
         f"{incident['excess_failed']:,.0f} more than usual; "
-        f"most often {incident['failure_category']}, as {incident['example_arn']}"
+        f"{incident['failure_category']} grew most, for example {incident['example_arn']}"
     )
 
 

@@ -23,23 +23,14 @@ from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.models.refresh import Refresh
 from bedrock_async_etl.options import SECTION
-from bedrock_async_etl.status import Row, read_model, read_scopes
+from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import GaugeMetricFamily
 
 PREFIX: Final = "bedrock_async_"
-MODELS: Final = """
-from bedrock_analytics.model_summary
-select
-    *,
-    (
-        select count(*) from bedrock_analytics.incidents
-        where ended_at is null and model_id is not distinct from model_summary.model_id
-    ) as open_incidents
-order by model_id
-"""
+MODELS: Final = "from bedrock_analytics.model_summary order by model_id"
 READABLE: Final = 0o644
 """node_exporter is another user, and the file has counts, but no row of the copy."""
 MAX_SCOPES: Final = 500
@@ -161,7 +152,7 @@ METRICS: Final = (
         "model_open_incidents",
         "model",
         "open_incidents",
-        "Incidents that have not ended: failures far beyond the usual.",
+        "Incidents that have not ended: failures beyond chance.",
     ),
     Metric(
         "model_survival_seconds",
@@ -281,7 +272,15 @@ class RunMetrics:
     def _stored(self) -> tuple[list[Row], list[Row]]:
         """Scopes and models as the destination has them; none where it cannot be read."""
         with suppress(CommandError, duckdb.Error, OSError), self.destination.connection() as rows:
-            return self._own_scopes(read_scopes(rows)), (read_model(rows, MODELS) or [])
+            models = read_model(rows, MODELS) or []
+            incidents = read_model(rows, OPEN_INCIDENTS)
+            if incidents is not None:
+                number = Counter(incident["model_id"] for incident in incidents)
+                models = [
+                    model | {"open_incidents": number[model["model_id"] or "unknown"]}
+                    for model in models
+                ]
+            return self._own_scopes(read_scopes(rows)), models
         return [], []
 
     def _own_scopes(self, scopes: list[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The state of a copy: is it fresh, whole and exact, what is stuck or failing, and each scope's newest run."""
+"""The state of a copy: fresh, whole and exact; stuck or failing; and each scope's newest run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -188,8 +188,8 @@ class Status:
     inconclusive: Sequence[Row] = ()
     """Models of which it cannot be told what is stuck, or of which nothing ends."""
 
-    incidents: Sequence[Row] = ()
-    """Incidents that have not ended."""
+    incidents: Sequence[Row] | None = None
+    """Incidents that have not ended; None where the models do not tell."""
 
     @property
     def failed(self) -> list[Row]:
@@ -310,7 +310,7 @@ def read_status(
         worst=worst or [],
         retired=[scope for scope in every if scope["is_retired"]],
         inconclusive=inconclusive or [],
-        incidents=incidents or [],
+        incidents=incidents,
     )
 
 

@@ -1,15 +1,16 @@
--- One row per incident: windows of failure_spikes of one model that touch or overlap, whatever their
--- level and length.
+-- One row per incident: hours of submission (UTC) in which a model failed more often than before,
+-- beyond chance, in some scope, region or everywhere, with at most an hour between.
 --
--- It is counted where it is least like chance: in the scope, the region or the whole model of its
--- window with the least p_value. It lasts from the first to the last of the hours of submission (UTC)
--- that together are the farthest above half way from the usual rate to that window's.
+-- The hours are those of windows of failure_spikes: of an hour itself, of a longer window the hours
+-- above half way from the usual rate to its own. An incident is counted in the series of its window
+-- with the least p_value, and in scopes that have a window of their own.
 --
 -- started_at: start of its first hour
--- ended_at: end of its last hour; null until a whole hour after it has been read
--- account_id: account of the scopes that fail more often than usual; null where there are several
+-- ended_at: end of its last hour; null until a later whole hour has been read of which an invocation
+--   has ended, or a day has passed
+-- account_id: account of its scopes; null where there are several
 -- region: their region; null where there are several
--- scopes: scopes (account and region) that failed more often than is usual there
+-- scopes: scopes (account and region) that have a window of their own, or fail above half way
 -- accounts: their accounts
 -- failed: failed invocations of the incident's hours
 -- terminal: Completed and Failed ones
@@ -22,7 +23,18 @@ with
 windows as (
     select
         spikes.*,
-        spikes.window_start + spikes.window_hours * interval '1' hour as window_end
+        cast((spikes.rate + spikes.baseline_rate) / 2 as decimal(18, 9)) as half_way,
+        row_number() over (
+            order by
+                spikes.p_value,
+                spikes.excess_failed desc,
+                spikes.window_hours,
+                spikes.level,
+                spikes.model_id,
+                spikes.region,
+                spikes.account_id,
+                spikes.window_start
+        ) as rank
     from bedrock_analytics.failure_spikes as spikes
     left join (
         select distinct
@@ -43,189 +55,202 @@ windows as (
     where shorter.window_date is null
 ),
 
-reached as (
+outcomes as (
     select
         *,
-        max(window_end) over (
-            partition by model_id
-            order by window_start, window_end
-            rows between unbounded preceding and 1 preceding
-        ) as reached
+        case when failure_category is null then 0 else ended end as failed
+    from bedrock_analytics.spike_outcomes
+),
+
+window_hours as (
+    select
+        windows.rank,
+        windows.level,
+        windows.model_id,
+        windows.account_id,
+        windows.region,
+        outcomes.submit_hour
     from windows
+    inner join outcomes
+        on windows.model_id is not distinct from outcomes.model_id
+        and (windows.level = 'model' or windows.region is not distinct from outcomes.region)
+        and (
+            windows.level <> 'scope' or windows.account_id is not distinct from outcomes.account_id
+        )
+        and outcomes.submit_hour >= windows.window_start
+        and outcomes.submit_hour
+        < windows.window_start + windows.window_hours * interval '1' hour
+    group by
+        windows.rank,
+        windows.level,
+        windows.model_id,
+        windows.account_id,
+        windows.region,
+        outcomes.submit_hour
+    having sum(outcomes.failed) > sum(outcomes.ended) * max(windows.half_way)
+),
+
+steps as (
+    select
+        *,
+        lag(submit_hour) over (
+            partition by model_id order by submit_hour, rank
+        ) as previous_hour
+    from window_hours
 ),
 
 numbered as (
     select
         *,
-        count(*) filter (where reached is null or reached < window_start) over (
+        count(*) filter (
+            where previous_hour is null or submit_hour > previous_hour + interval '2' hour
+        ) over (
             partition by model_id
-            order by window_start, window_end
+            order by submit_hour, rank
             rows between unbounded preceding and current row
-        ) as number
-    from reached
-),
-
-ranked as (
-    select
-        *,
-        min(window_start) over (partition by model_id, number) as first_start,
-        max(window_end) over (partition by model_id, number) as last_end,
-        cast((rate + baseline_rate) / 2 as decimal(18, 9)) as half_way,
-        row_number() over (
-            partition by model_id, number
-            order by
-                p_value,
-                excess_failed desc,
-                window_hours,
-                level,
-                region,
-                account_id,
-                window_start
-        ) as place
-    from numbered
-),
-
-outcomes as (
-    select
-        ranked.number,
-        ranked.half_way,
-        ranked.baseline_rate,
-        outcomes.*,
-        case when outcomes.failure_category is null then 0 else outcomes.ended end as failed
-    from ranked
-    inner join bedrock_analytics.spike_outcomes as outcomes
-        on ranked.model_id is not distinct from outcomes.model_id
-        and (ranked.level = 'model' or ranked.region is not distinct from outcomes.region)
-        and (ranked.level <> 'scope' or ranked.account_id is not distinct from outcomes.account_id)
-        and outcomes.submit_hour >= ranked.first_start
-        and outcomes.submit_hour < ranked.last_end
-    where ranked.place = 1
-),
-
--- above: failures above half way, of the hour and all before it
-hours as (
-    select
-        model_id,
-        number,
-        submit_hour,
-        sum(sum(failed - ended * half_way)) over (
-            partition by model_id, number
-            order by submit_hour
-            rows between unbounded preceding and current row
-        ) as above
-    from outcomes
-    group by model_id, number, submit_hour
-),
-
-lows as (
-    select
-        *,
-        least(
-            0,
-            min(above) over (
-                partition by model_id, number
-                order by submit_hour
-                rows between unbounded preceding and 1 preceding
-            )
-        ) as low
-    from hours
-),
-
-last_hours as (
-    select
-        *,
-        row_number() over (
-            partition by model_id, number order by above - low desc, submit_hour
-        ) as place
-    from lows
+        ) as incident
+    from steps
 ),
 
 periods as (
     select
-        last_hours.model_id,
-        last_hours.number,
-        last_hours.submit_hour as last_hour,
-        max(case when hours.above = last_hours.low then hours.submit_hour end) as low_hour
-    from last_hours
-    inner join hours
-        on last_hours.model_id is not distinct from hours.model_id
-        and last_hours.number = hours.number
-        and last_hours.submit_hour >= hours.submit_hour
-    where last_hours.place = 1
-    group by last_hours.model_id, last_hours.number, last_hours.submit_hour
+        model_id,
+        incident,
+        min(rank) as rank,
+        min(submit_hour) as first_hour,
+        max(submit_hour) as last_hour
+    from numbered
+    group by model_id, incident
 ),
 
--- What is of the incident, by scope and category.
-within as (
+own_windows as (
+    select distinct
+        model_id,
+        incident,
+        account_id,
+        region
+    from numbered
+    where level = 'scope'
+),
+
+parts as (
     select
-        outcomes.*,
-        periods.last_hour + interval '1' hour as ended_at
-    from outcomes
-    inner join periods
-        on outcomes.model_id is not distinct from periods.model_id
-        and outcomes.number = periods.number
+        periods.incident,
+        periods.first_hour,
+        periods.last_hour,
+        windows.half_way,
+        windows.baseline_rate,
+        own_windows.incident is not null as has_own_window,
+        outcomes.*
+    from periods
+    inner join windows
+        on periods.rank = windows.rank
+    inner join outcomes
+        on periods.model_id is not distinct from outcomes.model_id
+        and outcomes.submit_hour >= periods.first_hour
         and outcomes.submit_hour <= periods.last_hour
-        and (periods.low_hour is null or outcomes.submit_hour > periods.low_hour)
+    left join own_windows
+        on periods.incident = own_windows.incident
+        and outcomes.model_id is not distinct from own_windows.model_id
+        and outcomes.account_id is not distinct from own_windows.account_id
+        and outcomes.region is not distinct from own_windows.region
+    where
+        own_windows.incident is not null
+        or (
+            (windows.level = 'model' or windows.region is not distinct from outcomes.region)
+            and (
+                windows.level <> 'scope'
+                or windows.account_id is not distinct from outcomes.account_id
+            )
+        )
 ),
 
 by_scope as (
     select
-        within.model_id,
-        within.number,
-        within.account_id,
-        within.region,
-        min(within.submit_hour) as started_at,
-        max(within.ended_at) as ended_at,
-        max(scopes.as_of) as as_of,
-        cast(sum(within.failed) as bigint) as failed,
-        cast(sum(within.ended) as bigint) as terminal,
-        sum(within.failed) - max(within.baseline_rate) * sum(within.ended) as excess_failed
-    from within
-    left join bedrock_analytics.scopes
-        on within.account_id is not distinct from scopes.account_id
-        and within.region is not distinct from scopes.region
-    group by within.model_id, within.number, within.account_id, within.region
+        model_id,
+        incident,
+        account_id,
+        region,
+        max(first_hour) as first_hour,
+        max(last_hour) as last_hour,
+        max(baseline_rate) as baseline_rate,
+        sum(failed) as failed,
+        sum(ended) as terminal,
+        max(case when has_own_window then 1 else 0 end) = 1
+            or sum(failed) > sum(ended) * max(half_way) as is_hit
+    from parts
+    group by model_id, incident, account_id, region
+),
+
+-- The last whole hour that was read of which an invocation has ended.
+last_hours as (
+    select
+        rates.account_id,
+        rates.region,
+        rates.model_id,
+        max(rates.submit_hour) as ended_hour
+    from bedrock_analytics.failure_rates as rates
+    inner join bedrock_analytics.scopes
+        on rates.account_id is not distinct from scopes.account_id
+        and rates.region is not distinct from scopes.region
+        and rates.submit_hour <= scopes.as_of - interval '1' hour
+    where rates.cohort = 'hour' and rates.completed + rates.failed > 0
+    group by rates.account_id, rates.region, rates.model_id
+),
+
+incidents as (
+    select
+        by_scope.model_id,
+        by_scope.incident,
+        max(by_scope.first_hour) as started_at,
+        max(by_scope.last_hour) as last_hour,
+        max(last_hours.ended_hour) as ended_hour,
+        count(*) filter (where by_scope.is_hit) as scopes,
+        count(distinct case when by_scope.is_hit then by_scope.account_id end) as accounts,
+        count(distinct case when by_scope.is_hit then by_scope.region end) as regions,
+        min(case when by_scope.is_hit then by_scope.account_id end) as account_id,
+        min(case when by_scope.is_hit then by_scope.region end) as region,
+        cast(sum(by_scope.failed) as bigint) as failed,
+        cast(sum(by_scope.terminal) as bigint) as terminal,
+        cast(sum(by_scope.failed) as double)
+            - max(by_scope.baseline_rate) * cast(sum(by_scope.terminal) as double) as excess_failed
+    from by_scope
+    left join last_hours
+        on by_scope.account_id is not distinct from last_hours.account_id
+        and by_scope.region is not distinct from last_hours.region
+        and by_scope.model_id is not distinct from last_hours.model_id
+    group by by_scope.model_id, by_scope.incident
 ),
 
 causes as (
     select
         model_id,
-        number,
+        incident,
         failure_category,
         min(example_arn) as example_arn,
         row_number() over (
-            partition by model_id, number
+            partition by model_id, incident
             order by sum(cast(ended - usual as decimal(38, 9))) desc, failure_category
-        ) as place
-    from within
+        ) as rank
+    from parts
     where failure_category is not null
-    group by model_id, number, failure_category
+    group by model_id, incident, failure_category
+    having sum(ended) > 0
 ),
 
-incidents as (
-    select
-        model_id,
-        number,
-        min(started_at) as started_at,
-        max(ended_at) as ended_at,
-        max(as_of) as as_of,
-        count(*) filter (where excess_failed > 0) as scopes,
-        count(distinct case when excess_failed > 0 then account_id end) as accounts,
-        count(distinct case when excess_failed > 0 then region end) as regions,
-        min(case when excess_failed > 0 then account_id end) as account_id,
-        min(case when excess_failed > 0 then region end) as region,
-        cast(sum(failed) as bigint) as failed,
-        cast(sum(terminal) as bigint) as terminal,
-        sum(excess_failed) as excess_failed
-    from by_scope
-    group by model_id, number
+newest as (
+    select max(as_of) as as_of
+    from bedrock_analytics.scopes
 )
 
 select
     incidents.model_id,
     incidents.started_at,
     case
-        when incidents.ended_at + interval '1' hour <= incidents.as_of then incidents.ended_at
+        when
+            incidents.ended_hour > incidents.last_hour
+            or newest.as_of >= incidents.last_hour + interval '25' hour
+            then incidents.last_hour + interval '1' hour
     end as ended_at,
     case when incidents.accounts = 1 then incidents.account_id end as account_id,
     case when incidents.regions = 1 then incidents.region end as region,
@@ -239,5 +264,6 @@ select
 from incidents
 inner join causes
     on incidents.model_id is not distinct from causes.model_id
-    and incidents.number = causes.number
-    and causes.place = 1
+    and incidents.incident = causes.incident
+    and causes.rank = 1
+cross join newest

@@ -6,8 +6,8 @@
 -- window are as drawn from those of window and baseline together (hypergeometric distribution). Open
 -- invocations of the window count as if they will complete.
 --
--- Windows that stand out count in no baseline of later ones: those whose likelihood is e^12 times that
--- of the same rate as before, which chance does less than once in 200,000 times.
+-- Windows that stand out are left out of the baselines of later ones: those whose likelihood is e^12
+-- times that of the same rate as before, which happens by chance at most once in 150,000 times.
 --
 -- level: scope, region or model
 -- window_date: date of the window, UTC

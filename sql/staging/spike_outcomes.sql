@@ -1,10 +1,11 @@
--- One row per account, region, model, hour of submission (UTC) and failure category that is within a
--- window of failure_spikes: how many invocations ended so.
+-- What became of the invocations of each account, region, model and hour of submission (UTC) that is
+-- within a window of failure_spikes, and what usually becomes of them: one row for Completed ones, one
+-- for each failure category of the hour, and one for each of the seven dates before.
 --
 -- failure_category: null for Completed ones
--- ended: invocations that ended so
--- usual: failed ones of the category in an hour, on average of the seven dates before; 0 for Completed
--- example_arn: ARN of one of them; null for Completed
+-- ended: invocations that ended so in the hour; 0 in rows of the dates before
+-- usual: failed ones in an hour, on average of the dates before; 0 in rows of the hour
+-- example_arn: ARN of one that failed in the hour; null in other rows
 -- dated by: submit_date
 -- reads back: 7 days
 with
@@ -79,29 +80,40 @@ from hours
 union all
 
 select
-    failures.account_id,
-    failures.region,
-    failures.model_id,
-    failures.submit_hour,
-    failures.submit_date,
-    failures.failure_category,
-    failures.ended,
-    coalesce(sum(reasons.failed), 0) / 168e0 as usual,
-    failures.example_arn
+    account_id,
+    region,
+    model_id,
+    submit_hour,
+    submit_date,
+    failure_category,
+    ended,
+    0e0 as usual,
+    example_arn
 from failures
-left join bedrock_analytics.failure_reasons_daily as reasons
-    on failures.account_id is not distinct from reasons.account_id
-    and failures.region is not distinct from reasons.region
-    and failures.model_id is not distinct from reasons.model_id
-    and failures.failure_category = reasons.failure_category
-    and reasons.submit_date < failures.submit_date
-    and reasons.submit_date >= failures.submit_date - 7
+
+union all
+
+select
+    hours.account_id,
+    hours.region,
+    hours.model_id,
+    hours.submit_hour,
+    hours.submit_date,
+    reasons.failure_category,
+    0 as ended,
+    sum(reasons.failed) / 168e0 as usual,
+    cast(null as text) as example_arn
+from hours
+inner join bedrock_analytics.failure_reasons_daily as reasons
+    on hours.account_id is not distinct from reasons.account_id
+    and hours.region is not distinct from reasons.region
+    and hours.model_id is not distinct from reasons.model_id
+    and reasons.submit_date < hours.submit_date
+    and reasons.submit_date >= hours.submit_date - 7
 group by
-    failures.account_id,
-    failures.region,
-    failures.model_id,
-    failures.submit_hour,
-    failures.submit_date,
-    failures.failure_category,
-    failures.ended,
-    failures.example_arn
+    hours.account_id,
+    hours.region,
+    hours.model_id,
+    hours.submit_hour,
+    hours.submit_date,
+    reasons.failure_category

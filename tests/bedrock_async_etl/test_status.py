@@ -284,6 +284,19 @@ def test_a_model_is_told_of_which_nothing_ends_or_nothing_is_known(
     )
 
 
+def test_models_of_an_older_version_tell_of_no_incidents(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = modelled(tmp_path / "copy.duckdb", [invocation("a", timedelta(hours=1))])
+    with copy.connect(read_only=False) as connection:
+        connection.execute("drop table bedrock_analytics.incidents")
+    status = read_status(copy, NOW, 1)
+    print_status(status, all_scopes=False)
+    line = "Failing?  Unknown until the models are built with `models`."
+    assert line in capsys.readouterr().out.splitlines()
+    assert status.as_json()["incidents"] is None
+
+
 def test_an_open_incident_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [invocation(f"usual{number}", timedelta(hours=3)) for number in range(50)]
     rows += [invocation(f"bad{number}", timedelta(minutes=30), 5, "Failed") for number in range(9)]
@@ -293,8 +306,8 @@ def test_an_open_incident_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture
     at = shown.index("Failing?  1 open incident.")
     assert shown[at + 1].startswith(f"  {REEL}: 9 of 9 failed since ")
     assert shown[at + 1].endswith(
-        "in 1 scope, 9 more than usual; most often unknown, "
-        f"as arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/bad0"
+        "in 1 scope, 9 more than usual; unknown grew most, "
+        f"for example arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/bad0"
     )
     [incident] = status.as_json()["incidents"]
     assert (incident["model_id"], incident["failed"], incident["ended_at"]) == (REEL, 9, None)

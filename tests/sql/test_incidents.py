@@ -122,6 +122,7 @@ def test_all_of_twenty_small_accounts_at_once(tmp_path: Path) -> None:
                 for each in hours(at, at + 1, 0, 1, account=account)
             ),
             *hours(9, 10, 10, 10, account=account),
+            *hours(20, 21, 0, 1, account=account),
         ]
     ]
     assert incidents(tmp_path, given) == [Found(9, 10, 20, 20, 200, 200, "internal_error")]
@@ -144,6 +145,7 @@ def test_a_region_that_fails_while_others_do_not(tmp_path: Path) -> None:
         *(hour for region in others for hour in hours(-24, 24, 0, region=region)),
         *hours(8, 12, 15, region="ap-south-1"),
         *usual(-168, 8, region="ap-south-1"),
+        *usual(12, 24, region="ap-south-1"),
     ]
     assert incidents(tmp_path, given) == [Found(8, 12, 1, 1, 60, 60, "internal_error")]
 
@@ -170,7 +172,9 @@ def test_each_model_has_its_own(tmp_path: Path) -> None:
         *usual(),
         *usual(model="luma.ray-v2:0"),
         *hours(3, 5, 15),
+        *usual(5, 9),
         *hours(4, 6, 15, model="luma.ray-v2:0", message="Rate exceeded"),
+        *usual(6, 9, model="luma.ray-v2:0"),
     ]
     assert incidents(tmp_path, given) == [
         Found(3, 5, 1, 1, 30, 30, "internal_error"),
@@ -201,13 +205,51 @@ def test_an_outage_does_not_become_usual(tmp_path: Path) -> None:
     assert incidents(tmp_path, given) == [Found(0, 96, 1, 1, 1440, 1440, "internal_error")]
 
 
-@pytest.mark.parametrize(("minutes", "ended"), [(30, None), (119, None), (120, 5)])
-def test_it_lasts_until_an_hour_without_has_been_read(
-    minutes: int, ended: int | None, tmp_path: Path
+@pytest.mark.parametrize(
+    ("later", "read", "ended"),
+    [
+        (hours(5, 6, 0), 5.9, None),
+        (hours(5, 6, 0), 6, 5),
+        (hours(5, 8, 15, still_open=15), 8, None),
+        (hours(5, 8, 15, still_open=15), 28.9, None),
+        ([], 29, 5),
+    ],
+)
+def test_it_lasts_until_a_later_hour_is_known_to_be_good(
+    later: list[Hour], read: float, ended: int | None, tmp_path: Path
 ) -> None:
-    given = [*usual(), *hours(3, 5, 15)]
-    as_of = BAD_DAY + 4 * HOUR + timedelta(minutes=minutes)
-    assert incidents(tmp_path, given, as_of) == [Found(3, ended, 1, 1, 30, 30, "internal_error")]
+    """That is, one that was read whole, of which an invocation has ended; or for a day."""
+    later = [hour._replace(failed=0) for hour in later]
+    given = [*usual(), *hours(3, 5, 15), *later]
+    found = incidents(tmp_path, given, BAD_DAY + read * HOUR)
+    assert found == [Found(3, ended, 1, 1, 30, 30, "internal_error")]
+
+
+def test_a_second_outage_is_not_lost_behind_the_first(tmp_path: Path) -> None:
+    """Though the quarters of the day that have them touch."""
+    given = [*usual(), *hours(0, 3, 15), *usual(3, 9), *hours(9, 11, 10)]
+    assert incidents(tmp_path, given, BAD_DAY + 11.5 * HOUR) == [
+        Found(0, 3, 1, 1, 45, 45, "internal_error"),
+        Found(9, None, 1, 1, 20, 30, "internal_error"),
+    ]
+
+
+def test_an_outage_goes_on_in_another_account(tmp_path: Path) -> None:
+    """Where it is weaker, but has windows of its own."""
+    other: dict[str, Any] = {"account": ACCOUNTS[1]}
+    given = [*usual(), *usual(**other), *hours(0, 3, 15), *usual(3, 9), *hours(0, 9, 8, **other)]
+    [found] = incidents(tmp_path, given, BAD_DAY + 9.5 * HOUR)
+    assert (found.started, found.ended, found.scopes, found.accounts) == (0, None, 2, 2)
+
+
+def test_an_account_that_always_fails_more_has_no_part(tmp_path: Path) -> None:
+    """40 % are usual in one of five accounts, and another has no outage."""
+    given = [*usual(-168, 6, account=ACCOUNTS[4]), *hours(-168, 6, 6, account=ACCOUNTS[5])]
+    for account in ACCOUNTS[:4]:
+        given += [*usual(account=account), *hours(0, 6, 15, account=account)]
+        given += usual(6, 9, account=account)
+    [found] = incidents(tmp_path, given)
+    assert (found.started, found.ended, found.scopes, found.accounts) == (0, 6, 4, 4)
 
 
 def test_open_ones_may_complete(tmp_path: Path) -> None:
@@ -227,12 +269,24 @@ def test_the_cause_is_what_grew_most(tmp_path: Path) -> None:
     assert incidents(tmp_path, given) == [Found(3, 5, 1, 1, 24, 90, "capacity")]
 
 
+def test_what_fails_as_usual_is_no_cause(tmp_path: Path) -> None:
+    """However seldom it does in each of many accounts."""
+    blocked = {"message": "The generated video was blocked by our content filters."}
+    given = []
+    for at, account in enumerate(ACCOUNTS):
+        for hour in range(-168, 12):
+            filtered = int((hour + at) % 2 == 0)
+            given += hours(hour, hour + 1, filtered, 5, account=account, **blocked)
+        given += hours(at % 4, at % 4 + 4, 1, 1, account=account)
+    assert {each.category for each in incidents(tmp_path, given)} == {"internal_error"}
+
+
 def test_an_outage_makes_no_incident_of_another_model(tmp_path: Path) -> None:
     """3 of 15 are rare, but not in a week, however much of another model fails."""
     usually = [hour for at in range(-168, 24) for hour in hours(at, at + 1, int(at % 10 == 0))]
     given = [*usually[:-12], *hours(12, 13, 3), *usually[-11:]]
     other: dict[str, Any] = {"model": "luma.ray-v2:0"}
-    outage = [*usual(**other), *hours(0, 24, 15, **other)]
+    outage = [*usual(**other), *hours(0, 24, 15, **other), *usual(24, 27, **other)]
     assert incidents(tmp_path, [*given, *outage]) == [
         Found(0, 24, 1, 1, 360, 360, "internal_error", "luma.ray-v2:0")
     ]

@@ -8,9 +8,10 @@ from typing import Final
 from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.formatting import format_duration, format_time, incident_message
 from bedrock_async_etl.models.statistics import statistic
-from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_rows
+from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_model, read_rows
 
 LEVELS: Final[Mapping[str, Sequence[str]]] = {
     "scope": ("account_id", "region", "model_id"),
@@ -296,7 +297,12 @@ def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     for each in checked:
         yield _open_age(each, limits.by_model.get(each["model_id"], limits.general or 0))
     if not checked:
-        yield Finding("open_age", ALL, "ok", "none is open", None, limits.general, 0)
+        yield _none_open("open_age", limits)
+
+
+def _none_open(rule: str, limits: Limits) -> Finding:
+    subject = ALL if limits.general is not None else ", ".join(sorted(limits.by_model))
+    return Finding(rule, subject, "ok", "none is open", None, limits.general, 0)
 
 
 def _open_age(found: Row, limit: float) -> Finding:
@@ -323,15 +329,20 @@ def _open_age(found: Row, limit: float) -> Finding:
 
 
 def incident(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of each incident that has not ended, and of all models where none of them has one."""
+    """One finding for each open incident, or one that there is none.
+
+    Raises `CommandError` where the models are an older version's.
+    """
     limits = thresholds.limits["incident"]
-    found = read_rows(facts.connection, OPEN_INCIDENTS)
+    found = read_model(facts.connection, OPEN_INCIDENTS)
+    if found is None:
+        raise CommandError("There is no model of incidents yet: build it with `models`.")
     checked = [each for each in found if limits.of(each["model_id"]) is not None]
     for each in checked:
         limit = limits.by_model.get(each["model_id"], limits.general or 0)
         yield _incident(each, limit, facts.until or facts.now)
     if not checked:
-        yield Finding("incident", ALL, "ok", "none is open", None, limits.general, 0)
+        yield _none_open("incident", limits)
 
 
 def _incident(found: Row, limit: float, until: datetime) -> Finding:

@@ -143,7 +143,8 @@ def _stuck(status: "Status") -> str:
 
 def _failing(status: "Status") -> Iterator[str]:
     """Incidents that have not ended."""
-    if status.modelled_at is None:
+    if status.incidents is None:
+        yield "Failing?  Unknown until the models are built with `models`."
         return
     number = len(status.incidents)
     yield f"Failing?  {format_count(number, 'open incident') if number else 'No open incident'}."

@@ -11,6 +11,7 @@ from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.rules import RULES, apply_rules
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import Finding, Verdict
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.options import CheckOptions, Per
 from bedrock_async_etl.status import Row
 from bedrock_async_invokes.options import options_of
@@ -403,8 +404,8 @@ def test_an_open_incident_is_a_breach_once_it_has_lasted_too_long(facts: Facts) 
     incident(facts, REEL, timedelta(minutes=30))
     incident(facts, RAY, timedelta(hours=2))
     found = findings(facts, thresholds)
-    text = "60 of 60 failed since 2026-03-31 {} UTC in 2 scopes, 58 more than usual; most often "
-    text += "capacity, as arn:example; at most {}"
+    text = "60 of 60 failed since 2026-03-31 {} UTC in 2 scopes, 58 more than usual; capacity "
+    text += "grew most, for example arn:example; at most {}"
     assert {key: (each.outcome, each.value, each.text) for key, each in found.items()} == {
         ("incident", REEL): ("breach", 1_800, text.format("17:30:00", "0 s")),
         ("incident", RAY): ("ok", 7_200, text.format("16:00:00", "2 h")),
@@ -413,6 +414,18 @@ def test_an_open_incident_is_a_breach_once_it_has_lasted_too_long(facts: Facts) 
 
     incident(facts, RAY, timedelta(hours=2, seconds=1))
     assert RAY in {each.subject for each in breaches(facts, thresholds)}
+
+
+def test_what_is_not_open_is_not_said_of_all_models(facts: Facts) -> None:
+    incident(facts, REEL, timedelta(hours=1))
+    found = findings(facts, Thresholds({"incident": Limits(None, {RAY: 60})}))
+    assert {key: each.text for key, each in found.items()} == {("incident", RAY): "none is open"}
+
+
+def test_models_without_incidents_have_to_be_built(facts: Facts) -> None:
+    facts.connection.execute("drop table bedrock_analytics.incidents")
+    with pytest.raises(CommandError, match="build it with `models`"):
+        apply_rules(facts, Thresholds({"incident": Limits(0.0)}))
 
 
 def test_nothing_open_is_good(facts: Facts) -> None:

@@ -183,10 +183,10 @@ function drawIncidents(data, selection) {
   const rows = incidents(data, selection);
   const place = (row, names, one, several) => (row[one] === ALL ? several : label(names[row[one]]));
   list("incidents", "Incidents",
-    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual."
+    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual. One of several accounts or regions is listed under each."
       : "No model failed more often than in the week before, beyond chance.", [
       { name: "from (UTC)", of: (row) => time(row.started_ms) },
-      { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("goes on", true) : time(row.ended_ms)) },
+      { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("ongoing", true) : time(row.ended_ms)) },
       { name: "model", of: (row) => label(data.models[row.model]) },
       { name: "account", of: (row) => place(row, data.accounts, "account", "several") },
       { name: "region", of: (row) => place(row, data.regions, "region", "several") },

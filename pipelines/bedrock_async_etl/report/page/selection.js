@@ -148,5 +148,5 @@ function incidents(data, selection) {
   return data.incidents
     .filter((row) => DIMENSIONS.every((name) => touches(row, name)))
     .filter((row) => row.ended_ms == null || row.ended_ms > selection.period.from_ms)
-    .map((row) => ({ ...row, date: new Date(row.started_ms) }));
+    .map((row) => ({ ...row, date: new Date(Math.max(row.started_ms, selection.period.from_ms)) }));
 }
