@@ -73,6 +73,7 @@ window_hours as (
     from windows
     inner join outcomes
         on windows.model_id is not distinct from outcomes.model_id
+        and cast(windows.window_start at time zone 'UTC' as date) = outcomes.submit_date
         and (windows.level = 'model' or windows.region is not distinct from outcomes.region)
         and (
             windows.level <> 'scope' or windows.account_id is not distinct from outcomes.account_id
