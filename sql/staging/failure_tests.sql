@@ -184,25 +184,30 @@ factorials as (
     ) as factors (factor, sign)
 ),
 
--- The logarithm of n! by Stirling's series at n + 10, less that of what it is too much.
+-- The logarithm of n! by Stirling's series at n + 10, less that of what it is too much. Sums of
+-- decimals are the same in whatever order they are added.
 probabilities as (
     select
         id,
         exp(
-            sum(
-                sign * (
-                    (n + 9.5e0) * ln(n + 10)
-                    - n
-                    + 1 / (12e0 * (n + 10))
-                    - 1 / (360e0 * pow(n + 10, 3))
-                    + 1 / (1260e0 * pow(n + 10, 5))
-                    - 1 / (1680e0 * pow(n + 10, 7))
-                    - ln(
-                        (n + 1) * (n + 2) * (n + 3) * (n + 4) * (n + 5)
-                        * (n + 6) * (n + 7) * (n + 8) * (n + 9)
+            cast(
+                sum(
+                    cast(
+                        sign * (
+                            (n + 9.5e0) * ln(n + 10)
+                            - n
+                            + 1 / (12e0 * (n + 10))
+                            - 1 / (360e0 * pow(n + 10, 3))
+                            + 1 / (1260e0 * pow(n + 10, 5))
+                            - 1 / (1680e0 * pow(n + 10, 7))
+                            - ln(
+                                (n + 1) * (n + 2) * (n + 3) * (n + 4) * (n + 5)
+                                * (n + 6) * (n + 7) * (n + 8) * (n + 9)
+                            )
+                            - 9.081061466795327e0
+                        ) as decimal(38, 18)
                     )
-                    - 9.081061466795327e0
-                )
+                ) as double
             )
         ) as probability
     from factorials
@@ -277,20 +282,9 @@ products as (
 chances as (
     select
         id,
-        max(probability) * sum(product) as p_value
+        max(probability) * cast(sum(cast(product as decimal(38, 18))) as double) as p_value
     from products
     group by id
-),
-
-found as (
-    select
-        outlying.*,
-        chances.p_value,
-        cast(null as bigint) as tests
-    from outlying
-    inner join chances
-        on outlying.id = chances.id
-    where chances.p_value <= 0.01e0
 )
 
 select
@@ -307,8 +301,11 @@ select
     cast(baseline_failed as bigint) as baseline_failed,
     cast(baseline_terminal as bigint) as baseline_terminal,
     p_value,
-    tests
-from found
+    cast(null as bigint) as tests
+from outlying
+inner join chances
+    on outlying.id = chances.id
+    and chances.p_value <= 0.01e0
 
 union all
 
