@@ -183,7 +183,12 @@ by_scope as (
     group by model_id, incident, account_id, region
 ),
 
--- The last whole hour that was read of which an invocation has ended.
+newest as (
+    select max(as_of) as as_of
+    from bedrock_analytics.scopes
+),
+
+-- The last whole hour that was read of which an invocation has ended, where it is of the last day.
 last_hours as (
     select
         rates.account_id,
@@ -195,6 +200,8 @@ last_hours as (
         on rates.account_id is not distinct from scopes.account_id
         and rates.region is not distinct from scopes.region
         and rates.submit_hour <= scopes.as_of - interval '1' hour
+    inner join newest
+        on rates.submit_hour > newest.as_of - interval '25' hour
     where rates.cohort = 'hour' and rates.completed + rates.failed > 0
     group by rates.account_id, rates.region, rates.model_id
 ),
@@ -237,11 +244,6 @@ causes as (
     where failure_category is not null
     group by model_id, incident, failure_category
     having sum(ended) > 0
-),
-
-newest as (
-    select max(as_of) as as_of
-    from bedrock_analytics.scopes
 )
 
 select

@@ -1,6 +1,6 @@
 -- What became of the invocations of each account, region, model and hour of submission (UTC) that is
 -- within a window of failure_spikes, and what usually becomes of them: one row for Completed ones, one
--- for each failure category of the hour, and one for each of the seven dates before.
+-- for each failure category of the hour, and one for each category of the seven dates before.
 --
 -- failure_category: null for Completed ones
 -- ended: invocations that ended so in the hour; 0 in rows of the dates before
