@@ -1,8 +1,9 @@
 """The rules: one of the same name for each threshold, with what it reads and what is a breach."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from typing import Final
 
 from bedrock_async_etl.check.facts import Facts
@@ -293,16 +294,18 @@ def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     limits = thresholds.limits["open_age"]
     models, values = list(limits.by_model), list(limits.by_model.values())
     found = read_rows(facts.connection, OPEN, models=models, limits=values, general=limits.general)
-    checked = [each for each in found if limits.of(each["model_id"]) is not None]
-    for each in checked:
-        yield _open_age(each, limits.by_model.get(each["model_id"], limits.general or 0))
-    if not checked:
-        yield _none_open("open_age", limits)
+    yield from _of_open("open_age", limits, found, _open_age)
 
 
-def _none_open(rule: str, limits: Limits) -> Finding:
+def _of_open(
+    rule: str, limits: Limits, found: Sequence[Row], finding: Callable[[Row, float], Finding]
+) -> list[Finding]:
+    """The finding of each row whose model has a threshold, or one that nothing is open."""
+    limited = [(each, limits.of(each["model_id"])) for each in found]
+    findings = [finding(each, limit) for each, limit in limited if limit is not None]
     subject = ALL if limits.general is not None else ", ".join(sorted(limits.by_model))
-    return Finding(rule, subject, "ok", "none is open", None, limits.general, 0)
+    none_open = Finding(rule, subject, "ok", "none is open", None, limits.general, 0)
+    return findings or [none_open]
 
 
 def _open_age(found: Row, limit: float) -> Finding:
@@ -337,15 +340,11 @@ def incident(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     found = read_model(facts.connection, OPEN_INCIDENTS)
     if found is None:
         raise CommandError("There is no model of incidents yet: build it with `models`.")
-    checked = [each for each in found if limits.of(each["model_id"]) is not None]
-    for each in checked:
-        limit = limits.by_model.get(each["model_id"], limits.general or 0)
-        yield _incident(each, limit, facts.until or facts.now)
-    if not checked:
-        yield _none_open("incident", limits)
+    finding = partial(_incident, facts.until or facts.now)
+    yield from _of_open("incident", limits, found, finding)
 
 
-def _incident(found: Row, limit: float, until: datetime) -> Finding:
+def _incident(until: datetime, found: Row, limit: float) -> Finding:
     seconds = (until - found["started_at"]).total_seconds()
     counts = ("started_at", "scopes", "accounts", "failed", "excess_failed")
     return Finding(
