@@ -113,7 +113,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[
     )
     _create_table(connection, "report_leaves", keys.leaf_table())
     _create_table(connection, "report_selections", keys.selection_table())
-    for macro in ("keyed", "whole", "parts"):
+    for macro in ("keyed", "whole", "dated", "parts"):
         connection.execute(f"create temp macro {macro}(name) as table {_query(macro)}")
     for kind, name in TABLES:
         connection.execute(f"create temp {kind} report_{name} as {_query(name)}")

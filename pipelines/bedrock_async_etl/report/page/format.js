@@ -7,6 +7,11 @@ function count(value) {
   return value == null ? NONE : value.toLocaleString("en-US");
 }
 
+/** 1 model, 2 models. */
+function countedNoun(number, noun) {
+  return `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 function percent(share) {
   return share == null ? NONE : `${(100 * share).toFixed(1)}\u00a0%`;
 }

@@ -9,7 +9,7 @@ const SHARES = ["p50", "p95", "p99"];
 const INTERVAL = number("95 % interval", interval);
 const DATE = { name: "date", of: (row) => day(row.date) };
 const scopeColumns = (data) => ["model", "account", "region"].map(
-  (name) => ({ name, of: (row) => label(data[`${name}s`][row[name]]) }));
+  (name) => ({ name, of: (row) => (row[name] === ALL ? "several" : label(data[`${name}s`][row[name]])) }));
 
 function interval(row) {
   return row.failure_risk == null ? NONE : `${percent(row.failure_risk_low)} to ${percent(row.failure_risk_high)}`;
@@ -51,7 +51,7 @@ function relative(now, previous) {
 }
 
 function stuckNote({ stuckUnknown, stalledModels }) {
-  const stalled = `${count(stalledModels.length)} ${stalledModels.length === 1 ? "model" : "models"}`;
+  const stalled = countedNoun(stalledModels.length, "model");
   return [
     stuckUnknown ? `${count(stuckUnknown)} unknown` : "",
     stalledModels.length ? `nothing ends of ${stalled}` : "",
@@ -62,7 +62,7 @@ function drawHeadline(data, selection) {
   const now = headline(data, selection);
   const before = now.previous ?? {};
   const failing = data.freshness.filter((scope) => scope.last_outcome !== "ok").length;
-  const scopes = `${count(data.freshness.length)} ${data.freshness.length === 1 ? "scope" : "scopes"}`;
+  const scopes = countedNoun(data.freshness.length, "scope");
   const grown = (name, format) => (before[name] === 0 && now[name] ? "none before"
     : compared(now[name], before[name], format, relative));
   const added = (name) => compared(now[name], before[name], count, (_, previous) => `from ${count(previous)}`);
@@ -110,7 +110,7 @@ function drawFailures(data, selection) {
     "Share that will have failed once all have finished (Aalen-Johansen), by submission date. Band: 95 % interval. Hollow: not all have finished.",
     rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, found),
     ["Failure risk by date", columns, rows],
-    found.length ? element("p", { class: "note" }, `▼ ${count(found.length)} ${found.length === 1 ? "incident" : "incidents"}, listed above.`) : "");
+    found.length ? element("p", { class: "note" }, `▼ ${countedNoun(found.length, "incident")}, listed above.`) : "");
   chart("volume", "Invocations", "By submission date.",
     rows.every((row) => !row.invocations), () => drawVolume(rows),
     ["Invocations by date", columns, rows],
@@ -181,15 +181,12 @@ function drawReasons(data, selection) {
 
 function drawIncidents(data, selection) {
   const rows = incidents(data, selection);
-  const place = (row, names, one, several) => (row[one] === ALL ? several : label(names[row[one]]));
   list("incidents", "Incidents",
     rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual. One of several accounts or regions is listed under each."
       : "No model failed more often than in the week before, beyond chance.", [
       { name: "from (UTC)", of: (row) => time(row.started_ms) },
       { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("ongoing", true) : time(row.ended_ms)) },
-      { name: "model", of: (row) => label(data.models[row.model]) },
-      { name: "account", of: (row) => place(row, data.accounts, "account", "several") },
-      { name: "region", of: (row) => place(row, data.regions, "region", "several") },
+      ...scopeColumns(data),
       countOf("scopes"), number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
       number("excess", (row) => count(Math.round(row.excess_failed))),
       { name: "cause", of: (row) => row.failure_category.replaceAll("_", " ") },
