@@ -123,8 +123,8 @@ def _local_bedrock() -> "Iterator[Control]":
 
 def _populate(console: "Console", bedrock: "Control") -> None:
     scopes = [(account, region) for account in ACCOUNTS for region in REGIONS]
+    span = NOW - HISTORY, NOW + 2 * STEP
     for seed, (scope, count) in enumerate(zip(scopes, INVOCATIONS, strict=True), FIRST_SEED):
-        span = NOW - HISTORY, NOW + 2 * STEP
         bedrock.populate(*scope, count, *span, seed, has_bad_day=seed == FIRST_SEED)
     console.print(
         f"It has {len(ACCOUNTS)} accounts in {len(REGIONS)} regions, "

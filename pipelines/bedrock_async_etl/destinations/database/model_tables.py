@@ -83,6 +83,8 @@ class EngineError(Exception):
 class ModelTables:
     """The models of a database while they are built."""
 
+    kind: ClassVar = "table"
+    """What a model is to the database."""
     portion_rows: ClassVar[int | None] = 1_000_000
     """Rows that a portion of a model reads at most, unless one date has more; None for all."""
 
@@ -145,9 +147,9 @@ class ModelTables:
         self.connection.execute(REPLACE.format_map(parts))
 
     def drop(self, name: str) -> None:
-        """Remove the table of a model that there is no more."""
+        """Remove a model."""
         self._columns.pop(model_table(name), None)
-        self.connection.execute(f"drop table if exists {model_table(name)}")
+        self.connection.execute(f"drop {self.kind} if exists {model_table(name)}")
 
 
 def usual_memory_limit() -> str:

@@ -145,6 +145,8 @@ def _day_of(path: str) -> date | None:
 class LakeModelTables(ModelTables):
     """The models of a lake while they are built."""
 
+    kind = "view"
+
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -206,10 +208,6 @@ class LakeModelTables(ModelTables):
             f"create or replace view {model_table(name)} as "
             f"from {stored} where ({condition}) is not true union all from {rows}"
         )
-
-    def drop(self, name: str) -> None:
-        self._columns.pop(model_table(name), None)
-        self.connection.execute(f"drop view if exists {model_table(name)}")
 
     def add_whole(self, name: str, rows: str) -> None:
         """Have a model that was made elsewhere, of a table."""
