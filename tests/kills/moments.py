@@ -25,7 +25,7 @@ PUBLISHES: Final = {
 }
 COPIES: Final = {
     "a copy for readers is made": Moment(atomic_write, "copy_file", 1),
-    "a copy for readers is published": Moment(published_copy, "replace_by_copy", 1),
+    "a copy for readers is published": Moment(published_copy, "link_to_copy", 1),
 }
 FILES: Final = {
     "a file gets its name": Moment(os, "replace", 10),

@@ -75,7 +75,7 @@ class DuckDBDestination(Destination):
             )
 
     def __str__(self) -> str:
-        return f"duckdb:{self.database.resolve()}"
+        return f"duckdb:{self.database.absolute()}"
 
     @property
     def location(self) -> str:

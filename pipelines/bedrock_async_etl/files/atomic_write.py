@@ -1,8 +1,8 @@
 """Files that appear when they are whole: readers find the old one or the new one."""
 
 import os
-import re
 import secrets
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +14,6 @@ from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.files.copying import copy_file
 
 DEVICES: Final = Path("/dev")
-DRAFT: Final = re.compile(r"[0-9a-f]{8}")
-"""End of the name of a draft, after a dot, the name of the file and a dot."""
 
 
 @contextmanager
@@ -51,28 +49,43 @@ def replace(path: Path, content: bytes, mode: int | None = None) -> None:
             draft.chmod(mode)
 
 
-def replace_by_copy(path: Path, source: Path) -> None:
-    """Put a copy of another file in a file's place at once, when it is on the disk.
+def link_to_copy(path: Path, source: Path) -> None:
+    """Put a link to a new copy of another file in a file's place at once, when it is on the disk.
 
-    Removes the drafts of processes that were killed: one process at a time writes there. Modes and
-    errors are as in `replace`.
+    A program that opens a path several times, as DuckDB does for one connection, would mix two
+    files if one took the other's place meanwhile. A link it follows once, and the copy before stays
+    until the next call for those that are about to open it. One process at a time writes there.
+    The copy has the name of the link, and modes and errors are as in `replace`.
     """
-    remove_drafts(path)
-    mode = _mode_of(path)
-    with replacing(path) as draft:
-        copy_file(source, draft)
-        with draft.open("rb") as file:
+    folder, mode = _copies_of(path), _mode_of(path)
+    folder.mkdir(exist_ok=True)
+    for version in folder.iterdir():
+        if version != path.resolve().parent:
+            shutil.rmtree(version)
+    version = folder / secrets.token_hex(4)
+    version.mkdir()
+    try:
+        copy, link = version / path.name, version / "link"
+        copy_file(source, copy)
+        with copy.open("rb") as file:
             os.fsync(file.fileno())
         if mode is not None:
-            draft.chmod(mode)
+            copy.chmod(mode)
+        link.symlink_to(copy.relative_to(folder.parent))
+        link.replace(path)
+    except BaseException:
+        shutil.rmtree(version, ignore_errors=True)
+        raise
 
 
-def remove_drafts(path: Path) -> None:
-    """Remove the drafts of a file that killed processes have left; raises `OSError`."""
-    prefix = f".{path.name}."
-    for name in os.listdir(path.parent):
-        if name.startswith(prefix) and DRAFT.fullmatch(name.removeprefix(prefix)):
-            path.with_name(name).unlink(missing_ok=True)
+def is_link_to_copy(path: Path) -> bool:
+    """Whether a path is a link to a file that `link_to_copy` has made."""
+    return path.is_file() and path.resolve().parent.parent == _copies_of(path)
+
+
+def _copies_of(path: Path) -> Path:
+    """The hidden folder beside a file that has its copies, each in a folder of its own."""
+    return path.parent.resolve() / f".{path.name}.copies"
 
 
 def _mode_of(path: Path) -> int | None:

@@ -12,7 +12,7 @@ from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
-from bedrock_async_etl.files.atomic_write import check_place, replace_by_copy
+from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
 from bedrock_async_etl.options import SECTION
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
@@ -76,22 +76,20 @@ class Publisher:
         with source.connect(read_only=True) as connection:
             if source.log.exists():
                 raise CommandError(f"Another program has written to {source.location}.")
-            log = self.file.with_name(f"{self.file.name}.wal")  # Not of what a link leads to.
             content = read_content(connection)
-            if content and not log.exists() and content == self._published_content():
+            if content and content == self._published_content():
                 return False
-            # Of somebody who wrote to the copy: no reader could open the next one beside it.
-            log.unlink(missing_ok=True)
             with shared_files():
-                replace_by_copy(self.file, source.database)
+                link_to_copy(self.file, source.database)
         return True
 
     def _published_content(self) -> str | None:
-        """The content of the file; None where there is none that this version has published."""
-        if not self.file.exists():
+        """The content of the copy; None without one, or where somebody has written to it."""
+        copy = DuckDBDestination(self.file)
+        if not is_link_to_copy(self.file) or copy.log.exists():
             return None
         try:
-            with DuckDBDestination(self.file).connect(read_only=True) as connection:
+            with copy.connect(read_only=True) as connection:
                 return read_content(connection)
         except (CommandError, duckdb.Error) as error:
             if interruption_behind(error):

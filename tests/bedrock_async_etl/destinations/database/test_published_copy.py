@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -25,6 +26,7 @@ from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, modelled_rows, query
 
 OTHER_REGION = "eu-west-1"
+COPIES = ".readers.duckdb.copies"
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def published(database: Path, file: Path, *arguments: str) -> dict[str, Any] | N
     result = run(database, file, "--json", *arguments)
     found: dict[str, Any] | None = json.loads(result.stdout)["published"]
     assert ((file.stat().st_ino if file.exists() else None) == before) == (found is None)
-    assert names(file) <= {file.name}
+    assert names(file) <= {file.name, COPIES}
     return found
 
 
@@ -191,18 +193,37 @@ def test_the_log_of_a_killed_process_is_in_the_copy(
     file.unlink()
     assert Publisher(destination, file).publish()
     assert query(file, "from late") == [(1,)]
-    assert (destination.log.exists(), names(file)) == (False, {file.name})
+    assert (destination.log.exists(), names(file)) == (False, {file.name, COPIES})
 
 
 def test_the_log_of_somebody_who_wrote_to_the_copy_goes_with_it(
     listed: Control, database: Path, file: Path
 ) -> None:
-    """No reader could open the next copy beside it."""
     published(database, file)
-    killed_in_writing(file)
+    killed_in_writing(file.resolve())
     assert published(database, file)
     assert_exact_copy(file, listed)
     assert query(file, "select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
+
+
+def test_duckdb_follows_the_link_once(listed: Control, database: Path, file: Path) -> None:
+    """Before it opens the file, which it does several times: it would mix two that are replaced."""
+    published(database, file)
+    seen = query(file, "select path, database_name from duckdb_databases() where path is not null")
+    assert seen == [(str(file.resolve()), "readers")]
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{file}' as copy (read_only)")
+        [(path,)] = connection.sql(
+            "select path from duckdb_databases() where database_name = 'copy'"
+        ).fetchall()
+    assert path == str(file.resolve())
+
+
+def test_a_copy_is_named_by_its_link(listed: Control, database: Path, file: Path) -> None:
+    """As a label of metrics, and in the report, where each copy would be another destination."""
+    published(database, file)
+    result = CliRunner().invoke(app, ["status", "--json", f"--database={file}"])
+    assert json.loads(result.stdout)["destination"] == f"duckdb:{file}"
 
 
 def test_a_link_is_replaced_and_what_it_leads_to_stays_as_it_is(
@@ -217,7 +238,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays_as_it_is(
     file.symlink_to(elsewhere)
     assert published(database, file)
     assert (elsewhere.read_bytes(), log.read_bytes()) == kept
-    assert not file.is_symlink()
+    assert file.read_bytes() == database.read_bytes()
 
 
 @pytest.mark.parametrize("arguments", [["--no-models"], ["--shard=1/1"]])
@@ -318,7 +339,7 @@ def test_a_failed_publication_fails_nothing_that_was_loaded(
     metrics = database.with_name("bedrock.prom")
     with monkeypatch.context() as broken:
         full = OSError(errno.ENOSPC, reason)
-        broken.setattr(published_copy, "replace_by_copy", raising(full))
+        broken.setattr(published_copy, "link_to_copy", raising(full))
         result = run(database, file, f"--metrics={metrics}")
         document = json.loads(run(database, file, "--json").stdout)
     line = f"Cannot publish {file}, which is as it was: {reason}."
@@ -341,6 +362,6 @@ def test_a_signal_ends_a_publication_and_its_run(
     load(DuckDBDestination(database))
     refresh(DuckDBDestination(database))
     monkeypatch.setattr(Interruption, "latest", Interruption(signal.SIGTERM))
-    monkeypatch.setattr(published_copy, "replace_by_copy", raising(OSError(errno.EINTR, "No.")))
+    monkeypatch.setattr(published_copy, "link_to_copy", raising(OSError(errno.EINTR, "No.")))
     with pytest.raises(OSError, match=r"No\."):
         Publisher(DuckDBDestination(database), file).publish()
