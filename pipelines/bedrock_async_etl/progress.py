@@ -1,4 +1,4 @@
-"""The progress of a run: drawn on a terminal, in log lines elsewhere."""
+"""The progress of a load: drawn on a terminal, in log lines elsewhere."""
 
 import logging
 import time
@@ -9,7 +9,6 @@ from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
@@ -18,7 +17,6 @@ from bedrock_async_etl.console import error_console
 from bedrock_async_etl.formatting import format_count
 from bedrock_async_etl.load import REPORTED, LoadObserver
 from bedrock_async_etl.logs import LogFormat, log_event
-from bedrock_async_etl.models.build import BuildProgress, BuiltModel
 from bedrock_async_invokes.columns import ScopeReport
 
 SECONDS_BETWEEN_LINES: Final = 30.0
@@ -44,26 +42,6 @@ def load_progress(log_format: LogFormat = "text") -> Iterator[LoadObserver]:
             yield terminal
     else:
         yield LogObserver(log_format)
-
-
-@contextmanager
-def models_progress(log_format: LogFormat = "text") -> Iterator[BuildProgress]:
-    """A callback that draws a bar on a terminal and logs each model as JSON."""
-    console = error_console()
-    is_json = log_format == "json"
-    columns = (TextColumn("Building {task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=is_json or not console.is_terminal
-    ) as progress:
-        task = progress.add_task("models", total=None)
-
-        def on_built(model: BuiltModel, total: int) -> None:
-            progress.update(task, description=model.name, total=total, advance=1)
-            if is_json:
-                seconds = round(model.seconds, 3)
-                log_event("model_built", name=model.name, rows=model.rows, seconds=seconds)
-
-        yield on_built
 
 
 class LogObserver(LoadObserver):

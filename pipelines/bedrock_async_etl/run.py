@@ -11,8 +11,9 @@ from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_etl.metrics import RunMetrics
+from bedrock_async_etl.models.progress import models_progress
 from bedrock_async_etl.models.refresh import Refresh, refresh
-from bedrock_async_etl.progress import load_progress, models_progress
+from bedrock_async_etl.progress import load_progress
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.database.published_copy import PublishedCopy, Publisher

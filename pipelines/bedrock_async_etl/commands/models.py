@@ -50,8 +50,8 @@ def command(
 ) -> int:
     """Bring the SQL models up to date and check them. Exit code 1 if a check does not hold."""
     from bedrock_async_etl.models.build import find_models
+    from bedrock_async_etl.models.progress import models_progress
     from bedrock_async_etl.models.refresh import open_tables, refresh
-    from bedrock_async_etl.progress import models_progress
 
     target = existing_copy(copy)
     user_models = find_models(**models)

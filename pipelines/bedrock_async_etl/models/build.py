@@ -149,22 +149,30 @@ class ModelBuild:
         """Bring a model up to date; raises `CommandError`, naming file and line."""
         started = time.monotonic()
         table = (ANALYTICS_NAME, model.name)
+        rows = model_table(model.name)
         with _explained(model):
             for each in sorted(model.reads - self._changed.keys()):
                 self._look_at(each)
-            dates = self._stale_dates(model) if self._is_kept(table, model) else None
+            is_kept = self._is_kept(table, model)
+            dates = self._stale_dates(model) if is_kept and model.dated_by else None
             if dates is None:
                 self._make(model)
             elif dates:
-                self._replace(model, dates)
+                rows = self._stage(model, dates)
             if model.dated_by:
-                dated = self._date_column(model, model_table(model.name))
-                self._dated[table] = self._tables.dated[model.name] = dated
-            found = model_fingerprints(self._tables, model, self._definitions[table], dates)
-        self._changed[table] = self._after.update(key(table), self._before, found, dates)
-        rows = sum(each.rows for each in self._after.fingerprints[key(table)].values())
+                self._dated[table] = self._date_column(model, model_table(model.name))
+                self._tables.dated[model.name] = self._dated[table]
+            found = model_fingerprints(self._tables, model, rows, self._definitions[table], dates)
+            changed = self._after.update(key(table), self._before, found, dates)
+            if dates is None and is_kept and not changed:
+                self._tables.leave(model.name)
+            elif dates and changed:
+                condition = _is_in(self._dated[table], changed)
+                self._tables.replace(model.name, rows, changed, condition)
+        self._changed[table] = changed
+        count = sum(each.rows for each in self._after.fingerprints[key(table)].values())
         number = None if dates is None else len(dates)
-        return BuiltModel(model.name, rows, time.monotonic() - started, number)
+        return BuiltModel(model.name, count, time.monotonic() - started, number)
 
     def finish(self, ordered: Sequence[SqlFile]) -> None:
         """Keep what the next build has to know, and put the descriptions into the database."""
@@ -186,13 +194,12 @@ class ModelBuild:
         self._changed[table] = self._after.update(key(table), self._before, found, None)
 
     def _is_kept(self, table: TableName, model: SqlFile) -> bool:
-        """True where only some dates of a model may have to be built anew."""
+        """True where the rows of a model may be those it has, of some dates or of all."""
         read = [self._definitions[each] for each in sorted(model.reads)]
         definition = digest(model.text, str(model.dated_by), str(model.reads_back), *read)
         self._definitions[table] = self._after.definitions[model.name] = definition
         return (
             not self._is_full
-            and model.dated_by is not None
             and self._before.definitions.get(model.name) == definition
             and model.name in self._stored
         )
@@ -209,8 +216,8 @@ class ModelBuild:
 
     def _make(self, model: SqlFile) -> None:
         """Make all of a model, a portion of its dates after the other."""
-        dated = self._date_column(model, f"(\n{model.text}\n)") if model.dated_by else None
         first, *others = self._portions(model)
+        dated = self._date_column(model, f"(\n{model.text}\n)") if others else None
         self._tables.create(model.name, self._select(model, dated, first))
         for dates in others:
             self._tables.append(model.name, self._select(model, dated, dates))
@@ -240,12 +247,11 @@ class ModelBuild:
             size += rows[day]
         return [frozenset(dates) for dates in portions] if len(portions) > 1 else [None]
 
-    def _replace(self, model: SqlFile, dates: Dates) -> None:
-        """Build some dates of a model anew."""
+    def _stage(self, model: SqlFile, dates: Dates) -> str:
+        """Build some dates of a model anew, beside it; returns the table of their rows."""
         dated = self._date_column(model, model_table(model.name))
         select = self._select(model, dated, dates)
-        self._tables.versioned[model.name] = model.versioned_by
-        self._tables.replace(model.name, dates, _is_in(dated, dates), select)
+        return self._tables.stage(model.name, select, model.versioned_by)
 
     def _select(self, model: SqlFile, dated: DateColumn | None, dates: Dates | None) -> str:
         """The rows of some dates of a model, or all; the file's text begins on the second line."""

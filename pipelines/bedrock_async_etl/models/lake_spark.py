@@ -1,7 +1,7 @@
 """The models of a lake, built by Spark from the lake's Parquet files."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -71,14 +71,19 @@ class SparkModelTables(LakeModelTables):
         register({(ANALYTICS_NAME, name): rows})
         self.add_whole(name, self._written(name))
 
-    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
-        rows = self._write(name, select)
-        stored = f"{ANALYTICS_NAME}.{name}"
-        others = f"select * from {stored} where not coalesce({condition}, false)"  # noqa: S608
+    def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
+        self._write(name, select).createOrReplaceTempView("staged")
+        return self._written(name)
+
+    def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
+        stored = f"{ANALYTICS_NAME}.{name} where not coalesce({condition}, false)"
         with spark_errors():
-            kept = self._spark.sql(to_spark(others))
-            register({(ANALYTICS_NAME, name): kept.unionByName(rows)})
-        self.add_dates(name, dates, condition, self._written(name))
+            kept, new = (
+                self._spark.sql(to_spark(f"select * from {each}"))  # noqa: S608
+                for each in (stored, f"staged where {condition}")
+            )
+            register({(ANALYTICS_NAME, name): kept.unionByName(new)})
+        super().replace(name, rows, dates, condition)
 
     def _write(self, name: str, select: str) -> "DataFrame":
         """The rows of a SELECT once they are in files, with the columns that DuckDB would write."""

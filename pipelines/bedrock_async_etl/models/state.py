@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Self
 
-from bedrock_async_etl.destinations.database.dates import Dates, date_of, has_date_in
+from bedrock_async_etl.destinations.database.dates import Dates, date_of
 from bedrock_async_etl.destinations.database.model_tables import (
     BUILDS_NAME,
     Fingerprint,
@@ -120,24 +120,23 @@ def digest(*texts: str) -> str:
 
 
 def model_fingerprints(
-    tables: ModelTables, model: SqlFile, definition: str, dates: Dates | None
+    tables: ModelTables, model: SqlFile, rows: str, definition: str, dates: Dates | None
 ) -> Fingerprints:
-    """Of some dates of a model, or of all.
+    """Of some dates of a model, whose rows a table has, or of all.
 
     The columns that tell versions apart do not tell what another definition makes of them.
     """
-    table = model_table(model.name)
     if model.dated_by is None:
-        return table_fingerprint(tables, table)
-    columns = tables.columns(table)
-    name, kind = identifier(model.dated_by), columns[model.dated_by]
-    condition = "true" if dates is None else has_date_in(name, kind, dates)
-    rows = tables.connection.execute(
-        f"select {date_of(name, kind)}, {fingerprint_of(model.versioned_by or columns)} "  # noqa: S608
-        f"from {table} where {condition} group by all"
+        return table_fingerprint(tables, rows)
+    if dates == frozenset():
+        return {}
+    columns = tables.columns(model_table(model.name))
+    day = date_of(identifier(model.dated_by), columns[model.dated_by])
+    found = tables.connection.execute(
+        f"select {day}, {fingerprint_of(model.versioned_by or columns)} from {rows} group by all"  # noqa: S608
     ).fetchall()
     end = f"-{definition[:16]}" if model.versioned_by else ""
-    return {day: Fingerprint(count, f"{value}{end}") for day, count, value in rows}
+    return {day: Fingerprint(count, f"{value}{end}") for day, count, value in found}
 
 
 def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:

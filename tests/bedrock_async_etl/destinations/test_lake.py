@@ -110,6 +110,33 @@ def test_a_model_that_fails_leaves_the_models_of_a_lake_as_they_were(
     assert {path: path.read_bytes() for path in Path(lake.files.root).rglob("*.parquet")} == before
 
 
+def test_files_of_rows_that_stay_the_same_are_not_written_again(
+    listed: Control, lake: LakeDestination, tmp_path: Path
+) -> None:
+    """Neither those of dates that were built anew, nor of a model that is made on each run."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "dates.sql").write_text(
+        "-- dated by: submit_date\nselect distinct submit_date from bedrock_analytics.invocations"
+    )
+    (own / "has_rows.sql").write_text("select count(*) > 0 as a from bedrock_analytics.invocations")
+
+    def written(*, is_full: bool = False) -> dict[str, bool]:
+        files = {name: root / name / "part-0.parquet" for name in names}
+        before = {name: path.stat().st_ino for name, path in files.items() if path.exists()}
+        built = {model.name: model.dates for model in refresh(lake, own, is_full=is_full).models}
+        assert (built["dates"] != 0, built["has_rows"]) == (True, None)
+        return {name: path.stat().st_ino != before.get(name) for name, path in files.items()}
+
+    names, root = ("dates", "has_rows", "invocations"), Path(lake.files.root, "bedrock_analytics")
+    load(lake)
+    assert written() == dict.fromkeys(names, True)
+    listed.submit(ACCOUNT, REGION, submit_time=NOW)
+    load(lake)
+    assert written() == {"dates": False, "has_rows": False, "invocations": True}
+    assert written(is_full=True) == dict.fromkeys(names, True)
+
+
 def test_a_full_disk_is_told_in_one_line_and_loses_nothing(
     listed: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:

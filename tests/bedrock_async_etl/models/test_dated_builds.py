@@ -8,6 +8,7 @@ import pytest
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.database import model_tables
+from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
@@ -103,6 +104,28 @@ def test_a_change_builds_its_date_and_those_that_it_reaches(built: DuckDBDestina
         0,
         0,
     )
+
+
+def test_dates_whose_rows_stay_the_same_are_not_replaced(
+    built: DuckDBDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An invocation that ended a minute earlier has failed no more often."""
+    replaced: dict[str, int] = {}
+    replace = ModelTables.replace
+
+    def noted(self: ModelTables, name: str, rows: str, dates: Dates, condition: str) -> None:
+        replaced[name] = len(dates)
+        replace(self, name, rows, dates, condition)
+
+    monkeypatch.setattr(ModelTables, "replace", noted)
+    execute(
+        built,
+        "update bedrock.async_invokes set end_time = end_time - interval 1 minute, "
+        "observed_at = observed_at + interval 1 minute",
+    )
+    dates = dates_built(built)
+    assert (dates["failure_rates"], "failure_rates" in replaced) == (1, False)
+    assert (dates["in_flight_hourly"], replaced["in_flight_hourly"]) == (2, 1)
 
 
 @pytest.mark.parametrize("header", ["", "-- versioned by: submit_date\n"])

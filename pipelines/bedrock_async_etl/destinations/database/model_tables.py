@@ -52,16 +52,14 @@ REPLACE: Final = """
 create or replace temp table changed_rows as
 select version
 from (
-    select {version} as version, 1 as number from new_rows
+    select {version} as version, 1 as number from {rows} where {condition}
     union all
     select {version}, -1 from {table} where {condition}
 )
 group by version
 having sum(number) <> 0;
 delete from {table} where {condition} and {version} in (from changed_rows);
-insert into {table} from new_rows where {version} in (from changed_rows);
-drop table changed_rows;
-drop {kind} new_rows;
+insert into {table} from {rows} where {condition} and {version} in (from changed_rows);
 """
 
 
@@ -92,8 +90,8 @@ class ModelTables:
         self.connection = connection
         self.dated: dict[str, tuple[str, str]] = {}
         """Column and its type, by which the rows of a model have dates."""
-        self.versioned: dict[str, Sequence[str]] = {}
-        """Columns that say whether a row of a model is the one it was; of others, all say it."""
+        self._versioned: dict[str, Sequence[str]] = {}
+        """Columns that say whether a row of a model is the one it was; without any, all do."""
         self._columns: dict[str, dict[str, str]] = {}
 
     @classmethod
@@ -131,20 +129,32 @@ class ModelTables:
         """Add rows to the table of a model."""
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
-    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
-        """Replace the rows of some dates, which hold a condition, by those of a SELECT.
+    def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
+        """Have the rows of a SELECT in a table beside a model's; returns its name.
 
-        Rows that stay the same stay where they are: a date has many, and few of them change. If a
-        few columns tell that, only these are read of all rows, and the others of what has changed.
+        If a few columns tell which of them are new, the others are read of no more than these.
+        """
+        self._versioned[name] = versioned_by
+        kind = "view" if versioned_by else "table"
+        # The SELECT begins on the first line, as it has to.
+        self.connection.execute(f"create or replace temp {kind} staged_{kind} as {select}")
+        return f"staged_{kind}"
+
+    def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
+        """Replace the rows of some dates, which hold a condition, by those that are staged.
+
+        Rows that stay the same stay where they are: a date has many, and few of them change.
         """
         table = model_table(name)
-        versioned_by = self.versioned.get(name)
-        kind = "view" if versioned_by else "table"
-        version = f"hash({', '.join(map(identifier, versioned_by or self.columns(table)))})"
-        parts = {"table": table, "kind": kind, "version": version, "condition": condition}
-        # The SELECT begins on the first line, as it has to.
-        self.connection.execute(f"create or replace temp {kind} new_rows as {select}")
-        self.connection.execute(REPLACE.format_map(parts))
+        version = (
+            f"hash({', '.join(map(identifier, self._versioned[name] or self.columns(table)))})"
+        )
+        self.connection.execute(
+            REPLACE.format(table=table, rows=rows, version=version, condition=condition)
+        )
+
+    def leave(self, name: str) -> None:
+        """Of a model that was made: it has the rows that it had."""
 
     def drop(self, name: str) -> None:
         """Remove a model."""

@@ -195,19 +195,21 @@ class LakeModelTables(ModelTables):
         super().create(folder_name(name), select)
         self.new[name] = None
 
-    def replace(self, name: str, dates: Dates, condition: str, select: str) -> None:
-        """Have the rows of other dates from the files, and those of a SELECT from a table."""
+    def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
         self.connection.execute(f"create table {_written(name)} as {select}")
-        self.add_dates(name, dates, condition, _written(name))
+        return _written(name)
 
-    def add_dates(self, name: str, dates: Dates, condition: str, rows: str) -> None:
+    def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
         """Have the rows of other dates from the files, and those of some dates from a table."""
         stored = f"{FILES_NAME}.{identifier(name)}"
         self.new[name] = dates
         self.connection.execute(
             f"create or replace view {model_table(name)} as "
-            f"from {stored} where ({condition}) is not true union all from {rows}"
+            f"from {stored} where ({condition}) is not true union all from {rows} where {condition}"
         )
+
+    def leave(self, name: str) -> None:
+        del self.new[name]
 
     def add_whole(self, name: str, rows: str) -> None:
         """Have a model that was made elsewhere, of a table."""
