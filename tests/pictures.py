@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,14 +13,15 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.text import Text
 
+from bedrock_async_etl.commands.demo import NOW, STEP
+
 IMAGES: Final = Path(__file__).parents[1] / "docs" / "images"
 CHROMIUM: Final = "/usr/bin/chromium"
 COLUMNS: Final = 104
-SHOWN: Final = ("First load", "Second load", "Models", "incidents", "Proof")
+SHOWN: Final = ("First load", "Second load", "Models", "incidents", "Proof", "Report", "Go on")
 """Parts of the demo's output that fit into a picture."""
 CLONE: Final = "/opt/bedrock-async-etl"
-DATABASE: Final = "bedrock_demo.duckdb"
-QUOTA: Final = "amazon.nova-reel-v1:1=20"
+REPORT: Final = "bedrock_demo.html"
 
 
 def _run(folder: Path, *arguments: str) -> str:
@@ -57,19 +59,19 @@ def _photograph(page_file: Path, path: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.clock.set_fixed_time(NOW + STEP + timedelta(minutes=12))
         page.goto(page_file.as_uri())
         page.screenshot(path=path)
         browser.close()
 
 
-def draw(folder: Path) -> None:
+def draw(folder: Path, images: Path = IMAGES) -> None:
     """Run the demo in an empty folder, and draw its terminal and its report."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    _draw_terminal(_run(folder, "demo"), IMAGES / "terminal.svg")
-    _run(folder, "report", "report.html", "--database", DATABASE, "--quota", QUOTA)
-    page = folder / "report.html"
+    images.mkdir(parents=True, exist_ok=True)
+    _draw_terminal(_run(folder, "demo"), images / "terminal.svg")
+    page = folder / REPORT
     page.write_text(page.read_text().replace(str(folder), CLONE))
-    _photograph(page, IMAGES / "report.png")
+    _photograph(page, images / "report.png")
 
 
 if __name__ == "__main__":

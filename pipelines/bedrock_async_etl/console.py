@@ -9,6 +9,7 @@ import os
 import select
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -113,6 +114,22 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def has_display() -> bool:
+    """Whether a browser could show a page to the person who runs this on a terminal."""
+    screens = ("DISPLAY", "WAYLAND_DISPLAY")
+    is_desktop = sys.platform in ("darwin", "win32") or any(map(os.environ.get, screens))
+    return sys.stdout.isatty() and is_desktop
+
+
+def open_page(file: Path) -> None:
+    """Open an HTML file in the browser; a line on stderr says where there is none."""
+    import webbrowser
+
+    url = file.absolute().as_uri()
+    if not webbrowser.open(url):
+        typer.echo(f"No browser can be opened here. The page is {url}", err=True)
 
 
 def print_json(document: dict[str, Any]) -> None:

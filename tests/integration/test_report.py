@@ -144,6 +144,46 @@ def test_it_is_drawn_on_every_screen_and_asks_for_nothing(
         assert (opened.trouble, opened.requests) == ([], [report.as_uri()])
 
 
+@pytest.mark.parametrize(
+    ("age", "told", "is_stale"),
+    [
+        (timedelta(minutes=12), "12 min ago", False),
+        (timedelta(hours=24), "1 d ago", False),
+        (timedelta(days=3, hours=4), "3 d 4 h ago", True),
+        (-timedelta(hours=1), "0 s ago", False),
+    ],
+)
+def test_it_says_how_old_it_is_when_it_is_looked_at(
+    browser: Browser,
+    report: Path,
+    copy: DuckDBDestination,
+    age: timedelta,
+    told: str,
+    is_stale: bool,
+) -> None:
+    [(as_of,)] = one(copy, "select max(as_of) from bedrock_analytics.scopes")
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        page.clock.set_fixed_time(as_of + age)
+        page.goto(report.as_uri())
+        figure = page.locator("[data-figure=freshness]")
+        expect(figure).to_have_text(told)
+        is_marked = "stale" in (figure.locator("..").get_attribute("class") or "")
+        assert is_marked == is_stale
+
+
+def test_a_long_path_of_the_destination_is_broken_on_a_phone(
+    browser: Browser, report: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(re.sub(r'"duckdb:[^"]*"', f'"duckdb:/{100 * "x"}"', report.read_text()))
+    with browser.new_context(viewport=PHONE) as context:
+        page = Opened(context, path).page
+        button = page.locator("#theme").bounding_box()
+        assert button
+        assert button["x"] + button["width"] <= PHONE["width"]
+
+
 def test_each_models_figures_are_those_of_model_summary(
     opened: Opened, copy: DuckDBDestination
 ) -> None:

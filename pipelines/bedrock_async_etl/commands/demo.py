@@ -1,4 +1,4 @@
-"""`demo`: everything against a local Bedrock, up to the proof that the copy is exact."""
+"""`demo`: everything against a local Bedrock: the proof that the copy is exact, and a report."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from bedrock_async_etl.commands.models import print_refresh
 from bedrock_async_etl.commands.run import print_result
 from bedrock_async_etl.commands.verify import verdict
 from bedrock_async_etl.configuration import environment
-from bedrock_async_etl.console import output_console, plain_table
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.console import has_display, open_page, output_console, plain_table
+from bedrock_async_etl.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,7 @@ EXAMPLES: Final = """\
 bedrock-async-etl demo
 """
 DATABASE: Final = "bedrock_demo.duckdb"
+QUOTA: Final = "amazon.nova-reel-v1:1=20"
 NOW: Final = datetime(2026, 3, 31, 12, tzinfo=UTC)
 HISTORY: Final = timedelta(days=30)
 STEP: Final = timedelta(hours=6)
@@ -83,12 +84,24 @@ def command(
     database: Annotated[Path, typer.Option(metavar="FILE", help="DuckDB file, made anew.")] = Path(
         DATABASE
     ),
+    is_opened: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open",
+            help="Open the report in a browser.",
+            show_default="where there is a display",
+        ),
+    ] = None,
 ) -> int:
-    """Load from a local Bedrock, model it, prove the copy exact."""
+    """Load from a local Bedrock, model it, prove the copy exact, and show the report."""
     from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 
-    if database.exists() and database.name != DATABASE:
-        raise CommandError(f"{database} exists, and the demo makes its file anew: name another.")
+    page = database.with_suffix(".html")
+    if page == database:
+        raise UsageError(f"{page} is where the report goes: call the database {DATABASE}, say.")
+    for file in (database, page):
+        if file.exists() and database.name != DATABASE:
+            raise CommandError(f"{file} exists, and the demo makes its file anew: name another.")
     console = output_console()
     destination = DuckDBDestination(database)
     with _local_bedrock() as bedrock:
@@ -106,7 +119,11 @@ def command(
         console.print()
         _load(console, destination, "Third load, nothing has happened: nothing is written.")
         _model(console, destination)
-        return prove(console, destination)
+        exit_code = prove(console, destination)
+    _report(console, destination, page)
+    if has_display() if is_opened is None else is_opened:
+        open_page(page)
+    return exit_code
 
 
 @contextmanager
@@ -171,7 +188,18 @@ def prove(
     console.rule("Proof: the table against the full listing, row by row.", align="left")
     found = verify(destination, options)
     console.print(verdict(found))
+    return 1 if found.exit_code else 0
+
+
+def _report(console: "Console", destination: "DuckDBDestination", page: Path) -> None:
+    from bedrock_async_etl.options import ReportOptions
+    from bedrock_async_etl.report.report import write_report
+
+    console.print()
+    console.rule("Report: the same as one page, with the incident in it.", align="left")
+    console.print(write_report(destination, page, ReportOptions(quotas=[QUOTA])).message)
     look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
     query = f"import duckdb; print(duckdb.connect('{destination.database}').sql('{look}'))"
-    console.print(f'\nHave a look: uv run python -c "{query}"')
-    return 1 if found.exit_code else 0
+    console.print("\nGo on with SQL, or with your own account:")
+    console.print(f'  uv run python -c "{query}"')
+    console.print("  uv run bedrock-async-etl run")

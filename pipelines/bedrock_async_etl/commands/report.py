@@ -7,12 +7,15 @@ from typing import Annotated, Final
 import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, Report, existing_copy
-from bedrock_async_etl.console import output_console, print_json
+from bedrock_async_etl.console import open_page, output_console, print_json
 from bedrock_async_etl.logs import log_event
 
 EXAMPLES: Final = """\
 # The last 30 days, with a quota to compare with
 bedrock-async-etl report report.html --quota amazon.nova-reel-v1:1=20
+
+# The last week, shown at once
+bedrock-async-etl report report.html --period 7d --open
 
 # Half a year of a lake, for people who must not see messages and accounts
 bedrock-async-etl report report.html --lake lake --period 26w --redact
@@ -23,6 +26,7 @@ def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The HTML file to write.")],
     copy: Copy,
     contents: Report,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML page of figures and charts that needs no network."""
@@ -34,8 +38,7 @@ def command(
         log_event("quota_unused", warning, logging.WARNING)
     if as_json:
         print_json(written.as_json() | {"exit_code": 0})
-        return
-    output_console().print(
-        f"Wrote {written.path}: {written.invocations:,} invocations, {written.bytes / 1e6:.1f} MB, "
-        f"in {written.seconds:.1f} s. Open it in a browser."
-    )
+    else:
+        output_console().print(written.message)
+    if is_opened:
+        open_page(file)

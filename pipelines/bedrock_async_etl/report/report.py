@@ -44,6 +44,14 @@ class ReportResult:
     warnings: Sequence[str]
     """Quotas of models that the page does not show."""
 
+    @property
+    def message(self) -> str:
+        """The result, in one line."""
+        return (
+            f"Wrote {self.path}: {self.invocations:,} invocations, {self.bytes / 1e6:.1f} MB, "
+            f"in {self.seconds:.1f} s. Open it in a browser."
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The document that `report --json` prints."""
         return vars(self) | {"path": str(self.path), "seconds": round(self.seconds, 3)}

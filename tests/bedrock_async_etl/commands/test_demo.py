@@ -5,7 +5,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from bedrock_async_etl.cli import app
 from bedrock_async_etl.commands.demo import prove
 from bedrock_async_etl.console import output_console
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
@@ -43,3 +45,19 @@ def test_each_column_of_each_row_is_compared(
         1,
         "200 listed, 199 in the table, 199 equal: NOT an exact copy.",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "complaint"),
+    [
+        ("mine.duckdb", 1, "mine.html exists, and the demo makes its file anew: name another."),
+        ("mine.html", 2, "mine.html is where the report goes: call the database bedrock_demo"),
+    ],
+)
+def test_a_file_of_somebodys_is_not_replaced(
+    name: str, code: int, complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.html").write_text("mine")
+    result = CliRunner().invoke(app, ["demo", f"--database={tmp_path / name}"])
+    assert (result.exit_code, complaint in result.stderr) == (code, True)
+    assert (tmp_path / "mine.html").read_text() == "mine"

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.options import ReportOptions
@@ -52,6 +54,27 @@ def test_a_page_is_replaced_at_once_and_nothing_is_left(
     assert list(page.parent.iterdir()) == [page]
     assert page.stat().st_size == result.bytes
     assert data_of(page)["destination"] == str(copy)
+
+
+@pytest.mark.parametrize("is_opened", [True, False])
+def test_a_page_is_opened_in_a_browser_where_that_is_asked_for(
+    is_opened: bool, copy: DuckDBDestination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is none, its address is told, and the page is written all the same."""
+    opened: list[str] = []
+
+    def open_none(url: str) -> bool:
+        opened.append(url)
+        return False
+
+    monkeypatch.setattr("webbrowser.open", open_none)
+    page = tmp_path / "report.html"
+    flags = ["--open"] if is_opened else []
+    result = CliRunner().invoke(app, ["report", str(page), f"--database={copy.database}", *flags])
+    told = f"No browser can be opened here. The page is {page.as_uri()}\n" if is_opened else ""
+    assert (result.exit_code, result.stderr) == (0, told)
+    assert opened == ([page.as_uri()] if is_opened else [])
+    assert page.exists()
 
 
 def test_a_page_that_cannot_be_written_leaves_the_last_one(

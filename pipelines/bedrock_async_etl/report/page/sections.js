@@ -24,8 +24,11 @@ function tag(text, isAlarm) {
   return element("span", { class: isAlarm ? "tag alarm" : "tag" }, text);
 }
 
-function figure(name, heading, value, text, note, change, isAlarm = false) {
-  return element("div", { class: isAlarm ? "figure alarm" : "figure" },
+/** A page that is older says so in another colour. */
+const STALE_SECONDS = 86_400;
+
+function figure(name, heading, value, text, note, change, isAlarm = false, isStale = false) {
+  return element("div", { class: `figure${isAlarm ? " alarm" : isStale ? " stale" : ""}` },
     element("h2", {}, heading),
     element("div", { class: "value", "data-figure": name, "data-value": value ?? "" }, text),
     note ? element("p", {}, note) : "",
@@ -63,6 +66,7 @@ function drawHeadline(data, selection) {
   const before = now.previous ?? {};
   const failing = data.freshness.filter((scope) => scope.last_outcome !== "ok").length;
   const scopes = countedNoun(data.freshness.length, "scope");
+  const age = (Date.now() - data.as_of_ms) / 1000;
   const grown = (name, format) => (before[name] === 0 && now[name] ? "none before"
     : compared(now[name], before[name], format, relative));
   const added = (name) => compared(now[name], before[name], count, (_, previous) => `from ${count(previous)}`);
@@ -80,9 +84,9 @@ function drawHeadline(data, selection) {
       now.vanished ? `${count(now.vanished)} vanished from the listing` : "of any age", added("open")),
     figure("stuck", "Stuck now", now.stuck, count(now.stuck), stuckNote(now), added("stuck"),
       now.stuck > 0 || now.stalledModels.length > 0),
-    figure("freshness", "Fresh as of", data.as_of_ms, time(data.as_of_ms).slice(0, 10),
-      `${time(data.as_of_ms).slice(11)} UTC; ${failing ? `${count(failing)} of ${scopes} failed` : `${scopes} read`}`,
-      null, failing > 0));
+    figure("freshness", "Last read", data.as_of_ms, data.as_of_ms == null ? NONE : `${duration(Math.max(0, age))} ago`,
+      `${time(data.as_of_ms)} UTC; ${failing ? `${count(failing)} of ${scopes} failed` : `${scopes} read`}`,
+      null, failing > 0, age > STALE_SECONDS));
 }
 
 /** A column of text as it is stored, all of it where it is pointed at. */
