@@ -99,6 +99,8 @@ MODELLED_SIZES: Final = """
 """The same where the models are up to date; a lake would read all rows for the other."""
 PAGE_ROWS: Final = 1_000
 """Rows that one call reads again at most."""
+STALE_AFTER: Final = timedelta(days=1)
+"""Time since the last successful run of a scope after which a copy is not fresh."""
 UNREAD_AFTER: Final = timedelta(days=1)
 RETIRE_AFTER: Final = timedelta(days=7)
 """Times without a run of a scope, while others run, until it is no longer read, and retired."""
@@ -114,12 +116,16 @@ select
     is_stuck,
     is_vanished,
     output_s3_uri,
+    count(*) over () as number,
 from bedrock_analytics.open_invocations
 where is_stuck or is_vanished or typical_p99 is null
 order by is_vanished, is_stuck desc, age_seconds / typical_p99 desc nulls last, age_seconds desc
 limit 5
 """
-"""Open invocations that take longest compared with their model; vanished ones come last."""
+"""Open invocations that take longest compared with their model; vanished ones come last.
+
+Each has the number of all.
+"""
 COUNTS: Final = """
 select
     count(*) filter (where not is_vanished) as open,
@@ -183,13 +189,48 @@ class Status:
     """Open invocations; of them those that are stuck, and those of which that is unknown for want
     of a typical latency; and those that vanished. None for what only the models know."""
     worst: Sequence[Row]
+    """The longest of those that are stuck, unknown or vanished."""
     retired: Sequence[Row]
     """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""
     inconclusive: Sequence[Row] = ()
     """Models of which it cannot be told what is stuck, or of which nothing ends."""
-
+    worst_number: int = 0
+    """The number of those that are stuck, unknown or vanished, of which `worst` has some."""
     incidents: Sequence[Row] | None = None
     """Incidents that have not ended; None where the models do not tell."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """True where each scope was read in the last day."""
+        return bool(self.scopes) and not self.never_read and not self.stale
+
+    @property
+    def is_whole(self) -> bool:
+        """True where each scope was read to its end by its newest run."""
+        return bool(self.scopes) and not self.never_read and not self.failed
+
+    @property
+    def is_exact(self) -> bool | None:
+        """False where rows had to be healed in the last week; None where nothing looks for them."""
+        return None if self.worst_of("scrub_runs") is None else not self.rows_healed
+
+    @property
+    def is_stuck(self) -> bool | None:
+        """True where an invocation is stuck, or nothing of a model ends; None where unknown."""
+        if self.counts["stuck"] or any(model["is_stalled"] for model in self.inconclusive):
+            return True
+        return None if self.modelled_at is None or self.counts["unknown"] else False
+
+    @property
+    def is_failing(self) -> bool | None:
+        """True where an incident has not ended; None where the models do not tell."""
+        return None if self.incidents is None else bool(self.incidents)
+
+    @property
+    def is_good(self) -> bool:
+        """True where no answer is known to be a bad one."""
+        is_right = self.is_fresh and self.is_whole and self.is_exact is not False
+        return is_right and not self.is_stuck and not self.is_failing
 
     @property
     def failed(self) -> list[Row]:
@@ -200,6 +241,27 @@ class Status:
     def never_read(self) -> list[Row]:
         """Scopes without a successful run."""
         return [scope for scope in self.scopes if scope["last_success_at"] is None]
+
+    @property
+    def stale(self) -> list[Row]:
+        """Scopes whose last successful run was longer ago than `STALE_AFTER`."""
+        return [
+            scope
+            for scope in self.scopes
+            if (scope["last_success_age_seconds"] or 0) > STALE_AFTER.total_seconds()
+        ]
+
+    @property
+    def fresh_age(self) -> float | None:
+        """Seconds since the last successful run of the stalest scope that is not stale."""
+        return max(
+            (age for age in self._ages() if age <= STALE_AFTER.total_seconds()), default=None
+        )
+
+    @property
+    def rows_healed(self) -> int:
+        """Rows that the scrub had to heal in the last week."""
+        return sum(scope["rows_healed"] for scope in self.scopes)
 
     @property
     def unread(self) -> list[Row]:
@@ -235,6 +297,13 @@ class Status:
         return {
             "destination": self.destination,
             "working_directory": self.working_directory,
+            "answers": {
+                "is_fresh": self.is_fresh,
+                "is_whole": self.is_whole,
+                "is_exact": self.is_exact,
+                "is_stuck": self.is_stuck,
+                "is_failing": self.is_failing,
+            },
             "fresh": {
                 "newest_success_age_seconds": self.newest_age,
                 "oldest_success_age_seconds": self.oldest_age,
@@ -249,7 +318,7 @@ class Status:
             "exact": {
                 "scrub_runs": self.worst_of("scrub_runs"),
                 "scrub_seconds": self.worst_of("scrub_seconds"),
-                "rows_healed": sum(scope["rows_healed"] for scope in self.scopes),
+                "rows_healed": self.rows_healed,
                 "rows_late": sum(scope["rows_late"] for scope in self.scopes),
                 "late_seconds": self.worst_of("late_seconds"),
             },
@@ -263,7 +332,6 @@ class Status:
             "incidents": self.incidents,
             "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
             "retired": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.retired],
-            "exit_code": 0,
         }
 
     def _ages(self) -> list[float]:
@@ -281,7 +349,7 @@ def read_status(
     try:
         with destination.connection() as connection:
             every = read_scopes(connection, retired=True)
-            worst = read_model(connection, WORST)
+            worst = read_model(connection, WORST) or []
             counts = read_model(connection, COUNTS)
             inconclusive = read_model(connection, INCONCLUSIVE)
             incidents = read_model(connection, OPEN_INCIDENTS)
@@ -307,7 +375,8 @@ def read_status(
         scopes=scopes,
         modelled_at=modelled_at,
         counts=counts[0] if counts else {"open": number} | UNKNOWN_COUNTS,
-        worst=worst or [],
+        worst=worst,
+        worst_number=max((row.pop("number") for row in worst), default=0),
         retired=[scope for scope in every if scope["is_retired"]],
         inconclusive=inconclusive or [],
         incidents=incidents,

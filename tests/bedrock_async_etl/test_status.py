@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pytest
@@ -55,15 +55,19 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
         for row in listed.listing(ACCOUNT, REGION)
         if row["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].startswith("s3://renders/a")
     ]
-    assert lines[0].startswith("Fresh?  Last successful run ")
+    assert lines[0].startswith("Fresh?  Yes: all 2 scopes were loaded within ")
     assert lines[1] == "Whole?  Yes: the last run of 2 scopes succeeded."
-    assert lines[3].startswith("Stuck?  ")
-    assert ", 1 stuck" in lines[3]
-    assert lines[4] == "Failing?  No open incident."
-    assert lines[6].startswith("stuck for 2 d, 99 % finish within ")
-    assert lines[6].endswith(": amazon.nova-reel-v1:1")
-    assert lines[7:9] == [f"  {stuck}", "  s3://renders/a"]
-    assert lines[10].split() == [
+    assert lines[3].startswith("Stuck?  Yes: ")
+    assert lines[3].endswith(" open, 1 stuck.")
+    assert lines[4:7] == [
+        "Failing?  No: no open incident.",
+        "",
+        "The longest, compared with their model (1 of 1):",
+    ]
+    assert lines[7].startswith("stuck for 2 d, 99 % finish within ")
+    assert lines[7].endswith(": amazon.nova-reel-v1:1")
+    assert lines[8:10] == [f"  {stuck}", "  s3://renders/a"]
+    assert lines[11].split() == [
         *("account", "region", "last", "run", "last", "success"),
         *("submitted", "through", "(UTC)", "open"),
     ]
@@ -75,6 +79,7 @@ def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
     assert list(document) == [
         "destination",
         "working_directory",
+        "answers",
         "fresh",
         "whole",
         "exact",
@@ -116,7 +121,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     result = invoke("status", f"--database={database}")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert lines[0].endswith("; 1 scope never succeeded.")
+    assert lines[0].startswith("Fresh?  No: 1 of 2 scopes never loaded; the other within ")
     assert lines[1] == "Whole?  No: the last run of 1 of 2 scopes failed."
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
@@ -130,7 +135,7 @@ def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Pat
     load(database, "--since", since)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[:2] == [
-        "Fresh?  No run has read a whole scope yet.",
+        "Fresh?  No: no run has read a whole scope yet.",
         "Whole?  No: of 2 scopes only ranges were read.",
     ]
     assert invoke("check", f"--database={database}", "--max-lag", "1h").exit_code == 2
@@ -221,7 +226,8 @@ def test_a_run_without_an_account_leaves_no_scope(
 def test_without_models_it_tells_what_is_known(listed: Control, database: Path) -> None:
     load(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
-    assert lines[3].endswith(" open; unknown until the models are built with `models`.")
+    assert lines[3].startswith("Stuck?  Unknown: ")
+    assert lines[3].endswith(" open; build the models with `models`.")
     stuck = status_json(database)["stuck"]
     assert (stuck["stuck"], stuck["modelled_at"], stuck["worst"]) == (None, None, [])
     assert stuck["open"] >= 1
@@ -235,8 +241,8 @@ def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
     bedrock.submit(ACCOUNT, REGION, submit_time=NOW - age, s3_uri=s3_uri)
     run(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
-    assert lines[3] == "Stuck?  1 open, 0 stuck, 1 unknown."
-    assert lines[6].startswith("open for 2 d: amazon.nova")
+    assert lines[3] == "Stuck?  Unknown: 1 open, 0 stuck, 1 unknown."
+    assert lines[7].startswith("open for 2 d: amazon.nova")
     stuck = status_json(database)["stuck"]
     counts = {"open": 1, "stuck": 0, "unknown": 1, "vanished": 0}
     assert {name: stuck[name] for name in counts} == counts
@@ -292,7 +298,7 @@ def test_models_of_an_older_version_tell_of_no_incidents(
         connection.execute("drop table bedrock_analytics.incidents")
     status = read_status(copy, NOW, 1)
     print_status(status, all_scopes=False)
-    line = "Failing?  Unknown until the models are built with `models`."
+    line = "Failing?  Unknown: build the models with `models`."
     assert line in capsys.readouterr().out.splitlines()
     assert status.as_json()["incidents"] is None
 
@@ -303,7 +309,7 @@ def test_an_open_incident_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture
     status = read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1)
     print_status(status, all_scopes=False)
     shown = capsys.readouterr().out.splitlines()
-    at = shown.index("Failing?  1 open incident.")
+    at = shown.index("Failing?  Yes: 1 open incident.")
     assert shown[at + 1].startswith(f"  {REEL}: 9 of 9 failed since ")
     assert shown[at + 1].endswith(
         "in 1 scope, 9 more than usual; unknown grew most, "
@@ -401,6 +407,9 @@ def test_a_database_without_runs_is_told(database: Path) -> None:
     assert "has no runs yet: load it first with `run`." in result.stderr
 
 
+NOTHING: Final = {"open": 0, "stuck": 0, "unknown": 0, "vanished": 0}
+
+
 def scope(number: int, outcome: str = "ok") -> dict[str, Any]:
     return {
         "account_id": f"{number:012}",
@@ -428,17 +437,103 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     capsys: pytest.CaptureFixture[str], all_scopes: bool
 ) -> None:
     scopes = [scope(number, "failed" if number == 7 else "ok") for number in range(1, 1_001)]
-    nothing = {"open": 0, "stuck": 0, "unknown": 0, "vanished": 0}
-    print_status(Status("lake", "/tmp", scopes, NOW, nothing, [], []), all_scopes=all_scopes)
+    print_status(Status("lake", "/tmp", scopes, NOW, NOTHING, [], []), all_scopes=all_scopes)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Fresh?  Last successful run 1 s ago, 16 min 40 s ago for the stalest scope."
+    assert lines[0] == "Fresh?  Yes: all 1,000 scopes were loaded within 16 min 40 s."
     assert lines[1] == "Whole?  No: the last run of 1 of 1,000 scopes failed."
-    assert lines[3] == "Stuck?  0 open, 0 stuck."
+    assert lines[3] == "Stuck?  No: 0 open, 0 stuck."
     shown = [line.split()[0] for line in lines if line.startswith("0000")]
     assert shown[0] == "000000000007"
     assert shown[1] == ("000000000001" if all_scopes else "000000001000")
     assert ("and 950 more scopes: `--all` shows them." in lines) == (not all_scopes)
     assert lines[-1] == f"000000000007/{REGION} failed: No."
+
+
+@pytest.mark.parametrize(
+    ("ages", "line"),
+    [
+        ([None, None], "No: no run has read a whole scope yet."),
+        ([2.0], "Yes: the last successful run was 2 s ago."),
+        ([90_000.0], "No: the last successful run was 1 d 1 h ago."),
+        ([None, 1.0, 2.0], "No: 1 of 3 scopes never loaded; the others within 2 s."),
+        (
+            [None, 1.0, 86_500.0, 90_000.0],
+            "No: 1 of 4 scopes never loaded; 2 of 4 scopes not loaded for a day, the stalest for "
+            "1 d 1 h; the other within 1 s.",
+        ),
+        ([86_500.0, 90_000.0], "No: 2 of 2 scopes not loaded for a day, the stalest for 1 d 1 h."),
+    ],
+)
+def test_a_copy_is_fresh_where_each_scope_was_loaded_in_a_day(
+    ages: list[float | None], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scopes = [
+        scope(number) | {"last_success_at": age and NOW, "last_success_age_seconds": age}
+        for number, age in enumerate(ages)
+    ]
+    status = Status("lake", "/tmp", scopes, NOW, NOTHING, [], [])
+    print_status(status, all_scopes=False)
+    assert capsys.readouterr().out.splitlines()[0] == f"Fresh?  {line}"
+    assert status.is_fresh == line.startswith("Yes")
+
+
+BAD: Final[dict[str, dict[str, Any]]] = {
+    "good": {},
+    "never loaded": {"scopes": [scope(1), scope(2) | {"last_success_at": None}]},
+    "not for a day": {"scopes": [scope(90_000)]},
+    "failed": {"scopes": [scope(1, "failed")]},
+    "healed": {"scopes": [scope(1) | {"rows_healed": 1}]},
+    "stuck": {"counts": NOTHING | {"stuck": 1}},
+    "stalled": {"inconclusive": [{"is_stalled": True}]},
+    "failing": {"incidents": [{}]},
+    "not scrubbed": {"scopes": [scope(1) | {"scrub_runs": None}]},
+    "unknown": {"counts": NOTHING | {"unknown": 1}},
+    "without models": {"modelled_at": None, "incidents": None, "counts": NOTHING | {"stuck": None}},
+}
+
+
+@pytest.mark.parametrize("state", BAD)
+def test_an_answer_is_bad_where_it_is_known_to_be(state: str) -> None:
+    given: dict[str, Any] = {"scopes": [scope(1)], "counts": NOTHING, "incidents": []}
+    given |= {"modelled_at": NOW, "worst": [], "retired": []} | BAD[state]
+    status = Status("lake", "/tmp", **given)
+    is_unknown = state in ("not scrubbed", "unknown", "without models")
+    assert status.is_good == (state == "good" or is_unknown)
+    assert (None in status.as_json()["answers"].values()) == is_unknown
+
+
+def test_a_strict_status_ends_with_2_where_an_answer_is_bad(
+    listed: Control, database: Path
+) -> None:
+    listed.faults(ACCOUNT, REGION, access_denied=True)
+    load(database)
+    codes = [
+        invoke("status", f"--database={database}", *flags).exit_code
+        for flags in ([], ["--strict"], ["--strict", "--json"])
+    ]
+    assert codes == [0, 2, 2]
+
+
+def test_the_longest_of_many_are_shown_and_the_others_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [invocation(f"stuck{number}", timedelta(hours=9), None) for number in range(178)]
+    rows += [invocation(f"done{number}", timedelta(hours=2)) for number in range(30)]
+    print_status(read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1), all_scopes=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert "The longest, compared with their model (5 of 178):" in lines
+    assert "and 173 more in bedrock_analytics.open_invocations" in lines
+
+
+def test_an_answer_has_the_colour_of_its_meaning_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    counts = NOTHING | {"stuck": 1}
+    print_status(Status("lake", "/tmp", [scope(1)], NOW, counts, [], []), all_scopes=False)
+    fresh, _, _, stuck, failing, *_ = capsys.readouterr().out.splitlines()
+    green, red, yellow = "\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m"
+    assert (green in fresh, red in stuck, yellow in failing) == (True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -463,9 +558,9 @@ def test_what_was_healed_and_how_late_it_was_is_told(listed: Control, database: 
     listed.submit(ACCOUNT, REGION, submit_time=submitted, duration=timedelta(minutes=1))
     assert "listed later than the lag allows for" in run(database).stderr
     lines = invoke("status", f"--database={database}").stdout.splitlines()
-    assert lines[2].endswith(
-        "; 1 row healed in a week, 1 of them listed late: up to 5 d after submission. Try a "
-        "longer --lag."
+    assert lines[2].startswith(
+        "Exact?  No: 1 row had to be healed in a week, 1 of them listed late, up to 5 d after "
+        "submission (try a longer --lag); every row is read again within "
     )
     exact = status_json(database)["exact"]
     assert (exact["rows_healed"], exact["rows_late"]) == (1, 1)
@@ -478,4 +573,6 @@ def test_without_the_scrub_verify_tells(
     monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__SCRUB_CALLS", "0")
     run(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
-    assert lines[2] == "Exact?  Nothing is read again (`scrub_calls` is 0): `verify` tells."
+    assert lines[2] == (
+        "Exact?  Unknown: nothing is read again (`scrub_calls` is 0), but `verify` tells."
+    )

@@ -1,4 +1,4 @@
-"""`status`: five sentences, the invocations that are stuck, and the scopes."""
+"""`status`: five answers, the invocations that are stuck, and the scopes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from bedrock_async_etl.formatting import (
 from bedrock_async_invokes.options import LoadOptions
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from bedrock_async_etl.status import Row, Status
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 EXAMPLES: Final = """\
 # Is the copy fresh, whole and exact, what is stuck, and what is failing?
 bedrock-async-etl status
+
+# The same for a script: exit code 2 if an answer is a bad one
+bedrock-async-etl status --strict
 
 # Of every scope of a lake, for a machine
 bedrock-async-etl status --lake lake --json
@@ -38,8 +42,11 @@ def command(
     all_scopes: Annotated[
         bool, typer.Option("--all", help="Show every scope, however many there are.")
     ] = False,
+    is_strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 2 if an answer is a bad one.")
+    ] = False,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Show if the copy is fresh, whole, exact; what is stuck or fails."""
     from bedrock_async_etl.status import read_status
 
@@ -47,21 +54,20 @@ def command(
     calls = configured("sources.bedrock_async_invokes", "scrub_calls", int)
     calls = LoadOptions.scrub_calls if calls is None else calls
     status = read_status(target, datetime.now(UTC), calls)
+    exit_code = 2 if is_strict and not status.is_good else 0
     if as_json:
-        print_json(status.as_json())
+        print_json(status.as_json() | {"exit_code": exit_code})
     else:
         print_status(status, all_scopes=all_scopes)
+    return exit_code
 
 
 def print_status(status: "Status", *, all_scopes: bool) -> None:
     """Print it; of very many scopes those that failed and the stalest, unless all are asked for."""
     console = output_console()
-    for line in (_fresh(status), _whole(status), _exact(status), _stuck(status), *_failing(status)):
+    _print_answers(console, status)
+    for line in _worst(status):
         console.print(line)
-    if status.worst:
-        console.print()
-        for line in _worst(status.worst):
-            console.print(line)
     if status.inconclusive:
         console.print()
         for model in status.inconclusive[:MAX_LINES]:
@@ -88,68 +94,91 @@ def print_status(status: "Status", *, all_scopes: bool) -> None:
         console.print(f"{scope['account_id']}/{scope['region']}: {message}")
 
 
+def _print_answers(console: "Console", status: "Status") -> None:
+    from rich.text import Text
+
+    answers = (
+        ("Fresh", status.is_fresh, True, _fresh(status)),
+        ("Whole", status.is_whole, True, _whole(status)),
+        ("Exact", status.is_exact, True, _exact(status)),
+        ("Stuck", status.is_stuck, False, _stuck(status)),
+        ("Failing", status.is_failing, False, _failing(status)),
+    )
+    for question, answer, good, reason in answers:
+        style = "bold yellow" if answer is None else "bold green" if answer == good else "bold red"
+        verdict = Text({True: "Yes", False: "No", None: "Unknown"}[answer], style)
+        console.print(Text.assemble(f"{question}?  ", verdict, f": {reason}."))
+    for each in (status.incidents or ())[:MAX_LINES]:
+        console.print(f"  {each['model_id']}: {incident_message(each)}")
+    if (others := len(status.incidents or ()) - MAX_LINES) > 0:
+        console.print(f"  and {others:,} more in bedrock_analytics.incidents")
+
+
 def _fresh(status: "Status") -> str:
-    if status.newest_age is None:
-        return "Fresh?  No run has read a whole scope yet."
-    newest = f"Fresh?  Last successful run {format_duration(status.newest_age)} ago"
-    if len(status.scopes) == 1:
-        return f"{newest}."
-    never = len(status.never_read)
-    rest = f"; {format_count(never, 'scope')} never succeeded" if never else ""
-    return f"{newest}, {format_duration(status.oldest_age)} ago for the stalest scope{rest}."
+    never, stale = len(status.never_read), len(status.stale)
+    number = len(status.scopes)
+    if never == number:
+        return "no run has read a whole scope yet"
+    if number == 1:
+        return f"the last successful run was {format_duration(status.oldest_age)} ago"
+    facts = [f"{never:,} of {number:,} scopes never loaded"] if never else []
+    if stale:
+        age = format_duration(status.oldest_age)
+        facts.append(f"{stale:,} of {number:,} scopes not loaded for a day, the stalest for {age}")
+    if status.fresh_age is not None:
+        others = "the others" if number - never - stale > 1 else "the other"
+        others = others if facts else f"all {number:,} scopes were loaded"
+        facts.append(f"{others} within {format_duration(status.fresh_age)}")
+    return "; ".join(facts)
 
 
 def _whole(status: "Status") -> str:
     scopes = format_count(len(status.scopes), "scope")
     foreign = sum(scope["quarantined"] for scope in status.quarantined)
-    rest = f" {format_count(foreign, 'foreign row')} quarantined." if foreign else ""
+    rest = f"; {format_count(foreign, 'foreign row')} quarantined" if foreign else ""
     if not status.failed and status.never_read:
         never = format_count(len(status.never_read), "scope")
-        return f"Whole?  No: of {never} only ranges were read.{rest}"
+        return f"of {never} only ranges were read{rest}"
     if not status.failed:
-        return f"Whole?  Yes: the last run of {scopes} succeeded.{rest}"
-    return f"Whole?  No: the last run of {len(status.failed):,} of {scopes} failed.{rest}"
+        return f"the last run of {scopes} succeeded{rest}"
+    return f"the last run of {len(status.failed):,} of {scopes} failed{rest}"
 
 
 def _exact(status: "Status") -> str:
     """How soon the scrub has read all rows again, and what it healed."""
     runs, seconds = status.worst_of("scrub_runs"), status.worst_of("scrub_seconds")
     if runs is None:
-        return "Exact?  Nothing is read again (`scrub_calls` is 0): `verify` tells."
+        return "nothing is read again (`scrub_calls` is 0), but `verify` tells"
     by = f", {format_duration(seconds)}" if seconds else ""
-    again = f"Exact?  Every row is read again within {format_count(int(runs), 'run')}{by}"
-    healed = sum(scope["rows_healed"] for scope in status.scopes)
+    again = f"every row is read again within {format_count(int(runs), 'run')}{by}"
+    if not status.rows_healed:
+        return f"{again}; none had to be healed in a week"
+    healed = f"{format_count(status.rows_healed, 'row')} had to be healed in a week"
     late = sum(scope["rows_late"] for scope in status.scopes)
-    if not healed:
-        return f"{again}; none had to be healed in a week."
-    rows = f"{again}; {format_count(healed, 'row')} healed in a week"
-    if not late:
-        return f"{rows}."
-    after = format_duration(status.worst_of("late_seconds"))
-    return (
-        f"{rows}, {late:,} of them listed late: up to {after} after submission. Try a longer --lag."
-    )
+    if late:
+        after = format_duration(status.worst_of("late_seconds"))
+        healed += f", {late:,} of them listed late, up to {after} after submission (try a longer "
+        healed += "--lag)"
+    return f"{healed}; {again}"
 
 
 def _stuck(status: "Status") -> str:
     counts = status.counts
     if status.modelled_at is None:
-        return f"Stuck?  {counts['open']:,} open; unknown until the models are built with `models`."
+        return f"{counts['open']:,} open; build the models with `models`"
     unknown = f", {counts['unknown']:,} unknown" if counts["unknown"] else ""
+    stalled = sum(model["is_stalled"] for model in status.inconclusive)
+    ends = f"; nothing ends of {format_count(stalled, 'model')}" if stalled else ""
     vanished = f", {counts['vanished']:,} vanished" if counts["vanished"] else ""
     behind = " (the models are older than the last run)" if status.are_models_behind else ""
-    return f"Stuck?  {counts['open']:,} open, {counts['stuck']:,} stuck{unknown}{vanished}{behind}."
+    return f"{counts['open']:,} open, {counts['stuck']:,} stuck{unknown}{vanished}{ends}{behind}"
 
 
-def _failing(status: "Status") -> Iterator[str]:
-    """Incidents that have not ended."""
+def _failing(status: "Status") -> str:
     if status.incidents is None:
-        yield "Failing?  Unknown until the models are built with `models`."
-        return
+        return "build the models with `models`"
     number = len(status.incidents)
-    yield f"Failing?  {format_count(number, 'open incident') if number else 'No open incident'}."
-    for each in status.incidents[:MAX_LINES]:
-        yield f"  {each['model_id']}: {incident_message(each)}"
+    return format_count(number, "open incident") if number else "no open incident"
 
 
 def _inconclusive(model: "Row") -> str:
@@ -163,9 +192,13 @@ def _inconclusive(model: "Row") -> str:
     return f"{verdict} {model['model_id'] or 'unknown'}: {', '.join(facts)}."
 
 
-def _worst(worst: "Sequence[Row]") -> Iterator[str]:
+def _worst(status: "Status") -> Iterator[str]:
     """Two or three lines for each, since ARNs and URIs are long."""
-    for row in worst:
+    if not status.worst:
+        return
+    number = f"{len(status.worst)} of {status.worst_number:,}"
+    yield f"\nThe longest, compared with their model ({number}):"
+    for row in status.worst:
         typical = format_duration(row["typical_p99"])
         usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""
         state = "vanished" if row["is_vanished"] else "stuck" if row["is_stuck"] else "open"
@@ -173,6 +206,8 @@ def _worst(worst: "Sequence[Row]") -> Iterator[str]:
         yield f"  {row['invocation_arn']}"
         if row["output_s3_uri"]:
             yield f"  {row['output_s3_uri']}"
+    if others := status.worst_number - len(status.worst):
+        yield f"and {others:,} more in bedrock_analytics.open_invocations"
 
 
 def _shown(scopes: "Sequence[Row]", *, all_scopes: bool) -> "list[Row]":
