@@ -39,8 +39,8 @@ MAX_SCOPES: Final = 500
 Subject = Literal["run", "scopes", "scope", "model"]
 
 
-BOUNDS: Final = ("_low", "_high")
-"""Ends of columns that are the bounds of another one; they have no samples."""
+NOT_SHOWN: Final = ("_low", "_high", "_before")
+"""Ends of columns that are bounds of another one, or are of the period before."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Metric:
     def samples(self, values: Row) -> Iterator[tuple[dict[str, str], float]]:
         """The values that are known, each with the label of its own."""
         for name, value in values.items():
-            is_part = name.startswith(self.value) and not name.endswith(BOUNDS)
+            is_part = name.startswith(self.value) and not name.endswith(NOT_SHOWN)
             is_shown = is_part if self.label else name == self.value
             if is_shown and value is not None:
                 number = value.timestamp() if isinstance(value, datetime) else float(value)
@@ -129,6 +129,19 @@ METRICS: Final = (
     ),
     Metric("model_completed_invocations", "model", "completed", "Completed in the last 30 days."),
     Metric("model_failed_invocations", "model", "failed", "Failed in the last 30 days."),
+    Metric(
+        "model_fault_invocations",
+        "model",
+        "failed_",
+        "Failed in the last 30 days, by whose fault that was.",
+        "fault",
+    ),
+    Metric(
+        "model_failure_risk",
+        "model",
+        "failure_risk",
+        "Share of the last 30 days that will have failed once all have ended (Aalen-Johansen).",
+    ),
     Metric("model_open_invocations", "model", "open_invocations", "Open invocations of any age."),
     Metric(
         "model_vanished_invocations",

@@ -99,10 +99,12 @@ def stored_scopes(database: Path) -> Samples:
 def stored_models(database: Path) -> Samples:
     """What `model_summary` says."""
     expected: Samples = {}
-    for model, completed, failed, still_open, gone, stuck, stalled, *percentiles in query(
+    faults = ("client", "service", "content", "unknown")
+    for model, completed, failed, still_open, gone, stuck, stalled, risk, by, *percentiles in query(
         database,
-        "select model_id, completed, failed, open_invocations, vanished, stuck, "
-        "is_stalled, survival_p50, survival_p95, survival_p99 from bedrock_analytics.model_summary",
+        "select model_id, completed, failed, open_invocations, vanished, stuck, is_stalled, "
+        "failure_risk, [failed_client, failed_service, failed_content, failed_unknown], "
+        "survival_p50, survival_p95, survival_p99 from bedrock_analytics.model_summary",
     ):
         label = {"model_id": model}
         expected |= of(database, "model_completed_invocations", completed, **label)
@@ -112,6 +114,10 @@ def stored_models(database: Path) -> Samples:
         expected |= of(database, "model_stuck_invocations", stuck, **label)
         expected |= of(database, "model_stalled", stalled, **label)
         expected |= of(database, "model_open_incidents", 0, **label)
+        if risk is not None:
+            expected |= of(database, "model_failure_risk", risk, **label)
+        for fault, number in zip(faults, by, strict=True):
+            expected |= of(database, "model_fault_invocations", number, **label, fault=fault)
         for percentile, seconds in zip(("50", "95", "99"), percentiles, strict=True):
             if seconds is not None:
                 expected |= of(
@@ -353,9 +359,9 @@ def test_every_metric_is_documented() -> None:
     assert documented == {metric.name for metric in METRICS}
 
 
-def test_the_alerts_ask_for_metrics_that_are_there() -> None:
-    text = Path("docs/monitoring.md").read_text()
-    rules = re.findall(r"^      +expr: (.+)$", text, re.MULTILINE)
-    asked = {name for rule in rules for name in re.findall(r"bedrock_async_(\w+)", rule)}
-    assert asked
+@pytest.mark.parametrize("file", ["prometheus/alerts.yml", "grafana/bedrock_async_etl.json"])
+def test_alerts_and_dashboard_ask_for_metrics_that_are_there(file: str) -> None:
+    text = Path("docs", file).read_text()
+    asked = set(re.findall(rf"\b{PREFIX}(\w+)\s*(?:\{{|\)|>|=| or |$)", text, re.MULTILINE))
+    assert len(asked) > 10
     assert asked <= {metric.name for metric in METRICS}

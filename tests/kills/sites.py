@@ -96,8 +96,11 @@ class Site:
         assert not (copy and copy.error)
 
     def left_beside_the_copy(self) -> int:
-        """Drafts of the copy, and logs, which nobody needs."""
-        return len([*self.database.parent.glob(f"*{self.published.name}?*")])
+        """What nobody needs beside the copy and the one before: others, links and logs."""
+        name = self.published.name
+        folders = [*self.database.parent.glob(f".{name}.copies/*")]
+        files = [path for folder in folders for path in folder.iterdir() if path.name != name]
+        return max(0, len(folders) - 2) + len([*files, *self.database.parent.glob(f"{name}?*")])
 
     def exported_rows(self) -> list[Row]:
         """What a reader of the export finds that knows nothing but the folder."""
