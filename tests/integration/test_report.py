@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import duckdb
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
@@ -182,6 +183,85 @@ def test_a_long_path_of_the_destination_is_broken_on_a_phone(
         button = page.locator("#theme").bounding_box()
         assert button
         assert button["x"] + button["width"] <= PHONE["width"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_in_it_keeps_anybody_from_reading_it(
+    browser: Browser, report: Path, size: str, scheme: Any
+) -> None:
+    """By the rules of axe, the numbers behind a chart and one model alone among them."""
+    with browser.new_context(viewport=SIZES[size], color_scheme=scheme, bypass_csp=True) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.get_by_text("Show the numbers").first.click()
+        assert Axe().run(page).violations_count == 0
+        page.locator("#models td button").first.click()
+        assert Axe().run(page).violations_count == 0
+
+
+@pytest.mark.parametrize(("width", "media"), [(1440, "screen"), (390, "screen"), (794, "print")])
+def test_no_table_is_cut_off(browser: Browser, report: Path, width: int, media: Any) -> None:
+    """On a screen, on a phone, and on paper of A4."""
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(report.as_uri())
+        page.emulate_media(media=media)
+        cut = page.evaluate(
+            "[...document.querySelectorAll('main > section .scroll')]"
+            ".filter(each => each.scrollWidth > each.clientWidth).map(each => each.ariaLabel)"
+        )
+        assert cut == []
+
+
+def test_a_choice_keeps_the_focus_and_back_undoes_it(opened: Opened) -> None:
+    page, everything = opened.page, opened.figures()
+    button = page.locator("#models td button").first
+    model = button.inner_text()
+    button.focus()
+    page.keyboard.press("Enter")
+    chosen = opened.figures()
+    assert chosen != everything
+    assert page.evaluate("document.activeElement.textContent") == model
+    page.get_by_label("7 d").check(force=True)
+    page.go_back()
+    assert opened.figures() == chosen
+    page.go_back()
+    assert opened.figures() == everything
+    page.go_forward()
+    assert opened.figures() == chosen
+
+
+def test_what_is_cut_short_is_copied_whole(browser: Browser, report: Path) -> None:
+    with browser.new_context(viewport=DESKTOP) as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto(report.as_uri())
+        row = page.locator("#open tbody tr").first
+        copied = []
+        for what in ("its ARN", "the S3 URI"):
+            row.get_by_role("button", name=f"copy {what}").click()
+            expect(row.get_by_role("button", name=f"copy {what}")).to_have_text("copied")
+            copied.append(page.evaluate("navigator.clipboard.readText()"))
+        assert copied[0].startswith("arn:aws:bedrock:")
+        assert copied[0].endswith(f"/{row.locator('code').first.inner_text()}")
+        assert copied[1] == row.locator("code").last.inner_text()
+
+
+def test_text_of_others_turns_nothing_around_it(browser: Browser, tmp_path: Path) -> None:
+    """A model whose name would be read backwards, with all that follows on its line."""
+    turned = "evil\u202emodel"
+    rows = [invocation(f"a{n}", timedelta(hours=2), model=turned) for n in range(3)]
+    rows += [invocation("b", timedelta(hours=3))]
+    write_report(modelled(tmp_path / "copy.duckdb", rows), tmp_path / "report.html")
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = Opened(context, tmp_path / "report.html").page
+        page.locator("#models td button").first.click()
+        shown = page.evaluate("document.body.innerText")
+        assert "\u202e" not in shown
+        assert (
+            "\u2068evil\\u202emodel\u2069 · 30 days to " in page.locator("#selection").inner_text()
+        )
 
 
 def test_each_models_figures_are_those_of_model_summary(

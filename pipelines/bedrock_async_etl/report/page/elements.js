@@ -1,14 +1,28 @@
 "use strict";
 // Makes elements. All text is set as text: what came from AWS is never read as markup.
 
+const ISOLATE = "\u2068";
+
 /** An element; attributes that are null are left out, children are elements or text. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value != null && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child != null));
+  made.append(...children.filter((child) => child != null).map(
+    (child) => (typeof child === "string" && !child.includes(ISOLATE) ? visible(child) : child)));
   return made;
+}
+
+/** A button that puts a text into the clipboard. */
+function copyButton(text, what) {
+  const button = element("button", { type: "button", class: "copy", "aria-label": `copy ${what}` }, "copy");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "copied";
+    setTimeout(() => { button.textContent = "copy"; }, 1500);
+  });
+  return button;
 }
 
 /**
@@ -20,8 +34,8 @@ function table(caption, columns, rows) {
     element("table", {},
       element("thead", {}, element("tr", {}, ...columns.map(({ name, kind }) => element(
         "th", { scope: "col", class: kind }, name)))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map(({ of, kind }) =>
-        element("td", { class: kind }, of(row))))))));
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map(({ name, of, kind }) =>
+        element("td", { class: kind, "data-label": name }, of(row))))))));
 }
 
 /** Replaces what a section shows. */

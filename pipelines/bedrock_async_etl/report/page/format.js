@@ -47,3 +47,14 @@ function day(date) {
 function label(text) {
   return text ?? "(unknown)";
 }
+
+/** Text of others within a sentence of ours: whatever its direction, the rest keeps its own. */
+function isolated(text) {
+  return /^[ -~]*$/.test(text) ? text : `\u2068${visible(text)}\u2069`;
+}
+
+/** Characters that turn the direction of text are shown as what they are, and turn nothing. */
+function visible(text) {
+  return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

@@ -13,8 +13,7 @@
     for (const [name, labels] of dimensions) {
       selection[name] = labels.findIndex((each) => label(each) === chosen.get(name));
     }
-    const period = data.periods.find((each) => `${each.days}d` === chosen.get("period"));
-    if (period) selection.period = period;
+    selection.period = data.periods.find((each) => `${each.days}d` === chosen.get("period")) ?? wholePeriod;
   }
 
   function writeHash() {
@@ -23,7 +22,7 @@
       if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
     }
     if (selection.period !== wholePeriod) chosen.set("period", `${selection.period.days}d`);
-    history.replaceState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
+    history.pushState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
   }
 
   function choose(name, value) {
@@ -49,8 +48,8 @@
 
   function describe() {
     const chosen = dimensions.map(([name, labels]) => {
-      if (labels.length === 1) return label(labels[0]);
-      return selection[name] === ALL ? `all ${name}s` : label(labels[selection[name]]);
+      if (labels.length === 1) return isolated(label(labels[0]));
+      return selection[name] === ALL ? `all ${name}s` : isolated(label(labels[selection[name]]));
     });
     const { days, has_previous } = selection.period;
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
@@ -63,9 +62,11 @@
     }
     document.querySelector(`#period input[value="${selection.period.cohort}"]`).checked = true;
     document.getElementById("selection").textContent = describe();
+    const focused = document.activeElement?.id;
     const sections = [drawHeadline, drawFailures, drawLatencies, drawFlights, drawModels,
       drawReasons, drawIncidents, drawOpen, drawFreshness];
     for (const section of sections) section(data, selection, choose);
+    if (focused) document.getElementById(focused)?.focus();
   }
 
   function setTheme(theme) {
@@ -101,7 +102,7 @@
 
   followTheme();
   document.getElementById("subtitle").textContent = [
-    ...(data.destination ? [data.destination] : []), `fresh as of ${time(data.as_of_ms)} UTC`,
+    ...(data.destination ? [isolated(data.destination)] : []), `fresh as of ${time(data.as_of_ms)} UTC`,
   ].join(" · ");
   document.getElementById("footer").textContent = `Made by bedrock-async-etl ${data.version} on ${time(data.made_ms)} UTC.`
     + (data.is_redacted ? " Redacted: the destination, account ids, messages, outputs and ARNs are left out." : "");
@@ -111,7 +112,7 @@
   }
   fillControls();
   readHash();
-  addEventListener("hashchange", () => { readHash(); draw(); });
+  addEventListener("popstate", () => { readHash(); draw(); });
   followWidth();
   draw();
 })();

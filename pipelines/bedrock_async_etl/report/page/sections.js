@@ -89,9 +89,17 @@ function drawHeadline(data, selection) {
       null, failing > 0, age > STALE_SECONDS));
 }
 
-/** A column of text as it is stored, all of it where it is pointed at. */
-function code(name, text, title = () => null) {
-  return { name, kind: "text", of: (row) => element("code", { title: title(row) }, text(row)) };
+/** A column of text as it is stored, to be copied whole; `shown` is the part of it that is shown. */
+function code(name, what, text, shown = null) {
+  return {
+    name, kind: shown ? "id" : "code", of: (row) => (text(row) == null ? NONE : element("span", { class: "copied" },
+      element("code", { title: visible(text(row)) }, shown ? shown(text(row)) : text(row)), copyButton(text(row), what))),
+  };
+}
+
+/** The last part of an ARN. */
+function idOf(arn) {
+  return arn.split("/").pop();
 }
 
 /** A section with a table, if it has rows. */
@@ -146,7 +154,7 @@ function drawFlights(data, selection) {
 
 function drawModels(data, selection, choose) {
   const name = (row) => {
-    const button = element("button", { type: "button" }, label(data.models[row.model]));
+    const button = element("button", { type: "button", id: `model-${row.model}` }, label(data.models[row.model]));
     button.addEventListener("click", () => choose("model", row.model));
     return button;
   };
@@ -177,7 +185,7 @@ function drawReasons(data, selection) {
   list("reasons", "Failure reasons", rows.length ? null : "No failures in this selection.", [
     { name: "reason", of: (row) => row.category.replaceAll("_", " ") },
     { name: "fault", of: (row) => row.fault ?? NONE },
-    countOf("failed"), percentOf("share"), { name: "", kind: "bars", of: bar },
+    countOf("failed"), percentOf("share"), { name: "of the most frequent", kind: "bars", of: bar },
     data.is_redacted ? { name: "newest (UTC)", kind: "text", of: (row) => time(row.example?.submitted_ms) }
       : { name: "newest message", kind: "text", of: (row) => row.example?.failure_message ?? NONE },
   ], rows);
@@ -194,7 +202,7 @@ function drawIncidents(data, selection) {
       countOf("scopes"), number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
       number("excess", (row) => count(Math.round(row.excess_failed))),
       { name: "cause", of: (row) => row.failure_category.replaceAll("_", " ") },
-      ...(data.is_redacted ? [] : [code("example", (row) => row.example_arn.split("/").pop(), (row) => row.example_arn)]),
+      ...(data.is_redacted ? [] : [code("example", "its ARN", (row) => row.example_arn, idOf)]),
     ], rows);
 }
 
@@ -204,17 +212,15 @@ function drawOpen(data, selection) {
   const state = (row) => tag(row.is_vanished ? "vanished" : row.is_stuck ? "stuck" : "open", row.is_stuck);
   const gone = vanished ? ` ${count(vanished)} vanished from the listing.` : "";
   const unknown = stuckUnknown ? ` It is unknown whether ${count(stuckUnknown)} of them are stuck: fewer than 30 of their model completed in 30 days.` : "";
-  const stalled = stalledModels.length ? ` Nothing of ${stalledModels.map((model) => label(data.models[model])).join(", ")} has ended in 24 hours.` : "";
+  const stalled = stalledModels.length ? ` Nothing of ${stalledModels.map((model) => isolated(label(data.models[model]))).join(", ")} has ended in 24 hours.` : "";
   const more = open + vanished > rows.length ? ` The ${count(rows.length)} stuck or oldest ones are listed.` : "";
   list("open", "Open and stuck", `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${unknown}${stalled}${gone}${more}`, [
+    ...(data.is_redacted ? [] : [code("invocation", "its ARN", (row) => row.invocation_arn, idOf)]),
     { name: "state", of: state },
     number("age", (row) => duration(row.age_seconds)),
     number("typical p99", (row) => duration(row.typical_p99)), ...scopeColumns(data),
     { name: "submitted (UTC)", of: (row) => time(row.submitted_ms) },
-    ...(data.is_redacted ? [] : [
-      code("output", (row) => row.output_s3_uri ?? NONE),
-      code("invocation", (row) => row.invocation_arn.split("/").pop(), (row) => row.invocation_arn),
-    ]),
+    ...(data.is_redacted ? [] : [code("output", "the S3 URI", (row) => row.output_s3_uri)]),
   ], rows);
 }
 
