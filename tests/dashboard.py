@@ -228,6 +228,7 @@ def text() -> str:
             dashboard.DatasourceVariable("prometheus").label("Prometheus").type("prometheus")
         )
     )
+    # Lines are named after models and scopes, of which each destination has its own.
     for name, query in VARIABLES:
         board.with_variable(
             dashboard.QueryVariable(name)
@@ -235,9 +236,8 @@ def text() -> str:
             .datasource(PROMETHEUS)
             .query(query)
             .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .multi(True)
-            .include_all(True)
-            .all_value(".*")
+            .multi(name != "destination")
+            .include_all(name != "destination")
         )
     for number in NUMBERS:
         board.with_panel(_number(number))

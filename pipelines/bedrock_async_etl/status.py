@@ -99,8 +99,8 @@ MODELLED_SIZES: Final = """
 """The same where the models are up to date; a lake would read all rows for the other."""
 PAGE_ROWS: Final = 1_000
 """Rows that one call reads again at most."""
-STALE_AFTER: Final = timedelta(days=1)
-"""Time since the last successful run of a scope after which a copy is not fresh."""
+STALE_AFTER: Final = timedelta(hours=26)
+"""Time since the last successful run of a scope after which a copy is not fresh: a day and some."""
 UNREAD_AFTER: Final = timedelta(days=1)
 RETIRE_AFTER: Final = timedelta(days=7)
 """Times without a run of a scope, while others run, until it is no longer read, and retired."""
@@ -201,7 +201,7 @@ class Status:
 
     @property
     def is_fresh(self) -> bool:
-        """True where each scope was read in the last day."""
+        """True where each scope was read in `STALE_AFTER`."""
         return bool(self.scopes) and not self.never_read and not self.stale
 
     @property
@@ -219,12 +219,15 @@ class Status:
         """True where an invocation is stuck, or nothing of a model ends; None where unknown."""
         if self.counts["stuck"] or any(model["is_stalled"] for model in self.inconclusive):
             return True
-        return None if self.modelled_at is None or self.counts["unknown"] else False
+        is_unknown = self.counts["stuck"] is None or self.counts["unknown"] or self.are_models_stale
+        return None if is_unknown else False
 
     @property
     def is_failing(self) -> bool | None:
         """True where an incident has not ended; None where the models do not tell."""
-        return None if self.incidents is None else bool(self.incidents)
+        if self.incidents:
+            return True
+        return None if self.incidents is None or self.are_models_stale else False
 
     @property
     def is_good(self) -> bool:
@@ -292,6 +295,12 @@ class Status:
         """True where a successful run is newer than the models."""
         return self.modelled_at is not None and _is_behind(self.modelled_at, self.scopes)
 
+    @property
+    def are_models_stale(self) -> bool:
+        """True where they are so much older than a successful run that they tell nothing of now."""
+        limit = self.modelled_at and self.modelled_at + STALE_AFTER
+        return limit is not None and _is_behind(limit, self.scopes)
+
     def as_json(self) -> dict[str, Any]:
         """The document that `status --json` prints."""
         return {
@@ -328,6 +337,7 @@ class Status:
                 "are_models_behind": self.are_models_behind,
                 "inconclusive": self.inconclusive,
                 "worst": self.worst,
+                "worst_number": self.worst_number,
             },
             "incidents": self.incidents,
             "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
@@ -375,8 +385,8 @@ def read_status(
         scopes=scopes,
         modelled_at=modelled_at,
         counts=counts[0] if counts else {"open": number} | UNKNOWN_COUNTS,
-        worst=worst,
-        worst_number=max((row.pop("number") for row in worst), default=0),
+        worst=[{key: value for key, value in row.items() if key != "number"} for row in worst],
+        worst_number=worst[0]["number"] if worst else 0,
         retired=[scope for scope in every if scope["is_retired"]],
         inconclusive=inconclusive or [],
         incidents=incidents,

@@ -149,7 +149,7 @@ def test_people_logs_metrics_and_status_tell_of_it(bedrock: Control, database: P
     ]
     assert counted == ["1.0", "1.0"]
     status = invoke("status", f"--database={database}").stdout
-    assert "Yes: the last run of 1 scope succeeded. 1 foreign row quarantined.\n" in status
+    assert "Yes: the last run of 1 scope succeeded; 1 foreign row quarantined.\n" in status
     assert f"{ACCOUNT}/{REGION}: {sentence}\n" in status
     whole = json.loads(invoke("status", f"--database={database}", "--json").stdout)
     assert whole["whole"] == {"scopes": 1, "failed": 0, "unread": 0, "quarantined": 1}

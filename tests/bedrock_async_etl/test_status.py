@@ -136,7 +136,7 @@ def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Pat
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[:2] == [
         "Fresh?  No: no run has read a whole scope yet.",
-        "Whole?  No: of 2 scopes only ranges were read.",
+        "Whole?  No: only ranges of 2 scopes were read.",
     ]
     assert invoke("check", f"--database={database}", "--max-lag", "1h").exit_code == 2
     load(database)
@@ -454,14 +454,19 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     [
         ([None, None], "No: no run has read a whole scope yet."),
         ([2.0], "Yes: the last successful run was 2 s ago."),
-        ([90_000.0], "No: the last successful run was 1 d 1 h ago."),
+        ([93_600.0], "Yes: the last successful run was 1 d 2 h ago."),
+        ([97_200.0], "No: the last successful run was 1 d 3 h ago."),
         ([None, 1.0, 2.0], "No: 1 of 3 scopes never loaded; the others within 2 s."),
         (
-            [None, 1.0, 86_500.0, 90_000.0],
-            "No: 1 of 4 scopes never loaded; 2 of 4 scopes not loaded for a day, the stalest for "
-            "1 d 1 h; the other within 1 s.",
+            [None, 1.0, 93_700.0, 97_200.0],
+            "No: 1 of 4 scopes never loaded; 2 of 4 scopes not loaded for more than a day, the "
+            "stalest for 1 d 3 h; the other within 1 s.",
         ),
-        ([86_500.0, 90_000.0], "No: 2 of 2 scopes not loaded for a day, the stalest for 1 d 1 h."),
+        (
+            [93_700.0, 97_200.0],
+            "No: 2 of 2 scopes not loaded for more than a day, the stalest for 1 d 3 h.",
+        ),
+        ([], "No: no run has read a whole scope yet."),
     ],
 )
 def test_a_copy_is_fresh_where_each_scope_was_loaded_in_a_day(
@@ -480,7 +485,7 @@ def test_a_copy_is_fresh_where_each_scope_was_loaded_in_a_day(
 BAD: Final[dict[str, dict[str, Any]]] = {
     "good": {},
     "never loaded": {"scopes": [scope(1), scope(2) | {"last_success_at": None}]},
-    "not for a day": {"scopes": [scope(90_000)]},
+    "not for a day": {"scopes": [scope(97_200)]},
     "failed": {"scopes": [scope(1, "failed")]},
     "healed": {"scopes": [scope(1) | {"rows_healed": 1}]},
     "stuck": {"counts": NOTHING | {"stuck": 1}},
@@ -488,6 +493,7 @@ BAD: Final[dict[str, dict[str, Any]]] = {
     "failing": {"incidents": [{}]},
     "not scrubbed": {"scopes": [scope(1) | {"scrub_runs": None}]},
     "unknown": {"counts": NOTHING | {"unknown": 1}},
+    "old models": {"modelled_at": NOW - timedelta(hours=27)},
     "without models": {"modelled_at": None, "incidents": None, "counts": NOTHING | {"stuck": None}},
 }
 
@@ -497,7 +503,7 @@ def test_an_answer_is_bad_where_it_is_known_to_be(state: str) -> None:
     given: dict[str, Any] = {"scopes": [scope(1)], "counts": NOTHING, "incidents": []}
     given |= {"modelled_at": NOW, "worst": [], "retired": []} | BAD[state]
     status = Status("lake", "/tmp", **given)
-    is_unknown = state in ("not scrubbed", "unknown", "without models")
+    is_unknown = state in ("not scrubbed", "unknown", "old models", "without models")
     assert status.is_good == (state == "good" or is_unknown)
     assert (None in status.as_json()["answers"].values()) == is_unknown
 
@@ -574,5 +580,5 @@ def test_without_the_scrub_verify_tells(
     run(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[2] == (
-        "Exact?  Unknown: nothing is read again (`scrub_calls` is 0), but `verify` tells."
+        "Exact?  Unknown: nothing is read again (`scrub_calls` is 0); use `verify` to check."
     )

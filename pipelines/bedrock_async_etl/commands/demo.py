@@ -98,7 +98,9 @@ def command(
 
     page = database.with_suffix(".html")
     if page == database:
-        raise UsageError(f"{page} is where the report goes: call the database {DATABASE}, say.")
+        raise UsageError(
+            f"{page} is where the report goes: name the database {DATABASE}, for example."
+        )
     for file in (database, page):
         if file.exists() and database.name != DATABASE:
             raise CommandError(f"{file} exists, and the demo makes its file anew: name another.")

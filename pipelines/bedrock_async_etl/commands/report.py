@@ -8,6 +8,7 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, Report, existing_copy
 from bedrock_async_etl.console import open_page, output_console, print_json
+from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.logs import log_event
 
 EXAMPLES: Final = """\
@@ -32,6 +33,8 @@ def command(
     """Write one HTML page of figures and charts that needs no network."""
     from bedrock_async_etl.report.report import find_options, write_report
 
+    if as_json and is_opened:
+        raise UsageError("--open shows the page to a person, --json is for a program: give one.")
     target = existing_copy(copy)
     written = write_report(target, file, find_options(**contents))
     for warning in written.warnings:

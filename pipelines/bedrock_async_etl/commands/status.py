@@ -124,7 +124,9 @@ def _fresh(status: "Status") -> str:
     facts = [f"{never:,} of {number:,} scopes never loaded"] if never else []
     if stale:
         age = format_duration(status.oldest_age)
-        facts.append(f"{stale:,} of {number:,} scopes not loaded for a day, the stalest for {age}")
+        facts.append(
+            f"{stale:,} of {number:,} scopes not loaded for more than a day, the stalest for {age}"
+        )
     if status.fresh_age is not None:
         others = "the others" if number - never - stale > 1 else "the other"
         others = others if facts else f"all {number:,} scopes were loaded"
@@ -133,12 +135,14 @@ def _fresh(status: "Status") -> str:
 
 
 def _whole(status: "Status") -> str:
+    if not status.scopes:
+        return "no run has read a whole scope yet"
     scopes = format_count(len(status.scopes), "scope")
     foreign = sum(scope["quarantined"] for scope in status.quarantined)
     rest = f"; {format_count(foreign, 'foreign row')} quarantined" if foreign else ""
     if not status.failed and status.never_read:
         never = format_count(len(status.never_read), "scope")
-        return f"of {never} only ranges were read{rest}"
+        return f"only ranges of {never} were read{rest}"
     if not status.failed:
         return f"the last run of {scopes} succeeded{rest}"
     return f"the last run of {len(status.failed):,} of {scopes} failed{rest}"
@@ -148,7 +152,7 @@ def _exact(status: "Status") -> str:
     """How soon the scrub has read all rows again, and what it healed."""
     runs, seconds = status.worst_of("scrub_runs"), status.worst_of("scrub_seconds")
     if runs is None:
-        return "nothing is read again (`scrub_calls` is 0), but `verify` tells"
+        return "nothing is read again (`scrub_calls` is 0); use `verify` to check"
     by = f", {format_duration(seconds)}" if seconds else ""
     again = f"every row is read again within {format_count(int(runs), 'run')}{by}"
     if not status.rows_healed:
@@ -164,13 +168,13 @@ def _exact(status: "Status") -> str:
 
 def _stuck(status: "Status") -> str:
     counts = status.counts
-    if status.modelled_at is None:
+    if counts["stuck"] is None:
         return f"{counts['open']:,} open; build the models with `models`"
     unknown = f", {counts['unknown']:,} unknown" if counts["unknown"] else ""
     stalled = sum(model["is_stalled"] for model in status.inconclusive)
-    ends = f"; nothing ends of {format_count(stalled, 'model')}" if stalled else ""
+    ends = f"; of {format_count(stalled, 'model')} no invocation ends" if stalled else ""
     vanished = f", {counts['vanished']:,} vanished" if counts["vanished"] else ""
-    behind = " (the models are older than the last run)" if status.are_models_behind else ""
+    behind = _behind(status)
     return f"{counts['open']:,} open, {counts['stuck']:,} stuck{unknown}{vanished}{ends}{behind}"
 
 
@@ -178,7 +182,12 @@ def _failing(status: "Status") -> str:
     if status.incidents is None:
         return "build the models with `models`"
     number = len(status.incidents)
-    return format_count(number, "open incident") if number else "no open incident"
+    told = format_count(number, "open incident") if number else "no open incident"
+    return f"{told}{_behind(status)}"
+
+
+def _behind(status: "Status") -> str:
+    return " (the models are older than the last run)" if status.are_models_behind else ""
 
 
 def _inconclusive(model: "Row") -> str:

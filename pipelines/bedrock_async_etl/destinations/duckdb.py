@@ -15,6 +15,7 @@ import pyarrow as pa
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination, LoadSession
 from bedrock_async_etl.destinations.database.model_tables import ModelTables, usual_memory_limit
 from bedrock_async_etl.destinations.database.schema import lacks_columns, upgrade
+from bedrock_async_etl.dlt_state import working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.copying import copy_file
 from bedrock_async_etl.files.waiting import HeldError, Holder
@@ -75,7 +76,12 @@ class DuckDBDestination(Destination):
             )
 
     def __str__(self) -> str:
-        return f"duckdb:{self.database.absolute()}"
+        # A published copy is called by its link.
+        return f"duckdb:{self.database.parent.resolve() / self.database.name}"
+
+    @property
+    def working_directory(self) -> Path:
+        return working_directory(f"duckdb:{self.database.resolve()}")
 
     @property
     def location(self) -> str:

@@ -58,34 +58,44 @@ def link_to_copy(path: Path, source: Path) -> None:
     The copy has the name of the link, and modes and errors are as in `replace`.
     """
     folder, mode = _copies_of(path), _mode_of(path)
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        _make_folder(folder, path.parent)
     for version in folder.iterdir():
-        if version != path.resolve().parent:
-            shutil.rmtree(version)
-    version = folder / secrets.token_hex(4)
-    version.mkdir()
+        if version.resolve() != path.resolve().parent:
+            # What a reader on NFS holds open, or another user has made, may go the next time.
+            shutil.rmtree(version, ignore_errors=True)
+    version, link = folder / secrets.token_hex(4), path.with_name(f".{path.name}.link")
+    link.unlink(missing_ok=True)
     try:
-        copy, link = version / path.name, version / "link"
+        _make_folder(version, path.parent)
+        copy = version / path.name
+        link.symlink_to(Path(folder.name, version.name, path.name))
         copy_file(source, copy)
         with copy.open("rb") as file:
             os.fsync(file.fileno())
         if mode is not None:
             copy.chmod(mode)
-        link.symlink_to(copy.relative_to(folder.parent))
         link.replace(path)
     except BaseException:
+        link.unlink(missing_ok=True)
         shutil.rmtree(version, ignore_errors=True)
         raise
 
 
 def is_link_to_copy(path: Path) -> bool:
     """Whether a path is a link to a file that `link_to_copy` has made."""
-    return path.is_file() and path.resolve().parent.parent == _copies_of(path)
+    return path.is_file() and path.resolve().parent.parent == _copies_of(path).resolve()
 
 
 def _copies_of(path: Path) -> Path:
     """The hidden folder beside a file that has its copies, each in a folder of its own."""
-    return path.parent.resolve() / f".{path.name}.copies"
+    return path.with_name(f".{path.name}.copies")
+
+
+def _make_folder(folder: Path, parent: Path) -> None:
+    """A folder for all who may read the one that the link is in, whatever the umask."""
+    folder.mkdir()
+    folder.chmod(stat.S_IMODE(parent.stat().st_mode))
 
 
 def _mode_of(path: Path) -> int | None:

@@ -164,7 +164,7 @@ class ModelBuild:
                 self._tables.dated[model.name] = self._dated[table]
             found = model_fingerprints(self._tables, model, rows, self._definitions[table], dates)
             changed = self._after.update(key(table), self._before, found, dates)
-            if dates is None and is_kept and not changed:
+            if is_kept and not model.dated_by and not changed:
                 self._tables.leave(model.name)
             elif dates and changed:
                 condition = _is_in(self._dated[table], changed)
@@ -178,6 +178,7 @@ class ModelBuild:
         """Keep what the next build has to know, and put the descriptions into the database."""
         for name in {*self._before.definitions, *FORMER} - {model.name for model in ordered}:
             self._tables.drop(name)
+        self._tables.clear()
         self._after.write(self._tables)
         _comment(self._tables, ordered, self._made)
 

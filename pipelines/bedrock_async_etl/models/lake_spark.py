@@ -76,11 +76,11 @@ class SparkModelTables(LakeModelTables):
         return self._written(name)
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
-        stored = f"{ANALYTICS_NAME}.{name} where not coalesce({condition}, false)"
+        others = f"{ANALYTICS_NAME}.{name} where not coalesce({condition}, false)"
         with spark_errors():
             kept, new = (
                 self._spark.sql(to_spark(f"select * from {each}"))  # noqa: S608
-                for each in (stored, f"staged where {condition}")
+                for each in (others, f"staged where {condition}")
             )
             register({(ANALYTICS_NAME, name): kept.unionByName(new)})
         super().replace(name, rows, dates, condition)

@@ -18,6 +18,7 @@ from bedrock_async_etl.options import REPORT_SECTION, ReportOptions
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.page import render
 from bedrock_async_etl.report.periods import parse_period
+from bedrock_async_etl.status import STALE_AFTER
 
 SENSITIVE: Final = {
     "examples": ("invocation_arn", "failure_message"),
@@ -112,6 +113,7 @@ def _figures(
         "quotas": [quotas.get(model) for model in figures["models"]],
         "destination": str(destination),
         "made_ms": time.time_ns() // 1_000_000,
+        "stale_seconds": STALE_AFTER.total_seconds(),
         "version": version(),
         "is_redacted": options.redact,
     }

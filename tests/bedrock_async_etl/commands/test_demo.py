@@ -51,7 +51,7 @@ def test_each_column_of_each_row_is_compared(
     ("name", "code", "complaint"),
     [
         ("mine.duckdb", 1, "mine.html exists, and the demo makes its file anew: name another."),
-        ("mine.html", 2, "mine.html is where the report goes: call the database bedrock_demo"),
+        ("mine.html", 2, "mine.html is where the report goes: name the database bedrock_demo"),
     ],
 )
 def test_a_file_of_somebodys_is_not_replaced(

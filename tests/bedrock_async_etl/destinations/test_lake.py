@@ -137,6 +137,31 @@ def test_files_of_rows_that_stay_the_same_are_not_written_again(
     assert written(is_full=True) == dict.fromkeys(names, True)
 
 
+def test_a_model_that_lost_a_file_is_written_again(listed: Control, lake: LakeDestination) -> None:
+    load(lake)
+    refresh(lake)
+    lost = Path(lake.files.root, "bedrock_analytics", "failure_rate_daily", "part-0.parquet")
+    rows = lost.read_bytes()
+    lost.unlink()
+    assert refresh(lake).exit_code == 0
+    assert lost.read_bytes() == rows
+
+
+def test_columns_that_are_called_otherwise_are_news(
+    listed: Control, lake: LakeDestination, tmp_path: Path
+) -> None:
+    """Of a model of files that the build does not know, with the same values as before."""
+    own, prices = tmp_path / "own", tmp_path / "prices.csv"
+    own.mkdir()
+    (own / "prices.sql").write_text(f"from read_csv('{prices}')")
+    load(lake)
+    for name in ("price", "price_usd"):
+        prices.write_text(f"{name}\n1\n")
+        assert refresh(lake, own).exit_code == 0
+        with lake.connection() as connection:
+            assert connection.sql("from bedrock_analytics.prices").columns == [name]
+
+
 def test_a_full_disk_is_told_in_one_line_and_loses_nothing(
     listed: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,36 @@ def test_the_copy_before_stays_until_the_next_and_what_killed_processes_left_goe
     }
 
 
+def test_whatever_the_umask_a_copy_is_for_those_who_may_read_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "readers.duckdb"
+    tmp_path.chmod(0o755)
+    before = os.umask(0o077)
+    try:
+        link_to_copy(path, Path(__file__))
+        path.chmod(0o644)
+        link_to_copy(path, Path(__file__))
+    finally:
+        os.umask(before)
+    folder = path.resolve().parent
+    modes = [stat.S_IMODE(each.stat().st_mode) for each in (folder.parent, folder, path)]
+    assert modes == [0o755, 0o755, 0o644]
+
+
+def test_what_cannot_be_removed_keeps_no_copy_from_being_made(tmp_path: Path) -> None:
+    path = tmp_path / "link"
+    link_to_copy(path, Path(__file__))
+    (path.resolve().parents[1] / ".DS_Store").touch()
+    (tmp_path / ".link.link").symlink_to("of a killed process")
+    moved = (tmp_path / ".link.copies").rename(tmp_path / "elsewhere")
+    (tmp_path / ".link.copies").symlink_to(moved)
+    assert is_link_to_copy(path)
+    first = path.resolve()
+    for _ in range(2):
+        link_to_copy(path, Path(__file__))
+    assert path.read_bytes() == Path(__file__).read_bytes()
+    assert not first.exists()
+
+
 def test_a_copy_that_cannot_be_made_leaves_the_one_before_and_nothing_else(tmp_path: Path) -> None:
     source, path = tmp_path / "source", tmp_path / "readers.duckdb"
     source.write_bytes(b"old")

@@ -77,6 +77,15 @@ def test_a_page_is_opened_in_a_browser_where_that_is_asked_for(
     assert page.exists()
 
 
+def test_a_page_is_not_opened_for_a_program(copy: DuckDBDestination, tmp_path: Path) -> None:
+    arguments = ["report", str(tmp_path / "a.html"), f"--database={copy.database}"]
+    result = CliRunner().invoke(app, [*arguments, "--open", "--json"])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: --open shows the page to a person, --json is for a program: give one.\n",
+    )
+
+
 def test_a_page_that_cannot_be_written_leaves_the_last_one(
     copy: DuckDBDestination, tmp_path: Path
 ) -> None:

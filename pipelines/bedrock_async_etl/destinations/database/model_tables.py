@@ -63,6 +63,13 @@ insert into {table} from {rows} where {condition} and {version} in (from changed
 """
 
 
+CLEAR: Final = """
+drop table if exists staged_table;
+drop view if exists staged_view;
+drop table if exists changed_rows;
+"""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """What tells the rows of a date, or of a table, from others."""
@@ -130,9 +137,9 @@ class ModelTables:
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
     def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
-        """Have the rows of a SELECT in a table beside a model's; returns its name.
+        """Put the rows of a SELECT into a table beside the model's; returns its name.
 
-        If a few columns tell which of them are new, the others are read of no more than these.
+        It is a view where a few columns tell versions apart: the others are read of new rows alone.
         """
         self._versioned[name] = versioned_by
         kind = "view" if versioned_by else "table"
@@ -154,7 +161,11 @@ class ModelTables:
         )
 
     def leave(self, name: str) -> None:
-        """Of a model that was made: it has the rows that it had."""
+        """Keep what is stored of a model that was made and has the rows that it had."""
+
+    def clear(self) -> None:
+        """Remove what was staged."""
+        self.connection.execute(CLEAR)
 
     def drop(self, name: str) -> None:
         """Remove a model."""

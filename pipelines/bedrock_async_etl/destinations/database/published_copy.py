@@ -79,14 +79,23 @@ class Publisher:
             content = read_content(connection)
             if content and content == self._published_content():
                 return False
+            self._own_log.unlink(missing_ok=True)
             with shared_files():
                 link_to_copy(self.file, source.database)
         return True
 
+    @property
+    def _own_log(self) -> Path:
+        """The log of somebody who wrote to the copy by a DuckDB before 1.5, which follows no link.
+
+        Such a one would take it for the next copy's.
+        """
+        return self.file.with_name(f"{self.file.name}.wal")
+
     def _published_content(self) -> str | None:
         """The content of the copy; None without one, or where somebody has written to it."""
         copy = DuckDBDestination(self.file)
-        if not is_link_to_copy(self.file) or copy.log.exists():
+        if not is_link_to_copy(self.file) or copy.log.exists() or self._own_log.exists():
             return None
         try:
             with copy.connect(read_only=True) as connection:

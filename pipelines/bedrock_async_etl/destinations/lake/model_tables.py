@@ -186,6 +186,12 @@ class LakeModelTables(ModelTables):
             found.setdefault(posixpath.dirname(name), []).append(name)
         return found
 
+    def names(self) -> set[str]:
+        """The models that are there with all the files that they had."""
+        there = {path for paths in self.stored.values() for path in paths}
+        lost = {posixpath.dirname(path) for path in set(self._manifest.files) - there}
+        return super().names() - lost
+
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
         found, self._read = self._format.fingerprints(self.files, before, self._read)
         return found

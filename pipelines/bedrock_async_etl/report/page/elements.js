@@ -1,8 +1,6 @@
 "use strict";
 // Makes elements. All text is set as text: what came from AWS is never read as markup.
 
-const ISOLATE = "\u2068";
-
 /** An element; attributes that are null are left out, children are elements or text. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -10,18 +8,33 @@ function element(name, attributes = {}, ...children) {
     if (value != null && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
   made.append(...children.filter((child) => child != null).map(
-    (child) => (typeof child === "string" && !child.includes(ISOLATE) ? visible(child) : child)));
+    (child) => (typeof child === "string" ? visible(child) : child)));
   return made;
 }
 
 /** A button that puts a text into the clipboard. */
 function copyButton(text, what) {
-  const button = element("button", { type: "button", class: "copy", "aria-label": `copy ${what}` }, "copy");
+  const button = element("button", { type: "button", class: "copy" });
+  const say = (done) => {
+    button.textContent = done;
+    button.setAttribute("aria-label", `${done} ${what}`);
+  };
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "copied";
-    setTimeout(() => { button.textContent = "copy"; }, 1500);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch { // browsers have no clipboard for a page that came over http
+      const area = element("textarea", {}, "");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    say("copied");
+    setTimeout(() => say("copy"), 1500);
   });
+  say("copy");
   return button;
 }
 

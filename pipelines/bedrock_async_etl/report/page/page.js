@@ -22,7 +22,8 @@
       if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
     }
     if (selection.period !== wholePeriod) chosen.set("period", `${selection.period.days}d`);
-    history.pushState(null, "", chosen.size ? `#${chosen}` : location.pathname + location.search);
+    const hash = chosen.size ? `#${chosen}` : "";
+    if (hash !== location.hash) history.pushState(null, "", hash || location.pathname + location.search);
   }
 
   function choose(name, value) {
@@ -113,6 +114,7 @@
   fillControls();
   readHash();
   addEventListener("popstate", () => { readHash(); draw(); });
+  document.addEventListener("visibilitychange", draw); // the data is older by then
   followWidth();
   draw();
 })();

@@ -24,9 +24,6 @@ function tag(text, isAlarm) {
   return element("span", { class: isAlarm ? "tag alarm" : "tag" }, text);
 }
 
-/** A page that is older says so in another colour. */
-const STALE_SECONDS = 86_400;
-
 function figure(name, heading, value, text, note, change, isAlarm = false, isStale = false) {
   return element("div", { class: `figure${isAlarm ? " alarm" : isStale ? " stale" : ""}` },
     element("h2", {}, heading),
@@ -86,7 +83,7 @@ function drawHeadline(data, selection) {
       now.stuck > 0 || now.stalledModels.length > 0),
     figure("freshness", "Last read", data.as_of_ms, data.as_of_ms == null ? NONE : `${duration(Math.max(0, age))} ago`,
       `${time(data.as_of_ms)} UTC; ${failing ? `${count(failing)} of ${scopes} failed` : `${scopes} read`}`,
-      null, failing > 0, age > STALE_SECONDS));
+      null, failing > 0, age > data.stale_seconds));
 }
 
 /** A column of text as it is stored, to be copied whole; `shown` is the part of it that is shown. */
@@ -214,7 +211,8 @@ function drawOpen(data, selection) {
   const unknown = stuckUnknown ? ` It is unknown whether ${count(stuckUnknown)} of them are stuck: fewer than 30 of their model completed in 30 days.` : "";
   const stalled = stalledModels.length ? ` Nothing of ${stalledModels.map((model) => isolated(label(data.models[model]))).join(", ")} has ended in 24 hours.` : "";
   const more = open + vanished > rows.length ? ` The ${count(rows.length)} stuck or oldest ones are listed.` : "";
-  list("open", "Open and stuck", `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${unknown}${stalled}${gone}${more}`, [
+  const note = `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${unknown}${stalled}${gone}${more}`;
+  list("open", "Open and stuck", document.createTextNode(note), [
     ...(data.is_redacted ? [] : [code("invocation", "its ARN", (row) => row.invocation_arn, idOf)]),
     { name: "state", of: state },
     number("age", (row) => duration(row.age_seconds)),
