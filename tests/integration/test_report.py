@@ -241,7 +241,7 @@ def test_what_is_cut_short_is_copied_whole(browser: Browser, report: Path) -> No
         copied = []
         for what in ("its ARN", "the S3 URI"):
             row.get_by_role("button", name=f"copy {what}").click()
-            expect(row.get_by_role("button", name=f"copy {what}")).to_have_text("copied")
+            expect(row.get_by_role("button", name=f"copied {what}")).to_be_visible()
             copied.append(page.evaluate("navigator.clipboard.readText()"))
         assert copied[0].startswith("arn:aws:bedrock:")
         assert copied[0].endswith(f"/{row.locator('code').first.inner_text()}")
