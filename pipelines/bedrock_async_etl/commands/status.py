@@ -29,8 +29,8 @@ EXAMPLES: Final = """\
 # Is the copy fresh, whole and exact, what is stuck, and what is failing?
 bedrock-async-etl status
 
-# The same for a script: exit code 2 if an answer is a bad one
-bedrock-async-etl status --strict
+# For cron, which mails what is printed: nothing unless an answer is a bad one
+bedrock-async-etl status --strict > status.txt || cat status.txt
 
 # Of every scope of a lake, for a machine
 bedrock-async-etl status --lake lake --json
