@@ -117,7 +117,7 @@ def _cell(value: Any) -> str:
 
 
 def has_display() -> bool:
-    """Whether a browser could show a page to the person who runs this on a terminal."""
+    """True where a browser could show a page to the person who runs this on a terminal."""
     screens = ("DISPLAY", "WAYLAND_DISPLAY")
     is_desktop = sys.platform in ("darwin", "win32") or any(map(os.environ.get, screens))
     return sys.stdout.isatty() and is_desktop

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import duckdb
 
-from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations import STALE_AFTER, Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_invokes.columns import EXTRACT_RUNS, ScopeReport, no_rows
 from bedrock_async_invokes.options import LoadOptions
@@ -99,8 +99,6 @@ MODELLED_SIZES: Final = """
 """The same where the models are up to date; a lake would read all rows for the other."""
 PAGE_ROWS: Final = 1_000
 """Rows that one call reads again at most."""
-STALE_AFTER: Final = timedelta(hours=26)
-"""Time since the last successful run of a scope after which a copy is not fresh: a day and some."""
 UNREAD_AFTER: Final = timedelta(days=1)
 RETIRE_AFTER: Final = timedelta(days=7)
 """Times without a run of a scope, while others run, until it is no longer read, and retired."""

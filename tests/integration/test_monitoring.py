@@ -14,6 +14,7 @@ from tests.dashboard import FILE, queries, text
 pytestmark = pytest.mark.integration
 
 ALERTS: Final = Path(__file__).parents[2] / "docs" / "prometheus" / "alerts.yml"
+RULES: Final = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
 HOURS: Final = 3
 """Time that is bad, and after it the time that is good."""
 MINUTES: Final = 60 * HOURS
@@ -53,9 +54,8 @@ def try_rules(folder: Path, **test: Any) -> None:
 
 
 def test_each_alert_is_tried() -> None:
-    rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
-    assert [rule["alert"] for rule in rules] == list(BAD_THEN_GOOD)
-    assert all({"summary", "description"} == set(rule["annotations"]) for rule in rules)
+    assert [rule["alert"] for rule in RULES] == list(BAD_THEN_GOOD)
+    assert all({"summary", "description"} == set(rule["annotations"]) for rule in RULES)
 
 
 @pytest.mark.parametrize("alert", BAD_THEN_GOOD)
@@ -99,8 +99,7 @@ def test_an_alert_fires_and_clears(alert: str, tmp_path: Path) -> None:
 def test_the_alert_says_what_an_exit_code_means(
     code: int, alert: str, severity: str, summary: str, tmp_path: Path
 ) -> None:
-    rules = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
-    [description] = [rule["annotations"]["description"] for rule in rules if rule["alert"] == alert]
+    [description] = [rule["annotations"]["description"] for rule in RULES if rule["alert"] == alert]
     try_rules(
         tmp_path,
         input_series=[

@@ -7,6 +7,7 @@ Such a module has `PLACE`, the option that says where the destination is (`datab
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -42,6 +43,8 @@ Result = TypeVar("Result")
 
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
+STALE_AFTER: Final = timedelta(hours=26)
+"""Time since the last successful run of a scope after which a copy is not fresh: a day and some."""
 
 
 class LoadSession(ABC):

@@ -83,7 +83,7 @@ def link_to_copy(path: Path, source: Path) -> None:
 
 
 def is_link_to_copy(path: Path) -> bool:
-    """Whether a path is a link to a file that `link_to_copy` has made."""
+    """True for a link to a file that `link_to_copy` has made."""
     return path.is_file() and path.resolve().parent.parent == _copies_of(path).resolve()
 
 

@@ -149,7 +149,7 @@ def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:
 
 
 def _shape(columns: Mapping[str, str]) -> str:
-    """What tells columns from others of the same values, whose hashes have no names and types."""
+    """A digest of names and types of columns, which the hashes of their values leave out."""
     return digest(str(columns))[:16]
 
 

@@ -11,14 +11,13 @@ import duckdb
 
 from bedrock_async_etl import version
 from bedrock_async_etl.configuration import configured, shared_files
-from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations import STALE_AFTER, Destination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_async_etl.options import REPORT_SECTION, ReportOptions
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.page import render
 from bedrock_async_etl.report.periods import parse_period
-from bedrock_async_etl.status import STALE_AFTER
 
 SENSITIVE: Final = {
     "examples": ("invocation_arn", "failure_message"),

@@ -114,7 +114,9 @@
   fillControls();
   readHash();
   addEventListener("popstate", () => { readHash(); draw(); });
-  document.addEventListener("visibilitychange", draw); // the data is older by then
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) drawHeadline(data, selection); // its age has grown
+  });
   followWidth();
   draw();
 })();
