@@ -1,11 +1,13 @@
 """What is here needs more than the unit tests, such as the dependency group `references`."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.integration.budgets import SOAK
 from tests.integration.places import served_s3
@@ -53,3 +55,14 @@ def lake_url(request: pytest.FixtureRequest, database: Path) -> str:
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("s3_endpoint"))
     return f"s3://{BUCKET}/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    executable = shutil.which("chromium")
+    assert executable, "These tests need Chromium: install Debian's package chromium."
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--disable-gpu"]
+        with playwright.chromium.launch(executable_path=executable, args=options) as started:
+            yield started

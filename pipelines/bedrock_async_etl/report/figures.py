@@ -8,16 +8,20 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from bedrock_async_etl.models.statistics import statistic
 from bedrock_async_etl.report.keys import Keys, keys_of
-from bedrock_async_etl.report.periods import DAY_MS, Period, periods
+from bedrock_async_etl.report.periods import HOUR_MS, Period, hour_parts, periods
 
 QUERIES: Final = Path(__file__).with_name("queries")
-CELLS_IN_FLIGHT: Final = 30_000
-"""Maximum points of the chart of invocations in flight."""
-STRETCHES_HOURS: Final = (1, 2, 3, 6, 12, 24)
 LISTED: Final = 500
 """Maximum rows of a table of single invocations."""
+BUCKETS: Final = 4_400
+"""More than the buckets of latencies that there can be."""
+AGES: Final = 1_000
+"""Maximum ages that divide buckets."""
+CELLS: Final = 2_000_000
+"""Maximum rows of latencies, which keeps a page below four megabytes."""
+STEPS: Final = ((1, 1), (1, 2), (7, 2), (28, 2), (364, 2))
+"""Days of a bin of latencies and per cent of a bucket, the finest first."""
 
 NEWEST: Final = """
 select
@@ -25,130 +29,146 @@ select
     (select epoch_ms(min(submit_time)) from bedrock_analytics.invocations) as first_ms
 from bedrock_analytics.scopes
 """
-VARIABLES: Final = """
-set variable from_ms = (select min(from_ms) from report_periods where not is_previous);
-set variable cut_dates = (
-    select list_sort(array_agg(distinct cast(epoch_ms(from_ms) as date))) from report_periods
-);
+INVOCATIONS: Final = """
+select coalesce(sum(invocations), 0) from report_submitted where bin >= $first_bin
 """
-NO_SIZES: Final = "select 0 as number, null as size limit 0"
-"""A percentile of a report has no interval."""
-FINISHED: Final = """
-from ({placed}) as placed
-semi join (from report_survivals where censored > 0) as censored
-    on placed.number = censored.cohort
-semi join (from report_cohorts where kind = 'day') as days
-    on placed.number = days.number
-where placed.ended > 0
-"""
-TABLES: Final = (
-    ("table", "cut"),
-    ("table", "buckets"),
-    ("table", "hour_counts"),
-    ("view", "latencies"),
-    ("view", "hours"),
-    ("table", "counts"),
-    ("table", "members"),
-    ("table", "cohorts"),
-    ("view", "ages"),
-)
-"""What the other queries share, each after those that it reads."""
+TABLES: Final = (("counts", 1), ("durations", BUCKETS + AGES), ("in_flight", 1))
+"""What adds up, and how many buckets it has."""
+PACKED: Final = "select * exclude (cell) from packed('report_{name}', {buckets}) order by cell"
 Columns = dict[str, list[Any]]
 
 
 def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, Any]:
     """The figures of a page of so many days, from the models of a connection.
 
-    Times are milliseconds since 1970, dates are days since then, and a key of -1 is all accounts,
-    regions or models.
+    Times are milliseconds since 1970. A leaf is an account, region and model; a key of -1 stands
+    for several. `cells` has what adds up, by leaf, outcome and bin of `HourPart`.
     """
     [(as_of_ms, first_ms)] = connection.execute(NEWEST).fetchall()
-    chosen = periods(days, as_of_ms or time.time_ns() // 1_000_000)
-    keys = _prepare(connection, days, chosen)
-    flight_hours = _flight_hours(keys, days)
+    now_ms = as_of_ms or time.time_ns() // 1_000_000
+    chosen = periods(days, now_ms)
+    keys = _prepare(connection, chosen, now_ms)
     return {
         "as_of_ms": as_of_ms,
         "first_ms": first_ms,
-        "periods": [_period(period, first_ms) for period in chosen if not period.is_previous],
+        "periods": [_period(period, first_ms) for period in chosen],
         "accounts": keys.accounts,
         "regions": keys.regions,
         "models": keys.models,
-        "days": _columns(connection, "days"),
-        "totals": _columns(connection, "totals"),
-        "day_estimates": _columns(connection, "estimates", kind="day"),
-        "day_finished": _columns(connection, "finished"),
-        "period_estimates": _columns(connection, "estimates", kind="period"),
-        "flight_hours": flight_hours,
-        "in_flight": _columns(connection, "in_flight", hours=flight_hours),
-        "reasons": _columns(connection, "reasons"),
+        "leaves": keys.leaf_keys(),
+        "outcomes": _columns(connection, "outcomes"),
         "examples": _columns(connection, "examples", limit=LISTED),
         "incidents": _columns(connection, "incidents", limit=LISTED),
         "open_counts": _columns(connection, "open_counts"),
         "open_before": _columns(connection, "open_before"),
         "open_invocations": _columns(connection, "open_invocations", limit=LISTED),
         "freshness": _columns(connection, "freshness"),
+        "invocations": _invocations(connection, chosen[-1]),
+        "cells": _cells(connection, chosen, now_ms),
     }
+
+
+def _invocations(connection: duckdb.DuckDBPyConnection, longest: Period) -> int:
+    """How many invocations the page has."""
+    parameters = {"first_bin": longest.first_bin}
+    [(invocations,)] = connection.execute(INVOCATIONS, parameters).fetchall()
+    return int(invocations)
 
 
 def _period(period: Period, first_ms: int | None) -> dict[str, Any]:
     """A period; it has a previous one if all of that can have been loaded."""
-    begin = period.from_ms - period.days * DAY_MS
+    has_previous = first_ms is not None and first_ms <= period.before_ms
     return {
-        "cohort": period.cohort,
         "days": period.days,
         "from_ms": period.from_ms,
-        "has_previous": first_ms is not None and first_ms <= begin,
+        "before_ms": period.before_ms,
+        "has_previous": has_previous,
     }
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, days: int, chosen: Sequence[Period]) -> Keys:
-    """Make the tables that the queries share."""
-    table = pa.Table.from_pylist([vars(period) for period in chosen])
-    _create_table(connection, "report_periods", table)
-    connection.execute(VARIABLES)
-    parameters = {"from_ms": min(period.from_ms for period in chosen)}
-    rows = connection.execute(_query("leaves"), parameters).fetchall()
-    keys = keys_of(
-        {(account, region, model): count for account, region, model, count in rows}, days
-    )
-    _create_table(connection, "report_leaves", keys.leaf_table())
-    _create_table(connection, "report_selections", keys.selection_table())
-    for macro in ("keyed", "whole", "dated", "parts"):
-        connection.execute(f"create temp macro {macro}(name) as table {_query(macro)}")
-    for kind, name in TABLES:
-        connection.execute(f"create temp {kind} report_{name} as {_query(name)}")
-    _estimate(connection)
+def _prepare(connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], now_ms: int) -> Keys:
+    """Make the tables and macros that the queries share."""
+    for name, value in _shape(chosen, now_ms).items():
+        connection.execute(f"set variable {name} = {value}")
+    _create_table(connection, "periods", pa.Table.from_pylist([vars(each) for each in chosen]))
+    _create_parts(connection, chosen, now_ms, step_days=1)
+    connection.execute(f"create temp macro hour_part(instant) as ({_query('hour_part')})")
+    connection.execute(f"create temp macro bucket_of(duration_ms) as ({_query('bucket_of')})")
+    _create(connection, "submitted")
+    rows = connection.execute(_query("leaves")).fetchall()
+    keys = keys_of({(account, region, model): count for account, region, model, count in rows})
+    _create_table(connection, "leaves", keys.leaf_table())
+    connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
+    connection.execute(f"create temp macro packed(name, buckets) as table {_query('packed')}")
+    _create(connection, "outcomes")
     return keys
+
+
+def _shape(chosen: Sequence[Period], now_ms: int) -> dict[str, int]:
+    """What the queries count from, and what the cells are numbered by."""
+    first_bin, last_part = 2 * (chosen[-1].before_ms // HOUR_MS), 2 * (now_ms // HOUR_MS) + 1
+    return {
+        "from_ms": chosen[-1].from_ms,
+        "before_ms": chosen[-1].before_ms,
+        "minute_ms": now_ms % HOUR_MS,
+        "last_part": last_part,
+        "first_bin": first_bin,
+        "bins": last_part - first_bin + 1,
+        "buckets": BUCKETS,
+        "ages": AGES,
+    }
+
+
+def _create_parts(
+    connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], now_ms: int, step_days: int
+) -> None:
+    parts = [vars(part) for part in hour_parts(chosen, now_ms, step_days)]
+    _create_table(connection, "parts", pa.Table.from_pylist(parts))
 
 
 def _create_table(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
     connection.register("arrow_rows", table)
-    connection.execute(f"create temp table {name} as from arrow_rows")
+    connection.execute(f"create or replace temp table report_{name} as from arrow_rows")
     connection.unregister("arrow_rows")
 
 
-def _estimate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make tables of the failure risks and percentiles of all cohorts.
-
-    Of dates on which any has no latency, those of finished ones alone differ, and have a table.
-    """
-    parts = {name: _query(f"risk_{name}") for name in ("hours", "ages", "latencies")}
-    risks = statistic("failure_rates", **parts)
-    connection.execute(f"create temp table report_risks as {risks}")
-    placed = _query("placed")
-    parts = {name: _query(name) for name in ("durations", "looked_into")}
-    parts["cohorts"] = _query("numbered")
-    parts["sizes"] = NO_SIZES
-    for name, rows in (("survivals", placed), ("finished", FINISHED.format(placed=placed))):
-        select = statistic("survivals", placed=rows, **parts)
-        connection.execute(f"create temp table report_{name} as {select}")
+def _create(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """Make a table of a query; returns the number of its rows."""
+    select = f"create or replace temp table report_{name} as {_query(name)}"
+    [(rows,)] = connection.execute(select).fetchall()
+    return int(rows)
 
 
-def _flight_hours(keys: Keys, days: int) -> int:
-    """The least hours per point of the chart that do not make it too much."""
-    hours_in_all = len(set(keys.leaves.values())) * days * 24
-    fitting = (each for each in STRETCHES_HOURS if hours_in_all / each <= CELLS_IN_FLIGHT)
-    return next(fitting, STRETCHES_HOURS[-1])
+def _cells(
+    connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], now_ms: int
+) -> dict[str, Any]:
+    """The tables that add up: see `packed.sql`. Latencies are in the finest steps that fit."""
+    for step_days, width in STEPS:
+        _create_parts(connection, chosen, now_ms, step_days)
+        connection.execute(f"set variable width = {width}")
+        _create(connection, "ages")
+        _create(connection, "places")
+        if _create(connection, "durations") <= CELLS:
+            break
+    _create(connection, "counts")
+    _create(connection, "in_flight")
+    tables = {
+        name: _integers(connection, PACKED.format(name=name, buckets=buckets))
+        for name, buckets in TABLES
+    }
+    ages = [age for age, _ in connection.execute("from report_ages order by age_ms").fetchall()]
+    shape = {"buckets": BUCKETS + AGES, "ages": ages, "width": width, "step_days": step_days}
+    return {**_shape(chosen, now_ms), **shape, **tables}
+
+
+def _integers(connection: duckdb.DuckDBPyConnection, select: str) -> Columns:
+    """The columns of a query of whole numbers: millions of them, which pyarrow makes slowly."""
+    table = connection.sql(select).to_arrow_table()
+    arrays = {name: table[name].combine_chunks() for name in table.column_names}
+    return {
+        name: memoryview(array.buffers()[1]).cast("q")[: len(array)].tolist() if len(array) else []
+        for name, array in arrays.items()
+    }
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int | str) -> Columns:

@@ -89,9 +89,7 @@ def write_report(
             replace(path, page)
     except OSError as error:
         raise CommandError(f"Cannot write {path}: {error.strerror}.") from error
-    totals, longest = figures["totals"], figures["periods"][-1]["cohort"]
-    counts = zip(totals["cohort"], totals["invocations"], strict=True)
-    invocations = sum(count for cohort, count in counts if cohort == longest)
+    invocations = figures["invocations"]
     warnings = list(_unused_quotas(quotas, figures["models"]))
     return ReportResult(path, len(page), invocations, time.monotonic() - started, warnings)
 

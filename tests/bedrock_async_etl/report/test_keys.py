@@ -1,8 +1,6 @@
-"""Keys stay small, whatever the organization is."""
+"""Keys of accounts, regions and models: none is left out."""
 
-from itertools import product
-
-from bedrock_async_etl.report.keys import ALL, CELLS, OTHERS, Leaf, keys_of
+from bedrock_async_etl.report.keys import Leaf, keys_of
 
 SMALL: dict[Leaf, int] = {
     ("111122223333", "us-east-1", "reel"): 5,
@@ -12,35 +10,25 @@ SMALL: dict[Leaf, int] = {
 
 
 def test_the_busiest_come_first() -> None:
-    keys = keys_of(SMALL, 30)
+    keys = keys_of(SMALL)
     assert keys.accounts == ["444455556666", "111122223333"]
     assert keys.regions == ["us-east-1"]
     assert keys.models == ["reel", None]
 
 
-def test_every_selection_of_a_leaf_is_there_once() -> None:
-    selections = keys_of(SMALL, 30).selection_table().to_pylist()
-    of_leaf = [tuple(row.values())[3:] for row in selections if row["account"] == 1]
-    # There is one region, so that all regions are the same as that one.
-    assert sorted(of_leaf) == [(ALL, ALL, ALL), (ALL, ALL, 0), (1, ALL, ALL), (1, ALL, 0)]
+def test_a_leaf_is_beside_the_keys_of_its_labels() -> None:
+    table = keys_of(SMALL).leaf_table()
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        (0, 1, 0, 0, "111122223333", "us-east-1", "reel"),
+        (1, 0, 0, 0, "444455556666", "us-east-1", "reel"),
+        (2, 0, 0, 1, "444455556666", "us-east-1", None),
+    ]
 
 
 def test_no_invocations_have_no_keys() -> None:
-    keys = keys_of({}, 30)
-    assert keys.selections() == 0
-    assert keys.leaf_table().num_rows == 0
+    assert keys_of({}).leaf_table().num_rows == 0
 
 
-def test_the_rarest_accounts_of_many_are_put_together() -> None:
-    accounts = [f"{number:012}" for number in range(1_000)]
-    leaves = product(accounts, ("us-east-1", "us-west-2"), ("reel", "ray"))
-    counts: dict[Leaf, int] = {leaf: 1_000 - int(leaf[0]) for leaf in leaves}
-    keys = keys_of(counts, 365)
-    assert keys.selections() * 366 <= CELLS
-    *kept, last = keys.accounts
-    assert last == OTHERS
-    assert kept == accounts[: len(kept)]
-    assert len(kept) > 5
-    assert keys.leaves[accounts[-1], "us-east-1", "reel"][0] == len(kept)
-    assert len(keys.regions) == len(keys.models) == 2
-    assert len(keys.leaves) == len(counts)
+def test_of_many_accounts_all_have_a_key() -> None:
+    leaves: dict[Leaf, int] = {(f"{number:012}", "us-east-1", "reel"): 1 for number in range(1_000)}
+    assert len(keys_of(leaves).accounts) == 1_000

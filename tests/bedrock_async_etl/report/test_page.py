@@ -22,14 +22,14 @@ def test_data_cannot_end_the_element_that_it_is_in() -> None:
 
 
 def test_a_placeholder_in_the_data_stays_what_it_is() -> None:
-    page = render({"message": HOSTILE})
+    page = render({"message": HOSTILE, "cells": {}})
     assert page.count('id="data"') == 1
     [data] = re.findall(r'id="data">(.*?)</script>', page)
     assert json.loads(data) == {"message": HOSTILE}
 
 
 def test_only_scripts_of_its_own_run() -> None:
-    page = render({})
+    page = render({"cells": {}})
     [allowed] = re.findall(r"script-src ([^;]+);", page)
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
@@ -40,7 +40,7 @@ def test_only_scripts_of_its_own_run() -> None:
 
 
 def test_it_has_nothing_to_fetch() -> None:
-    assert "default-src 'none'" in render({})
+    assert "default-src 'none'" in render({"cells": {}})
     own = "".join((PAGE / name).read_text("utf-8") for name in ("page.html", "style.css"))
     assert not re.findall(r"href=\"(?!data:,)|src=|@import|url\(|https?:", own)
 

@@ -2,16 +2,30 @@
 // The charts. Colours are CSS variables, so that themes and print change them without redrawing.
 
 const HEIGHT = 230;
-const OUTCOMES = ["completed", "failed", "open"];
+const PARTS = ["completed", "failed", "open", "other"];
+const DURATION_TICKS = [
+  .01, .1, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 3 * 3600, 12 * 3600, ...[1, 3, 10, 30, 100, 300].map((days) => 86_400 * days)];
 
-function plot(id, ariaLabel, options) {
+/**
+ * A chart over the time of a span, in UTC, with a band for each incident.
+ *
+ * `drawn` has the steps, the length of one, and the incidents.
+ */
+function plot(id, ariaLabel, { steps, step_ms, incidents: bands }, { marks, ...options }) {
   const width = document.getElementById(id).clientWidth - 34;
   const svg = Plot.plot({
     width: Math.max(width, 260), height: HEIGHT, marginLeft: 48, marginRight: 14, ariaLabel,
     style: { background: "none", fontSize: "11px", fontFamily: "inherit" },
     ...options,
-    x: { type: "utc", label: null },
+    x: {
+      type: "utc", label: null, domain: [steps[0].begin, steps.at(-1).end], ticks: Math.max(2, Math.floor(width / 90)),
+      tickFormat: d3.utcFormat(step_ms < 6 * HOUR_MS ? "%H:%M" : "%-d %b"),
+    },
     y: { label: null, grid: true, ticks: 5, ...options.y },
+    marks: [
+      Plot.rectX(bands, { x1: "begin", x2: "end", fill: "var(--incident)", stroke: "var(--incident)", clip: true }),
+      ...marks,
+    ],
   });
   // A screen reader is told what the chart is, not what its lines are made of.
   for (const part of svg.querySelectorAll("g[aria-label]")) part.removeAttribute("aria-label");
@@ -20,18 +34,12 @@ function plot(id, ariaLabel, options) {
 }
 
 function legend(...entries) {
-  const line = ({ color, dash, text }) => {
-    const swatch = Plot.plot({
-      width: 26, height: 10, margin: 0, axis: null, x: { domain: [0, 1] }, y: { domain: [0, 1] },
-      marks: [Plot.line([[0, .5], [1, .5]], { stroke: color, strokeWidth: 3, strokeDasharray: dash })],
-    });
-    swatch.setAttribute("aria-hidden", "true");
-    return element("span", {}, swatch, text);
-  };
-  return element("div", { class: "legend" }, ...entries.map(line));
+  const swatch = ({ color, dash, text, isBand }) => element("span", {},
+    element("i", { class: isBand ? "band" : dash ? "dashed" : "line", style: `--color: ${color}`, "aria-hidden": "true" }), text);
+  return element("div", { class: "legend" }, ...entries.map(swatch));
 }
 
-/** The box at the date that is pointed at; `lines` makes its lines of a row. */
+/** The box at the step that is pointed at; `lines` makes its lines of a row. */
 function tip(rows, y, lines) {
   return Plot.tip(rows, Plot.pointerX({
     x: "date", y, title: (row) => lines(row).filter(Boolean).join("\n"),
@@ -43,82 +51,127 @@ function zeroLine() {
   return Plot.ruleY([0], { stroke: "var(--line)" });
 }
 
-/** Why the row of a date may still change; nothing where it does not. */
-function unsettled(row) {
-  if (row.isSettled) return "";
-  return row.open ? `${count(row.open)} still open` : "more may still be listed";
+/** A step as text: its hours of one date, or its date. */
+function stepName({ begin, end }, step_ms) {
+  return step_ms < DAY_MS ? `${time(+begin)} to ${time(+end).slice(11)}` : step_ms === DAY_MS ? time(+begin).slice(0, 10)
+    : `${time(+begin).slice(0, 10)} to ${time(+end - 1).slice(0, 10)}`;
 }
 
-function drawFailureRisk(rows, incidents) {
-  const defined = (row) => row.failure_risk != null;
-  const ended = rows.filter(defined);
-  const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.failure_risk_high)) * 1.1);
-  return plot("failure-risk", "Failure risk by submission date, with its 95 % interval", {
+/** True for a step whose risk would be another, as the page shows it, if all its open ones failed. */
+function canMove({ open, terminal }) {
+  return open > 0 && open / (open + terminal) >= 5e-4;
+}
+
+function faultColor(fault) {
+  return `var(--fault-${["client", "service", "content"].includes(fault) ? fault : "unknown"})`;
+}
+
+function drawFailureRisk(drawn, faults) {
+  const { steps, step_ms } = drawn;
+  const defined = (row) => row.risk != null;
+  const ended = steps.filter(defined);
+  const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.risk)) * 1.6);
+  const clipped = (name) => (row) => Math.min(top, row[name]);
+  return plot("failure-risk", "Failure risk by time of submission, with its 95 % interval", drawn, {
     y: { domain: [0, top], tickFormat: (share) => `${+(100 * share).toFixed(2)} %` },
     marks: [
-      Plot.areaY(rows, { x: "date", y1: "failure_risk_low", y2: "failure_risk_high", fill: "var(--band)", defined }),
-      Plot.line(rows, { x: "date", y: "failure_risk", stroke: "var(--failed)", strokeWidth: 2, defined }),
-      Plot.dot(ended, { x: "date", y: "failure_risk", r: 3, stroke: "var(--failed)", strokeWidth: 1.5,
-        fill: (row) => (row.isSettled ? "var(--failed)" : "var(--card)") }),
-      Plot.dot(incidents, { x: "date", y: top, r: 5, symbol: "triangle", rotate: 180, fill: "var(--p99)",
-        title: (row) => `${time(row.started_ms)}: ${count(row.failed)} of ${count(row.terminal)} failed` }),
+      Plot.ruleX(ended, { x: "date", y1: clipped("low"), y2: clipped("high"), stroke: "var(--band)", strokeWidth: ended.length > 60 ? 4 : 7 }),
+      ...faults.map((fault, at) => Plot.line(steps, {
+        x: "date", y: (row) => row.byFault[at].risk, stroke: faultColor(fault), strokeWidth: 1.2, defined })),
+      Plot.line(steps, { x: "date", y: "risk", stroke: "var(--failed)", strokeWidth: 2, defined }),
+      Plot.dot(ended, { x: "date", y: "risk", r: ended.length > 60 ? 2 : 3, stroke: "var(--failed)", strokeWidth: 1.5,
+        fill: (row) => (canMove(row) ? "var(--card)" : "var(--failed)") }),
       zeroLine(),
-      tip(ended, "failure_risk", (row) => [
-        day(row.date), `${percent(row.failure_risk)} (${interval(row)})`,
-        `${failedOf(row)} failed`, unsettled(row)]),
+      tip(ended, "risk", (row) => [
+        stepName(row, step_ms), `${percent(row.risk)} (${interval(row)})`, `${failedOf(row)} failed`,
+        ...faults.map((fault, at) => `${fault}: ${percent(row.byFault[at].risk)}`),
+        row.open ? `${count(row.open)} still open` : ""]),
     ],
   });
 }
 
-function drawVolume(rows) {
-  const parts = rows.flatMap((row) => OUTCOMES.map(
-    (kind) => ({ date: row.date, kind, value: row[kind] })));
-  return plot("volume", "Invocations by submission date: completed, failed, open", {
-    color: { domain: OUTCOMES, range: OUTCOMES.map((name) => `var(--${name})`) },
+function drawVolume(drawn) {
+  const parts = drawn.steps.flatMap((row) => PARTS.map(
+    (kind) => ({ begin: row.begin, end: row.end, kind, value: partOf(row, kind) })));
+  return plot("volume", "Invocations by time of submission: completed, failed, open", drawn, {
+    color: { domain: PARTS, range: PARTS.map((name) => `var(--${name})`) },
     y: { tickFormat: "~s" },
     marks: [
-      Plot.rectY(parts, { x: "date", y: "value", fill: "kind", interval: "day", insetLeft: .5, insetRight: .5 }),
+      Plot.rectY(parts, { x1: "begin", x2: "end", y: "value", fill: "kind", insetLeft: .5, insetRight: .5 }),
       zeroLine(),
-      tip(rows, "invocations", (row) => [
-        day(row.date), ...OUTCOMES.map((name) => `${count(row[name])} ${name}`)]),
+      tip(drawn.steps, "invocations", (row) => [
+        stepName(row, drawn.step_ms), ...PARTS.map((kind) => `${count(partOf(row, kind))} ${kind}`)]),
     ],
   });
 }
 
-function drawLatency(rows) {
-  const line = (name, share, options) => Plot.line(
-    rows, { x: "date", y: `${name}_${share}`, stroke: `var(--${share})`, ...options });
-  return plot("latency", "Latency percentiles by submission date, in seconds", {
-    y: { type: "log", label: "seconds", tickFormat: (value) => count(value) },
+function drawLatency(drawn) {
+  const { steps, step_ms } = drawn;
+  const line = (of, share, options) => Plot.line(
+    steps, { x: "date", y: (row) => of(row)[share], stroke: `var(--${share})`, ...options });
+  const values = steps.flatMap((row) => SHARE_NAMES.flatMap((share) => [row[share], row.finished[share]])).filter((each) => each > 0);
+  const [low, high] = [.8 * (d3.min(values) ?? 1), 1.25 * (d3.max(values) ?? 60)];
+  const round = DURATION_TICKS.filter((tick) => tick >= low && tick <= high);
+  const ticks = round.length > 1 ? round : [low * 1.25, high / 1.25];
+  return plot("latency", "Latency percentiles by time of submission", drawn, {
+    marginLeft: 56,
+    y: { type: "log", domain: [low, high], axis: null, grid: false },
     marks: [
-      ...SHARES.flatMap((share) => [
-        line("latency", share, { strokeWidth: 1.5, strokeDasharray: "3 3" }),
-        line("survival", share, { strokeWidth: 2, marker: rows.length < 3 ? "dot" : null }),
+      Plot.ruleY(ticks, { stroke: "currentColor", strokeOpacity: .1 }),
+      Plot.text(ticks, { text: duration, y: (tick) => tick, frameAnchor: "left", textAnchor: "end", dx: -8 }),
+      ...SHARE_NAMES.flatMap((share) => [
+        line((row) => row.finished, share, { strokeWidth: 1.5, strokeDasharray: "3 3" }),
+        line((row) => row, share, { strokeWidth: 2, marker: steps.length < 3 ? "dot" : null }),
       ]),
-      tip(rows.filter((row) => row.ended), "latency_p95", (row) => [
-        day(row.date), `${count(row.ended)} finished, ${count(row.still_open)} open`,
-        ...SHARES.map((share) =>
-          `${share}: ${seconds(row[`survival_${share}`])} (finished only: ${seconds(row[`latency_${share}`])})`)]),
+      tip(steps.filter((row) => row.measured), (row) => row.p95 ?? row.finished.p95, (row) => [
+        stepName(row, step_ms), `${count(row.measured)} finished, ${count(row.open)} open`,
+        ...SHARE_NAMES.map((share) => `${share}: ${duration(row[share])} (finished only: ${duration(row.finished[share])})`)]),
     ],
   });
 }
 
-function drawInFlight(rows, quota) {
-  const top = Math.max(quota ?? 0, 1, ...rows.map((row) => Math.max(row.peak, row.average)));
-  const fill = "var(--quota)";
-  const limit = quota == null ? [] : [
-    Plot.ruleY([quota], { stroke: fill, strokeWidth: 2, strokeDasharray: "6 4" }),
-    Plot.text([quota], { y: (value) => value, text: () => `quota ${count(quota)}`, frameAnchor: "right", dy: -8, fill, fontWeight: 600 }),
-  ];
-  return plot("in-flight", "Invocations in flight over time", {
-    y: { domain: [0, top * 1.08] },
+function drawFleet(drawn, rows) {
+  return plot("fleet", "Invocations in flight, all together, on average", drawn, {
+    y: { domain: [0, 1.08 * Math.max(.1, d3.max(rows, (row) => row.value))] },
     marks: [
-      Plot.areaY(rows, { x: "date", y: "average", fill: "var(--completed)", fillOpacity: .3, curve: "step-after" }),
-      Plot.line(rows, { x: "date", y: "peak", stroke: "var(--completed)", strokeWidth: 1.2, curve: "step-after" }),
-      ...limit,
+      Plot.rectY(rows, { x1: "begin", x2: "end", y: "value", fill: "var(--completed)", fillOpacity: .45 }),
       zeroLine(),
-      tip(rows, "peak", (row) => [
-        time(row.date.getTime()), `peak in flight: ${count(row.peak)}`, `average: ${row.average.toFixed(1)}`]),
+      tip(rows.map((row) => ({ ...row, date: new Date((+row.begin + +row.end) / 2) })), "value", (row) => [
+        stepName(row, drawn.step_ms), `${row.value.toFixed(1)} in flight on average`]),
     ],
   });
+}
+
+/** A small chart of the peaks of one model, with its quota. */
+function drawPeaks(drawn, { rows, quota, peak }, ariaLabel) {
+  const [width, height, left] = [260, 84, 30];
+  const x = d3.scaleUtc([drawn.steps[0].begin, drawn.steps.at(-1).end], [left, width - 4]);
+  const y = d3.scaleLinear([0, 1.1 * Math.max(1, quota ?? 0, peak)], [height - 16, 4]);
+  const line = d3.line((row) => x(row.begin), (row) => y(row.value)).curve(d3.curveStepAfter);
+  const svg = d3.create("svg").attr("viewBox", [0, 0, width, height]).attr("role", "img").attr("aria-label", ariaLabel);
+  const text = (value, at, anchor, dy) => svg.append("text").attr("x", at[0]).attr("y", at[1] + dy)
+    .attr("text-anchor", anchor).text(value);
+  for (const band of drawn.incidents) {
+    svg.append("rect").attr("class", "band").attr("x", Math.max(left, x(band.begin))).attr("y", 4).attr("height", height - 20)
+      .attr("width", Math.max(1.5, Math.min(width - 4, x(band.end)) - Math.max(left, x(band.begin))));
+  }
+  for (const tick of y.ticks(3).filter(Number.isInteger)) text(count(tick), [left - 4, y(tick)], "end", 3);
+  svg.append("path").attr("class", "peak").attr("d", line([...rows, { begin: rows.at(-1).end, value: rows.at(-1).value }]));
+  if (quota != null) {
+    svg.append("line").attr("class", "quota").attr("x1", left).attr("x2", width - 4).attr("y1", y(quota)).attr("y2", y(quota));
+  }
+  const format = d3.utcFormat(drawn.step_ms < 6 * HOUR_MS ? "%H:%M" : "%-d %b");
+  text(format(drawn.steps[0].begin), [left, height], "start", -3);
+  text(format(drawn.steps.at(-1).end), [width - 4, height], "end", -3);
+  return svg.node();
+}
+
+/** A line as small as a word: the shares of a row by step, up to `top`. */
+function sparkLine(values, top) {
+  const [width, height] = [90, 18];
+  const x = d3.scaleLinear([0, Math.max(1, values.length - 1)], [1, width - 1]);
+  const y = d3.scaleLinear([0, top || 1], [height - 1, 1]).clamp(true);
+  const line = d3.line((_, at) => x(at), (value) => y(value)).defined((value) => value != null);
+  return d3.create("svg").attr("class", "spark").attr("viewBox", [0, 0, width, height]).attr("width", width).attr("height", height)
+    .attr("aria-hidden", "true").call((svg) => svg.append("path").attr("d", line(values))).node();
 }

@@ -39,16 +39,28 @@ function copyButton(text, what) {
 }
 
 /**
- * A table that scrolls by itself. A column is { name, of, kind }: `of` makes text or an element of
- * a row, and `kind` is the class of its cells.
+ * A table that scrolls by itself. A column is { name, of, kind, by }: `of` makes text or an element of
+ * a row, `kind` is the class of its cells, and `by` what the rows are sorted by when it is pressed.
  */
 function table(caption, columns, rows) {
+  const body = element("tbody");
+  const fill = (sorted) => body.replaceChildren(...sorted.map((row) => element("tr", {}, ...columns.map(
+    ({ name, of, kind }) => element("td", { class: kind, "data-label": name }, of(row))))));
+  const heading = ({ name, kind, by }) => {
+    if (!by) return element("th", { scope: "col", class: kind }, name);
+    const button = element("button", { type: "button" }, name);
+    const cell = element("th", { scope: "col", class: kind }, button);
+    button.addEventListener("click", () => {
+      const order = cell.getAttribute("aria-sort") === "descending" ? "ascending" : "descending";
+      for (const each of cell.parentNode.children) each.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", order);
+      fill(d3.sort(rows, (a, b) => d3[order](by(a), by(b))));
+    });
+    return cell;
+  };
+  fill(rows);
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    element("table", {},
-      element("thead", {}, element("tr", {}, ...columns.map(({ name, kind }) => element(
-        "th", { scope: "col", class: kind }, name)))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...columns.map(({ name, of, kind }) =>
-        element("td", { class: kind, "data-label": name }, of(row))))))));
+    element("table", {}, element("thead", {}, element("tr", {}, ...columns.map(heading))), body));
 }
 
 /** Replaces what a section shows. */

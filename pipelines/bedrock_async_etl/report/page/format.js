@@ -16,23 +16,20 @@ function percent(share) {
   return share == null ? NONE : `${(100 * share).toFixed(1)}\u00a0%`;
 }
 
-function seconds(value) {
-  if (value == null) return NONE;
-  const digits = Math.abs(value) < 10_000 ? 1 : 0;
-  return `${value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits })}\u00a0s`;
-}
+const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 
-/** Two units at most: 3 d 4 h. */
+/** Two units at most, to the nearest of the second: 3 d 4 h, 8 min 9 s; below ten seconds 9.3 s. */
 function duration(value) {
   if (value == null) return NONE;
-  const parts = [];
-  let rest = Math.round(value);
-  for (const [unit, size] of [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]]) {
+  if (value < 9.95) return `${value && value.toFixed(1)}\u00a0s`;
+  const first = UNITS.findIndex(([, size]) => value >= size);
+  const [, least] = UNITS[Math.min(first + 1, UNITS.length - 1)];
+  let rest = Math.round(value / least) * least;
+  return UNITS.flatMap(([unit, size]) => {
     const amount = Math.floor(rest / size);
     rest -= amount * size;
-    if (amount || (unit === "s" && !parts.length)) parts.push(`${amount} ${unit}`);
-  }
-  return parts.slice(0, 2).join(" ");
+    return amount ? [`${count(amount)}\u00a0${unit}`] : [];
+  }).join(" ");
 }
 
 function time(milliseconds) {
@@ -40,12 +37,18 @@ function time(milliseconds) {
     : new Date(milliseconds).toISOString().slice(0, 16).replace("T", " ");
 }
 
-function day(date) {
-  return date.toISOString().slice(0, 10);
+/** 23 Mar 09:00, for sentences and axes; the year is that of the page. */
+function shortTime(milliseconds) {
+  return d3.utcFormat("%-d %b %H:%M")(new Date(milliseconds));
 }
 
 function label(text) {
   return text ?? "(unknown)";
+}
+
+/** A failure category in words. */
+function reasonName(category) {
+  return category.replaceAll("_", " ");
 }
 
 /** Text of others within a sentence of ours: whatever its direction, the rest keeps its own. */

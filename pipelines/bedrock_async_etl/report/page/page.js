@@ -1,73 +1,102 @@
 "use strict";
 // The page: what is chosen, and drawing it.
 
-(() => {
-  const data = readData(document.getElementById("data").textContent);
-  const dimensions = DIMENSIONS.map((name) => [name, data[`${name}s`]]);
+(async () => {
+  const data = await readData();
+  data.causes = causesOf(data);
+  const dimensions = [...DIMENSIONS.map((name) => [name, data[`${name}s`].map(label)]),
+    ["cause", data.causes.map((each) => `${each.kind}: ${reasonName(each.name)}`)]];
   const wholePeriod = data.periods.at(-1);
-  const selection = { account: ALL, region: ALL, model: ALL, period: wholePeriod };
+  const selection = { account: ALL, region: ALL, model: ALL, cause: ALL, period: wholePeriod, by: BREAKDOWNS[0].name };
+  let shown; // the span and the figures that are drawn
 
   /** A link names options by their labels, so that it means the same in tomorrow's page. */
   function readHash() {
     const chosen = new URLSearchParams(location.hash.slice(1));
     for (const [name, labels] of dimensions) {
-      selection[name] = labels.findIndex((each) => label(each) === chosen.get(name));
+      selection[name] = labels.indexOf(chosen.get(name));
     }
+    selection.by = BREAKDOWNS.find((each) => each.name === chosen.get("by"))?.name ?? BREAKDOWNS[0].name;
     selection.period = data.periods.find((each) => `${each.days}d` === chosen.get("period")) ?? wholePeriod;
   }
 
   function writeHash() {
     const chosen = new URLSearchParams();
     for (const [name, labels] of dimensions) {
-      if (selection[name] !== ALL) chosen.set(name, label(labels[selection[name]]));
+      if (selection[name] !== ALL) chosen.set(name, labels[selection[name]]);
     }
+    if (selection.by !== BREAKDOWNS[0].name) chosen.set("by", selection.by);
     if (selection.period !== wholePeriod) chosen.set("period", `${selection.period.days}d`);
     const hash = chosen.size ? `#${chosen}` : "";
     if (hash !== location.hash) history.pushState(null, "", hash || location.pathname + location.search);
   }
 
-  function choose(name, value) {
-    selection[name] = value;
+  function choose(choice) {
+    Object.assign(selection, choice);
     writeHash();
-    draw();
+    if ("by" in choice) drawBy();
+    else draw();
   }
 
   function fillControls() {
     for (const [name, labels] of dimensions) {
       const select = document.getElementById(name);
-      const every = labels.length === 1 ? [] : [element("option", { value: ALL }, `All ${count(labels.length)} ${name}s`)];
-      select.append(...every, ...labels.map((each, key) => element("option", { value: key }, label(each))));
+      const isOnly = labels.length === 1 && name !== "cause";
+      const every = isOnly ? [] : [element("option", { value: ALL }, name === "cause" ? "All causes" : `All ${count(labels.length)} ${name}s`)];
+      select.append(...every, ...labels.map((each, key) => element("option", { value: key }, each)));
       select.disabled = labels.length < 2;
-      select.addEventListener("change", () => choose(name, Number(select.value)));
+      select.addEventListener("change", () => choose({ [name]: Number(select.value) }));
     }
     document.getElementById("period").append(...data.periods.map((each) => {
-      const input = element("input", { type: "radio", name: "period", value: each.cohort });
-      input.addEventListener("change", () => choose("period", each));
+      const input = element("input", { type: "radio", name: "period", value: each.days });
+      input.addEventListener("change", () => choose({ period: each }));
       return element("label", {}, input, each.days === 1 ? "24 h" : `${each.days} d`);
     }));
   }
 
   function describe() {
     const chosen = dimensions.map(([name, labels]) => {
-      if (labels.length === 1) return isolated(label(labels[0]));
-      return selection[name] === ALL ? `all ${name}s` : isolated(label(labels[selection[name]]));
-    });
+      if (name !== "cause" && labels.length === 1) return isolated(labels[0]);
+      return selection[name] === ALL ? (name === "cause" ? null : `all ${name}s`) : isolated(labels[selection[name]]);
+    }).filter(Boolean);
     const { days, has_previous } = selection.period;
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
     return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; no earlier data to compare with"}`;
   }
 
-  function draw() {
-    for (const [name, labels] of dimensions) {
-      document.getElementById(name).value = labels.length === 1 ? 0 : selection[name];
-    }
-    document.querySelector(`#period input[value="${selection.period.cohort}"]`).checked = true;
-    document.getElementById("selection").textContent = describe();
+  /** Draws, and gives the focus back to the part that had it, which is made anew. */
+  function keepingFocus(drawParts) {
     const focused = document.activeElement?.id;
-    const sections = [drawHeadline, drawFailures, drawLatencies, drawFlights, drawModels,
-      drawReasons, drawIncidents, drawOpen, drawFreshness];
-    for (const section of sections) section(data, selection, choose);
+    drawParts();
     if (focused) document.getElementById(focused)?.focus();
+  }
+
+  function draw() {
+    keepingFocus(drawAll);
+  }
+
+  function drawBy() {
+    keepingFocus(() => drawBreakdown(data, selection, breakdown(data, selection, shown.span, shown.whole), choose));
+  }
+
+  function drawAll() {
+    for (const [name, labels] of dimensions) {
+      document.getElementById(name).value = name !== "cause" && labels.length === 1 ? 0 : selection[name];
+    }
+    document.querySelector(`#period input[value="${selection.period.days}"]`).checked = true;
+    document.getElementById("selection").textContent = describe();
+    const span = spanOf(data, selection.period);
+    const { steps, whole } = outcomes(data, selection, span);
+    const drawn = { steps, step_ms: span.step_ms, incidents: incidents(data, selection) };
+    shown = { span, whole, now: headline(data, selection, whole) };
+    drawHeadline(data, shown.now);
+    drawFindings(data, selection, findings(data, selection, span, whole), choose);
+    drawIncidents(data, drawn.incidents);
+    drawOutcomes(data, selection, drawn, whole.byFault.map((each) => each.fault));
+    drawLatencies(drawn);
+    drawFlights(data, drawn, inFlight(data, selection, span));
+    drawBreakdown(data, selection, breakdown(data, selection, span, whole), choose);
+    drawOpen(data, selection);
   }
 
   function setTheme(theme) {
@@ -94,7 +123,7 @@
 
   function showNothing() {
     document.getElementById("nothing").hidden = false;
-    for (const section of document.querySelectorAll("#headline, .chart, #models, #reasons, #incidents, #open")) {
+    for (const section of document.querySelectorAll("#headline, .chart, #findings, #incidents, #in-flight, #breakdown, #open")) {
       section.hidden = true;
     }
     document.getElementById("controls").hidden = true;
@@ -115,8 +144,9 @@
   readHash();
   addEventListener("popstate", () => { readHash(); draw(); });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) drawHeadline(data, selection); // its age has grown
+    if (!document.hidden) drawHeadline(data, shown.now); // its age has grown
   });
   followWidth();
+  drawFreshness(data);
   draw();
 })();

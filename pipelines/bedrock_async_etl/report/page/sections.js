@@ -1,23 +1,30 @@
 "use strict";
 // Each section of the page, drawn anew for a selection.
 
-/** A column of numbers; `numberOf` makes one that shows a member of the rows. */
-const number = (name, of) => ({ name, kind: "number", of });
-const numberOf = (format) => (name, key = name) => number(name, (row) => format(row[key]));
-const [countOf, percentOf, secondsOf] = [count, percent, seconds].map(numberOf);
-const SHARES = ["p50", "p95", "p99"];
-const INTERVAL = number("95 % interval", interval);
-const DATE = { name: "date", of: (row) => day(row.date) };
+/** A column of numbers; `numberOf` makes one that shows a member of the rows, and sorts by it. */
+const number = (name, of, by) => ({ name, kind: "number", of, by });
+const numberOf = (format) => (name, key = name) => number(name, (row) => format(row[key]), (row) => row[key]);
+const [countOf, percentOf, durationOf] = [count, percent, duration].map(numberOf);
+const INTERVAL = number("95 % interval", interval, (row) => row.low);
 const scopeColumns = (data) => ["model", "account", "region"].map(
   (name) => ({ name, of: (row) => (row[name] === ALL ? "several" : label(data[`${name}s`][row[name]])) }));
 
 function interval(row) {
-  return row.failure_risk == null ? NONE : `${percent(row.failure_risk_low)} to ${percent(row.failure_risk_high)}`;
+  return row.risk == null ? NONE : `${percent(row.low)} to ${percent(row.high)}`;
+}
+
+function riskWithInterval(row) {
+  return element("span", {}, percent(row.risk), element("small", {}, row.risk == null ? "" : ` ${interval(row)}`));
 }
 
 /** How many failed of those that have ended. */
 function failedOf(row) {
-  return `${count(row.failed)} of ${count(row.completed + row.failed)}`;
+  return `${count(row.failed)} of ${count(row.terminal)}`;
+}
+
+/** A part of the invocations of a row; ended ones that do not count as failed are completed. */
+function partOf(row, kind) {
+  return kind === "completed" ? row.terminal - row.failed : row[kind];
 }
 
 function tag(text, isAlarm) {
@@ -58,8 +65,7 @@ function stuckNote({ stuckUnknown, stalledModels }) {
   ].filter(Boolean).join("; ") || "older than 3 × the typical p99";
 }
 
-function drawHeadline(data, selection) {
-  const now = headline(data, selection);
+function drawHeadline(data, now) {
   const before = now.previous ?? {};
   const failing = data.freshness.filter((scope) => scope.last_outcome !== "ok").length;
   const scopes = countedNoun(data.freshness.length, "scope");
@@ -67,16 +73,17 @@ function drawHeadline(data, selection) {
   const grown = (name, format) => (before[name] === 0 && now[name] ? "none before"
     : compared(now[name], before[name], format, relative));
   const added = (name) => compared(now[name], before[name], count, (_, previous) => `from ${count(previous)}`);
-  const latency = (name, heading, note) => figure(name.replace("_", "-"), heading, now[name],
-    seconds(now[name]), note, grown(name, seconds));
+  const latency = (name, heading, note) => figure(`survival-${name}`, heading, now[name],
+    duration(now[name]), note, grown(name, duration));
   document.getElementById("headline").replaceChildren(
     figure("invocations", "Invocations", now.invocations, count(now.invocations),
-      `${failedOf(now)} failed, ${count(now.still_open ?? 0)} open`, grown("invocations", count)),
-    figure("failure-risk", "Failure risk", now.failure_risk, percent(now.failure_risk),
-      now.failure_risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
-      compared(now.failure_risk, before.failure_risk, percent, points)),
-    latency("survival_p50", "Median latency", "50 % finish within (Kaplan-Meier)"),
-    latency("survival_p95", "95th percentile", "95 % finish within (Kaplan-Meier)"),
+      `${failedOf(now)} failed, ${count(now.stillOpen)} open${now.other ? `, ${count(now.other)} without an end` : ""}`,
+      grown("invocations", count)),
+    figure("failure-risk", "Failure risk", now.risk, percent(now.risk),
+      now.risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
+      compared(now.risk, before.risk, percent, points)),
+    latency("p50", "Median latency", "50 % finish within (Kaplan-Meier)"),
+    latency("p95", "95th percentile", "95 % finish within (Kaplan-Meier)"),
     figure("open", "Open now", now.open, count(now.open),
       now.vanished ? `${count(now.vanished)} vanished from the listing` : "of any age", added("open")),
     figure("stuck", "Stuck now", now.stuck, count(now.stuck), stuckNote(now), added("stuck"),
@@ -84,6 +91,17 @@ function drawHeadline(data, selection) {
     figure("freshness", "Last read", data.as_of_ms, data.as_of_ms == null ? NONE : `${duration(Math.max(0, age))} ago`,
       `${time(data.as_of_ms)} UTC; ${failing ? `${count(failing)} of ${scopes} failed` : `${scopes} read`}`,
       null, failing > 0, age > data.stale_seconds));
+}
+
+function drawFindings(data, selection, found, choose) {
+  const items = found.map(({ text, choice, section, isAlarm }) => {
+    const button = element("button", { type: "button", "aria-label": `Show: ${text}` }, "Show");
+    button.addEventListener("click", () => (section ? document.getElementById(section).scrollIntoView() : choose(choice)));
+    return element("li", { class: isAlarm ? "alarm" : null }, element("span", {}, text), " ", button);
+  });
+  show("findings", "What stands out", found.length ? null
+    : "Nothing: no incident, no account or region that fails or lags beyond chance, nothing stuck, every scope fresh.",
+  items.length ? element("ul", {}, ...items) : "");
 }
 
 /** A column of text as it is stored, to be copied whole; `shown` is the part of it that is shown. */
@@ -110,86 +128,108 @@ function chart(id, heading, note, isEmpty, draw, numbersBehind, ...rest) {
   if (!isEmpty) document.getElementById(id).append(draw(), ...rest, numbers(...numbersBehind));
 }
 
-function drawFailures(data, selection) {
-  const rows = dailyOutcomes(data, selection);
-  const found = incidents(data, selection);
-  const columns = [DATE, ...["invocations", "completed", "failed", "open"].map((name) => countOf(name)),
-    percentOf("failure risk", "failure_risk"), INTERVAL];
+function drawOutcomes(data, selection, drawn, faults) {
+  const { steps, step_ms } = drawn;
+  const columns = [{ name: "submitted (UTC)", of: (row) => stepName(row, step_ms) }, countOf("invocations"),
+    number("completed", (row) => count(partOf(row, "completed"))), countOf("failed"), countOf("open"), ...(sum(steps, "other") ? [countOf("without an end", "other")] : []),
+    percentOf("failure risk", "risk"), INTERVAL];
+  const bands = drawn.incidents.length ? [{ color: "var(--incident)", isBand: true, text: "incident" }] : [];
   chart("failure-risk", "Failure risk",
-    "Share that will have failed once all have finished (Aalen-Johansen), by submission date. Band: 95 % interval. Hollow: not all have finished.",
-    rows.every((row) => row.failure_risk == null), () => drawFailureRisk(rows, found),
-    ["Failure risk by date", columns, rows],
-    found.length ? element("p", { class: "note" }, `▼ ${countedNoun(found.length, "incident")}, listed above.`) : "");
-  chart("volume", "Invocations", "By submission date.",
-    rows.every((row) => !row.invocations), () => drawVolume(rows),
-    ["Invocations by date", columns, rows],
-    legend(...OUTCOMES.map((name) => ({ color: `var(--${name})`, text: name }))));
+    `Share that will have failed once all have finished (Aalen-Johansen), by ${stepNoun(step_ms)} of submission, UTC. Bars: 95 % interval. Hollow: open ones could move it.`,
+    steps.every((row) => row.risk == null), () => drawFailureRisk(drawn, faults),
+    ["Failure risk", columns, steps],
+    legend({ color: "var(--failed)", text: "all" }, ...faults.map((fault) => ({ color: faultColor(fault), text: fault })), ...bands));
+  chart("volume", "Invocations", `By ${stepNoun(step_ms)} of submission, UTC.`,
+    steps.every((row) => !row.invocations), () => drawVolume(drawn), ["Invocations", columns, steps],
+    legend(...PARTS.filter((kind) => d3.some(steps, (row) => partOf(row, kind)))
+      .map((kind) => ({ color: `var(--${kind})`, text: kind === "other" ? "without an end" : kind }))));
 }
 
-function drawLatencies(data, selection) {
-  const rows = dailyLatencies(data, selection);
+function stepNoun(step_ms) {
+  return step_ms === HOUR_MS ? "hour" : step_ms === 6 * HOUR_MS ? "6 hours"
+    : step_ms === DAY_MS ? "date" : `${step_ms / DAY_MS} days`;
+}
+
+function drawLatencies(drawn) {
+  const { steps, step_ms } = drawn;
   chart("latency", "Latency",
     "From submission to end. Solid: Kaplan-Meier estimate, counts running invocations. Dashed: finished ones only.",
-    rows.every((row) => !row.ended), () => drawLatency(rows),
-    ["Latency by date", [DATE, countOf("finished", "ended"), countOf("open", "still_open"),
-      ...SHARES.map((share) => secondsOf(`${share}, Kaplan-Meier`, `survival_${share}`)),
-      ...SHARES.map((share) => secondsOf(`${share}, finished`, `latency_${share}`))], rows],
-    legend(...SHARES.map((share) => ({ color: `var(--${share})`, text: share })),
-      { color: "var(--quiet)", text: "Kaplan-Meier" }, { color: "var(--quiet)", dash: "3 3", text: "finished only" }));
+    steps.every((row) => !row.measured), () => drawLatency(drawn),
+    ["Latency", [{ name: "submitted (UTC)", of: (row) => stepName(row, step_ms) }, countOf("finished", "measured"), countOf("open"),
+      ...SHARE_NAMES.map((share) => durationOf(`${share}, Kaplan-Meier`, share)),
+      ...SHARE_NAMES.map((share) => number(`${share}, finished`, (row) => duration(row.finished[share])))], steps],
+    legend(...SHARE_NAMES.map((share) => ({ color: `var(--${share})`, text: share })),
+      { color: "var(--quiet)", text: "Kaplan-Meier" }, { color: "var(--quiet)", dash: true, text: "finished only" }));
 }
 
-function drawFlights(data, selection) {
-  const rows = inFlight(data, selection);
-  const quota = selection.model === ALL ? null : data.quotas[selection.model];
-  const each = data.flight_hours === 1 ? "hour" : `${data.flight_hours} hours`;
-  chart("in-flight", "In flight",
-    `Line: peak in flight of any one account, region and model, which a quota limits, per ${each}. Area: average of all together.`,
-    !rows.length, () => drawInFlight(rows, quota),
-    ["In flight", [{ name: "from (UTC)", of: (row) => time(row.date.getTime()) },
-      countOf("peak in flight", "peak"), number("average", (row) => row.average.toFixed(2))], rows]);
+const MOST_MODELS = 8;
+
+function drawFlights(data, drawn, { models, fleet }) {
+  chart("fleet", "In flight, all together", "How many ran on average; stuck and vanished ones apart.",
+    fleet.every((row) => !row.value), () => drawFleet(drawn, fleet),
+    ["In flight", [{ name: "from (UTC)", of: (row) => stepName(row, drawn.step_ms) }, number("average", (row) => row.value.toFixed(2))], fleet]);
+  const shown = models.slice(0, MOST_MODELS);
+  const small = ({ model, quota, peak, ...rest }) => {
+    const name = label(data.models[model]);
+    const most = quota == null ? `peak ${count(peak)}` : `peak ${count(peak)} of ${count(quota)}`;
+    return element("figure", {}, element("figcaption", {}, isolated(name), " ",
+      quota != null && peak >= quota ? tag(most, true) : element("span", { class: "note" }, most)),
+    drawPeaks(drawn, { quota, peak, ...rest }, `Peak in flight of ${name}`));
+  };
+  show("in-flight", "Peak in flight by model",
+    `The most at once in any one account and region, which a quota limits; stuck and vanished ones apart.${
+      models.length > shown.length ? ` ${count(shown.length)} of ${countedNoun(models.length, "model")} shown: the breakdown has the others.` : ""}`,
+    shown.length ? element("div", { class: "multiples" }, ...shown.map(small)) : element("div", { class: "none" }, "No data in this selection."));
 }
 
-function drawModels(data, selection, choose) {
+function drawBreakdown(data, selection, rows, choose) {
+  const { by } = selection;
+  const { dimensions } = BREAKDOWNS.find((each) => each.name === by);
+  const nameOf = (row) => (dimensions ? dimensions.map((name) => label(data[`${name}s`][row.choice[name]])).join(" · ") : reasonName(row.cause.name));
   const name = (row) => {
-    const button = element("button", { type: "button", id: `model-${row.model}` }, label(data.models[row.model]));
-    button.addEventListener("click", () => choose("model", row.model));
+    const button = element("button", { type: "button", id: `choose-${Object.values(row.choice).join("-")}` }, nameOf(row));
+    button.addEventListener("click", () => choose(row.choice));
     return button;
   };
   const peak = (row) => {
-    const quota = data.quotas[row.model];
+    const quota = by === "model" ? data.quotas[row.choice.model] : null;
     if (quota == null) return count(row.peak);
     return element("span", { class: row.peak >= quota ? "tag alarm" : null }, `${count(row.peak)} of ${count(quota)}`);
   };
-  const stuck = (row) => element("span", {},
-    count(row.stuck), row.stuckUnknown ? `, ${count(row.stuckUnknown)} unknown` : "",
-    ...(row.stalledModels.length ? [" ", tag("nothing ends", true)] : []));
-  list("models", "Models", "For the selected accounts, regions and period. Select a model to see it alone.", [
-    { name: "model", of: name }, countOf("invocations"), number("failed", failedOf),
-    percentOf("failure risk", "failure_risk"), INTERVAL,
-    ...SHARES.map((share) => secondsOf(share, `survival_${share}`)),
-    countOf("open"), number("stuck", stuck), number("peak in flight", peak),
-  ], models(data, selection));
+  const open = (row) => element("span", {}, count(row.open), row.stuck ? `, ${count(row.stuck)} stuck` : "",
+    row.stuckUnknown ? `, ${count(row.stuckUnknown)} perhaps stuck` : "",
+    ...(by === "model" && row.stalledModels.length ? [" ", tag("nothing ends", true)] : []));
+  const top = d3.max(rows, (row) => d3.quantile(row.trend.filter((each) => each != null), .98) ?? 0);
+  const trendColumn = { name: "failed over time", kind: "trend", of: (row) => sparkLine(row.trend, top) };
+  const columns = [
+    { name: by, kind: "name", of: name, by: nameOf }, countOf("invocations"), number("failed", failedOf, (row) => row.failed),
+    number("excess", (row) => (row.excess == null ? NONE : count(Math.round(row.excess))), (row) => row.excess),
+    number("failure risk", riskWithInterval, (row) => row.risk), trendColumn, ...SHARE_NAMES.map((share) => durationOf(share)),
+  ];
+  const ofLeaves = [number("open", open, (row) => row.open), number("peak in flight", peak, (row) => row.peak)];
+  const examples = examplesOf(data, selection);
+  const example = (row) => d3.greatest(row.cause.outcomes.map((each) => examples.get(each)).filter(Boolean), (each) => each.submitted_ms);
+  const ofCauses = [
+    ...(by === "reason" ? [{ name: "fault", of: (row) => row.cause.fault }] : []),
+    data.is_redacted ? { name: "newest (UTC)", kind: "text", of: (row) => time(example(row)?.submitted_ms) }
+      : { name: "newest message", kind: "text", of: (row) => example(row)?.failure_message ?? NONE },
+  ];
+  show("breakdown", "Breakdown",
+    dimensions ? "Excess: failures more than at the rate of the others, by which the worst come first. Choose a name to see it alone."
+      : "Excess: failures more than at the rate of the period before. Latencies are those of the failures. Choose a name to count those failures alone.",
+    tabs(selection, choose), rows.length ? table(`Breakdown by ${by}`, [...columns, ...(dimensions ? ofLeaves : ofCauses)], rows)
+      : element("p", {}, dimensions ? "No invocations in this selection." : "No failures in this selection."));
 }
 
-function drawReasons(data, selection) {
-  const rows = reasons(data, selection);
-  const most = Math.max(0, ...rows.map((row) => row.failed));
-  const bar = (row) => {
-    const made = element("span", { class: "bar", "aria-hidden": "true" });
-    made.style.width = `${100 * row.failed / most}%`;
-    return made;
-  };
-  list("reasons", "Failure reasons", rows.length ? null : "No failures in this selection.", [
-    { name: "reason", of: (row) => row.category.replaceAll("_", " ") },
-    { name: "fault", of: (row) => row.fault ?? NONE },
-    countOf("failed"), percentOf("share"), { name: "of the most frequent", kind: "bars", of: bar },
-    data.is_redacted ? { name: "newest (UTC)", kind: "text", of: (row) => time(row.example?.submitted_ms) }
-      : { name: "newest message", kind: "text", of: (row) => row.example?.failure_message ?? NONE },
-  ], rows);
+function tabs(selection, choose) {
+  return element("fieldset", { class: "tabs" }, element("legend", {}, "By"), element("div", {}, ...BREAKDOWNS.map(({ name }) => {
+    const input = element("input", { type: "radio", name: "by", value: name, id: `by-${name.replaceAll(" ", "-")}`, checked: name === selection.by });
+    input.addEventListener("change", () => choose({ by: name }));
+    return element("label", {}, input, name);
+  })));
 }
 
-function drawIncidents(data, selection) {
-  const rows = incidents(data, selection);
+function drawIncidents(data, rows) {
   list("incidents", "Incidents",
     rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual. One of several accounts or regions is listed under each."
       : "No model failed more often than in the week before, beyond chance.", [
@@ -198,14 +238,14 @@ function drawIncidents(data, selection) {
       ...scopeColumns(data),
       countOf("scopes"), number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
       number("excess", (row) => count(Math.round(row.excess_failed))),
-      { name: "cause", of: (row) => row.failure_category.replaceAll("_", " ") },
+      { name: "cause", of: (row) => reasonName(row.failure_category) },
       ...(data.is_redacted ? [] : [code("example", "its ARN", (row) => row.example_arn, idOf)]),
     ], rows);
 }
 
 function drawOpen(data, selection) {
   const rows = data.open_invocations.filter((row) => isIn(row, selection));
-  const { open, vanished, stuckUnknown, stalledModels } = headline(data, selection);
+  const { open, vanished, stuckUnknown, stalledModels } = openNow(data, selection);
   const state = (row) => tag(row.is_vanished ? "vanished" : row.is_stuck ? "stuck" : "open", row.is_stuck);
   const gone = vanished ? ` ${count(vanished)} vanished from the listing.` : "";
   const unknown = stuckUnknown ? ` It is unknown whether ${count(stuckUnknown)} of them are stuck: fewer than 30 of their model completed in 30 days.` : "";

@@ -1,8 +1,13 @@
--- One row per cohort and selection, and open invocation that belongs to it.
+-- One row per age of those without a latency, in milliseconds; of too many, as many as getvariable('ages') allows.
+with ages as (
+    select distinct greatest(0, age_ms) as age_ms
+    from keyed('bedrock_analytics.unmeasured_ages')
+    where submit_date >= cast(epoch_ms(getvariable('before_ms')) as date)
+)
+
 select
-    members.number,
-    counts.bucket,
-    counts.age_ms
-from report_counts as counts
-inner join report_members as members using (kind, account, region, model, part)
-where counts.is_open
+    age_ms,
+    bucket_of(age_ms) as bucket
+from ages
+qualify row_number() over (order by age_ms) % (1 + count(*) over () // getvariable('ages')) = 0
+order by age_ms

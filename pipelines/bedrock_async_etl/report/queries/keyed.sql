@@ -1,8 +1,6 @@
 -- The rows of a table whose accounts, regions and models the page has, by their keys.
 select
-    leaves.account,
-    leaves.region,
-    leaves.model,
+    leaves.leaf,
     stored.* exclude (region)
 from query_table(name) as stored
 inner join report_leaves as leaves

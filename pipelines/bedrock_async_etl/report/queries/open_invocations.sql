@@ -1,8 +1,6 @@
 -- One row per open or vanished invocation: stuck ones first, then open ones, the oldest first.
 select
-    account,
-    region,
-    model,
+    leaf,
     invocation_arn,
     epoch_ms(submit_time) as submitted_ms,
     age_seconds,
