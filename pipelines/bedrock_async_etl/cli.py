@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from textwrap import indent
 from typing import Annotated, Final
 
 import typer
@@ -25,6 +24,7 @@ from bedrock_async_etl.commands import (
     status,
     verify,
 )
+from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
 from bedrock_async_etl.console import open_outputs, output_error, print_json
@@ -66,12 +66,6 @@ def options(
     """Options of the app itself."""
 
 
-def _epilog(examples: str) -> str:
-    r"""The end of a command's help; `\b` keeps each line of a paragraph as it is."""
-    paragraphs = indent(examples, "  ").split("\n\n")
-    return "\n\n".join(f"\b\n{paragraph}" for paragraph in ["Examples:", *paragraphs])
-
-
 def _run(
     command: Callable[[], int | None], *, debug: bool, as_json: bool, makes_files: bool
 ) -> None:
@@ -108,7 +102,8 @@ def _log_end(error: BaseException, *, debug: bool) -> str:
 
 for name, module in COMMANDS.items():
     run_module = partial(_run, makes_files=module is not emulator)
-    app.command(name, epilog=_epilog(module.EXAMPLES))(typer_command(module.command, run_module))
+    register = app.command(name, cls=PanelledCommand, epilog=epilog(module.EXAMPLES))
+    register(typer_command(module.command, run_module))
 
 
 def main() -> None:

@@ -49,21 +49,28 @@ class DestinationOptions:
     """The place of the copy, and its upkeep; raises `UsageError` for values that make no sense."""
 
     destination: DestinationKind | None = option(
-        None, "Kind of destination; duckdb, or parquet with --lake, by default."
+        None, "Kind of destination; duckdb, or parquet with --lake, by default.", panel="The copy"
     )
-    database: str = option(DEFAULT_DATABASE, "DuckDB file.", "FILE")
-    lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "URL")
+    database: str = option(DEFAULT_DATABASE, "DuckDB file.", "FILE", panel="The copy")
+    lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "URL", panel="The copy")
     storage_version: str = option(
         "v1.2.0",
         "Oldest version of DuckDB that can open a new file; an existing file keeps its own.",
+        panel="The copy",
         flag="",
     )
     compact_after: int = option(
-        10, "Merge a lake's small files when extract_runs has more than N; 0: never.", "N"
+        10,
+        "Merge a lake's small files when extract_runs has more than N; 0: never.",
+        "N",
+        panel="The copy",
     )
 
     wait: str = option(
-        "60s", "Time to wait while another process holds the destination; 0s: do not.", "DURATION"
+        "60s",
+        "Time to wait while another process holds the destination; 0s: do not.",
+        "DURATION",
+        panel="The copy",
     )
 
     def __post_init__(self) -> None:
@@ -76,7 +83,9 @@ class DestinationOptions:
 class ModelOptions:
     """The SQL models that are built."""
 
-    models: str | None = option(None, "Folder with SQL models and checks of your own.", "DIR")
+    models: str | None = option(
+        None, "Folder with SQL models and checks of your own.", "DIR", panel="Models"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +93,16 @@ class RunOptions:
     """The output of a run, apart from what it loads."""
 
     log_format: LogFormat = option(
-        "text", "Log format on stderr; `json` leaves out the tables on stdout."
+        "text", "Log format on stderr; `json` leaves out the tables on stdout.", panel="Output"
     )
     metrics: str | None = option(
-        None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "FILE"
+        None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "FILE", panel="Output"
     )
     publish: str | None = option(
         None,
         "Copy of the database for readers, replaced at once when rows or models have changed.",
         "FILE",
+        panel="Output",
     )
 
 
@@ -104,36 +114,56 @@ class CheckOptions:
         None,
         "Maximum share of failures among finished invocations, such as 0.05 or 5%; repeatable.",
         "[MODEL=]SHARE",
+        panel="Thresholds",
     )
     max_service_failure_rate: list[str] | None = option(
         None,
         "The same of failures that are the service's fault; repeatable.",
         "[MODEL=]SHARE",
+        panel="Thresholds",
     )
     max_p95: list[str] | None = option(
         None,
         "Maximum time within which 95 % finish, such as 90s, 30m or 24h; repeatable.",
         "[MODEL=]DURATION",
+        panel="Thresholds",
     )
     max_open_age: list[str] | None = option(
-        None, "Maximum age of an open invocation; repeatable.", "[MODEL=]DURATION"
+        None,
+        "Maximum age of an open invocation; repeatable.",
+        "[MODEL=]DURATION",
+        panel="Thresholds",
     )
     max_incident: list[str] | None = option(
         None,
         "Maximum time since an open incident started; 0s: none may be open; repeatable.",
         "[MODEL=]DURATION",
+        panel="Thresholds",
     )
     max_lag: str | None = option(
-        None, "Maximum time since a scope's last successful run.", "DURATION"
+        None, "Maximum time since a scope's last successful run.", "DURATION", panel="Thresholds"
     )
     window: str = option(
-        "24h", "Period before the last successful run whose submissions are checked.", "DURATION"
+        "24h",
+        "Period before the last successful run whose submissions are checked.",
+        "DURATION",
+        panel="How to judge",
     )
-    per: Per = option("model", "What rates and percentiles are judged for, each by itself.")
-    strict: bool = option(False, "Count a rate or p95 above its threshold even if too few tell.")
-    allow_empty: bool = option(False, "Pass if nothing in the window has finished.")
+    per: Per = option(
+        "model", "What rates and percentiles are judged for, each by itself.", panel="How to judge"
+    )
+    strict: bool = option(
+        False, "Count a rate or p95 above its threshold even if too few tell.", panel="How to judge"
+    )
+    allow_empty: bool = option(
+        False, "Pass if nothing in the window has finished.", panel="How to judge"
+    )
     notify: str | None = option(
-        None, "Slack-compatible webhook that receives the breaches.", "URL", is_secret=True
+        None,
+        "Slack-compatible webhook that receives the breaches.",
+        "URL",
+        panel="Output",
+        is_secret=True,
     )
 
 
@@ -141,15 +171,20 @@ class CheckOptions:
 class ReportOptions:
     """The contents of a report."""
 
-    period: str = option("30d", "Period of the report, such as 30d or 12w.", "DAYS")
+    period: str = option(
+        "30d", "Period of the report, such as 30d or 12w.", "DAYS", panel="Contents"
+    )
     quotas: list[str] | None = option(
         None,
         "Quota of a model: invocations in flight in one account and region; repeatable.",
         "MODEL=N",
+        panel="Contents",
         flag="--quota",
     )
     redact: bool = option(
-        False, "Leave out messages, errors, ARNs, outputs, account ids and the destination."
+        False,
+        "Leave out messages, errors, ARNs, outputs, account ids and the destination.",
+        panel="Contents",
     )
 
 

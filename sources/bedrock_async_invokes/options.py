@@ -43,6 +43,8 @@ class Option:
     flag: str
     help: str
     metavar: str | None = None
+    panel: str = ""
+    """The heading of its part of a command's help."""
     is_secret: bool = False
     check: Callable[[Any], object] | None = None
     """Raises `OptionError` for a wrong value."""
@@ -59,6 +61,7 @@ def option(
     help: str,  # noqa: A002, the word of every command line
     metavar: str | None = None,
     *,
+    panel: str = "",
     flag: str | None = None,
     is_secret: bool = False,
     check: Callable[[Any], object] | None = None,
@@ -67,7 +70,13 @@ def option(
 
     Its flag follows from its name unless it is given; an empty one leaves it to the configuration.
     """
-    facts = {"help": help, "metavar": metavar, "is_secret": is_secret, "check": check}
+    facts = {
+        "help": help,
+        "metavar": metavar,
+        "panel": panel,
+        "is_secret": is_secret,
+        "check": check,
+    }
     return field(default=default, repr=not is_secret, metadata={"flag": flag, "option": facts})
 
 
@@ -180,12 +189,17 @@ class LoadOptions:
     """The options of one load; raises `OptionError` for values that make no sense."""
 
     regions: list[str] | None = option(
-        None, "Region to read, or `all`; repeatable.", "REGION", flag="--region"
+        None,
+        "Region to read, or `all`; repeatable.",
+        "REGION",
+        panel="What to read",
+        flag="--region",
     )
     role_arns: list[str] | None = option(
         None,
         "Role to assume for one more account; repeatable.",
         "ARN",
+        panel="Roles",
         flag="--role-arn",
         check=lambda role_arns: [role_parts(each) for each in role_arns],
     )
@@ -193,6 +207,7 @@ class LoadOptions:
         None,
         "Role to assume in every other account of the caller's organization.",
         "NAME",
+        panel="Roles",
         check=_require(
             ROLE_NAME.fullmatch,
             "Not a role's name: {!r}. It looks like NAME or PATH/NAME, without an account: "
@@ -203,6 +218,7 @@ class LoadOptions:
         None,
         "Hub role: assumed first, then used to assume the others.",
         "ARN",
+        panel="Roles",
         flag="--hub-role",
         check=lambda role_arn: role_arn and role_parts(role_arn),
     )
@@ -210,6 +226,7 @@ class LoadOptions:
         None,
         "External id that the roles' trust policies require.",
         "ID",
+        panel="Roles",
         is_secret=True,
         check=_require(
             EXTERNAL_ID.fullmatch,
@@ -220,6 +237,7 @@ class LoadOptions:
         "bedrock-async-etl",
         "Session name of assumed roles, shown in CloudTrail.",
         "NAME",
+        panel="Roles",
         check=_require(
             SESSION_NAME.fullmatch,
             "Not a role's session name: {!r}. It has 2 to 64 letters, digits and _+=,.@-.",
@@ -230,20 +248,23 @@ class LoadOptions:
         "Load only the I-th of N shares of the scopes, such as 2/4; rebuild the models afterwards "
         "with `models`.",
         "I/N",
+        panel="What to read",
         check=parse_shard,
     )
     since: str | datetime | None = option(
         None,
         "Read everything submitted from this time on: 2026-01-31 (UTC), or 2d for two days ago.",
         "TIME",
+        panel="What to read",
     )
     until: str | datetime | None = option(
-        None, "Leave out everything submitted from this time on.", "TIME"
+        None, "Leave out everything submitted from this time on.", "TIME", panel="What to read"
     )
     lag_seconds: int = option(
         300,
         "Grace period in seconds for invocations that are listed late.",
         "SECONDS",
+        panel="What to read",
         flag="--lag",
         check=_require(lambda seconds: seconds >= 0, "The lag must be 0 seconds or more, not {}."),
     )
@@ -252,18 +273,21 @@ class LoadOptions:
         "Calls per scope and run that read again what was read longest ago, to heal what differs; "
         "0: none.",
         "N",
+        panel="What to read",
         check=_require(lambda calls: calls >= 0, "The scrub has 0 calls or more, not {}."),
     )
     concurrency: int = option(
         8,
         "Calls in flight, over all scopes.",
         "N",
+        panel="What to read",
         check=_require(lambda calls: calls >= 1, "The concurrency must be 1 or more, not {}."),
     )
     failure_message: FailureMessages = option(
         "keep",
         "Treatment of failure messages, and of text in members without a column: keep the text, "
         "redact it to a hash (and the category of a message), or drop it.",
+        panel="What to read",
     )
 
     window: Window = field(init=False)

@@ -390,6 +390,43 @@ def test_the_help_of_a_command_has_its_examples_line_by_line(command: str) -> No
     assert invoke(command, "-h").stdout == result.stdout
 
 
+def test_the_help_of_a_run_has_its_options_in_panels() -> None:
+    shown = invoke("run", "--help").stdout.partition("Examples:")[0]
+    panels = {
+        title: re.findall(r"^  (?:-h, )?(--[\w-]+)", options, re.MULTILINE)
+        for title, options in re.findall(r"^(\w.*):\n((?:  .*\n)+)", shown, re.MULTILINE)
+    }
+    assert panels == {
+        "The copy": ["--destination", "--database", "--lake", "--compact-after", "--wait"],
+        "What to read": [
+            "--region",
+            "--shard",
+            "--since",
+            "--until",
+            "--lag",
+            "--scrub-calls",
+            "--concurrency",
+            "--failure-message",
+        ],
+        "Roles": [
+            "--role-arn",
+            "--organization-role",
+            "--hub-role",
+            "--external-id",
+            "--role-session-name",
+        ],
+        "Models": ["--models", "--no-models", "--strict"],
+        "Output": ["--log-format", "--metrics", "--publish", "--json"],
+        "Options": ["--debug", "--help"],
+    }
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_lines_of_a_help_fit_a_terminal_of_80_columns(command: str) -> None:
+    shown = invoke(command, "--help").stdout.partition("Examples:")[0]
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 DECLARED = {
     "run": (LoadOptions, DestinationOptions, ModelOptions, RunOptions),
     "models": (ModelOptions,),
@@ -407,6 +444,7 @@ def test_each_declared_option_is_a_flag_with_its_help_and_default(command: str) 
     for option in [option for option in declared if option.flag]:
         flag = flags[option.name]
         assert (flag.opts, flag.metavar, flag.help) == ([option.flag], option.metavar, option.help)
+        assert flag.rich_help_panel == option.panel
         assert flag.show_default == (str(option.default) if option.default else False)
         assert not option.choices or f"{option.flag} <{'|'.join(option.choices)}>" in shown
 
@@ -422,7 +460,9 @@ def test_failure_messages_are_dropped_where_that_is_asked_for(
 
 
 def test_the_list_of_commands_says_of_each_in_one_line_what_it_does() -> None:
-    listed = invoke("--help").stdout.partition("Commands:\n")[2]
+    # Typer leaves two of a terminal's 80 columns free.
+    shown = CliRunner().invoke(app, ["--help"], terminal_width=78).stdout
+    listed = shown.partition("Commands:\n")[2]
     assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
     assert "..." not in listed
 

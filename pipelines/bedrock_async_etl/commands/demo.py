@@ -93,7 +93,7 @@ def command(
         ),
     ] = None,
 ) -> int:
-    """Load from a local Bedrock, model it, prove the copy exact, report."""
+    """Load from a local Bedrock, model, prove the copy exact, report."""
     from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 
     page = database.with_suffix(".html")

@@ -26,7 +26,11 @@ def command(
     copy: Copy,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Print what would be written and removed; touch nothing."),
+        typer.Option(
+            "--dry-run",
+            help="Print what would be written and removed; touch nothing.",
+            rich_help_panel="Output",
+        ),
     ] = False,
     readers: Annotated[
         bool,
@@ -34,6 +38,7 @@ def command(
             "--readers",
             help="Print the statements with which Athena, Spark and DuckDB read every table; a "
             "first export prints those of the rows.",
+            rich_help_panel="Output",
         ),
     ] = False,
     as_json: JsonOption = False,

@@ -33,17 +33,31 @@ def command(
     copy: Copy,
     models: Models,
     engine: Annotated[
-        Literal["duckdb", "spark"], typer.Option(help="Engine that builds them.")
+        Literal["duckdb", "spark"],
+        typer.Option(help="Engine that builds them.", rich_help_panel="Engine"),
     ] = "duckdb",
     master: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Spark's master.", show_default="local[*]"),
+        typer.Option(
+            metavar="URL",
+            help="Spark's master.",
+            show_default="local[*]",
+            rich_help_panel="Engine",
+        ),
     ] = None,
     remote: Annotated[
-        str | None, typer.Option(metavar="URL", help="A Spark Connect server: sc://HOST:PORT.")
+        str | None,
+        typer.Option(
+            metavar="URL", help="A Spark Connect server: sc://HOST:PORT.", rich_help_panel="Engine"
+        ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Build and check all dates, not those that changed.")
+        bool,
+        typer.Option(
+            "--full",
+            help="Build and check all dates, not those that changed.",
+            rich_help_panel="Models",
+        ),
     ] = False,
     strict: StrictOption = False,
     as_json: JsonOption = False,

@@ -38,9 +38,15 @@ Models = Annotated[Given, [*options_of(ModelOptions)]]
 Output = Annotated[Given, [*options_of(RunOptions)]]
 Check = Annotated[Given, [*options_of(CheckOptions)]]
 Report = Annotated[Given, [*options_of(ReportOptions)]]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel="Output"),
+]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Fail for the warnings of checks, too.")
+    bool,
+    typer.Option(
+        "--strict", help="Fail for the warnings of checks, too.", rich_help_panel="Models"
+    ),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
@@ -87,6 +93,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         option.flag,
         metavar=option.metavar,
         help=option.help,
+        rich_help_panel=option.panel,
         show_default=str(option.default) if option.default else False,
     )
     kind = str if datetime in get_args(option.type) else option.type

@@ -27,7 +27,9 @@ def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The HTML file to write.")],
     copy: Copy,
     contents: Report,
-    is_opened: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    is_opened: Annotated[
+        bool, typer.Option("--open", help="Open the page in a browser.", rich_help_panel="Output")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write one HTML page of figures and charts that needs no network."""

@@ -77,7 +77,12 @@ def command(
     models: Models,
     output: Output,
     no_models: Annotated[
-        bool, typer.Option("--no-models", help="Load only: neither rebuild models nor check.")
+        bool,
+        typer.Option(
+            "--no-models",
+            help="Load only: neither rebuild models nor check.",
+            rich_help_panel="Models",
+        ),
     ] = False,
     strict: StrictOption = False,
     as_json: JsonOption = False,

@@ -40,10 +40,16 @@ bedrock-async-etl status --lake lake --json
 def command(
     copy: Copy,
     all_scopes: Annotated[
-        bool, typer.Option("--all", help="Show every scope, however many there are.")
+        bool,
+        typer.Option(
+            "--all", help="Show every scope, however many there are.", rich_help_panel="Output"
+        ),
     ] = False,
     is_strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 2 if an answer is a bad one.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit code 2 if an answer is a bad one.", rich_help_panel="Output"
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> int:

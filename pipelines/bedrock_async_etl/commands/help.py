@@ -1,0 +1,34 @@
+"""The help of a command: its options in panels, and its examples."""
+
+from textwrap import indent
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+class PanelledCommand(TyperCommand):
+    """A command whose help has a part for each panel of options.
+
+    Typer draws panels with Rich alone, which runs the lines of the examples together, and takes
+    longer to import than a help may take.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, each panel in the order of its first option, and what has none."""
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        for parameter in self.get_params(ctx):
+            is_argument = parameter.param_type_name == "argument"
+            default = "Arguments" if is_argument else "Options"
+            panel = getattr(parameter, "rich_help_panel", None) or default
+            if record := parameter.get_help_record(ctx):
+                panels.setdefault(panel, []).append(record)
+        for title, records in panels.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def epilog(examples: str) -> str:
+    r"""The end of a command's help; `\b` keeps each line of a paragraph as it is."""
+    paragraphs = indent(examples, "  ").split("\n\n")
+    return "\n\n".join(f"\b\n{paragraph}" for paragraph in ["Examples:", *paragraphs])
