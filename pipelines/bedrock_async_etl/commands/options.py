@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from bedrock_async_etl.commands.completion import completion
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import (
     CheckOptions,
@@ -94,6 +95,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         metavar=option.metavar,
         help=option.help,
         rich_help_panel=option.panel,
+        autocompletion=completion(option.metavar),
         show_default=str(option.default) if option.default else False,
     )
     kind = str if datetime in get_args(option.type) else option.type
