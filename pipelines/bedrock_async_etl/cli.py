@@ -4,12 +4,15 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Annotated, Final
+from itertools import pairwise
+from typing import Annotated, Any, Final
 
 import typer
+from typer._click.exceptions import UsageError as WrongCommandLine  # it exports subclasses alone
+from typer.core import TyperGroup
 
 from bedrock_async_etl import version
 from bedrock_async_etl.commands import (
@@ -28,8 +31,14 @@ from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import private_files, set_defaults
 from bedrock_async_etl.console import open_outputs, output_error, print_json
-from bedrock_async_etl.errors import CommandError, exit_code_of, handle_signals, interruption_behind
-from bedrock_async_etl.logs import LOGS, log_error, log_event, mask_credentials
+from bedrock_async_etl.errors import (
+    CommandError,
+    UsageError,
+    exit_code_of,
+    handle_signals,
+    interruption_behind,
+)
+from bedrock_async_etl.logs import LOGS, LogFormat, log_error, log_event, mask_credentials
 
 set_defaults()
 
@@ -39,8 +48,31 @@ COMMANDS: Final = {
 }
 """Modules by the name of their command, in the order of the help."""
 
+
+class Commands(TyperGroup):
+    """The commands. A wrong command line is reported in JSON to those who ask for JSON in it."""
+
+    def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        as_json = "--json" in words
+        log_format: LogFormat = "json" if "--log-format=json" in words else "text"
+        if ("--log-format", "json") in pairwise(words):
+            log_format = "json"
+        if not as_json and log_format == "text":
+            return super().main(args, *others, **options)
+        try:
+            exit_code = super().main(args, *others, **options | {"standalone_mode": False})
+        except WrongCommandLine as error:
+            with LOGS:
+                LOGS.use(log_format)
+                reason = UsageError(error.format_message())
+                exit_code = _report_end(reason, debug=False, as_json=as_json)
+        sys.exit(exit_code)
+
+
 app = typer.Typer(
     name="bedrock-async-etl",
+    cls=Commands,
     help="An exact, incremental copy of Amazon Bedrock's asynchronous invocations in DuckDB or a "
     "lake, and SQL models of their failure rates and latencies.",
     no_args_is_help=True,
@@ -77,14 +109,20 @@ def _run(
             if not exit_code and (lost := output_error()):
                 raise CommandError(f"All is done, but stdout cannot be written: {lost.strerror}.")
         except (Exception, KeyboardInterrupt) as error:
-            exit_code = exit_code_of(error)
-            reason = _log_end(error, debug=debug)
-            if as_json:
-                print_json({"error": mask_credentials(reason), "exit_code": exit_code})
+            exit_code = _report_end(error, debug=debug, as_json=as_json)
             if interruption_behind(error):
                 # Calls under way would be waited for; a run may be killed at any moment anyway.
                 os._exit(exit_code)
         raise typer.Exit(exit_code)
+
+
+def _report_end(error: BaseException, *, debug: bool, as_json: bool) -> int:
+    """Log the end of a command, print it if its output is JSON, and return its exit code."""
+    exit_code = exit_code_of(error)
+    reason = _log_end(error, debug=debug)
+    if as_json:
+        print_json({"error": mask_credentials(reason), "exit_code": exit_code})
+    return exit_code
 
 
 def _log_end(error: BaseException, *, debug: bool) -> str:

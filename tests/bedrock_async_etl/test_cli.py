@@ -297,6 +297,41 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
 
 
 @pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("run --bogus", "No such option: --bogus"),
+        ("run --lag", "Option '--lag' requires an argument."),
+        ("run --lag soon", "Invalid value for '--lag': "),
+        ("run --destination papyrus", "Invalid value for '--destination': "),
+        ("report", "Missing argument 'FILE'."),
+        ("statsu", "No such command 'statsu'. Did you mean 'status'?"),
+        ("--bogus run", "No such option: --bogus"),
+    ],
+)
+def test_a_wrong_command_line_that_asks_for_json_is_reported_in_json(
+    line: str, reason: str
+) -> None:
+    """As every other error is: a document on stdout, or a line of the log on stderr."""
+    command, *rest = line.split()
+    printed = invoke(command, "--json", *rest)
+    document = json.loads(printed.stdout)
+    assert document == {"error": document["error"], "exit_code": 2}
+    assert document["error"].startswith(reason)
+    assert (printed.stderr, printed.exit_code) == (f"Error: {document['error']}\n", 2)
+    for log_format in (["--log-format", "json"], ["--log-format=json"]):
+        logged = invoke(command, *log_format, *rest)
+        fields = json.loads(logged.stderr)
+        assert (fields["event"], fields["exit_code"]) == ("error", 2)
+        assert (logged.stdout, logged.exit_code) == ("", 2)
+
+
+def test_a_wrong_command_line_of_a_person_names_the_help() -> None:
+    result = invoke("run", "--bogus")
+    assert "Try 'bedrock-async-etl run -h' for help." in result.stderr
+    assert (result.stdout, result.exit_code) == ("", 2)
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("SOURCES__BEDROCK_ASYNC_INVOKES__LAG_SECONDS", "soon"),
