@@ -8,7 +8,14 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.configuration import configured
-from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
+from bedrock_async_etl.console import (
+    MAX_LINES,
+    MAX_ROWS,
+    PlainTable,
+    output_console,
+    plain_table,
+    print_json,
+)
 from bedrock_async_etl.formatting import (
     failure_lines,
     format_count,
@@ -21,7 +28,6 @@ from bedrock_async_invokes.options import LoadOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from bedrock_async_etl.status import Row, Status
 
@@ -238,11 +244,11 @@ def _shown(scopes: "Sequence[Row]", *, all_scopes: bool) -> "list[Row]":
     )[:MAX_ROWS]
 
 
-def _scopes_table(scopes: "Sequence[Row]") -> "Table":
+def _scopes_table(scopes: "Sequence[Row]") -> PlainTable:
     table = plain_table("account", "region", "last run")
-    table.add_column("last success", justify="right")
+    table.add_column("last success", is_number=True)
     table.add_column("submitted through (UTC)")
-    table.add_column("open", justify="right")
+    table.add_column("open", is_number=True)
     for scope in scopes:
         age = scope["last_success_age_seconds"]
         table.add_row(
