@@ -71,6 +71,8 @@ def quarantine_message(rows: int, reason: str | None) -> str:
 def incident_message(incident: Mapping[str, Any]) -> str:
     """A row of the model `incidents` in one line, without the name of its model."""
     scopes = format_count(incident["scopes"], "scope")
+    if place := "/".join(filter(None, (incident["account_id"], incident["region"]))):
+        scopes = place if incident["scopes"] == 1 else f"{scopes} of {place}"
     return (
         f"{incident['failed']:,} of {incident['terminal']:,} failed "
         f"since {format_time(incident['started_at'])} UTC in {scopes}, "

@@ -253,6 +253,12 @@ class Status:
         ]
 
     @property
+    def remedy(self) -> str | None:
+        """What to do about the first scope that was never read or is stale; None without any."""
+        late = [*self.never_read, *self.stale]
+        return late_remedy(late[0]) if late else None
+
+    @property
     def fresh_age(self) -> float | None:
         """Seconds since the last successful run of the stalest scope that is not stale."""
         return max(
@@ -409,6 +415,17 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
         if scope["is_range"]:
             scope["last_outcome"] = None
     return [scope for scope in scopes if retired or not scope["is_retired"]]
+
+
+def late_remedy(scope: Row) -> str:
+    """What to do about a scope whose last successful run is long ago, or that has none."""
+    if scope["is_unread"]:
+        return "name its account and region to `run` again, or let it be retired after a week"
+    if scope["last_outcome"] == "failed":
+        return "mend what the error says, and `run`"
+    if scope["last_success_at"] is None:
+        return "`run` without --since and --until"
+    return "see why `run` is no longer started (cron, systemd, Airflow)"
 
 
 def _is_behind(modelled_at: datetime, scopes: Sequence[Row]) -> bool:

@@ -64,10 +64,13 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
         "",
         "The longest, compared with their model (1 of 1):",
     ]
-    assert lines[7].startswith("stuck for 2 d, 99 % finish within ")
+    assert lines[7].startswith("stuck for 2 d, since 2026-03-29 12:00:00 UTC, 99 % finish within ")
     assert lines[7].endswith(": amazon.nova-reel-v1:1")
     assert lines[8:10] == [f"  {stuck}", "  s3://renders/a"]
-    assert lines[11].split() == [
+    assert lines[10] == (
+        "Next: submit what is stuck again, since no call cancels it, and ask AWS Support."
+    )
+    assert lines[12].split() == [
         *("account", "region", "last", "run", "last", "success"),
         *("submitted", "through", "(UTC)", "open"),
     ]
@@ -121,8 +124,14 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     result = invoke("status", f"--database={database}")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert lines[0].startswith("Fresh?  No: 1 of 2 scopes never loaded; the other within ")
-    assert lines[1] == "Whole?  No: the last run of 1 of 2 scopes failed."
+    assert lines[0].startswith(
+        f"Fresh?  No: 1 of 2 scopes never loaded ({ACCOUNT}/{REGION}); the other within "
+    )
+    assert lines[0].endswith(" s. Next: mend what the error says, and `run`.")
+    assert lines[1] == (
+        f"Whole?  No: the last run of 1 of 2 scopes failed ({ACCOUNT}/{REGION}). "
+        "Next: mend what the errors below say, and `run`."
+    )
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
     assert table[-1].startswith(f"{ACCOUNT}/{REGION} failed: AccessDeniedException")
@@ -135,8 +144,9 @@ def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Pat
     load(database, "--since", since)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[:2] == [
-        "Fresh?  No: no run has read a whole scope yet.",
-        "Whole?  No: only ranges of 2 scopes were read.",
+        "Fresh?  No: no run has read a whole scope yet. Next: `run` without --since and --until.",
+        f"Whole?  No: only ranges of 2 scopes were read ({ACCOUNT}/eu-west-1 and 1 more). "
+        "Next: `run` without --since and --until.",
     ]
     assert invoke("check", f"--database={database}", "--max-lag", "1h").exit_code == 2
     load(database)
@@ -181,7 +191,10 @@ def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Pa
 
     assert not [line for line in later(0.5) if line.startswith("No longer read")]
     unread = later(2)
-    assert unread[-1] == f"No longer read, and retired a week after the last time: {dropped}"
+    assert unread[-1] == (
+        f"No longer read, and retired a week after the last time: {dropped}. "
+        "Next: name them to `run` if they should be read."
+    )
     assert status_json(database)["whole"]["unread"] == 1
     assert "; it is no longer read" in invoke(*lag).stdout
     retired = later(5)
@@ -242,7 +255,7 @@ def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
     run(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[3] == "Stuck?  Unknown: 1 open, 0 stuck, 1 unknown."
-    assert lines[7].startswith("open for 2 d: amazon.nova")
+    assert lines[7].startswith("open for 2 d, since 2026-03-29 12:00:00 UTC: amazon.nova")
     stuck = status_json(database)["stuck"]
     counts = {"open": 1, "stuck": 0, "unknown": 1, "vanished": 0}
     assert {name: stuck[name] for name in counts} == counts
@@ -259,9 +272,14 @@ def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
             1,
             timedelta(hours=30),
             f"Nothing ends of {REEL}: 5 open, none has ended in 24 h, "
-            "fewer than 30 completed in 30 d.",
+            "fewer than 30 completed in 30 d. Next: see https://health.aws.amazon.com.",
         ),
-        (30, timedelta(hours=30), f"Nothing ends of {REEL}: 5 open, none has ended in 24 h."),
+        (
+            30,
+            timedelta(hours=30),
+            f"Nothing ends of {REEL}: 5 open, none has ended in 24 h. "
+            "Next: see https://health.aws.amazon.com.",
+        ),
         (
             1,
             timedelta(hours=2),
@@ -282,9 +300,7 @@ def test_a_model_is_told_of_which_nothing_ends_or_nothing_is_known(
     status = read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1)
     print_status(status, all_scopes=False)
     shown = capsys.readouterr().out.splitlines()
-    assert [each for each in shown if REEL in each and "open" in each.split(": ")[-1]] == (
-        [line] if line else []
-    )
+    assert [each for each in shown if f"of {REEL}: 5 open" in each] == ([line] if line else [])
     assert [model["is_stalled"] for model in status.as_json()["stuck"]["inconclusive"]] == (
         [ago > timedelta(hours=24)] if line else []
     )
@@ -309,10 +325,10 @@ def test_an_open_incident_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture
     status = read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1)
     print_status(status, all_scopes=False)
     shown = capsys.readouterr().out.splitlines()
-    at = shown.index("Failing?  Yes: 1 open incident.")
+    at = shown.index("Failing?  Yes: 1 open incident. Next: see with `report` what failed.")
     assert shown[at + 1].startswith(f"  {REEL}: 9 of 9 failed since ")
     assert shown[at + 1].endswith(
-        "in 1 scope, 9 more than usual; unknown grew most, "
+        f"in {ACCOUNT}/{REGION}, 9 more than usual; unknown grew most, "
         f"for example arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/bad0"
     )
     [incident] = status.as_json()["incidents"]
@@ -352,7 +368,7 @@ def test_models_older_than_the_last_run_are_told(listed: Control, database: Path
     listed.advance(timedelta(hours=1))
     load(database)
     assert (
-        "(the models are older than the last run)"
+        "(the models are older than the last run: rebuild them with `models`)"
         in invoke("status", f"--database={database}").stdout
     )
     assert status_json(database)["stuck"]["are_models_behind"]
@@ -407,6 +423,10 @@ def test_a_database_without_runs_is_told(database: Path) -> None:
     assert "has no runs yet: load it first with `run`." in result.stderr
 
 
+WHOLE, START = (
+    "`run` without --since and --until",
+    "see why `run` is no longer started (cron, systemd, Airflow)",
+)
 NOTHING: Final = {"open": 0, "stuck": 0, "unknown": 0, "vanished": 0}
 
 
@@ -440,7 +460,10 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     print_status(Status("lake", "/tmp", scopes, NOW, NOTHING, [], []), all_scopes=all_scopes)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Fresh?  Yes: all 1,000 scopes were loaded within 16 min 40 s."
-    assert lines[1] == "Whole?  No: the last run of 1 of 1,000 scopes failed."
+    assert lines[1] == (
+        f"Whole?  No: the last run of 1 of 1,000 scopes failed (000000000007/{REGION}). "
+        "Next: mend what the errors below say, and `run`."
+    )
     assert lines[3] == "Stuck?  No: 0 open, 0 stuck."
     shown = [line.split()[0] for line in lines if line.startswith("0000")]
     assert shown[0] == "000000000007"
@@ -452,19 +475,25 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
 @pytest.mark.parametrize(
     ("ages", "line"),
     [
-        ([None, None], "No: no run has read a whole scope yet."),
+        ([None, None], f"No: no run has read a whole scope yet. Next: {WHOLE}."),
         ([2.0], "Yes: the last successful run was 2 s ago."),
         ([93_600.0], "Yes: the last successful run was 1 d 2 h ago."),
-        ([97_200.0], "No: the last successful run was 1 d 3 h ago."),
-        ([None, 1.0, 2.0], "No: 1 of 3 scopes never loaded; the others within 2 s."),
+        ([97_200.0], f"No: the last successful run was 1 d 3 h ago. Next: {START}."),
+        (
+            [None, 1.0, 2.0],
+            f"No: 1 of 3 scopes never loaded (000000000000/{REGION}); the others within 2 s. "
+            f"Next: {WHOLE}.",
+        ),
         (
             [None, 1.0, 93_700.0, 97_200.0],
-            "No: 1 of 4 scopes never loaded; 2 of 4 scopes not loaded for more than a day, the "
-            "stalest for 1 d 3 h; the other within 1 s.",
+            f"No: 1 of 4 scopes never loaded (000000000000/{REGION}); 2 of 4 scopes not loaded for "
+            f"more than a day, the stalest, 000000000003/{REGION}, for 1 d 3 h; the other within "
+            f"1 s. Next: {WHOLE}.",
         ),
         (
             [93_700.0, 97_200.0],
-            "No: 2 of 2 scopes not loaded for more than a day, the stalest for 1 d 3 h.",
+            "No: 2 of 2 scopes not loaded for more than a day, the stalest, "
+            f"000000000001/{REGION}, for 1 d 3 h. Next: {START}.",
         ),
         ([], "No: no run has read a whole scope yet."),
     ],
@@ -565,9 +594,10 @@ def test_what_was_healed_and_how_late_it_was_is_told(listed: Control, database: 
     assert "listed later than the lag allows for" in run(database).stderr
     lines = invoke("status", f"--database={database}").stdout.splitlines()
     assert lines[2].startswith(
-        "Exact?  No: 1 row had to be healed in a week, 1 of them listed late, up to 5 d after "
-        "submission (try a longer --lag); every row is read again within "
+        f"Exact?  No: 1 row had to be healed in a week, most in {ACCOUNT}/{REGION} (1); 1 of them "
+        "listed late, up to 5 d after submission; every row is read again within "
     )
+    assert lines[2].endswith(". Next: try a longer --lag.")
     exact = status_json(database)["exact"]
     assert (exact["rows_healed"], exact["rows_late"]) == (1, 1)
     assert exact["late_seconds"] >= 5 * 86_400

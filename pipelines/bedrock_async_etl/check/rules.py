@@ -1,6 +1,7 @@
 """The rules: one of the same name for each threshold, with what it reads and what is a breach."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import partial
@@ -12,7 +13,7 @@ from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outc
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.formatting import format_duration, format_time, incident_message
 from bedrock_async_etl.models.statistics import statistic
-from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_model, read_rows
+from bedrock_async_etl.status import OPEN_INCIDENTS, Row, late_remedy, read_model, read_rows
 
 LEVELS: Final[Mapping[str, Sequence[str]]] = {
     "scope": ("account_id", "region", "model_id"),
@@ -119,6 +120,25 @@ from ({survivals})
 order by model_id, account_id, region
 """
 
+MOST: Final = """
+select account_id || '/' || region as scope, count(*) as number
+from bedrock_analytics.invocations
+where
+    submit_time >= $since
+    and submit_time < $until
+    and ({is_counted})
+    and coalesce(region = $region, true)
+    and if(
+        $model_id is null,
+        not list_contains($named, coalesce(model_id, model_arn)),
+        coalesce(model_id, model_arn) = $model_id
+    )
+group by scope
+order by number desc, scope
+limit 1
+"""
+"""The scope with most of what a breach is about."""
+
 OPEN: Final = """
 with limits as (
     select unnest($models) as model_id, unnest($limits) as max_age
@@ -128,6 +148,7 @@ still_open as (
     select
         coalesce(model_id, model_arn) as model_id,
         invocation_arn,
+        submit_time,
         age_seconds,
     from (from bedrock_analytics.invocations where is_open)
     inner join (select invocation_arn, age_seconds from bedrock_analytics.open_invocations)
@@ -141,6 +162,7 @@ select
     count(*) filter (where age_seconds > coalesce(max_age, $general)) as too_old,
     max(age_seconds) as oldest_age,
     min_by(invocation_arn, (-age_seconds, invocation_arn)) as oldest_arn,
+    min_by(submit_time, (-age_seconds, invocation_arn)) as oldest_at,
     coalesce(bool_or(is_stalled), false) as is_stalled,
 from still_open
 left join limits using (model_id)
@@ -169,16 +191,20 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
     Many small samples together can be proof where none of them is.
     """
-    return _rates("failure_rate", "is_failed", facts, thresholds)
+    remedy = "see with `report` what the reasons are and when they began"
+    return _rates("failure_rate", "is_failed", remedy, facts, thresholds)
 
 
 def service_failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """The same of failures by the service's fault. Those of an unknown category are nobody's."""
     by_service = "is_failed and failure_fault is not distinct from 'service'"
-    return _rates("service_failure_rate", by_service, facts, thresholds)
+    remedy = "see https://health.aws.amazon.com, and submit again what failed"
+    return _rates("service_failure_rate", by_service, remedy, facts, thresholds)
 
 
-def _rates(rule: str, is_failed: str, facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
+def _rates(
+    rule: str, is_failed: str, remedy: str, facts: Facts, thresholds: Thresholds
+) -> Iterator[Finding]:
     limits = thresholds.limits[rule]
     inputs = {"hours": HOURS, "ages": AGES, "latencies": LATENCIES}
     rates = _of_window(
@@ -191,15 +217,15 @@ def _rates(rule: str, is_failed: str, facts: Facts, thresholds: Thresholds) -> I
         limits,
     )
     each = [rate for rate in rates if rate["cohort"] == "each"]
-    for rate in each:
-        if (limit := limits.of(rate["model_id"])) is not None:
-            yield _rate(rule, _subject(rate, limits), rate, limit, thresholds.is_strict)
     others = [rate for rate in each if rate["model_id"] not in limits.by_model]
-    together = [rate for rate in rates if rate["cohort"] == "together"]
-    if limits.general is not None and len(others) != 1:
-        for rate in together:
-            subject = _subject(rate, limits)
-            yield _rate(rule, subject, rate, limits.general, thresholds.is_strict)
+    judged = [(rate, limits.of(rate["model_id"])) for rate in each]
+    if len(others) != 1:
+        judged += [(rate, limits.general) for rate in rates if rate["cohort"] == "together"]
+    for rate, limit in judged:
+        if limit is not None:
+            finding = _rate(rule, _subject(rate, limits), rate, limit, thresholds.is_strict)
+            finding = replace(finding, remedy=remedy)
+            yield _located(facts, limits, is_failed, "failures", rate, finding)
 
 
 def _chosen(thresholds: Thresholds, is_failed: str = "is_failed") -> str:
@@ -228,6 +254,21 @@ def _subject(row: Row, limits: Limits) -> str:
     return f"{place} {row['model_id']}".strip()
 
 
+def _located(
+    facts: Facts, limits: Limits, is_counted: str, noun: str, row: Row, finding: Finding
+) -> Finding:
+    """A breach with the start of its window, and the scope with most of what is counted."""
+    if finding.outcome != "breach" or facts.since is None:
+        return finding
+    text = f"{finding.text}; submitted since {_utc(facts.since)}"
+    if row["account_id"] is None:
+        values = {"since": facts.since, "until": facts.until, "named": list(limits.by_model)}
+        values |= {"region": row["region"], "model_id": row["model_id"]}
+        for most in read_rows(facts.connection, MOST.format(is_counted=is_counted), **values):
+            text += f", most {noun} in {most['scope']} ({most['number']:,})"
+    return replace(finding, text=text)
+
+
 def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> Finding:
     failed, terminal, value, low = (rate[name] for name in ("failed", "terminal", "rate", "low"))
     still_open = rate["still_open"]
@@ -238,7 +279,7 @@ def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> 
         )
     opened = f", {still_open:,} open" if still_open else ""
     text = (
-        f"{_share(value)} ({_share(low)} to {_share(rate['high'])}), "
+        f"{_share(value)} (95 % interval {_share(low)} to {_share(rate['high'])}), "
         f"{failed:,} of {terminal:,} failed{opened}; at most {_share(limit)}"
     )
     outcome: Outcome = "ok"
@@ -260,7 +301,9 @@ def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     for survival in _of_window(query, facts, thresholds, limits):
         limit = limits.of(survival["model_id"])
         if limit is not None:
-            yield _p95(_subject(survival, limits), survival, limit, thresholds.is_strict)
+            finding = _p95(_subject(survival, limits), survival, limit, thresholds.is_strict)
+            is_slow = f"latency_seconds > {limit}"
+            yield _located(facts, limits, is_slow, "slow ones", survival, finding)
 
 
 def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
@@ -277,15 +320,23 @@ def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
     elif value is None or least > limit:
         outcome = "inconclusive"
     upper = f"to {_seconds(survival['p95_high'])}" if survival["p95_high"] else "or more"
-    text += f" ({_seconds(low)} {upper}), {ended:,} ended, {still_open:,} open"
+    text += f" (95 % interval {_seconds(low)} {upper}), {ended:,} ended, {still_open:,} open"
     text += f"; at most {_seconds(limit)}"
     if outcome == "inconclusive":
         text += ": above the threshold, but too few to tell" if least > limit else ": not known yet"
     names = ("p95_low", "p95_high", "ended", "still_open", "longest")
     evidence = {name.removeprefix("p95_"): survival[name] for name in names}
-    size = ended + still_open
     return Finding(
-        "p95", subject, outcome, text, value, limit, size, evidence, survival["model_id"]
+        "p95",
+        subject,
+        outcome,
+        text,
+        value,
+        limit,
+        ended + still_open,
+        evidence,
+        survival["model_id"],
+        remedy="compare how many were in flight with the model's quota (`report --quota`)",
     )
 
 
@@ -315,7 +366,7 @@ def _open_age(found: Row, limit: float) -> Finding:
     if found["too_old"]:
         text = (
             f"{found['too_old']:,} of {count} open for longer than {most}, "
-            f"the oldest for {oldest}: {found['oldest_arn']}"
+            f"the oldest for {oldest}, since {_utc(found['oldest_at'])}: {found['oldest_arn']}"
         )
     if found["is_stalled"]:
         text += "; none has ended in 24 h"
@@ -328,6 +379,7 @@ def _open_age(found: Row, limit: float) -> Finding:
         limit,
         found["still_open"],
         {name: found[name] for name in ("too_old", "oldest_arn")},
+        remedy="submit it again, since no call cancels it, and ask AWS Support about the ARN",
     )
 
 
@@ -351,11 +403,13 @@ def _incident(until: datetime, found: Row, limit: float) -> Finding:
         "incident",
         found["model_id"],
         "breach" if seconds > limit else "ok",
-        f"{incident_message(found)}; at most {format_duration(limit)}",
+        f"{incident_message(found)}; open for {format_duration(seconds)}, at most "
+        f"{format_duration(limit)}",
         seconds,
         limit,
         found["terminal"],
         {name: found[name] for name in (*counts, "failure_category", "example_arn")},
+        remedy="see with `report` what failed; the example's message is in bedrock.async_invokes",
     )
 
 
@@ -367,9 +421,9 @@ def lag(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     if facts.modelled_at is not None:
         modelled_at = datetime.fromtimestamp(facts.modelled_at, UTC)
         outcome, age, ago = _compared(modelled_at, limit, facts.now)
-        remedy = ": rebuild them with `models`" if outcome == "breach" else ""
-        text = f"they were built from what was loaded {ago}{remedy}"
-        yield Finding("lag", "the models", outcome, text, age, limit)
+        text = f"they were built from what was loaded {ago}"
+        remedy = "rebuild them with `models`"
+        yield Finding("lag", "the models", outcome, text, age, limit, remedy=remedy)
 
 
 def _lag(run: Row, limit: float, now: datetime) -> Finding:
@@ -380,18 +434,20 @@ def _lag(run: Row, limit: float, now: datetime) -> Finding:
     failure = f"; the last run failed: {error}" if is_failing else ""
     if run["is_unread"]:
         failure = "; it is no longer read"
-    if run["last_success_loaded_at"] is None:
-        text = f"never succeeded{failure}"
-        return Finding("lag", scope, "breach", text, None, limit, None, evidence)
-    outcome, age, ago = _compared(run["last_success_loaded_at"], limit, now)
-    text = f"the last successful run was {ago}{failure}"
-    return Finding("lag", scope, outcome, text, age, limit, None, evidence)
+    outcome: Outcome = "breach"
+    age, text = None, f"never succeeded{failure}"
+    if run["last_success_loaded_at"] is not None:
+        outcome, age, ago = _compared(run["last_success_loaded_at"], limit, now)
+        text = f"the last successful run was {ago}{failure}"
+    remedy = late_remedy(run)
+    return Finding("lag", scope, outcome, text, age, limit, None, evidence, remedy=remedy)
 
 
 def _compared(loaded_at: datetime, limit: float, now: datetime) -> tuple[Outcome, float, str]:
     age = max((now - loaded_at).total_seconds(), 0)
-    ago = f"{format_duration(age)} ago; at most {format_duration(limit)}"
-    return "breach" if age > limit else "ok", age, ago
+    outcome: Outcome = "breach" if age > limit else "ok"
+    at = f", at {_utc(loaded_at)}" if outcome == "breach" else ""
+    return outcome, age, f"{format_duration(age)} ago{at}; at most {format_duration(limit)}"
 
 
 RULES: Final = {
@@ -415,16 +471,17 @@ def _no_data(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
             f"none that was submitted from {_utc(facts.since)} to the last successful run, "
             f"{_utc(facts.until)}, has ended; the newest was submitted at {newest}"
         )
-    yield Finding(DATA, ALL, _emptiness(thresholds), text, sample_size=0)
+    remedy = "see with `status` whether every account and region is read"
+    yield Finding(DATA, ALL, _emptiness(thresholds), text, sample_size=0, remedy=remedy)
 
 
 def _unknown_models(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """A model that has a threshold and was never called is most likely misspelled."""
     for model in sorted(thresholds.models.difference(facts.model_ids)):
         close = get_close_matches(model, facts.model_ids, 1)
-        hint = f": is it {close[0]}?" if close else ""
-        text = f"it has a threshold, but no invocation was ever of this model{hint}"
-        yield Finding(DATA, model, _emptiness(thresholds), text, sample_size=0)
+        text = "it has a threshold, but no invocation was ever of this model"
+        remedy = f"correct the model's id{f', which may be {close[0]}' if close else ''}"
+        yield Finding(DATA, model, _emptiness(thresholds), text, sample_size=0, remedy=remedy)
 
 
 def _emptiness(thresholds: Thresholds) -> Outcome:
@@ -462,8 +519,8 @@ def _share(share: float) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    """To the tenth, as the models are shown."""
-    return f"{round(seconds, 1):,.15g} s"
+    """Less than a minute to the tenth of a second."""
+    return f"{round(seconds, 1):.15g} s" if seconds < 60 else format_duration(seconds)
 
 
 def _utc(time: datetime) -> str:

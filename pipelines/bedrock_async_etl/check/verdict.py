@@ -28,7 +28,8 @@ class Finding:
     outcome: Outcome
     """`inconclusive` is no breach: the sample is too small, too many are open, or none is there."""
     text: str
-    """One line that has the value, the threshold and the sample's size."""
+    """One line that has the value, how sure it is, and the threshold; of a breach, where and since
+    when."""
     value: float | None = None
     """A share, or seconds; None where it is not known."""
     threshold: float | None = None
@@ -37,14 +38,23 @@ class Finding:
     """Counts, bounds, an example."""
     model_id: str | None = None
     """The model of a rate or a percentile, where it is of one."""
+    remedy: str = ""
+    """What to do about it if it is a breach."""
 
     @property
     def title(self) -> str:
         return "no data" if self.rule == DATA else self.rule.replace("_", " ")
 
     @property
+    def message(self) -> str:
+        """The text, and what to do about a breach."""
+        if self.outcome != "breach" or not self.remedy:
+            return self.text
+        return f"{self.text.rstrip('.')}. Next: {self.remedy}."
+
+    @property
     def line(self) -> str:
-        return f"{self.title} of {self.subject}: {self.text}"
+        return f"{self.title} of {self.subject}: {self.message}"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -55,7 +65,7 @@ class Finding:
             "threshold": self.threshold,
             "sample_size": self.sample_size,
             **self.evidence,
-            "text": self.text,
+            "text": self.message,
         }
 
 

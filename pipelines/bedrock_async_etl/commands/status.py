@@ -91,8 +91,11 @@ def print_status(status: "Status", *, all_scopes: bool) -> None:
         hidden = format_count(len(status.scopes) - len(shown), "more scope")
         console.print(f"and {hidden}: `--all` shows them.")
     if status.unread:
-        names = ", ".join(f"{each['account_id']}/{each['region']}" for each in status.unread)
-        console.print(f"No longer read, and retired a week after the last time: {names}")
+        names = ", ".join(map(_name, status.unread))
+        console.print(
+            f"No longer read, and retired a week after the last time: {names}. Next: name them to "
+            "`run` if they should be read."
+        )
     max_lines = len(shown) if all_scopes else MAX_LINES
     failures = (
         (scope["account_id"], scope["region"], scope["last_error"])
@@ -103,7 +106,7 @@ def print_status(status: "Status", *, all_scopes: bool) -> None:
         console.print(line)
     for scope in [scope for scope in shown if scope["quarantined"]][:max_lines]:
         message = quarantine_message(scope["quarantined"], scope["quarantine_reason"])
-        console.print(f"{scope['account_id']}/{scope['region']}: {message}")
+        console.print(f"{_name(scope)}: {message}")
 
 
 def _print_answers(console: "Console", status: "Status") -> None:
@@ -127,23 +130,40 @@ def _print_answers(console: "Console", status: "Status") -> None:
 
 
 def _fresh(status: "Status") -> str:
-    never, stale = len(status.never_read), len(status.stale)
-    number = len(status.scopes)
-    if never == number:
-        return "no run has read a whole scope yet"
-    if number == 1:
-        return f"the last successful run was {format_duration(status.oldest_age)} ago"
-    facts = [f"{never:,} of {number:,} scopes never loaded"] if never else []
+    if len(status.never_read) == len(status.scopes):
+        facts = "no run has read a whole scope yet"
+    elif len(status.scopes) == 1:
+        facts = f"the last successful run was {format_duration(status.oldest_age)} ago"
+    else:
+        facts = "; ".join(_freshness(status))
+    return f"{facts}. Next: {status.remedy}" if status.remedy else facts
+
+
+def _freshness(status: "Status") -> Iterator[str]:
+    """The facts about several scopes, the bad ones first."""
+    never, stale, number = status.never_read, status.stale, len(status.scopes)
+    if never:
+        yield f"{len(never):,} of {number:,} scopes never loaded ({_names(never)})"
     if stale:
-        age = format_duration(status.oldest_age)
-        facts.append(
-            f"{stale:,} of {number:,} scopes not loaded for more than a day, the stalest for {age}"
+        stalest = max(stale, key=lambda scope: scope["last_success_age_seconds"])
+        yield (
+            f"{len(stale):,} of {number:,} scopes not loaded for more than a day, the stalest, "
+            f"{_name(stalest)}, for {format_duration(status.oldest_age)}"
         )
     if status.fresh_age is not None:
-        others = "the others" if number - never - stale > 1 else "the other"
-        others = others if facts else f"all {number:,} scopes were loaded"
-        facts.append(f"{others} within {format_duration(status.fresh_age)}")
-    return "; ".join(facts)
+        others = "the others" if number - len(never) - len(stale) > 1 else "the other"
+        others = others if never or stale else f"all {number:,} scopes were loaded"
+        yield f"{others} within {format_duration(status.fresh_age)}"
+
+
+def _name(scope: "Row") -> str:
+    return f"{scope['account_id']}/{scope['region']}"
+
+
+def _names(scopes: "Sequence[Row]") -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(scopes) - 1:,} more" if len(scopes) > 1 else ""
+    return f"{_name(scopes[0])}{more}"
 
 
 def _whole(status: "Status") -> str:
@@ -154,10 +174,12 @@ def _whole(status: "Status") -> str:
     rest = f"; {format_count(foreign, 'foreign row')} quarantined" if foreign else ""
     if not status.failed and status.never_read:
         never = format_count(len(status.never_read), "scope")
-        return f"only ranges of {never} were read{rest}"
+        names = _names(status.never_read)
+        return f"only ranges of {never} were read ({names}){rest}. Next: {status.remedy}"
     if not status.failed:
         return f"the last run of {scopes} succeeded{rest}"
-    return f"the last run of {len(status.failed):,} of {scopes} failed{rest}"
+    failed = f"{len(status.failed):,} of {scopes} failed ({_names(status.failed)})"
+    return f"the last run of {failed}{rest}. Next: mend what the errors below say, and `run`"
 
 
 def _exact(status: "Status") -> str:
@@ -170,12 +192,14 @@ def _exact(status: "Status") -> str:
     if not status.rows_healed:
         return f"{again}; none had to be healed in a week"
     healed = f"{format_count(status.rows_healed, 'row')} had to be healed in a week"
+    most = max(status.scopes, key=lambda scope: scope["rows_healed"])
+    healed += f", most in {_name(most)} ({most['rows_healed']:,})"
     late = sum(scope["rows_late"] for scope in status.scopes)
-    if late:
-        after = format_duration(status.worst_of("late_seconds"))
-        healed += f", {late:,} of them listed late, up to {after} after submission (try a longer "
-        healed += "--lag)"
-    return f"{healed}; {again}"
+    if not late:
+        return f"{healed}; {again}. Next: compare all rows with `verify`"
+    after = format_duration(status.worst_of("late_seconds"))
+    healed += f"; {late:,} of them listed late, up to {after} after submission"
+    return f"{healed}; {again}. Next: try a longer --lag"
 
 
 def _stuck(status: "Status") -> str:
@@ -195,11 +219,14 @@ def _failing(status: "Status") -> str:
         return "build the models with `models`"
     number = len(status.incidents)
     told = format_count(number, "open incident") if number else "no open incident"
-    return f"{told}{_behind(status)}"
+    remedy = ". Next: see with `report` what failed" if number else ""
+    return f"{told}{_behind(status)}{remedy}"
 
 
 def _behind(status: "Status") -> str:
-    return " (the models are older than the last run)" if status.are_models_behind else ""
+    if not status.are_models_behind:
+        return ""
+    return " (the models are older than the last run: rebuild them with `models`)"
 
 
 def _inconclusive(model: "Row") -> str:
@@ -210,7 +237,8 @@ def _inconclusive(model: "Row") -> str:
         facts.append("none has ended in 24 h")
     if model["stuck_unknown"]:
         facts.append("fewer than 30 completed in 30 d")
-    return f"{verdict} {model['model_id'] or 'unknown'}: {', '.join(facts)}."
+    remedy = " Next: see https://health.aws.amazon.com." if model["is_stalled"] else ""
+    return f"{verdict} {model['model_id'] or 'unknown'}: {', '.join(facts)}.{remedy}"
 
 
 def _worst(status: "Status") -> Iterator[str]:
@@ -223,12 +251,15 @@ def _worst(status: "Status") -> Iterator[str]:
         typical = format_duration(row["typical_p99"])
         usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""
         state = "vanished" if row["is_vanished"] else "stuck" if row["is_stuck"] else "open"
-        yield f"{state} for {format_duration(row['age_seconds'])}{usual}: {row['model_id']}"
+        age, since = format_duration(row["age_seconds"]), format_time(row["submit_time"])
+        yield f"{state} for {age}, since {since} UTC{usual}: {row['model_id']}"
         yield f"  {row['invocation_arn']}"
         if row["output_s3_uri"]:
             yield f"  {row['output_s3_uri']}"
     if others := status.worst_number - len(status.worst):
         yield f"and {others:,} more in bedrock_analytics.open_invocations"
+    if status.counts["stuck"]:
+        yield "Next: submit what is stuck again, since no call cancels it, and ask AWS Support."
 
 
 def _shown(scopes: "Sequence[Row]", *, all_scopes: bool) -> "list[Row]":

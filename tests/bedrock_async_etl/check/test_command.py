@@ -19,8 +19,9 @@ GIVEN = [invocation(f"a{number}", HOUR) for number in range(40)] + [
 ]
 FAILING = ("--max-failure-rate", "10%")
 BREACH = (
-    "failure rate of amazon.nova-reel-v1:1: 33.33 % (22.73 % to 45.94 %), 20 of 60 failed; "
-    "at most 10 %"
+    "failure rate of amazon.nova-reel-v1:1: 33.33 % (95 % interval 22.73 % to 45.94 %), 20 of 60 "
+    "failed; at most 10 %; submitted since 2026-03-30 18:00:00 UTC, most failures in "
+    "111122223333/us-east-1 (20). Next: see with `report` what the reasons are and when they began."
 )
 
 
@@ -44,8 +45,10 @@ def test_all_well_says_what_was_checked(copy: Path) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     assert [" ".join(line.split()) for line in result.stdout.splitlines()] == [
         "checked of found",
-        f"failure rate {REEL} ok 33.33 % (22.73 % to 45.94 %), 20 of 60 failed; at most 50 %",
-        f"p95 {REEL} ok 500 s (500 s or more), 60 ended, 0 open; at most 500 s",
+        f"failure rate {REEL} ok 33.33 % (95 % interval 22.73 % to 45.94 %), 20 of 60 failed; "
+        "at most 50 %",
+        f"p95 {REEL} ok 8 min 20 s (95 % interval 8 min 20 s or more), 60 ended, 0 open; "
+        "at most 8 min 20 s",
         "All is well: 2 checked; the window is 2026-03-30 18:00:00 UTC to 2026-03-31 18:00:00 UTC.",
     ]
 
@@ -55,7 +58,10 @@ def test_each_breach_is_a_line_on_stderr_and_exit_code_2(copy: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         f"Breach: {BREACH}",
-        f"Breach: p95 of {REEL}: 500 s (500 s or more), 60 ended, 0 open; at most 480 s",
+        f"Breach: p95 of {REEL}: 8 min 20 s (95 % interval 8 min 20 s or more), 60 ended, 0 open; "
+        "at most 8 min; submitted since 2026-03-30 18:00:00 UTC, most slow ones in "
+        "111122223333/us-east-1 (20). Next: compare how many were in flight with the model's quota "
+        "(`report --quota`).",
     ]
     assert "All is well" not in result.stdout
 
@@ -123,7 +129,7 @@ def test_a_scope_that_was_never_read_is_exit_code_2(database: Path) -> None:
     assert (result.exit_code, result.stderr) == (
         2,
         "Breach: lag of 111122223333/us-east-1: never succeeded; the last run failed: "
-        "AccessDeniedException: No.\n",
+        "AccessDeniedException: No. Next: mend what the error says, and `run`.\n",
     )
 
 

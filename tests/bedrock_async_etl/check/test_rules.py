@@ -28,7 +28,8 @@ create table given (
 );
 create table bedrock_analytics.model_summary (model_id varchar, is_stalled boolean);
 create table bedrock_analytics.incidents (
-    model_id varchar, started_at timestamptz, ended_at timestamptz, scopes bigint, accounts bigint,
+    model_id varchar, started_at timestamptz, ended_at timestamptz, account_id varchar,
+    region varchar, scopes bigint, accounts bigint,
     failed bigint, terminal bigint, excess_failed double, failure_category varchar,
     example_arn varchar
 );
@@ -172,7 +173,7 @@ def test_few_failures_of_few_are_said_to_be_too_small_a_sample(facts: Facts) -> 
         8,
     )
     assert found.text == (
-        "12.5 % (2.24 % to 47.09 %), 1 of 8 failed; at most 10 %: "
+        "12.5 % (95 % interval 2.24 % to 47.09 %), 1 of 8 failed; at most 10 %: "
         "above the threshold, but too few to tell"
     )
 
@@ -291,6 +292,24 @@ def test_a_scope_that_was_not_read_up_to_the_end_of_the_window_is_told(facts: Fa
     }
 
 
+@pytest.mark.parametrize(
+    ("per", "where"),
+    [("scope", ""), ("region", ", most failures in 1/us-west-2 (3)")]
+    + [(per, ", most failures in 1/us-east-1 (8)") for per in ("model", "all")],
+)
+def test_a_breach_says_since_when_and_in_which_scope_most_have_failed(
+    per: Per, where: str, facts: Facts
+) -> None:
+    add(facts, REEL, "Failed", 8)
+    add(facts, REEL, "Failed", 3, region="us-west-2")
+    add(facts, REEL, "Failed", 20, region="eu-west-1", age=timedelta(days=2))
+    add(facts, RAY, "Failed", 9, region="us-west-2")
+    limits = {"failure_rate": Limits(0.05, {RAY: 1.0})}
+    texts = [each.text for each in breaches(facts, Thresholds(limits, per=per))]
+    found = [text for text in texts if text.endswith(f" UTC{where}")]
+    assert found[0].endswith(f"; at most 5 %; submitted since 2026-03-30 18:00:00 UTC{where}")
+
+
 def test_all_that_failed_are_above_every_threshold_but_the_whole(facts: Facts) -> None:
     assert rates(facts, {REEL: (50, 50)}, general=0.85) == {REEL: "breach"}
     assert rates(facts, {REEL: (50, 50)}, general=1, is_strict=True) == {REEL: "ok"}
@@ -308,25 +327,30 @@ def test_a_p95_line_says_how_many_have_ended_and_how_many_are_open(facts: Facts)
     add(facts, REEL, "InProgress", 2, 5_000)
     finding = p95(facts)
     assert finding.line == (
-        "p95 of amazon.nova-reel-v1:1: 700.2 s (700.2 s to 700.2 s), 1,100 ended, 2 open; "
-        "at most 600 s"
+        "p95 of amazon.nova-reel-v1:1: 11 min 40 s (95 % interval 11 min 40 s to 11 min 40 s), "
+        "1,100 ended, 2 open; at most 10 min; submitted since 2026-03-30 18:00:00 UTC, "
+        "most slow ones in 1/us-east-1 (1,100). Next: compare how many were in flight with the "
+        "model's quota (`report --quota`)."
     )
     assert finding.sample_size == 1_102
 
 
 @pytest.mark.parametrize(
-    ("age", "outcome", "text"),
-    [(601, "breach", ""), (600, "inconclusive", ": not known yet")],
+    ("age", "least", "outcome", "text"),
+    [
+        (601, "10 min 1 s", "breach", "; submitted since 2026-03-30 18:00:00 UTC"),
+        (600, "10 min", "inconclusive", ": not known yet"),
+    ],
 )
 def test_where_the_curve_ends_early_the_longest_duration_is_what_p95_is_at_least(
-    age: float, outcome: str, text: str, facts: Facts
+    age: float, least: str, outcome: str, text: str, facts: Facts
 ) -> None:
     add(facts, REEL, "Completed", 1)
     add(facts, REEL, "InProgress", 9, age)
     finding = p95(facts)
     assert (finding.outcome, finding.value) == (outcome, None)
-    least = f"at least {age} s ({age} s or more), 1 ended, 9 open; at most 600 s"
-    assert finding.text == f"{least}{text}"
+    known = f"at least {least} (95 % interval {least} or more), 1 ended, 9 open; at most 10 min"
+    assert finding.text == f"{known}{text}"
 
 
 @pytest.mark.parametrize(
@@ -346,8 +370,8 @@ def test_a_p95_of_few_is_a_breach_once_its_interval_is_above(
 def test_a_p95_of_one_says_that_it_is_too_few(facts: Facts) -> None:
     add(facts, REEL, "Completed", 1, 900)
     assert p95(facts).text == (
-        "900 s (0 s or more), 1 ended, 0 open; at most 600 s: above the threshold, but too few to "
-        "tell"
+        "15 min (95 % interval 0 s or more), 1 ended, 0 open; at most 10 min: above the threshold, "
+        "but too few to tell"
     )
 
 
@@ -361,7 +385,8 @@ def test_one_that_is_open_too_long_is_a_breach_of_its_model(facts: Facts) -> Non
         ("open_age", REEL): ("ok", "3 open, the oldest for 1 d; at most 1 d"),
         ("open_age", RAY): (
             "breach",
-            "2 of 5 open for longer than 10 min, the oldest for 1 h 30 min: arn:ray",
+            "2 of 5 open for longer than 10 min, the oldest for 1 h 30 min, since "
+            "2026-03-31 17:00:00 UTC: arn:ray",
         ),
     }
 
@@ -379,7 +404,8 @@ def test_a_model_of_which_nothing_ends_is_held_to_its_age_and_said_to_be_so(fact
     assert {days: (each.outcome, each.text) for days, each in texts.items()} == {
         1: (
             "breach",
-            "1 of 5 open for longer than 1 d, the oldest for 1 d 1 h: arn:reel; "
+            "1 of 5 open for longer than 1 d, the oldest for 1 d 1 h, since "
+            "2026-03-31 17:00:00 UTC: arn:reel; "
             "none has ended in 24 h",
         ),
         2: ("ok", "5 open, the oldest for 1 d 1 h; at most 2 d; none has ended in 24 h"),
@@ -390,7 +416,7 @@ def incident(facts: Facts, model: str, began: timedelta, ended: timedelta | None
     """One that failed 60 of 60 in two scopes, so long ago."""
     facts.connection.execute(
         "insert into bedrock_analytics.incidents values "
-        "($1, $2, $3, 2, 1, 60, 60, 58.5, 'capacity', 'arn:example')",
+        "($1, $2, $3, '1', null, 2, 1, 60, 60, 58.5, 'capacity', 'arn:example')",
         [model, NOW - began, ended and NOW - ended],
     )
 
@@ -404,11 +430,11 @@ def test_an_open_incident_is_a_breach_once_it_has_lasted_too_long(facts: Facts) 
     incident(facts, REEL, timedelta(minutes=30))
     incident(facts, RAY, timedelta(hours=2))
     found = findings(facts, thresholds)
-    text = "60 of 60 failed since 2026-03-31 {} UTC in 2 scopes, 58 more than usual; capacity "
-    text += "grew most, for example arn:example; at most {}"
+    text = "60 of 60 failed since 2026-03-31 {} UTC in 2 scopes of 1, 58 more than usual; capacity "
+    text += "grew most, for example arn:example; open for {}, at most {}"
     assert {key: (each.outcome, each.value, each.text) for key, each in found.items()} == {
-        ("incident", REEL): ("breach", 1_800, text.format("17:30:00", "0 s")),
-        ("incident", RAY): ("ok", 7_200, text.format("16:00:00", "2 h")),
+        ("incident", REEL): ("breach", 1_800, text.format("17:30:00", "30 min", "0 s")),
+        ("incident", RAY): ("ok", 7_200, text.format("16:00:00", "2 h", "2 h")),
     }
     assert found["incident", REEL].as_json()["example_arn"] == "arn:example"
 
@@ -447,7 +473,8 @@ def test_a_copy_whose_loads_have_stopped_is_a_breach_though_nothing_moves(facts:
 
 def test_a_scope_that_fails_says_why_once_it_is_late(facts: Facts) -> None:
     assert lag(facts, failed(good_run(7_200), "Denied:\n No.")).text == (
-        "the last successful run was 2 h ago; at most 1 h; the last run failed: Denied: No."
+        "the last successful run was 2 h ago, at 2026-03-31 16:00:00 UTC; at most 1 h; the last "
+        "run failed: Denied: No."
     )
 
 
@@ -458,6 +485,26 @@ def test_a_scope_that_was_never_read_is_a_breach(facts: Facts) -> None:
     assert finding.text == "never succeeded; the last run failed: Denied: No."
 
 
+@pytest.mark.parametrize(
+    ("run", "remedy"),
+    [
+        (failed(good_run(7_200), "Denied: No."), "mend what the error says, and `run`"),
+        (good_run(7_200), "see why `run` is no longer started (cron, systemd, Airflow)"),
+        (
+            good_run(7_200) | {"is_unread": True},
+            "name its account and region to `run` again, or let it be retired after a week",
+        ),
+        (
+            good_run(0) | {"last_success_loaded_at": None, "last_success_at": None},
+            "`run` without --since and --until",
+        ),
+    ],
+)
+def test_a_scope_that_is_late_says_what_to_do(run: Row, remedy: str, facts: Facts) -> None:
+    assert lag(facts, run).message.endswith(f". Next: {remedy}.")
+    assert "Next" not in lag(facts, good_run(60)).message
+
+
 def test_models_that_are_not_rebuilt_lag_too(facts: Facts) -> None:
     late = replace(facts, runs=[good_run(60)], modelled_at=NOW.timestamp() - 7_200)
     found = findings(late, Thresholds({"lag": Limits(3_600)}))
@@ -465,7 +512,10 @@ def test_models_that_are_not_rebuilt_lag_too(facts: Facts) -> None:
         "1/us-east-1": "ok",
         "the models": "breach",
     }
-    assert "rebuild them with `models`" in found["lag", "the models"].text
+    assert found["lag", "the models"].message == (
+        "they were built from what was loaded 2 h ago, at 2026-03-31 16:00:00 UTC; at most 1 h. "
+        "Next: rebuild them with `models`."
+    )
 
 
 @pytest.mark.parametrize("rule", ["failure_rate", "service_failure_rate", "p95"])
@@ -474,7 +524,7 @@ def test_no_data_is_a_breach_with_a_reason_unless_it_is_allowed(rule: str, facts
     assert [finding.line for finding in breaches(facts, thresholds)] == [
         "no data of all models together: none that was submitted from 2026-03-30 18:00:00 UTC to "
         "the last successful run, 2026-03-31 18:00:00 UTC, has ended; the newest was submitted at "
-        "2026-03-31 17:59:00 UTC"
+        "2026-03-31 17:59:00 UTC. Next: see with `status` whether every account and region is read."
     ]
     allowed = Verdict(apply_rules(facts, replace(thresholds, allows_empty=True)))
     assert (allowed.exit_code, allowed.breaches) == (0, [])
@@ -498,7 +548,7 @@ def test_a_model_that_was_never_called_is_taken_for_a_slip(facts: Facts) -> None
     thresholds = Thresholds({"open_age": Limits(None, {"amazon.nova-reel-v1.1": 60})})
     assert [finding.line for finding in breaches(facts, thresholds)] == [
         "no data of amazon.nova-reel-v1.1: it has a threshold, but no invocation was ever of this "
-        "model: is it amazon.nova-reel-v1:1?"
+        "model. Next: correct the model's id, which may be amazon.nova-reel-v1:1."
     ]
     assert not breaches(facts, replace(thresholds, allows_empty=True))
 
