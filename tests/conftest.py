@@ -39,8 +39,8 @@ settings.register_profile("soak", max_examples=3_000)
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
 
-DELTA = pytest.mark.integration
-"""Needs the extra `lake`, which the unit tests do without."""
+DELTA = NOTIFY = pytest.mark.integration
+"""Need the extra `lake` or `notify`, which the unit tests do without."""
 
 
 def pytest_collection_finish() -> None:

@@ -11,7 +11,7 @@ PATH = "/services/T000/B000/the-secret-part"
 
 
 @dataclass
-class Receiver(Service):
+class Webhook(Service):
     """Keeps what is posted to it; answers with `status`, or not at all where it hangs."""
 
     status: int = 200
@@ -24,22 +24,23 @@ class Receiver(Service):
         return ThreadingHTTPServer(address, _handler(self))
 
     @property
-    def url(self) -> str:
-        return f"{super().url}{PATH}"
+    def notify_url(self) -> str:
+        """As apprise has it."""
+        return f"json{self.url.removeprefix('http')}{PATH}"
 
 
-def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
+def _handler(webhook: Webhook) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.posted.append(json.loads(body))
-            receiver.paths.append(self.path)
-            if receiver.hangs:
-                receiver.released.wait()
+            webhook.posted.append(json.loads(body))
+            webhook.paths.append(self.path)
+            if webhook.hangs:
+                webhook.released.wait()
                 return
-            self.send_response(receiver.status)
-            if receiver.location:
-                self.send_header("Location", receiver.location)
+            self.send_response(webhook.status)
+            if webhook.location:
+                self.send_header("Location", webhook.location)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -158,9 +158,9 @@ class CheckOptions:
     allow_empty: bool = option(
         False, "Pass if nothing in the window has finished.", panel="How to judge"
     )
-    notify: str | None = option(
+    notify: list[str] | None = option(
         None,
-        "Slack-compatible webhook that receives the breaches.",
+        "Notify of breaches: Slack, Teams, mail and others, by a URL of apprise; repeatable.",
         "URL",
         panel="Output",
         is_secret=True,

@@ -26,7 +26,7 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "recognisable-secret-key-5f1c",
     "AWS_BEARER_TOKEN_BEDROCK": "bedrock-api-key-recognisable-9b2e",
     "SOURCES__BEDROCK_ASYNC_INVOKES__EXTERNAL_ID": "recognisable-external-id-77aa",
-    "BEDROCK_ASYNC_ETL__CHECK__NOTIFY": "https://127.0.0.1:9/recognisable-webhook-c0de",
+    "BEDROCK_ASYNC_ETL__CHECK__NOTIFY": "jsons://127.0.0.1:9/recognisable-webhook-c0de",
 }
 """What a process is given, by the variable that has it."""
 QUOTED = {
@@ -124,7 +124,8 @@ def test_no_secret_is_printed_or_left_anywhere(
         for part in ("token", "secret_key", "access_key")
     }
     assert len(sessions) >= 6
-    secrets = {**SECRETS, **sessions, "message": "Recognisable-Person"}
+    parts = {"message": "Recognisable-Person", "webhook": "recognisable-webhook-c0de"}
+    secrets = {**SECRETS, **sessions, **parts}
     assert places_of(secrets, printed, folder) == []
 
 

@@ -5,18 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
-
-import dlt
+from typing import Any, Final
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, Per, parse_duration
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import Option, check_value, options_of
-
-if TYPE_CHECKING:
-    from bedrock_async_etl.check.webhook import Webhook
 
 OPTIONS: Final = {option.name: option for option in options_of(CheckOptions)}
 PREFIX: Final = "max_"
@@ -98,16 +93,6 @@ def find_thresholds(**flags: Any) -> Thresholds:
     except OptionError as error:
         raise UsageError(str(error)) from None
     return Thresholds(limits, timedelta(seconds=window), per, strict, allow_empty)
-
-
-def find_webhook(url: str | None = None) -> "Webhook | None":
-    """The webhook at the URL, else the one among dlt's secrets; raises `UsageError`."""
-    url = url or dlt.secrets.get(f"{CHECK_SECTION}.notify", str)
-    if not url:
-        return None
-    from bedrock_async_etl.check.webhook import Webhook
-
-    return Webhook(url)
 
 
 def parse_share(option: str, value: Any) -> float:

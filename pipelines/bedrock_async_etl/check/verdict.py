@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from bedrock_async_etl.check.notifications import Message
+
 Outcome = Literal["ok", "breach", "inconclusive"]
 
 DATA: Final = "data"
@@ -101,12 +103,12 @@ class Verdict:
             "checked": [finding.as_json() for finding in self.findings],
         }
 
-    def message(self, destination: str) -> str:
-        """The breaches in a destination, as they are posted to a webhook."""
+    def message(self, destination: str) -> Message:
+        """The breaches in a destination, as they are posted."""
         number = len(self.breaches)
         count = "1 breach" if number == 1 else f"{number:,} breaches"
-        lines = [f"bedrock-async-etl check: {count} in {destination}"]
-        lines += [f"- {finding.line}" for finding in self.breaches[:SHOWN]]
+        lines = [f"- {finding.line}" for finding in self.breaches[:SHOWN]]
         if number > SHOWN:
             lines.append(f"and {number - SHOWN:,} more")
-        return "\n".join(lines)
+        title = f"bedrock-async-etl check: {count} in {destination}"
+        return Message(title, "\n".join(lines), "failure")

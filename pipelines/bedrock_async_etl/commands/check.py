@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final
 from bedrock_async_etl.commands.options import Check, Copy, JsonOption, existing_copy
 from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import format_time
+from bedrock_async_etl.options import CHECK_SECTION
 
 if TYPE_CHECKING:
     from bedrock_async_etl.check.verdict import Verdict
-    from bedrock_async_etl.check.webhook import Webhook
 
 EXAMPLES: Final = """\
 # Exit with 2 where a model fails more often than 1 in 10, or a load is late
@@ -30,11 +30,12 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     breach.
     """
     from bedrock_async_etl.check import check
-    from bedrock_async_etl.check.thresholds import find_thresholds, find_webhook
+    from bedrock_async_etl.check.notifications import find_receivers, post
+    from bedrock_async_etl.check.thresholds import find_thresholds
 
-    webhook_url = thresholds.pop("notify", None)
+    urls = thresholds.pop("notify", None)
     found = find_thresholds(**thresholds)
-    webhook = find_webhook(webhook_url)
+    receivers = find_receivers(CHECK_SECTION, urls)
     target = existing_copy(copy)
     verdict = check(target, found)
     if not as_json:
@@ -42,7 +43,7 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
     stderr = error_console()  # so that cron can mail nothing else
     for finding in verdict.breaches:
         stderr.print(f"Breach: {finding.line}")
-    notified = _post_breaches(webhook, verdict, str(target))
+    notified = post(verdict.message(str(target)), receivers) if verdict.breaches else None
     if as_json:
         print_json(verdict.as_json() | {"notified": notified})
     return verdict.exit_code
@@ -73,16 +74,3 @@ def _all_is_well(verdict: "Verdict") -> str:
         since, until = format_time(verdict.since), format_time(verdict.until)
         text += f"; the window is {since} UTC to {until} UTC"
     return f"{text}."
-
-
-def _post_breaches(webhook: "Webhook | None", verdict: "Verdict", destination: str) -> bool | None:
-    """Post the breaches; False where the webhook did not take them, None without any to post.
-
-    A failure is one line on stderr: the verdict stays what it is.
-    """
-    if webhook is None or not verdict.breaches:
-        return None
-    reason = webhook.post(verdict.message(destination))
-    if reason:
-        error_console().print(f"The webhook did not take the message: {reason}")
-    return reason is None

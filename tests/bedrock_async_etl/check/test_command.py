@@ -1,6 +1,7 @@
 """`check` on the command line: what is printed where, posted, and with which exit code."""
 
 import json
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typer.testing import CliRunner, Result
 from bedrock_async_etl.check.verdict import Finding, Verdict
 from bedrock_async_etl.cli import app
 from tests.bedrock_async_etl.copies import REEL, invocation, modelled, report, store
-from tests.webhooks import PATH, Receiver
+from tests.conftest import NOTIFY
+from tests.webhooks import PATH, Webhook
 
 HOUR = timedelta(hours=1)
 GIVEN = [invocation(f"a{number}", HOUR) for number in range(40)] + [
@@ -143,59 +145,80 @@ def test_what_cannot_be_checked_is_exit_code_1(database: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--max-p95", "soon"), (*FAILING, "--notify", f"http://example.com{PATH}")],
+    [(), ("--max-p95", "soon")],
 )
 def test_wrong_usage_is_exit_code_2_in_one_line(copy: Path, arguments: tuple[str, ...]) -> None:
     result = check(copy, *arguments)
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
-    assert PATH not in result.output
 
 
-def test_a_webhook_gets_the_breaches(copy: Path) -> None:
-    with Receiver() as receiver:
-        document = check_json(copy, *FAILING, "--notify", receiver.url)
+@NOTIFY
+def test_the_breaches_are_posted_to_each_service(copy: Path) -> None:
+    with Webhook() as one, Webhook() as other:
+        urls = ("--notify", one.notify_url, "--notify", other.notify_url)
+        document = check_json(copy, *FAILING, *urls)
     assert (document["exit_code"], document["notified"]) == (2, True)
-    text = f"bedrock-async-etl check: 1 breach in duckdb:{copy}\n- {BREACH}"
-    assert receiver.posted == [{"text": text}]
+    title = f"bedrock-async-etl check: 1 breach in duckdb:{copy}"
+    [posted] = one.posted
+    assert (posted["title"], posted["message"], posted["type"]) == (title, f"- {BREACH}", "failure")
+    assert other.posted == [posted]
 
 
-def test_a_webhook_gets_nothing_when_all_is_well(copy: Path) -> None:
-    with Receiver() as receiver:
-        document = check_json(copy, "--max-p95", "1h", "--notify", receiver.url)
-    assert (document["exit_code"], document["notified"], receiver.posted) == (0, None, [])
+@NOTIFY
+def test_nothing_is_posted_when_all_is_well(copy: Path) -> None:
+    with Webhook() as webhook:
+        document = check_json(copy, "--max-p95", "1h", "--notify", webhook.notify_url)
+    assert (document["exit_code"], document["notified"], webhook.posted) == (0, None, [])
 
 
-def test_a_webhook_that_fails_never_hides_the_result(copy: Path) -> None:
-    with Receiver(500) as receiver:
-        result = check(copy, *FAILING, "--json", "--debug", "--notify", receiver.url)
+@NOTIFY
+def test_a_notification_that_fails_never_hides_the_result(copy: Path) -> None:
+    with Webhook(500) as webhook:
+        result = check(copy, *FAILING, "--json", "--debug", "--notify", webhook.notify_url)
     assert result.stderr.splitlines() == [
         f"Breach: {BREACH}",
-        "The webhook did not take the message: it answered with 500.",
+        "Notification 1 of 1 (JSON) failed: it answered with 500.",
     ]
     document = json.loads(result.stdout)
     assert (result.exit_code, document["exit_code"], document["notified"]) == (2, 2, False)
-    refused = check(copy, *FAILING, "--notify", receiver.url)
+    refused = check(copy, *FAILING, "--notify", webhook.notify_url)
     assert refused.exit_code == 2
     assert PATH not in refused.output + result.output
 
 
-def test_a_webhook_can_be_a_secret_of_the_environment(
-    copy: Path, monkeypatch: pytest.MonkeyPatch
+@NOTIFY
+def test_a_wrong_url_is_exit_code_2_and_not_shown(copy: Path) -> None:
+    result = check(copy, *FAILING, "--notify", f"json://example.com{PATH}")
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert PATH not in result.output
+
+
+@NOTIFY
+@pytest.mark.parametrize("form", ["{}", '["{}"]'])
+def test_urls_can_be_secrets_of_the_environment(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    with Receiver() as receiver:
-        monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__NOTIFY", receiver.url)
+    with Webhook() as webhook:
+        url = form.format(webhook.notify_url)
+        monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__NOTIFY", url)
         assert check(copy, *FAILING).exit_code == 2
-    assert len(receiver.posted) == 1
+    assert len(webhook.posted) == 1
+
+
+def test_without_the_extra_it_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    result = check(copy, *FAILING, "--notify", "json://localhost")
+    assert result.exit_code == 1
+    assert "pip install 'bedrock-async-etl[notify]'" in result.stderr
+    assert check(copy, *FAILING).exit_code == 2
 
 
 def test_a_message_of_many_breaches_is_cut_short() -> None:
     breaches = [Finding("lag", f"scope {number}", "breach", "late") for number in range(1_000)]
-    lines = Verdict(breaches).message("lake").splitlines()
-    assert lines[:2] == [
-        "bedrock-async-etl check: 1,000 breaches in lake",
-        "- lag of scope 0: late",
-    ]
-    assert (len(lines), lines[-1]) == (22, "and 980 more")
+    message = Verdict(breaches).message("lake")
+    assert message.title == "bedrock-async-etl check: 1,000 breaches in lake"
+    lines = message.body.splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (21, "- lag of scope 0: late", "and 980 more")
 
 
 def test_many_scopes_that_are_well_are_counted(database: Path) -> None:

@@ -14,7 +14,6 @@ from bedrock_async_etl.check.thresholds import (
     Limits,
     Thresholds,
     find_thresholds,
-    find_webhook,
     parse_share,
 )
 from bedrock_async_etl.errors import UsageError
@@ -41,18 +40,13 @@ max_p95 = "15m"
 [bedrock_async_etl.check.models."{RAY}"]
 max_open_age = "1d"
 """
-SECRETS = """
-[bedrock_async_etl.check]
-notify = "https://example.com/secret"
-"""
 
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Iterator[None]:
-    """A project with CONFIG and SECRETS."""
+    """A project with CONFIG."""
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text(CONFIG)
-    (tmp_path / ".dlt" / "secrets.toml").write_text(SECRETS)
     context = Container()[PluggableRunContext]
     before = context.context.run_dir
     context.reload(str(tmp_path))
@@ -108,9 +102,6 @@ def test_thresholds_come_from_the_file() -> None:
         is_strict=True,
         allows_empty=True,
     )
-    webhook = find_webhook()
-    assert webhook
-    assert webhook.url == "https://example.com/secret"
 
 
 @pytest.mark.usefixtures("configured")
@@ -176,10 +167,6 @@ def test_a_wrong_setting_is_told(
     env(name, value)
     with pytest.raises(UsageError, match=complaint):
         find_thresholds(max_lag="1h")
-
-
-def test_no_webhook_is_none() -> None:
-    assert find_webhook() is None
 
 
 @pytest.mark.parametrize(
