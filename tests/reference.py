@@ -14,10 +14,12 @@ from bedrock_async_etl.cli import app
 from bedrock_async_etl.metrics import METRICS, PREFIX
 from bedrock_async_etl.options import (
     CHECK_SECTION,
+    DIGEST_SECTION,
     REPORT_SECTION,
     SECTION,
     CheckOptions,
     DestinationOptions,
+    DigestOptions,
     ModelOptions,
     ReportOptions,
     RunOptions,
@@ -31,6 +33,7 @@ SECTIONS: Final = (
     ("What is read", SOURCE_SECTION, (LoadOptions,)),
     ("Destination, models and output", SECTION, (DestinationOptions, ModelOptions, RunOptions)),
     ("Thresholds of `check`", CHECK_SECTION, (CheckOptions,)),
+    ("A digest", DIGEST_SECTION, (DigestOptions,)),
     ("Contents of a report", REPORT_SECTION, (ReportOptions,)),
 )
 """Title, section of the configuration, and the classes that declare its options."""

@@ -11,6 +11,7 @@ import pytest
 from bedrock_async_etl.options import (
     CheckOptions,
     DestinationOptions,
+    DigestOptions,
     ModelOptions,
     ReportOptions,
     RunOptions,
@@ -112,6 +113,7 @@ def test_every_option_is_in_the_commented_configuration() -> None:
         (known["sources"]["bedrock_async_invokes"], (LoadOptions,)),
         (etl, (DestinationOptions, ModelOptions, RunOptions)),
         (etl["check"], (CheckOptions,)),
+        (etl["digest"], (DigestOptions,)),
         (etl["report"], (ReportOptions,)),
     )
     for section, declared in sections:

@@ -19,6 +19,7 @@ from bedrock_async_etl.commands import (
     check,
     compact,
     demo,
+    digest,
     emulator,
     export,
     models,
@@ -44,7 +45,19 @@ set_defaults()
 
 COMMANDS: Final = {
     module.__name__.rpartition(".")[2]: module
-    for module in (run, verify, models, export, compact, report, status, check, demo, emulator)
+    for module in (
+        run,
+        verify,
+        models,
+        export,
+        compact,
+        report,
+        status,
+        check,
+        digest,
+        demo,
+        emulator,
+    )
 }
 """Modules by the name of their command, in the order of the help."""
 

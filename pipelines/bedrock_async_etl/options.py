@@ -16,9 +16,11 @@ from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import option
 
 Per = Literal["scope", "region", "model", "all"]
+Period = Literal["1d", "7d"]
 SECTION: Final = "bedrock_async_etl"
-"""The section of dlt's configuration; `check` and `report` have sections in it."""
+"""The section of dlt's configuration; `check`, `digest` and `report` have sections in it."""
 CHECK_SECTION: Final = f"{SECTION}.check"
+DIGEST_SECTION: Final = f"{SECTION}.digest"
 REPORT_SECTION: Final = f"{SECTION}.report"
 
 DEFAULT_DATABASE: Final = "bedrock_async.duckdb"
@@ -164,6 +166,16 @@ class CheckOptions:
         "URL",
         panel="Output",
         is_secret=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigestOptions:
+    """The contents of a digest, and who gets it."""
+
+    period: Period = option("1d", "Period that is compared with the one before it.")
+    notify: list[str] | None = option(
+        None, "Post the digest as `check --notify` posts; repeatable.", "URL", is_secret=True
     )
 
 

@@ -26,6 +26,7 @@ SECRETS = {
     "AWS_SECRET_ACCESS_KEY": "recognisable-secret-key-5f1c",
     "AWS_BEARER_TOKEN_BEDROCK": "bedrock-api-key-recognisable-9b2e",
     "SOURCES__BEDROCK_ASYNC_INVOKES__EXTERNAL_ID": "recognisable-external-id-77aa",
+    "BEDROCK_ASYNC_ETL__DIGEST__NOTIFY": "jsons://127.0.0.1:9/recognisable-webhook-c0de",
     "BEDROCK_ASYNC_ETL__CHECK__NOTIFY": "jsons://127.0.0.1:9/recognisable-webhook-c0de",
 }
 """What a process is given, by the variable that has it."""
@@ -105,6 +106,7 @@ def test_no_secret_is_printed_or_left_anywhere(
         "report": run("report", str(folder / "report.html"), place, "--debug"),
         "status": run("status", place, "--json", "--debug"),
         "check": run("check", place, "--max-failure-rate=0", "--strict", "--debug"),
+        "digest": run("digest", place, "--debug"),
         "refused": run("run", place, *how, "--hub-role=no-role", "--json"),
     }
     (folder / "broken.duckdb").write_text("no database")
@@ -115,6 +117,7 @@ def test_no_secret_is_printed_or_left_anywhere(
         "check": 2,
         "refused": 2,
         "crash": 1,
+        "digest": 1,
     }
     printed = {name: text for name, (_, text) in ended.items()}
     assert "Traceback" in printed["crash"]

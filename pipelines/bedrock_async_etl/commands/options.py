@@ -17,6 +17,7 @@ from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import (
     CheckOptions,
     DestinationOptions,
+    DigestOptions,
     ModelOptions,
     ReportOptions,
     RunOptions,
@@ -38,6 +39,7 @@ Lake = Annotated[Given, [_PLACES["lake"], _PLACES["wait"]]]
 Models = Annotated[Given, [*options_of(ModelOptions)]]
 Output = Annotated[Given, [*options_of(RunOptions)]]
 Check = Annotated[Given, [*options_of(CheckOptions)]]
+Digest = Annotated[Given, [*options_of(DigestOptions)]]
 Report = Annotated[Given, [*options_of(ReportOptions)]]
 JsonOption = Annotated[
     bool,
