@@ -15,7 +15,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.options import ReportOptions
 from bedrock_async_etl.report.report import write_report
-from tests import timelines
+from tests import timelines, troubles
 from tests.bedrock_async_etl.copies import RAY, REEL, invocation, modelled
 
 pytestmark = pytest.mark.integration
@@ -340,6 +340,46 @@ def test_what_aws_says_is_shown_as_text(browser: Browser, tmp_path: Path) -> Non
             expect(opened.page.locator(f"#{section}")).to_contain_text(HOSTILE)
         assert opened.page.locator("img").count() == 0
         assert opened.page.locator("main script").count() == 0
+        assert opened.trouble == []
+
+
+def test_what_is_wrong_is_named_on_the_first_screen(browser: Browser, tmp_path: Path) -> None:
+    """With where, since when and why, and each is a click away."""
+    destination = troubles.modelled(tmp_path / "copy.duckdb", 60_000, days=30)
+    write_report(destination, tmp_path / "report.html")
+    account, region, model = troubles.STUCK_PLACE
+    outage_region, outage_model = troubles.OUTAGE_PLACE
+    expected = {
+        f"{outage_model}, {outage_region}": (
+            "failed from 29 Mar 06:00 to 29 Mar 07:00 UTC",
+            "internal error.",
+        ),
+        f"Account {troubles.FAILING_ACCOUNT}": (
+            "against 1.6\u00a0% elsewhere",
+            "throughout the period",
+            "storage access.",
+        ),
+        f"Region {troubles.SLOW_REGION}": (
+            "4.9 times as slow as elsewhere with the same models",
+            "throughout the period",
+        ),
+        f"{troubles.STUCK} stuck: {model}, {region}, account {account}": (
+            "submitted from 25 Mar 12:00 to 25 Mar 14:57 UTC",
+        ),
+    }
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        found = opened.page.locator("#findings li")
+        expect(found).to_have_count(len(expected))
+        for where, facts in expected.items():
+            finding = found.filter(has_text=where)
+            expect(finding).to_be_in_viewport()
+            for fact in facts:
+                expect(finding).to_contain_text(fact)
+            finding.get_by_role("button", name="Show").click()
+            [*_, place] = re.split(": |, |Account |Region ", where)
+            expect(opened.page.locator("#selection")).to_contain_text(place.split()[-1])
+            opened.page.go_back()
         assert opened.trouble == []
 
 

@@ -9,12 +9,11 @@ const DURATION_TICKS = [
 /**
  * A chart over the time of a span, in UTC, with a band for each incident.
  *
- * `drawn` has the steps, the length of one, and the incidents.
+ * `drawn` has the steps, the length of one, the incidents, and the width of a chart.
  */
-function plot(id, ariaLabel, { steps, step_ms, incidents: bands }, { marks, ...options }) {
-  const width = document.getElementById(id).clientWidth - 34;
+function plot(ariaLabel, { steps, step_ms, incidents: bands, width }, { marks, ...options }) {
   const svg = Plot.plot({
-    width: Math.max(width, 260), height: HEIGHT, marginLeft: 48, marginRight: 14, ariaLabel,
+    width, height: HEIGHT, marginLeft: 48, marginRight: 14, ariaLabel,
     style: { background: "none", fontSize: "11px", fontFamily: "inherit" },
     ...options,
     x: {
@@ -72,7 +71,7 @@ function drawFailureRisk(drawn, faults) {
   const ended = steps.filter(defined);
   const top = Math.min(1, Math.max(.01, ...ended.map((row) => row.risk)) * 1.6);
   const clipped = (name) => (row) => Math.min(top, row[name]);
-  return plot("failure-risk", "Failure risk by time of submission, with its 95 % interval", drawn, {
+  return plot("Failure risk by time of submission, with its 95 % interval", drawn, {
     y: { domain: [0, top], tickFormat: (share) => `${+(100 * share).toFixed(2)} %` },
     marks: [
       Plot.ruleX(ended, { x: "date", y1: clipped("low"), y2: clipped("high"), stroke: "var(--band)", strokeWidth: ended.length > 60 ? 4 : 7 }),
@@ -93,7 +92,7 @@ function drawFailureRisk(drawn, faults) {
 function drawVolume(drawn) {
   const parts = drawn.steps.flatMap((row) => PARTS.map(
     (kind) => ({ begin: row.begin, end: row.end, kind, value: partOf(row, kind) })));
-  return plot("volume", "Invocations by time of submission: completed, failed, open", drawn, {
+  return plot("Invocations by time of submission: completed, failed, open", drawn, {
     color: { domain: PARTS, range: PARTS.map((name) => `var(--${name})`) },
     y: { tickFormat: "~s" },
     marks: [
@@ -113,7 +112,7 @@ function drawLatency(drawn) {
   const [low, high] = [.8 * (d3.min(values) ?? 1), 1.25 * (d3.max(values) ?? 60)];
   const round = DURATION_TICKS.filter((tick) => tick >= low && tick <= high);
   const ticks = round.length > 1 ? round : [low * 1.25, high / 1.25];
-  return plot("latency", "Latency percentiles by time of submission", drawn, {
+  return plot("Latency percentiles by time of submission", drawn, {
     marginLeft: 56,
     y: { type: "log", domain: [low, high], axis: null, grid: false },
     marks: [
@@ -131,7 +130,7 @@ function drawLatency(drawn) {
 }
 
 function drawFleet(drawn, rows) {
-  return plot("fleet", "Invocations in flight, all together, on average", drawn, {
+  return plot("Invocations in flight, all together, on average", drawn, {
     y: { domain: [0, 1.08 * Math.max(.1, d3.max(rows, (row) => row.value))] },
     marks: [
       Plot.rectY(rows, { x1: "begin", x2: "end", y: "value", fill: "var(--completed)", fillOpacity: .45 }),

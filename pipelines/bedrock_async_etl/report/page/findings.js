@@ -7,14 +7,14 @@ const MEASURED = 30; // of each, to compare latencies
 const CLEARLY = 5; // fewer than half way to what stands out
 
 /** A finding is { text, choice, isAlarm }; the worst of each kind come first. */
-function findings(data, selection, span, whole) {
+function findings(data, selection, span, whole, flights) {
   return [
     ...kindOfFindings("incident", incidents(data, selection), (row) => incidentFinding(data, row)),
     ...["account", "region"].flatMap((name) => [
       ...kindOfFindings(name, failingMore(data, selection, span, whole, name), (row) => failingFinding(data, row)),
-      ...kindOfFindings(name, slower(data, selection, span, name), (row) => slowerFinding(data, row)),
+      ...kindOfFindings(name, slowerOnes(data, selection, span, name), (row) => slowerFinding(data, row)),
     ]),
-    ...kindOfFindings("model", overQuota(data, selection, span), (row) => quotaFinding(data, row)),
+    ...kindOfFindings("model", overQuota(flights), (row) => quotaFinding(data, row)),
     ...kindOfFindings("stuck", stuckLeaves(data, selection), (row) => stuckFinding(data, row)),
     ...staleFinding(data),
   ];
@@ -110,6 +110,14 @@ function failingFinding(data, row) {
   };
 }
 
+const KNOWN_SLOWER = new Map(); // they are the same for each cause, and take a while
+
+function slowerOnes(data, selection, span, name) {
+  const key = [name, ...DIMENSIONS.map((each) => selection[each]), selection.period.days].join();
+  if (!KNOWN_SLOWER.has(key)) KNOWN_SLOWER.set(key, slower(data, selection, span, name));
+  return KNOWN_SLOWER.get(key);
+}
+
 /** Accounts or regions with longer latencies than others have with the same models. */
 function slower(data, selection, span, name) {
   const labels = data[`${name}s`];
@@ -160,8 +168,8 @@ function slowerFinding(data, { most, ...row }) {
 }
 
 /** Models of which some account and region reached the quota, with the last step in which it did. */
-function overQuota(data, selection, span) {
-  return inFlight(data, selection, span).models
+function overQuota({ models }) {
+  return models
     .filter((each) => each.quota != null && each.peak >= each.quota)
     .map(({ rows, ...each }) => ({ ...each, last: rows.findLast((row) => row.value >= each.quota) }));
 }

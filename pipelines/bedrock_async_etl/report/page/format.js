@@ -2,9 +2,10 @@
 // Numbers and times as text; null is a dash. A unit stays on the line of its number.
 
 const NONE = "–";
+const NUMBER = new Intl.NumberFormat("en-US"); // made once: to make one takes long
 
 function count(value) {
-  return value == null ? NONE : value.toLocaleString("en-US");
+  return value == null ? NONE : NUMBER.format(value);
 }
 
 /** 1 model, 2 models. */

@@ -87,14 +87,18 @@
     document.getElementById("selection").textContent = describe();
     const span = spanOf(data, selection.period);
     const { steps, whole } = outcomes(data, selection, span);
-    const drawn = { steps, step_ms: span.step_ms, incidents: incidents(data, selection) };
+    const drawn = {
+      steps, step_ms: span.step_ms, incidents: incidents(data, selection),
+      width: Math.max(260, document.getElementById("volume").clientWidth - 34),
+    };
     shown = { span, whole, now: headline(data, selection, whole) };
     drawHeadline(data, shown.now);
-    drawFindings(data, selection, findings(data, selection, span, whole), choose);
+    const flights = inFlight(data, selection, span);
+    drawFindings(findings(data, selection, span, whole, flights), choose);
     drawIncidents(data, drawn.incidents);
-    drawOutcomes(data, selection, drawn, whole.byFault.map((each) => each.fault));
+    drawOutcomes(drawn, whole.byFault.map((each) => each.fault));
     drawLatencies(drawn);
-    drawFlights(data, drawn, inFlight(data, selection, span));
+    drawFlights(data, drawn, flights);
     drawBreakdown(data, selection, breakdown(data, selection, span, whole), choose);
     drawOpen(data, selection);
   }

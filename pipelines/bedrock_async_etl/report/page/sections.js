@@ -93,7 +93,7 @@ function drawHeadline(data, now) {
       null, failing > 0, age > data.stale_seconds));
 }
 
-function drawFindings(data, selection, found, choose) {
+function drawFindings(found, choose) {
   const items = found.map(({ text, choice, section, isAlarm }) => {
     const button = element("button", { type: "button", "aria-label": `Show: ${text}` }, "Show");
     button.addEventListener("click", () => (section ? document.getElementById(section).scrollIntoView() : choose(choice)));
@@ -128,7 +128,7 @@ function chart(id, heading, note, isEmpty, draw, numbersBehind, ...rest) {
   if (!isEmpty) document.getElementById(id).append(draw(), ...rest, numbers(...numbersBehind));
 }
 
-function drawOutcomes(data, selection, drawn, faults) {
+function drawOutcomes(drawn, faults) {
   const { steps, step_ms } = drawn;
   const columns = [{ name: "submitted (UTC)", of: (row) => stepName(row, step_ms) }, countOf("invocations"),
     number("completed", (row) => count(partOf(row, "completed"))), countOf("failed"), countOf("open"), ...(sum(steps, "other") ? [countOf("without an end", "other")] : []),
