@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Final
+
+MINUTE: Final = 60
+UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", MINUTE), ("s", 1))
 
 
 def format_count(number: int, noun: str) -> str:
@@ -17,17 +20,26 @@ def format_time(time: datetime | None) -> str:
 
 
 def format_duration(seconds: float | None, units: int = 2) -> str:
-    """A duration in its largest units: `3 d 4 h`, `2 min 5 s`; a dash for None."""
+    """A duration in its largest units, the last rounded: `3 d 4 h`; a dash for None."""
     if seconds is None:
         return "-"
-    rest, parts = max(0, round(seconds)), []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+    rest = max(0, round(seconds))
+    first = next((at for at, (_, size) in enumerate(UNITS) if rest >= size), len(UNITS))
+    _, least = UNITS[min(first + units, len(UNITS)) - 1]
+    rest = round(rest / least) * least
+    parts = []
+    for unit, size in UNITS:
         number, rest = divmod(rest, size)
         if number:
             parts.append(f"{number:,} {unit}")
-        if parts and (len(parts) == units or not number):
-            break
     return " ".join(parts) or "0 s"
+
+
+def format_latency(seconds: float | None) -> str:
+    """A duration; less than a minute to the tenth of a second: `9.3 s`."""
+    if seconds is None or round(seconds, 1) >= MINUTE:
+        return format_duration(seconds)
+    return f"{round(seconds, 1):g} s"
 
 
 def shorten(text: str, width: int) -> str:

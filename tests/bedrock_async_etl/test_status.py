@@ -580,6 +580,8 @@ def test_an_answer_has_the_colour_of_its_meaning_on_a_terminal(
         (3_605, "1 h"),
         (5_400, "1 h 30 min"),
         (90_000, "1 d 1 h"),
+        (107_800, "1 d 6 h"),
+        (86_399, "1 d"),
         (86_400 * 1_234.0, "1,234 d"),
     ],
 )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from math import inf
 from typing import Any, Final, Literal, Self
 
 from bedrock_async_etl.check.facts import Facts
@@ -26,7 +25,9 @@ MONTH: Final = timedelta(days=30)
 """Time without a failure for a reason after which it is a new one."""
 ENOUGH: Final = 30
 """Finished invocations in each of two periods that can be compared, as for a model's `change`."""
-UNLIMITED: Final = Thresholds({"failure_rate": Limits(1), "p95": Limits(inf)})
+UNLIMITED: Final = Thresholds(
+    {"failure_rate": Limits(1), "p95": Limits(timedelta.max.total_seconds())}
+)
 """Thresholds that nothing breaches: the rules compute the numbers of a window."""
 NUMBERS: Final[Mapping[Kind, tuple[str, str]]] = {
     "failure_rate": ("failure_z_score", "The failure risk"),

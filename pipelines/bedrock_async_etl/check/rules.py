@@ -11,7 +11,12 @@ from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.formatting import format_duration, format_time, incident_message
+from bedrock_async_etl.formatting import (
+    format_duration,
+    format_latency,
+    format_time,
+    incident_message,
+)
 from bedrock_async_etl.models.statistics import statistic
 from bedrock_async_etl.status import OPEN_INCIDENTS, Row, late_remedy, read_model, read_rows
 
@@ -314,14 +319,14 @@ def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
         for name in ("p95", "p95_low")
     )
     outcome: Outcome = "ok"
-    text = _seconds(least) if value is not None else f"at least {_seconds(least)}"
+    text = format_latency(least) if value is not None else f"at least {format_latency(least)}"
     if low > limit or (is_strict and least > limit):
         outcome = "breach"
     elif value is None or least > limit:
         outcome = "inconclusive"
-    upper = f"to {_seconds(survival['p95_high'])}" if survival["p95_high"] else "or more"
-    text += f" (95 % interval {_seconds(low)} {upper}), {ended:,} ended, {still_open:,} open"
-    text += f"; at most {_seconds(limit)}"
+    upper = f"to {format_latency(survival['p95_high'])}" if survival["p95_high"] else "or more"
+    text += f" (95 % interval {format_latency(low)} {upper}), {ended:,} ended, {still_open:,} open"
+    text += f"; at most {format_latency(limit)}"
     if outcome == "inconclusive":
         text += ": above the threshold, but too few to tell" if least > limit else ": not known yet"
     names = ("p95_low", "p95_high", "ended", "still_open", "longest")
@@ -516,11 +521,6 @@ def _scope(run: Row) -> str:
 def _share(share: float) -> str:
     """In per cent, to the hundredth."""
     return f"{round(100 * share, 2):g} %"
-
-
-def _seconds(seconds: float) -> str:
-    """Less than a minute to the tenth of a second."""
-    return f"{round(seconds, 1):.15g} s" if seconds < 60 else format_duration(seconds)
 
 
 def _utc(time: datetime) -> str:

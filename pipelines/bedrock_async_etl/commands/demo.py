@@ -14,6 +14,7 @@ from bedrock_async_etl.commands.verify import verdict
 from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.console import has_display, open_page, output_console, plain_table
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.formatting import format_latency
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,7 @@ order by model_id
 """,
     """
 select
-    model_id as seconds,
+    model_id as latency,
     latency_p50 as "ended p50",
     latency_p95 as "ended p95",
     latency_p99 as "ended p99",
@@ -175,9 +176,15 @@ def _model(console: "Console", destination: "DuckDBDestination") -> None:
         for query in TABLES:
             relation = connection.sql(query)
             first, *numbers = relation.columns
-            console.print(plain_table(first, numbers=numbers, rows=relation.fetchall()))
+            rows = [[_cell(value) for value in row] for row in relation.fetchall()]
+            console.print(plain_table(first, numbers=numbers, rows=rows))
             console.print()
     print_refresh(refreshed)
+
+
+def _cell(value: Any) -> Any:
+    """Latencies are the only fractions."""
+    return format_latency(value) if isinstance(value, float) else value
 
 
 def prove(

@@ -90,8 +90,9 @@ def test_more_failures_are_told_with_why_where_how_sure_and_what_to_do(worse: Pa
     assert result.exit_code == 0
     risk = [each for each in result.stdout.split("\n\n") if "failure risk" in each]
     assert risk == [
-        f"- The failure risk of {REEL} rose to 35 % (29.24 % to 41.23 %), 84 of 240 failed; in the "
-        "same time before it was 5 % (2.88 % to 8.53 %), 12 of 240 failed. Most failed by "
+        f"- The failure risk of {REEL} rose to 35 % (95 % interval 29.24 % to 41.23 %), "
+        "84 of 240 failed; in the same time before it was 5 % (95 % interval 2.88 % to 8.53 %), "
+        "12 of 240 failed. Most failed by "
         f"internal_error: 84 in 111122223333/us-east-1, for example {ARN}/a0x0.\n"
         "  How sure: Beyond chance: the 95 % intervals of the two do not overlap, and the z-score "
         "is 8.2 (chance seldom leaves -2.2 to 2.2).\n"
@@ -113,8 +114,9 @@ def test_slower_invocations_are_told_with_the_longest(database: Path) -> None:
     [change] = changes(destination)
     assert (change.kind, change.subject) == ("p95", REEL)
     assert change.what == (
-        f"The p95 of {REEL} rose to 309 s (309 s to 309 s), 240 ended, 0 open; in the same time "
-        f"before it was 69 s (69 s to 69 s), 240 ended, 0 open. The longest took 5 min 9 s: "
+        f"The p95 of {REEL} rose to 5 min 9 s (95 % interval 5 min 9 s to 5 min 9 s), 240 ended, "
+        "0 open; in the same time before it was 1 min 9 s (95 % interval 1 min 9 s to 1 min 9 s), "
+        "240 ended, 0 open. The longest took 5 min 9 s: "
         f"{ARN}/a0x9."
     )
 
@@ -233,7 +235,8 @@ def test_scopes_that_fail_or_are_stale_are_told(database: Path) -> None:
         ),
         (
             "scope",
-            "111122223333/eu-west-2: the last successful run was 1 d 6 h ago; at most 1 d 2 h; it "
+            "111122223333/eu-west-2: the last successful run was 1 d 6 h ago, at "
+            "2027-01-14 02:00:00 UTC; at most 1 d 2 h; it "
             "is no longer read. What was submitted since is missing here.",
         ),
     ]

@@ -19,10 +19,10 @@ function percent(share) {
 
 const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 
-/** Two units at most, to the nearest of the second: 3 d 4 h, 8 min 9 s; below ten seconds 9.3 s. */
+/** Two units at most, the second rounded: 3 d 4 h, 8 min 9 s; below a minute to the tenth. */
 function duration(value) {
   if (value == null) return NONE;
-  if (value < 9.95) return `${value && value.toFixed(1)}\u00a0s`;
+  if (value < 59.95) return `${+value.toFixed(1)}\u00a0s`;
   const first = UNITS.findIndex(([, size]) => value >= size);
   const [, least] = UNITS[Math.min(first + 1, UNITS.length - 1)];
   let rest = Math.round(value / least) * least;

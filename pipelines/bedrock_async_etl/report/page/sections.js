@@ -269,7 +269,10 @@ function healed(row) {
 
 function drawFreshness(data) {
   const rows = data.freshness;
-  list("freshness", "Freshness", rows.length ? "All accounts and regions; failed and stalest first." : "No scope has been read yet.", [
+  const late = sum(rows, "late");
+  const found = late ? `In a week, ${countedNoun(late, "row")} had been listed later than the lag, up to ${duration(d3.max(rows, (row) => row.late_seconds))} after submission, and healed.`
+    : "In a week, no row was found that had been listed later than the lag.";
+  list("freshness", "Freshness", rows.length ? `All accounts and regions; failed and stalest first. ${found}` : "No scope has been read yet.", [
     { name: "account", of: (row) => label(row.account_id) },
     { name: "region", of: (row) => label(row.region) },
     { name: "last run", of: (row) => tag(label(row.last_outcome), row.last_outcome !== "ok") },
