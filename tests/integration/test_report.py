@@ -1,8 +1,10 @@
 """The report in a real browser: what it shows, what it lets one choose, and what it never does."""
 
+import random
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +18,8 @@ from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.options import ReportOptions
 from bedrock_async_etl.report.report import write_report
 from tests import timelines, troubles
-from tests.bedrock_async_etl.copies import RAY, REEL, invocation, modelled
+from tests.bedrock_async_etl.copies import ACCOUNT, RAY, REEL, invocation, modelled
+from tests.bedrock_async_etl.copies import report as run_of
 
 pytestmark = pytest.mark.integration
 
@@ -351,20 +354,20 @@ def test_what_is_wrong_is_named_on_the_first_screen(browser: Browser, tmp_path: 
     outage_region, outage_model = troubles.OUTAGE_PLACE
     expected = {
         f"{outage_model}, {outage_region}": (
-            "failed from 29 Mar 06:00 to 29 Mar 07:00 UTC",
+            "failed from 29 Mar 06:00 to 07:00 UTC",
             "internal error.",
         ),
         f"Account {troubles.FAILING_ACCOUNT}": (
             "against 1.6\u00a0% elsewhere",
             "throughout the period",
-            "storage access.",
+            "of them by storage access",
         ),
         f"Region {troubles.SLOW_REGION}": (
             "4.9 times as slow as elsewhere with the same models",
             "throughout the period",
         ),
         f"{troubles.STUCK} stuck: {model}, {region}, account {account}": (
-            "submitted from 25 Mar 12:00 to 25 Mar 14:57 UTC",
+            "submitted from 25 Mar 12:00 to 14:57 UTC",
         ),
     }
     with browser.new_context(viewport=DESKTOP) as context:
@@ -381,6 +384,64 @@ def test_what_is_wrong_is_named_on_the_first_screen(browser: Browser, tmp_path: 
             expect(opened.page.locator("#selection")).to_contain_text(place.split()[-1])
             opened.page.go_back()
         assert opened.trouble == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_is_wrong_nothing_stands_out(
+    browser: Browser, tmp_path: Path, seed: int
+) -> None:
+    """Many small accounts, of which some fail more often and are slower by chance."""
+    chance = random.Random(seed)
+    accounts = [f"{number:012}" for number in range(300_000_000_000, 300_000_000_030)]
+    invocations = []
+    for account, number in product(accounts, range(40)):
+        age = timedelta(hours=3 + 600 * chance.random())
+        status = "Failed" if chance.random() < 0.04 else "Completed"
+        seconds = chance.choice([30, 300])
+        summary = invocation(
+            f"{account}-{number}", age, seconds, status, chance.choice([REEL, RAY])
+        )
+        arn = summary["invocationArn"].replace(ACCOUNT, account)
+        invocations.append(summary | {"invocationArn": arn})
+    runs = [run_of() | {"account_id": account} for account in accounts]
+    write_report(modelled(tmp_path / "copy.duckdb", invocations, runs), tmp_path / "report.html")
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        expect(opened.page.locator("#findings")).to_contain_text("Nothing: no incident")
+        assert opened.trouble == []
+
+
+def test_a_copy_of_older_invocations_asks_for_a_longer_period(
+    browser: Browser, tmp_path: Path
+) -> None:
+    old = [invocation("old", timedelta(days=100))]
+    write_report(modelled(tmp_path / "copy.duckdb", old), tmp_path / "report.html")
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        expect(opened.page.get_by_text("There are older ones")).to_be_visible()
+        assert opened.trouble == []
+
+
+def test_a_cause_is_linked_by_its_name(browser: Browser, tmp_path: Path) -> None:
+    """Words alone would not tell categories of one's own apart."""
+    failures = [invocation(f"{n}", timedelta(hours=2), status="Failed") for n in range(5)]
+    messages = ["first kind"] * 3 + ["second kind"] * 2
+    rows = [
+        row | {"failureMessage": message} for row, message in zip(failures, messages, strict=True)
+    ]
+    destination = modelled(tmp_path / "copy.duckdb", rows)
+    with duckdb.connect(destination.database) as connection:
+        connection.execute(
+            "update bedrock_analytics.invocations set failure_category = "
+            "if(failure_message = 'first kind', 'my kind', 'my_kind')"
+        )
+    write_report(destination, tmp_path / "report.html")
+    with browser.new_context(viewport=DESKTOP) as context:
+        for name, failed in (("my+kind", 3), ("my_kind", 2)):
+            opened = Opened(context, tmp_path / "report.html", f"#cause=reason:{name}")
+            note = opened.page.locator("[data-figure=invocations] + p")
+            expect(note).to_contain_text(f"{failed} of 5 failed, {5 - failed} failed otherwise")
+            assert opened.trouble == []
 
 
 def test_an_empty_copy_says_so(browser: Browser, tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ CHOICES: Final[tuple[dict[str, str], ...]] = (
     {"model": RAY},
     {"account": "444455556666", "region": "us-east-1"},
     {"account": ACCOUNT, "region": "eu-west-1", "model": REEL},
-    {"cause": "fault: service"},
-    {"cause": "reason: storage access", "model": REEL},
+    {"cause": "fault:service"},
+    {"cause": "reason:storage_access", "model": REEL},
 )
 CHOSEN: Final = """
 create or replace temp table chosen as
@@ -49,6 +49,7 @@ select
         when is_open then 'open'
         when not is_terminal then 'other'
         when is_failed and {cause} then 'failed'
+        when is_failed then 'failed otherwise'
         else 'completed'
     end as outcome,
     coalesce(age_ms, round(1000 * latency_seconds)) as ms
@@ -72,13 +73,17 @@ select model_id, count(*), count(*) filter (where outcome = 'completed'),
 from given group by model_id
 """
 RISKS: Final = f"""
-with given as (select * from main.given where outcome <> 'other')
+with given as (
+    select * replace (if(outcome = 'failed otherwise', 'completed', outcome) as outcome)
+    from main.given
+    where outcome <> 'other'
+)
 select model_id, failure_risk, failure_risk_low, failure_risk_high from ({FORMULA})
 """
 SUBJECTS: Final = """
 select
     'given' as cohort, null as account_id, null as region, model_id, null as submit_date,
-    if(outcome in ('completed', 'failed'), [cast(ms as bigint)], null) as latencies_ms,
+    if(outcome in ('open', 'other'), null, [cast(ms as bigint)]) as latencies_ms,
     if(outcome in ('open', 'other'), cast(ms as bigint), null) as age_ms,
     outcome = 'open' as is_open
 from given
@@ -88,8 +93,8 @@ PERCENTILES: Final = f"""
 select model_id, p50, p95, p99 from ({statistic("survivals", subjects=SUBJECTS)})
 """
 CAUSES: Final = {
-    "fault: service": "failure_fault = 'service'",
-    "reason: storage access": "failure_category = 'storage_access'",
+    "fault:service": "failure_fault = 'service'",
+    "reason:storage_access": "failure_category = 'storage_access'",
 }
 COLUMNS: Final = {"account": "account_id", "region": "region", "model": "model_id"}
 
@@ -255,6 +260,56 @@ def test_charts_and_tables_add_up_to_the_headline_and_the_models(
     for step, expected in truth.percentiles.items():
         if step != "whole":
             assert_durations(latencies[max(step, begin)][2:5], expected)
+
+
+FLIGHTS: Final = """
+with gone as (
+    select
+        epoch(submit_time) as submitted,
+        epoch(coalesce(end_time, submit_time + to_milliseconds(cast(age_ms as bigint)))) as gone,
+        coalesce(is_stuck, false) or is_vanished as is_left_out
+    from bedrock_analytics.invocations
+    left join (select invocation_arn, age_ms from bedrock_analytics.open_ages)
+        using (invocation_arn)
+    left join (select invocation_arn, is_stuck from bedrock_analytics.open_invocations)
+        using (invocation_arn)
+),
+
+steps as (
+    select
+        epoch(as_of - interval {period}) as since,
+        epoch(as_of) as until,
+        unnest(
+            range(cast(since as bigint) // {step} * {step}, cast(until as bigint), {step})
+        ) as step
+    from (select max(as_of) as as_of from bedrock_analytics.scopes)
+)
+
+select
+    strftime(make_timestamp(step * 1_000_000), '%Y-%m-%d %H:%M'),
+    coalesce(sum(greatest(0, least(gone, step + {step}, until) - greatest(submitted, step, since)))
+        filter (where not is_left_out), 0)
+        / (least(step + {step}, until) - greatest(step, since))
+from steps cross join gone
+group by step, since, until
+order by step
+"""
+
+
+@pytest.mark.parametrize("period", STEPS)
+def test_what_is_in_flight_is_that_of_the_rows(
+    page: Page, copy: DuckDBDestination, period: str
+) -> None:
+    """The average of all, but for the part of an hour with which the period begins."""
+    step, days = STEPS[period].total_seconds(), period.removesuffix("d")
+    with copy.connection() as connection:
+        select = FLIGHTS.format(step=f"{step:.0f}", period=f"{days} days")
+        _, *expected = connection.sql(select).fetchall()
+    choose(page, {"period": period})
+    _, *rows = numbers(page, "fleet")
+    told = [(start_of(each), float(average.replace(",", ""))) for each, average in rows]
+    assert dict(told) == pytest.approx(dict(expected), abs=0.02)
+    assert expected[-1][1] > 1
 
 
 @pytest.mark.parametrize("period", STEPS)

@@ -19,7 +19,7 @@ BUCKETS: Final = 4_400
 AGES: Final = 1_000
 """Maximum ages that divide buckets."""
 CELLS: Final = 2_000_000
-"""Maximum rows of latencies, which keeps a page below four megabytes."""
+"""Maximum rows of latencies, which keeps a page of forty scopes below four megabytes."""
 STEPS: Final = ((1, 1), (1, 2), (7, 2), (28, 2), (364, 2))
 """Days of a bin of latencies and per cent of a bucket, the finest first."""
 
@@ -105,7 +105,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], no
 
 
 def _shape(chosen: Sequence[Period], now_ms: int) -> dict[str, int]:
-    """What the queries count from, and what the cells are numbered by."""
+    """The variables of the queries: what they count from, and number cells by."""
     first_bin, last_part = 2 * (chosen[-1].before_ms // HOUR_MS), 2 * (now_ms // HOUR_MS) + 1
     return {
         "from_ms": chosen[-1].from_ms,
@@ -157,8 +157,16 @@ def _cells(
         for name, buckets in TABLES
     }
     ages = [age for age, _ in connection.execute("from report_ages order by age_ms").fetchall()]
-    shape = {"buckets": BUCKETS + AGES, "ages": ages, "width": width, "step_days": step_days}
-    return {**_shape(chosen, now_ms), **shape, **tables}
+    shape = _shape(chosen, now_ms)
+    return {
+        "first_bin": shape["first_bin"],
+        "bins": shape["bins"],
+        "buckets": BUCKETS + AGES,
+        "ages": ages,
+        "width": width,
+        "step_days": step_days,
+        **tables,
+    }
 
 
 def _integers(connection: duckdb.DuckDBPyConnection, select: str) -> Columns:

@@ -79,12 +79,10 @@ def hour_parts(chosen: Sequence[Period], as_of_ms: int, step_days: int) -> Itera
     begins = sorted({begin for each in chosen for begin in (each.from_ms, each.before_ms)})
     minute_ms = as_of_ms % HOUR_MS
 
-    def bin_of(start_ms: int, step_ms: int | None) -> int:
+    def bin_of(start_ms: int, step_ms: int) -> int:
         begin = begins[bisect_right(begins, start_ms) - 1]
-        if step_ms is None or start_ms < longest.from_ms:
-            start = begin
-        else:
-            start = max(begin, start_ms - start_ms % step_ms)
+        is_before = start_ms < longest.from_ms
+        start = begin if is_before else max(begin, start_ms - start_ms % step_ms)
         return 2 * (start // HOUR_MS) + (start == begin)
 
     for hour in range(longest.before_ms // HOUR_MS, as_of_ms // HOUR_MS + 1):

@@ -1,6 +1,7 @@
 """Write a report: one HTML page of the models' figures and charts."""
 
 import difflib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ SENSITIVE: Final = {
     "freshness": ("last_error",),
 }
 """Columns of the figures that a redacted report leaves out."""
+ACCOUNT_ID: Final = re.compile(r"\d{12}")
 SETTINGS: Final = "set preserve_insertion_order = false"
 """All queries say how their rows are ordered."""
-MEMORY_LIMIT: Final = "set memory_limit = '300MB'"
+MEMORY_LIMIT: Final = "set memory_limit = '200MB'"
 """Enough for millions of invocations, and little for a machine that has other work."""
 
 
@@ -158,7 +160,8 @@ def _unused_quotas(quotas: Mapping[str, int], models: Sequence[str | None]) -> I
 def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures without messages, errors, ARNs and outputs, and with numbers for accounts.
 
-    A path or a bucket may have an account id in its name, so the destination is left out, too.
+    A path or a bucket may have an account id in its name, so the destination is left out, too; so
+    may a model whose ARN is not like others.
     """
     tables = {
         name: figures[name] | {column: [None] * len(figures[name][column]) for column in columns}
@@ -167,5 +170,9 @@ def _redacted(figures: Mapping[str, Any]) -> dict[str, Any]:
     accounts, fresh = figures["accounts"], figures["freshness"]["account_id"]
     names = {each: f"account {at}" for at, each in enumerate(dict.fromkeys([*accounts, *fresh]), 1)}
     tables["freshness"]["account_id"] = [names[account] for account in fresh]
-    redacted = {"accounts": [names[account] for account in accounts], "destination": None}
-    return {**figures, **tables, **redacted}
+    models = [
+        f"model {at}" if model and ACCOUNT_ID.search(model) else model
+        for at, model in enumerate(figures["models"], 1)
+    ]
+    labels = {"accounts": [names[account] for account in accounts], "models": models}
+    return {**figures, **tables, **labels, "destination": None}

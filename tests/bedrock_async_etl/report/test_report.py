@@ -128,6 +128,16 @@ def test_what_is_redacted_is_nowhere_in_the_page(copy: DuckDBDestination, tmp_pa
     assert data_of(redacted)["accounts"] == ["account 1"]
 
 
+def test_a_model_with_an_account_in_its_name_is_redacted(tmp_path: Path) -> None:
+    router = invocation("a", timedelta(hours=1)) | {
+        "modelArn": f"arn:aws:bedrock:us-east-1:{ACCOUNT}:prompt-router"
+    }
+    destination = modelled(tmp_path / "copy.duckdb", [router, invocation("b", timedelta(hours=2))])
+    write_report(destination, tmp_path / "report.html", ReportOptions(redact=True))
+    assert ACCOUNT not in (tmp_path / "report.html").read_text()
+    assert sorted(data_of(tmp_path / "report.html")["models"]) == [REEL, "model 2"]
+
+
 def test_a_quota_is_that_of_its_model(copy: DuckDBDestination, tmp_path: Path) -> None:
     options = ReportOptions(quotas=[f"{REEL}=7", "another=9"])
     write_report(copy, tmp_path / "report.html", options)

@@ -22,17 +22,17 @@ async function readData() {
     if (value?.constructor !== Object) continue;
     data[name] = rowsOf(value).map((row) => ({ ...data.leaves[row.leaf], ...row }));
   }
-  data.cells = await readCells(data.outcomes.length);
+  data.cells = await readCells(data);
   return data;
 }
 
-async function readCells(outcomes) {
+async function readCells(data) {
   const text = atob(document.getElementById("cells").textContent);
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const cells = await new Response(stream).json();
-  const unpacked = (table, buckets) => unpack(table, outcomes, cells.bins, buckets);
+  const unpacked = (table, buckets) => unpack(table, data, cells.bins, buckets);
   const durations = unpacked(cells.durations, cells.buckets);
   const buckets = 1 + durations.bucket.reduce((most, bucket) => Math.max(most, bucket), 0);
   return {
@@ -48,9 +48,10 @@ function secondsOf({ ages, width }, buckets) {
   return d3.range(buckets).map((bucket) => Math.expm1((edges[bucket] + edges[bucket + 1]) / 2) / 1000);
 }
 
-/** The leaf, outcome, bin and bucket of each row, from the distances between their cells. */
-function unpack({ gap, ...columns }, outcomes, bins, buckets) {
-  const [leaf, outcome, bin, bucket] = d3.range(4).map(() => new Uint32Array(gap.length));
+/** The outcome, bin and bucket of each row, from the distances between their cells, and each leaf's rows. */
+function unpack({ gap, ...columns }, { leaves, outcomes }, bins, buckets) {
+  const [outcome, bin, bucket] = d3.range(3).map(() => new Uint32Array(gap.length));
+  const ends = new Uint32Array(leaves.length); // the row after the last one of each leaf
   let cell = 0;
   for (let at = 0; at < gap.length; at++) {
     cell += gap[at];
@@ -58,43 +59,48 @@ function unpack({ gap, ...columns }, outcomes, bins, buckets) {
     bucket[at] = cell - rest * buckets;
     const place = Math.floor(rest / bins);
     bin[at] = rest - place * bins;
-    leaf[at] = Math.floor(place / outcomes);
-    outcome[at] = place % outcomes;
+    outcome[at] = place % outcomes.length;
+    ends[Math.floor(place / outcomes.length)] = at + 1;
   }
-    const numbers = Object.entries(columns).map(([name, values]) => [name, Uint32Array.from(values)]);
-  return { leaf, outcome, bin, bucket, ...Object.fromEntries(numbers) };
+  for (let leaf = 1; leaf < ends.length; leaf++) ends[leaf] = Math.max(ends[leaf], ends[leaf - 1]);
+  const numbers = Object.entries(columns).map(([name, values]) => [name, Float64Array.from(values)]);
+  return { outcome, bin, bucket, ...Object.fromEntries(numbers), rowsOf: (leaf) => [leaf ? ends[leaf - 1] : 0, ends[leaf]] };
 }
 
 /**
- * The span of a period: the hours that it has a part of, and the steps of its charts; the hour and
- * step of each bin are -1 for one outside.
+ * The span of a period: the hours that it has a part of, and the steps of its charts. By bin, it has
+ * their hour and step, and 0 for `anywhere` in it; -1 is outside.
  *
- * Steps are hours of 24 hours, 6 hours of 7 days, else dates; the first begins with the period.
+ * Steps are hours of 24 hours, 6 hours of 7 days, else dates; the first begins with the period, and
+ * the last ends when the newest scope was read.
  */
 function spanOf(data, { days, from_ms }) {
-  const { step_days } = data.cells;
+  const { as_of_ms, cells: { step_days } } = data;
   const step_ms = days <= 1 ? HOUR_MS : days <= 7 ? 6 * HOUR_MS : step_days * DAY_MS;
-  const start_ms = Math.max(from_ms, Math.min(data.first_ms ?? from_ms, data.as_of_ms));
-  const from = Math.floor(start_ms / step_ms);
-  const hourOf = (ms) => Math.max(0, Math.floor(ms / HOUR_MS) - Math.floor(from_ms / HOUR_MS));
-  const steps = d3.range(from, Math.floor(data.as_of_ms / step_ms) + 1).map((step) => {
+  const start_ms = Math.max(from_ms, Math.min(data.first_ms ?? from_ms, as_of_ms - 1));
+  const [from, until] = [Math.floor(start_ms / step_ms), Math.ceil(as_of_ms / step_ms)];
+  const firstHour = Math.floor(from_ms / HOUR_MS);
+  const hours = Math.ceil(as_of_ms / HOUR_MS) - firstHour;
+  const hourOf = (ms) => Math.min(Math.max(0, Math.floor(ms / HOUR_MS) - firstHour), hours);
+  const steps = d3.range(from, until).map((step) => {
     const [begin, end] = [step * step_ms, (step + 1) * step_ms];
     return {
       from: hourOf(begin), to: hourOf(end),
-      begin: new Date(Math.max(begin, from_ms)), end: new Date(Math.min(end, data.as_of_ms)),
+      begin: new Date(Math.max(begin, from_ms)), end: new Date(Math.min(end, as_of_ms)),
     };
   });
-  const inSpan = (placeOf) => placesOf(data, from_ms, Infinity, placeOf);
+  const stepOf = (ms) => Math.min(Math.max(0, Math.floor(ms / step_ms) - from), steps.length - 1);
   return {
-    steps, step_ms, hours: hourOf(data.as_of_ms) + 1,
-    hourOf: inSpan(hourOf), stepOf: inSpan((ms) => Math.max(0, Math.floor(ms / step_ms) - from)),
+    steps, step_ms, hours, anywhere: placesOf(data, from_ms, Infinity, () => 0),
+    hourOf: placesOf(data, from_ms, Infinity, (ms) => Math.min(hourOf(ms), hours - 1)),
+    stepOf: placesOf(data, from_ms, Infinity, stepOf),
   };
 }
 
 /** The span of the period before, of which only the sums are asked for: all of it is one hour. */
 function spanBefore(data, { from_ms, before_ms }) {
   const places = placesOf(data, before_ms, from_ms, () => 0);
-  return { hours: 1, hourOf: places, stepOf: places };
+  return { hours: 1, hourOf: places, anywhere: places };
 }
 
 /** The place of each bin that starts from a time to another, by the start of its hour; else -1. */
@@ -104,44 +110,35 @@ function placesOf({ cells }, from_ms, until_ms, placeOf) {
     ? -1 : placeOf(Math.floor((bin + cells.first_bin) / 2) * HOUR_MS)));
 }
 
-/**
- * Adds cells up, in an array for each kind. A cell's place in it is that of its leaf, its bin and its
- * bucket together; those of which a place is negative are left out.
- */
-function addUp({ leaf, outcome, bin, bucket, invocations }, size, leafPlaces, binPlaces, kindOf) {
+/** Adds the cells of leaves up, in an array for each kind, at the place of their bin and bucket. */
+function addUp({ outcome, bin, bucket, invocations, rowsOf: rows }, leaves, size, binPlaces, kindOf) {
   const kinds = Math.max(FAILING, ...kindOf) + 1;
   const sums = new Uint32Array(kinds * size);
   const kindPlaces = Int32Array.from(kindOf, (kind) => kind * size);
-  for (let at = 0; at < leaf.length; at++) {
-    const leafPlace = leafPlaces[leaf[at]];
-    const binPlace = binPlaces[bin[at]];
-    if (leafPlace < 0 || binPlace < 0) continue;
-    sums[kindPlaces[outcome[at]] + leafPlace + binPlace + bucket[at]] += invocations[at];
+  for (const leaf of leaves) {
+    const [from, to] = rows(leaf);
+    for (let at = from; at < to; at++) {
+      const binPlace = binPlaces[bin[at]];
+      if (binPlace >= 0) sums[kindPlaces[outcome[at]] + binPlace + bucket[at]] += invocations[at];
+    }
   }
   return d3.range(kinds).map((kind) => sums.subarray(kind * size, (kind + 1) * size));
 }
 
-/**
- * How many there are of each kind and hour: a function of a group, and of some of its hours.
- *
- * `groupOf` has the group of each leaf, -1 for none, and `kindOf` the kind of each outcome.
- */
-function countsOf(data, span, groupOf, groups, kindOf) {
-  const { hours } = span;
-  const sums = addUp(data.cells.counts, groups * hours, groupOf.map((group) => group * hours), span.hourOf, kindOf);
-  return (group, from = 0, to = hours) =>
-    sums.map((each) => each.subarray(group * hours + from, group * hours + Math.min(to, hours)));
+/** How many of leaves there are of each kind and hour; `kindOf` has the kind of each outcome. */
+function countsOf(data, span, leaves, kindOf) {
+  return addUp(data.cells.counts, leaves, span.hours, span.hourOf, kindOf);
 }
 
-/** How many latencies there are of each kind and bucket: a function of a group and step. */
-function durationsOf(data, span, groupOf, groups, kindOf, bySteps = false) {
+/** How many latencies of leaves there are of each kind and bucket. */
+function durationsOf(data, span, leaves, kindOf) {
+  return addUp(data.cells.durations, leaves, data.cells.buckets, span.anywhere, kindOf);
+}
+
+/** The same, for each step. */
+function durationsByStep(data, span, leaves, kindOf) {
   const { buckets } = data.cells;
-  const steps = bySteps ? span.steps.length : 1;
-  const binPlaces = span.stepOf.map((step) => (bySteps || step < 0 ? step * buckets : 0));
-  const sums = addUp(data.cells.durations, groups * steps * buckets,
-    groupOf.map((group) => group * steps * buckets), binPlaces, kindOf);
-  return (group, step = 0) => {
-    const place = (group * steps + step) * buckets;
-    return sums.map((each) => each.subarray(place, place + buckets));
-  };
+  const binPlaces = span.stepOf.map((step) => step * buckets);
+  const sums = addUp(data.cells.durations, leaves, span.steps.length * buckets, binPlaces, kindOf);
+  return span.steps.map((_, step) => sums.map((each) => each.subarray(step * buckets, (step + 1) * buckets)));
 }

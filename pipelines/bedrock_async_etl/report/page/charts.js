@@ -2,7 +2,10 @@
 // The charts. Colours are CSS variables, so that themes and print change them without redrawing.
 
 const HEIGHT = 230;
-const PARTS = ["completed", "failed", "open", "other"];
+/** What becomes of invocations, as a row has it, with its name; colours have that of the member. */
+const PARTS = {
+  completed: "completed", failed: "failed", otherwise: "failed otherwise", open: "open", other: "vanished or ended otherwise",
+};
 const DURATION_TICKS = [
   .01, .1, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 3 * 3600, 12 * 3600, ...[1, 3, 10, 30, 100, 300].map((days) => 86_400 * days)];
 
@@ -18,7 +21,7 @@ function plot(ariaLabel, { steps, step_ms, incidents: bands, width }, { marks, .
     ...options,
     x: {
       type: "utc", label: null, domain: [steps[0].begin, steps.at(-1).end], ticks: Math.max(2, Math.floor(width / 90)),
-      tickFormat: d3.utcFormat(step_ms < 6 * HOUR_MS ? "%H:%M" : "%-d %b"),
+      tickFormat: axisFormat(steps, step_ms),
     },
     y: { label: null, grid: true, ticks: 5, ...options.y },
     marks: [
@@ -30,6 +33,12 @@ function plot(ariaLabel, { steps, step_ms, incidents: bands, width }, { marks, .
   for (const part of svg.querySelectorAll("g[aria-label]")) part.removeAttribute("aria-label");
   svg.setAttribute("role", "img");
   return svg;
+}
+
+/** Hours, dates, or months of more than half a year. */
+function axisFormat(steps, step_ms) {
+  const isLong = steps.at(-1).end - steps[0].begin > 180 * DAY_MS;
+  return d3.utcFormat(step_ms === HOUR_MS ? "%H:%M" : isLong ? "%b %Y" : "%-d %b");
 }
 
 function legend(...entries) {
@@ -53,7 +62,7 @@ function zeroLine() {
 /** A step as text: its hours of one date, or its date. */
 function stepName({ begin, end }, step_ms) {
   return step_ms < DAY_MS ? `${time(+begin)} to ${time(+end).slice(11)}` : step_ms === DAY_MS ? time(+begin).slice(0, 10)
-    : `${time(+begin).slice(0, 10)} to ${time(+end - 1).slice(0, 10)}`;
+    : `${time(+begin).slice(0, 10)} to ${time(end - 1).slice(0, 10)}`;
 }
 
 /** True for a step whose risk would be another, as the page shows it, if all its open ones failed. */
@@ -90,16 +99,16 @@ function drawFailureRisk(drawn, faults) {
 }
 
 function drawVolume(drawn) {
-  const parts = drawn.steps.flatMap((row) => PARTS.map(
-    (kind) => ({ begin: row.begin, end: row.end, kind, value: partOf(row, kind) })));
+  const parts = drawn.steps.flatMap((row) => Object.keys(PARTS).map(
+    (kind) => ({ begin: row.begin, end: row.end, kind, value: row[kind] })));
   return plot("Invocations by time of submission: completed, failed, open", drawn, {
-    color: { domain: PARTS, range: PARTS.map((name) => `var(--${name})`) },
+    color: { domain: Object.keys(PARTS), range: Object.keys(PARTS).map((name) => `var(--${name})`) },
     y: { tickFormat: "~s" },
     marks: [
       Plot.rectY(parts, { x1: "begin", x2: "end", y: "value", fill: "kind", insetLeft: .5, insetRight: .5 }),
       zeroLine(),
       tip(drawn.steps, "invocations", (row) => [
-        stepName(row, drawn.step_ms), ...PARTS.map((kind) => `${count(partOf(row, kind))} ${kind}`)]),
+        stepName(row, drawn.step_ms), ...Object.entries(PARTS).map(([kind, name]) => (row[kind] ? `${count(row[kind])} ${name}` : ""))]),
     ],
   });
 }
@@ -159,7 +168,7 @@ function drawPeaks(drawn, { rows, quota, peak }, ariaLabel) {
   if (quota != null) {
     svg.append("line").attr("class", "quota").attr("x1", left).attr("x2", width - 4).attr("y1", y(quota)).attr("y2", y(quota));
   }
-  const format = d3.utcFormat(drawn.step_ms < 6 * HOUR_MS ? "%H:%M" : "%-d %b");
+  const format = axisFormat(drawn.steps, drawn.step_ms);
   text(format(drawn.steps[0].begin), [left, height], "start", -3);
   text(format(drawn.steps.at(-1).end), [width - 4, height], "end", -3);
   return svg.node();

@@ -38,29 +38,42 @@ function copyButton(text, what) {
   return button;
 }
 
+const ROWS_SHOWN = 200; // of a table, until more are asked for
+const SORTED = new Map(); // by the caption of a table: the column and order that were chosen
+
 /**
  * A table that scrolls by itself. A column is { name, of, kind, by }: `of` makes text or an element of
  * a row, `kind` is the class of its cells, and `by` what the rows are sorted by when it is pressed.
  */
 function table(caption, columns, rows) {
   const body = element("tbody");
-  const fill = (sorted) => body.replaceChildren(...sorted.map((row) => element("tr", {}, ...columns.map(
-    ({ name, of, kind }) => element("td", { class: kind, "data-label": name }, of(row))))));
+  const rest = element("button", { type: "button" }, `Show all ${count(rows.length)} rows`);
+  const fill = (limit) => {
+    const { name, order } = SORTED.get(caption) ?? {};
+    const by = columns.find((column) => column.name === name)?.by;
+    const sorted = by ? d3.sort(rows, (a, b) => d3[order](by(a), by(b))) : rows;
+    body.replaceChildren(...sorted.slice(0, limit).map((row) => element("tr", {}, ...columns.map(
+      (column) => element("td", { class: column.kind, "data-label": column.name }, column.of(row))))));
+    rest.hidden = rows.length <= limit;
+  };
   const heading = ({ name, kind, by }) => {
     if (!by) return element("th", { scope: "col", class: kind }, name);
-    const button = element("button", { type: "button" }, name);
-    const cell = element("th", { scope: "col", class: kind }, button);
+    const button = element("button", { type: "button", id: `sort-${caption}-${name}` }, name);
+    const known = SORTED.get(caption);
+    const cell = element("th", { scope: "col", class: kind, "aria-sort": known?.name === name ? known.order : null }, button);
     button.addEventListener("click", () => {
       const order = cell.getAttribute("aria-sort") === "descending" ? "ascending" : "descending";
+      SORTED.set(caption, { name, order });
       for (const each of cell.parentNode.children) each.removeAttribute("aria-sort");
       cell.setAttribute("aria-sort", order);
-      fill(d3.sort(rows, (a, b) => d3[order](by(a), by(b))));
+      fill(ROWS_SHOWN);
     });
     return cell;
   };
-  fill(rows);
+  rest.addEventListener("click", () => fill(Infinity));
+  fill(ROWS_SHOWN);
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
-    element("table", {}, element("thead", {}, element("tr", {}, ...columns.map(heading))), body));
+    element("table", {}, element("thead", {}, element("tr", {}, ...columns.map(heading))), body), rest);
 }
 
 /** Replaces what a section shows. */

@@ -4,6 +4,7 @@
 
 const Z = 1.959963984540054; // the normal distribution's 97.5 % quantile
 const SHARES = [["p50", .5], ["p95", .95], ["p99", .99]];
+const MEDIAN = SHARES.slice(0, 1);
 const SHARE_NAMES = SHARES.map(([name]) => name);
 
 function total(values) {
@@ -86,19 +87,24 @@ function aalenJohansen(ended, failed, open) {
 }
 
 /** The Kaplan-Meier percentiles, in seconds; null where the estimate does not reach them. */
-function percentiles({ seconds }, ended, censored) {
-  const found = Object.fromEntries(SHARES.map(([name]) => [name, null]));
+function percentiles({ seconds }, ended, censored, shares = SHARES) {
+  const found = Object.fromEntries(shares.map(([name]) => [name, null]));
   let [running, share, next] = [total(ended) + total(censored), 1, 0];
-  for (let bucket = 0; bucket < ended.length && next < SHARES.length; bucket++) {
+  for (let bucket = 0; bucket < ended.length && next < shares.length; bucket++) {
     if (!ended[bucket] && !censored[bucket]) continue;
     share *= 1 - ended[bucket] / running;
-    while (ended[bucket] && next < SHARES.length && share <= 1 - SHARES[next][1] + 1e-9) {
-      found[SHARES[next][0]] = seconds[bucket];
+    while (ended[bucket] && next < shares.length && share <= 1 - shares[next][1] + 1e-9) {
+      found[shares[next][0]] = seconds[bucket];
       next += 1;
     }
     running -= ended[bucket] + censored[bucket];
   }
   return found;
+}
+
+/** How many have ended, of the numbers of each kind. */
+function endedOf(counted) {
+  return counted[COMPLETED] + d3.sum(counted.slice(FAILING));
 }
 
 /** What the figures of a cohort are made of: `counts` by kind and hour, `durations` by kind and bucket. */
@@ -128,9 +134,9 @@ function riskOf({ counts, durations, terminal, ended }, failing) {
 /** The figures of a cohort. */
 function estimate({ cells }, cohort, failing) {
   const { counted, durations, ended } = cohort;
-  const terminal = counted[COMPLETED] + d3.sum(counted.slice(FAILING));
+  const [terminal, failed] = [endedOf(counted), d3.sum(failing, (kind) => counted[kind])];
   return {
-    failed: d3.sum(failing, (kind) => counted[kind]), terminal, open: counted[OPEN], other: counted[OTHER],
+    completed: counted[COMPLETED], failed, otherwise: terminal - counted[COMPLETED] - failed, terminal, open: counted[OPEN], other: counted[OTHER],
     invocations: terminal + counted[OPEN] + counted[OTHER], measured: total(ended),
     ...riskOf(cohort, failing),
     ...percentiles(cells, ended, added([durations[OPEN], durations[OTHER]])),

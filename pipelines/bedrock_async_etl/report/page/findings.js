@@ -2,115 +2,149 @@
 // What stands out in a selection: sentences, each with the choice that shows it alone.
 
 const MOST_OF_A_KIND = 3;
-const SLOWER = 1.5; // times as slow as the others
-const MEASURED = 30; // of each, to compare latencies
-const CLEARLY = 5; // fewer than half way to what stands out
+const LEAST_FAILURES = 5;
+const LEAST_ENDED = 30;
+const LEAST_RATIO = 1.5; // to the others' rate or median
+const FALSE_SHARE = .01; // of what is found, by chance (Benjamini and Hochberg)
 
 /** A finding is { text, choice, isAlarm }; the worst of each kind come first. */
-function findings(data, selection, span, whole, flights) {
+function findings(data, selection, span, flights, ofLeaves) {
+  const failing = beyondChance(comparable(selection).flatMap((name) => failingMore(data, selection, span, ofLeaves, name)));
+  const slower = beyondChance(comparable(selection).flatMap((name) => slowerOnes(data, selection, span, name)));
+  const ofKind = (name) => (row) => row[name] != null;
   return [
-    ...kindOfFindings("incident", incidents(data, selection), (row) => incidentFinding(data, row)),
+    ...firstOf(incidents(data, selection), (row) => incidentText(data, row), "incident"),
     ...["account", "region"].flatMap((name) => [
-      ...kindOfFindings(name, failingMore(data, selection, span, whole, name), (row) => failingFinding(data, row)),
-      ...kindOfFindings(name, slowerOnes(data, selection, span, name), (row) => slowerFinding(data, row)),
+      ...firstOf(failing.filter(ofKind(name)), (row) => failingText(data, selection, span, row), name),
+      ...firstOf(slower.filter(ofKind(name)), (row) => slowerText(data, selection, span, row), name),
     ]),
-    ...kindOfFindings("model", overQuota(flights), (row) => quotaFinding(data, row)),
-    ...kindOfFindings("stuck", stuckLeaves(data, selection), (row) => stuckFinding(data, row)),
+    ...firstOf(overQuota(flights), (row) => quotaText(data, row), "model"),
+    ...firstOf(stuckLeaves(data, selection), (row) => stuckText(data, row), "group"),
     ...staleFinding(data),
   ];
 }
 
 /** The first of some findings of one kind; the last says how many more there are. */
-function kindOfFindings(kind, rows, findingOf) {
-  const found = rows.slice(0, MOST_OF_A_KIND).map(findingOf);
-  const more = rows.length - found.length;
-  if (more) found[found.length - 1].text += ` ${MORE[kind](more)}`;
-  return found;
+function firstOf(rows, textOf, noun) {
+  const more = rows.length - MOST_OF_A_KIND;
+  return rows.slice(0, MOST_OF_A_KIND).map((row, at) => ({
+    text: textOf(row) + (more > 0 && at === MOST_OF_A_KIND - 1 ? ` And ${countedNoun(more, `more ${noun}`)}, below.` : ""),
+    choice: Object.fromEntries(DIMENSIONS.filter((name) => row[name] != null && row[name] !== ALL).map((name) => [name, row[name]])),
+    isAlarm: row.stuck > 0 || row.ended_ms === null,
+  }));
 }
 
-const MORE = {
-  incident: (more) => `${countedNoun(more, "more incident")} in the table below.`,
-  account: (more) => `${countedNoun(more, "more account")} in the breakdown.`,
-  model: (more) => `${countedNoun(more, "more model")} in the breakdown.`,
-  region: (more) => `${countedNoun(more, "more region")} in the breakdown.`,
-  stuck: (more) => `${countedNoun(more, "more group")} in “Open and stuck”.`,
-};
+/** The dimensions in which what is chosen has several values. */
+function comparable(selection) {
+  return ["account", "region"].filter((name) => selection[name] === ALL);
+}
 
-/** The stretch of steps with the greatest sum of scores (Kadane), as text, where it clearly ends. */
-function stretch(steps, scores) {
-  let [best, sum, begin] = [{ sum: -Infinity }, 0, 0];
-  scores.forEach((score, at) => {
-    if (sum <= 0) [sum, begin] = [0, at];
-    sum += score;
-    if (sum > best.sum) best = { sum, begin, end: at };
+/** Rows whose p-values are so small that a hundredth of them is there by chance. */
+function beyondChance(rows) {
+  const sorted = d3.sort(rows, (row) => row.p);
+  const last = sorted.findLastIndex((row, at) => row.p <= FALSE_SHARE * (at + 1) / rows.length);
+  return sorted.slice(0, last + 1).sort((a, b) => d3.descending(a.excess, b.excess));
+}
+
+/** The strata within which values of a dimension are compared: one model, and one of the other dimension. */
+function strataOf(data, selection, name) {
+  const others = DIMENSIONS.filter((each) => each !== name);
+  return groupsOf(data, selection, others).map(({ leaves }) => leaves).filter((leaves) => leaves.length > 1);
+}
+
+/**
+ * The failures of each account or region against those of the others in the same strata (Mantel and
+ * Haenszel): the p-value is Poisson's, of as many failures as would be independent of each other.
+ */
+function failingMore(data, selection, span, ofLeaves, name) {
+  const sums = new Map();
+  for (const leaves of strataOf(data, selection, name)) {
+    const terminal = d3.sum(leaves, (leaf) => ofLeaves[leaf].terminal);
+    const failed = d3.sum(leaves, (leaf) => ofLeaves[leaf].failed);
+    for (const leaf of leaves) {
+      const own = ofLeaves[leaf];
+      const others = terminal - own.terminal;
+      if (!own.terminal || !others) continue;
+      const key = data.leaves[leaf][name];
+      const row = sums.get(key) ?? { [name]: key, leaves: [], failed: 0, terminal: 0, expected: 0, ofOthers: 0 };
+      row.leaves.push(leaf);
+      row.failed += own.failed;
+      row.terminal += own.terminal;
+      row.expected += own.terminal * failed / terminal;
+      row.ofOthers += own.terminal * (failed - own.failed) / others;
+      sums.set(key, row);
+    }
+  }
+  return [...sums.values()].map((row) => {
+    const excess = row.failed - row.ofOthers;
+    if (row.failed < LEAST_FAILURES || row.failed < LEAST_RATIO * row.ofOthers) return { ...row, excess, p: 1 };
+    const effect = effectOf(data, selection, span, row.leaves);
+    return { ...row, excess, p: poissonTail(Math.floor(row.failed / effect), row.expected / effect) };
   });
-  const isOutside = (rest) => d3.sum(rest) <= -CLEARLY;
-  const from = isOutside(scores.slice(0, best.begin)) ? shortTime(+steps[best.begin].begin) : null;
-  const until = isOutside(scores.slice(best.end + 1)) ? shortTime(+steps[best.end].end) : null;
-  if (from && until) return `from ${from} to ${until} UTC`;
-  return from ? `since ${from} UTC` : until ? `until ${until} UTC` : "throughout the period";
 }
 
-/** The model, region and account of a row, as far as it has one each. */
-function named(data, row) {
-  const nameOf = (name) => isolated(label(data[`${name}s`][row[name]]));
-  const names = ["model", "region", "account"].filter((name) => row[name] != null && row[name] !== ALL);
-  if (names.length === 1 && names[0] !== "model") return `${names[0] === "account" ? "Account" : "Region"} ${nameOf(names[0])}`;
-  return names.map((name) => (name === "account" ? `account ${nameOf(name)}` : nameOf(name))).join(", ");
+function effectOf(data, selection, span, leaves) {
+  const counts = countsOf(data, span, leaves, kindsOf(data, selection));
+  return Math.max(1, designEffect(counts[FAILING], added([counts[COMPLETED], ...counts.slice(FAILING)])));
 }
 
-function chosen(row) {
-  return Object.fromEntries(DIMENSIONS.filter((name) => row[name] != null).map((name) => [name, row[name]]));
+/** The probability of at least so many events where some are expected. */
+function poissonTail(events, expected) {
+  if (expected > 100) return normalTail((events - .5 - expected) / Math.sqrt(expected));
+  let [term, below] = [Math.exp(-expected), 0];
+  for (let at = 0; at < events; at++) {
+    below += term;
+    term *= expected / (at + 1);
+  }
+  // Sums lose what is far out, where the next term and the ratio of those after it are enough.
+  return events > expected && below > 1 - 1e-9 ? term / (1 - expected / (events + 1)) : Math.max(0, 1 - below);
 }
 
-function incidentFinding(data, row) {
-  const when = row.ended_ms == null ? `since ${shortTime(row.started_ms)} UTC, and still do`
-    : `from ${shortTime(row.started_ms)} to ${shortTime(row.ended_ms)} UTC`;
-  return {
-    text: `Incident: ${count(row.failed)} of ${count(row.terminal)} failed ${when}: ${named(data, row)}`
-      + `${row.scopes > 1 ? ` in ${countedNoun(row.scopes, "scope")}` : ""}, ${reasonName(row.failure_category)}.`,
-    choice: chosen(row), isAlarm: row.ended_ms == null,
-  };
-}
-
-/** Accounts or regions that fail more often than the others, beyond their 95 % intervals. */
-function failingMore(data, selection, span, whole, name) {
-  if (selection[name] !== ALL || data[`${name}s`].length < 2) return [];
+function failingText(data, selection, span, row) {
   const kindOf = data.outcomes.map((each) => each.outcome);
-  const isCounted = kindsOf(data, selection).map((kind) => kind === FAILING);
-  const failing = kindOf.filter((outcome) => isCounted[outcome]);
-  const counts = countsOf(data, span, groupsOf(data, selection, (leaf) => leaf[name]), data[`${name}s`].length, kindOf);
-  return data[`${name}s`].map((_, key) => {
-    const own = counts(key);
-    const [failed, completed] = [added(failing.map((kind) => own[kind])), added([own[COMPLETED], ...own.slice(FAILING)])];
-    const [sumFailed, terminal] = [total(failed), total(completed)];
-    const others = [whole.failed - sumFailed, whole.terminal - terminal];
-    if (!terminal || !others[1] || !failing.length) return null;
-    const [rate, rateOfOthers] = [sumFailed / terminal, others[0] / others[1]];
-    const [low, high] = wilson(rate, terminal / designEffect(failed, completed));
-    const [, highOfOthers] = wilson(rateOfOthers, others[1]);
-    const halfWay = (rate + rateOfOthers) / 2;
-    const scores = span.steps.map(({ from, to }) =>
-      total(failed.subarray(from, to)) - halfWay * total(completed.subarray(from, to)));
-    const cause = d3.greatest(failing, (kind) => total(own[kind]));
-    return {
-      [name]: key, failed: sumFailed, terminal, rate, low, high, rateOfOthers,
-      excess: sumFailed - terminal * rateOfOthers, when: stretch(span.steps, scores),
-      cause: data.outcomes[cause].name, share: total(own[cause]) / sumFailed,
-      isFinding: low > highOfOthers && rate > SLOWER * rateOfOthers,
-    };
-  }).filter((row) => row?.isFinding).sort((a, b) => d3.descending(a.excess, b.excess));
+  const counted = countsOf(data, span, row.leaves, kindOf).map(total);
+  const cause = data.causes[selection.cause];
+  const most = d3.greatest(cause?.outcomes ?? kindOf.slice(FAILING), (kind) => counted[kind]);
+  const why = cause ? ` by ${reasonName(cause.name)}`
+    : `, ${percent(counted[most] / row.failed)} of them by ${reasonName(data.outcomes[most].name)}`;
+  const whole = figuresOf(data, selection, span, row.leaves);
+  return `${named(data, row)}: ${percent(row.failed / row.terminal)} (${interval(whole)}) of ${count(row.terminal)} failed${why}, `
+    + `against ${percent(row.ofOthers / row.terminal)} elsewhere with the same models${failedWhen(data, selection, span, row)}.`;
 }
 
-function failingFinding(data, row) {
-  return {
-    text: `${named(data, row)}: ${percent(row.rate)} of ${count(row.terminal)} failed (${percent(row.low)} to ${percent(row.high)}), `
-      + `against ${percent(row.rateOfOthers)} elsewhere, ${row.when}; ${percent(row.share)} of them ${reasonName(row.cause)}.`,
-    choice: chosen(row),
-  };
+/** When it failed more often than half way to the others: only where the rest of the period clearly differs. */
+function failedWhen(data, selection, span, { leaves, failed, terminal, ofOthers }) {
+  const counts = countsOf(data, span, leaves, kindsOf(data, selection));
+  const ended = added([counts[COMPLETED], ...counts.slice(FAILING)]);
+  const halfWay = (failed + ofOthers) / 2 / terminal;
+  const steps = span.steps.map(({ from, to }) => ({
+    failed: total(counts[FAILING].subarray(from, to)), terminal: total(ended.subarray(from, to)) }));
+  return stretch(span, steps.map((step) => step.failed - halfWay * step.terminal),
+    (some) => sum(some.map((at) => steps[at]), "failed") > halfWay * sum(some.map((at) => steps[at]), "terminal"));
 }
 
-const KNOWN_SLOWER = new Map(); // they are the same for each cause, and take a while
+/**
+ * The stretch of steps with the greatest sum of scores (Kadane), as text, if what `isMore` says of it
+ * is not true of the steps before or after it; nothing where that tells no more than chance.
+ */
+function stretch({ steps }, scores, isMore) {
+  let [best, running, begin] = [{ sum: -Infinity }, 0, 0];
+  scores.forEach((score, at) => {
+    if (running <= 0) [running, begin] = [0, at];
+    running += score;
+    if (running > best.sum) best = { sum: running, begin, end: at };
+  });
+  const half = Math.floor(steps.length / 2);
+  if (isMore(d3.range(half)) && isMore(d3.range(half, steps.length))) return ", throughout the period";
+  const outside = [...d3.range(best.begin), ...d3.range(best.end + 1, steps.length)];
+  const lost = d3.sum(outside, (at) => scores[at]);
+  if (!outside.length || lost > -best.sum / 4) return "";
+  const from = best.begin > 0 ? shortTime(+steps[best.begin].begin) : null;
+  const until = best.end < steps.length - 1 ? shortTime(+steps[best.end].end) : null;
+  return from && until ? `, mostly from ${from} to ${until} UTC` : from ? `, mostly since ${from} UTC` : `, mostly until ${until} UTC`;
+}
+
+const KNOWN_SLOWER = new Map(); // by choice: a cause changes nothing of them, and they take a while
 
 function slowerOnes(data, selection, span, name) {
   const key = [name, ...DIMENSIONS.map((each) => selection[each]), selection.period.days].join();
@@ -118,53 +152,103 @@ function slowerOnes(data, selection, span, name) {
   return KNOWN_SLOWER.get(key);
 }
 
-/** Accounts or regions with longer latencies than others have with the same models. */
+/**
+ * The latencies of each account or region against those of the others in the same strata: the p-value
+ * is that of the log-rank test, of those whose medians differ by much.
+ */
 function slower(data, selection, span, name) {
-  const labels = data[`${name}s`];
-  if (selection[name] !== ALL || labels.length < 2) return [];
-  const models = data.models.length;
-  const groupOf = groupsOf(data, selection, (leaf) => leaf[name] * models + leaf.model);
-  const durations = durationsOf(data, span, groupOf, labels.length * models, ENDED_OR_NOT(data));
-  const compared = d3.range(models).flatMap((model) => {
-    const each = labels.map((_, key) => durations(key * models + model));
-    const every = each[0].map((_, kind) => added(each.map((timed) => timed[kind])));
-    return each.flatMap((own, key) => {
-      const others = every.map((values, kind) => less(values, own[kind]));
-      const weight = total(own[COMPLETED]);
-      if (weight < MEASURED || total(others[COMPLETED]) < MEASURED) return [];
-      const [ownMedian, usual] = [own, others].map((timed) => percentiles(data.cells, timed[COMPLETED], timed[OPEN]).p50);
-      return ownMedian && usual ? [{ key, model, weight, own: ownMedian, usual }] : [];
+  const sums = new Map();
+  for (const leaves of strataOf(data, selection, name)) {
+    const timed = leaves.map((leaf) => latenciesOf(data, span, leaf));
+    const all = [0, 1].map((part) => added(timed.map((each) => each[part])));
+    leaves.forEach((leaf, at) => {
+      const [own, others] = [timed[at], all.map((part, kind) => less(part, timed[at][kind]))];
+      const weight = total(own[0]);
+      if (weight < LEAST_ENDED || total(others[0]) < LEAST_ENDED) return;
+      const [median, usual] = [own, others].map((each) => percentiles(data.cells, ...each, MEDIAN).p50);
+      if (!median || !usual) return;
+      const key = data.leaves[leaf][name];
+      const row = sums.get(key) ?? { [name]: key, weight: 0, logs: 0, leaves: [] };
+      row.weight += weight;
+      row.logs += weight * Math.log(median / usual);
+      row.leaves.push({ leaf, weight, median, usual, stratum: leaves });
+      sums.set(key, row);
     });
+  }
+  return [...sums.values()].map((row) => {
+    const ratio = Math.exp(row.logs / row.weight);
+    const tests = ratio < LEAST_RATIO ? [] : row.leaves.map(({ leaf, stratum }) => logRank(
+      latenciesOf(data, span, leaf), stratum.map((each) => latenciesOf(data, span, each))));
+    const z = d3.sum(tests, (test) => test.fewer) / Math.sqrt(d3.sum(tests, (test) => test.variance));
+    return { ...row, ratio, excess: ratio, p: normalTail(z), most: d3.greatest(row.leaves, (each) => each.weight) };
   });
-  return d3.groups(compared, (row) => row.key).map(([key, rows]) => {
-    const weight = d3.sum(rows, (row) => row.weight);
-    const ratio = Math.exp(d3.sum(rows, (row) => row.weight * Math.log(row.own / row.usual)) / weight);
-    return { [name]: key, ratio, most: d3.greatest(rows, (row) => row.weight) };
-  }).filter((row) => row.ratio >= SLOWER).sort((a, b) => d3.descending(a.ratio, b.ratio))
-    .map((row) => ({ ...row, when: slowerWhen(data, selection, span, row, name) }));
 }
 
-/** For latencies, an outcome matters only as an end or none. */
-const ENDED_OR_NOT = (data) => data.outcomes.map(({ outcome }) => ([OPEN, OTHER].includes(outcome) ? OPEN : COMPLETED));
+/** How many latencies, and ages of those without one, a leaf has in each bucket. */
+function latenciesOf(data, span, leaf) {
+  const timed = durationsOf(data, span, [leaf], endedOrNot(data));
+  return [timed[COMPLETED], timed[OPEN]];
+}
 
-/** When the median of the model that it has most of was above half way to that of the others. */
-function slowerWhen(data, selection, span, { most, ...row }, name) {
-  const own = { ...selection, [name]: row[name], model: most.model };
-  const durations = durationsOf(data, span, groupsOf(data, own), 1, ENDED_OR_NOT(data), true);
-  const halfWay = Math.sqrt(most.own * most.usual);
-  return stretch(span.steps, span.steps.map((_, step) => {
-    const timed = durations(0, step);
-    const { p50 } = percentiles(data.cells, timed[COMPLETED], timed[OPEN]);
+/** For latencies, an outcome is an end or none. */
+function endedOrNot(data) {
+  return data.outcomes.map(({ outcome }) => ([OPEN, OTHER].includes(outcome) ? OPEN : COMPLETED));
+}
+
+/** How many ends fewer than expected a part of all has at its ages, and the variance of that. */
+function logRank([own, ownCensored], all) {
+  const [ended, censored] = [0, 1].map((part) => added(all.map((each) => each[part])));
+  let [ownRunning, running, fewer, variance] = [total(own) + total(ownCensored), total(ended) + total(censored), 0, 0];
+  for (let bucket = 0; bucket < ended.length && running > 1; bucket++) {
+    const [ends, share] = [ended[bucket], ownRunning / running];
+    if (ends) {
+      fewer += ends * share - own[bucket];
+      variance += ends * share * (1 - share) * (running - ends) / (running - 1);
+    }
+    ownRunning -= own[bucket] + ownCensored[bucket];
+    running -= ends + censored[bucket];
+  }
+  return { fewer, variance };
+}
+
+/** The probability that a standard normal variable exceeds z, by its asymptotic series beyond 3. */
+function normalTail(z) {
+  if (!(z > 3)) return 1; // that is no finding, and where there is no test, z is none
+  return Math.exp(-z * z / 2) / (z * Math.sqrt(2 * Math.PI)) * (1 - 1 / (z * z) + 3 / z ** 4);
+}
+
+function slowerText(data, selection, span, { most, ...row }) {
+  const model = isolated(label(data.models[data.leaves[most.leaf].model]));
+  return `${named(data, row)}: ${row.ratio.toFixed(1)} times as slow as elsewhere with the same models${slowerWhen(data, span, most)}; `
+    + `median of ${model} ${duration(most.median)}, elsewhere ${duration(most.usual)}.`;
+}
+
+/** When the median of the leaf that it has most of was above half way to that of the others. */
+function slowerWhen(data, span, { leaf, median, usual }) {
+  const halfWay = Math.sqrt(median * usual);
+  const scores = durationsByStep(data, span, [leaf], endedOrNot(data)).map((timed) => {
+    const { p50 } = percentiles(data.cells, timed[COMPLETED], timed[OPEN], MEDIAN);
     return p50 ? total(timed[COMPLETED]) * Math.log(p50 / halfWay) : 0;
-  }));
+  });
+  return stretch(span, scores, (some) => d3.sum(some, (at) => scores[at]) > 0);
 }
 
-function slowerFinding(data, { most, ...row }) {
-  return {
-    text: `${named(data, row)}: ${row.ratio.toFixed(1)} times as slow as elsewhere with the same models, ${row.when}; `
-      + `median of ${named(data, most)} ${duration(most.own)}, elsewhere ${duration(most.usual)}.`,
-    choice: chosen(row),
-  };
+/** The model, region and account of a row, as far as it has one each. */
+function named(data, row) {
+  const nameOf = (name) => isolated(label(data[`${name}s`][row[name]]));
+  const names = ["model", "region", "account"].filter((name) => row[name] != null && row[name] !== ALL);
+  const account = (name) => (data.is_redacted ? nameOf(name) : `account ${nameOf(name)}`);
+  if (names.length > 1) return names.map((name) => (name === "account" ? account(name) : nameOf(name))).join(", ");
+  const [name] = names;
+  const text = name === "account" ? account(name) : name === "region" ? `region ${nameOf(name)}` : nameOf(name);
+  return name === "model" ? text : text[0].toUpperCase() + text.slice(1);
+}
+
+function incidentText(data, row) {
+  const when = row.ended_ms == null ? `since ${shortTime(row.started_ms)} UTC, and it lasts`
+    : betweenTimes(row.started_ms, row.ended_ms);
+  return `Incident: ${count(row.failed)} of ${count(row.terminal)} failed ${when}: ${named(data, row)}`
+    + `${row.scopes > 1 ? ` in ${countedNoun(row.scopes, "scope")}` : ""}, ${reasonName(row.failure_category)}.`;
 }
 
 /** Models of which some account and region reached the quota, with the last step in which it did. */
@@ -174,11 +258,8 @@ function overQuota({ models }) {
     .map(({ rows, ...each }) => ({ ...each, last: rows.findLast((row) => row.value >= each.quota) }));
 }
 
-function quotaFinding(data, { model, peak, quota, last }) {
-  return {
-    text: `${named(data, { model })}: up to ${count(peak)} in flight at once in one account and region, with a quota of ${count(quota)}; last reached after ${shortTime(+last.begin)} UTC.`,
-    choice: { model },
-  };
+function quotaText(data, { model, peak, quota, last }) {
+  return `${named(data, { model })}: up to ${count(peak)} in flight at once in one account and region, with a quota of ${count(quota)}; last reached ${betweenTimes(+last.begin, +last.end)}.`;
 }
 
 function stuckLeaves(data, selection) {
@@ -186,26 +267,22 @@ function stuckLeaves(data, selection) {
     .sort((a, b) => d3.descending(a.stuck, b.stuck));
 }
 
-function stuckFinding(data, row) {
-  const submitted = row.stuck === 1 ? `submitted ${shortTime(row.stuck_from_ms)} UTC`
-    : `submitted from ${shortTime(row.stuck_from_ms)} to ${shortTime(row.stuck_until_ms)} UTC`;
-  return {
-    text: `${count(row.stuck)} stuck: ${named(data, row)}, ${submitted}, still running after more than 3 × the typical p99 of ${duration(row.typical_p99)}.`,
-    choice: chosen(row), isAlarm: true,
-  };
+function stuckText(data, row) {
+  return `${count(row.stuck)} stuck: ${named(data, row)}, submitted ${betweenTimes(row.stuck_from_ms, row.stuck_until_ms)}, `
+    + `still running after more than 3 × the typical p99 of ${duration(row.typical_p99)}.`;
 }
 
-/** One finding of all the scopes that could not be read, or were read long ago. */
+/** One finding of all the scopes that could not be read, or were read long before the others. */
 function staleFinding(data) {
-  const isStale = (scope) => scope.last_success_ms == null
-    || data.as_of_ms - scope.last_success_ms > 1000 * data.stale_seconds;
-  const bad = data.freshness.filter((scope) => scope.last_outcome !== "ok" || isStale(scope));
+  const isStale = (scope) => data.as_of_ms - scope.last_success_ms > 1000 * data.stale_seconds;
+  const bad = data.freshness.filter((scope) => !isRead(scope) || isStale(scope));
   if (!bad.length) return [];
   const [worst] = bad;
-  const since = worst.last_success_ms == null ? "never read" : `read last ${shortTime(worst.last_success_ms)} UTC`;
+  const since = worst.last_success_ms == null ? "never read" : `last read ${shortTime(worst.last_success_ms)} UTC`;
+  const error = worst.last_error ? `: ${isolated(worst.last_error).replace(/[.]?$/, ".")}` : ".";
   return [{
-    text: `${count(bad.length)} of ${countedNoun(data.freshness.length, "scope")} not fresh; the worst, ${isolated(label(worst.account_id))}, ${isolated(label(worst.region))}, ${since}`
-      + `${worst.last_error ? `: ${isolated(worst.last_error)}` : "."}`,
+    text: `${count(bad.length)} of ${countedNoun(data.freshness.length, "scope")} ${bad.length === 1 ? "is" : "are"} not fresh. The stalest, `
+      + `${isolated(label(worst.account_id))}/${isolated(label(worst.region))}, was ${since}${error}`,
     section: "freshness", isAlarm: true,
   }];
 }

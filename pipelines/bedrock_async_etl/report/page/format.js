@@ -5,7 +5,7 @@ const NONE = "–";
 const NUMBER = new Intl.NumberFormat("en-US"); // made once: to make one takes long
 
 function count(value) {
-  return value == null ? NONE : NUMBER.format(value);
+  return value == null ? NONE : NUMBER.format(value + 0); // -0 is 0
 }
 
 /** 1 model, 2 models. */
@@ -38,9 +38,20 @@ function time(milliseconds) {
     : new Date(milliseconds).toISOString().slice(0, 16).replace("T", " ");
 }
 
-/** 23 Mar 09:00, for sentences and axes; the year is that of the page. */
+let yearShown; // that of the newest read
+
+/** 23 Mar 09:00, with the year where it is another than that of the newest read. */
 function shortTime(milliseconds) {
-  return d3.utcFormat("%-d %b %H:%M")(new Date(milliseconds));
+  const date = new Date(milliseconds);
+  return d3.utcFormat(date.getUTCFullYear() === yearShown ? "%-d %b %H:%M" : "%-d %b %Y %H:%M")(date);
+}
+
+/** from 23 Mar 09:00 to 15:00 UTC; at 23 Mar 09:00 UTC where both are one. */
+function betweenTimes(begin, end) {
+  const [from, until] = [begin, end].map(shortTime);
+  if (from === until) return `at ${from} UTC`;
+  const isOneDate = Math.floor(begin / DAY_MS) === Math.floor(end / DAY_MS);
+  return `from ${from} to ${isOneDate ? until.split(" ").at(-1) : until} UTC`;
 }
 
 function label(text) {

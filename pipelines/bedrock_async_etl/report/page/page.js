@@ -4,8 +4,11 @@
 (async () => {
   const data = await readData();
   data.causes = causesOf(data);
+  yearShown = new Date(data.as_of_ms).getUTCFullYear();
   const dimensions = [...DIMENSIONS.map((name) => [name, data[`${name}s`].map(label)]),
     ["cause", data.causes.map((each) => `${each.kind}: ${reasonName(each.name)}`)]];
+  const linked = new Map([...DIMENSIONS.map((name) => [name, data[`${name}s`].map((each) => each ?? "")]),
+    ["cause", data.causes.map((each) => `${each.kind}:${each.name}`)]]);
   const wholePeriod = data.periods.at(-1);
   const selection = { account: ALL, region: ALL, model: ALL, cause: ALL, period: wholePeriod, by: BREAKDOWNS[0].name };
   let shown; // the span and the figures that are drawn
@@ -13,16 +16,14 @@
   /** A link names options by their labels, so that it means the same in tomorrow's page. */
   function readHash() {
     const chosen = new URLSearchParams(location.hash.slice(1));
-    for (const [name, labels] of dimensions) {
-      selection[name] = labels.indexOf(chosen.get(name));
-    }
+    for (const [name, labels] of linked) selection[name] = labels.indexOf(chosen.get(name));
     selection.by = BREAKDOWNS.find((each) => each.name === chosen.get("by"))?.name ?? BREAKDOWNS[0].name;
     selection.period = data.periods.find((each) => `${each.days}d` === chosen.get("period")) ?? wholePeriod;
   }
 
   function writeHash() {
     const chosen = new URLSearchParams();
-    for (const [name, labels] of dimensions) {
+    for (const [name, labels] of linked) {
       if (selection[name] !== ALL) chosen.set(name, labels[selection[name]]);
     }
     if (selection.by !== BREAKDOWNS[0].name) chosen.set("by", selection.by);
@@ -61,14 +62,14 @@
     }).filter(Boolean);
     const { days, has_previous } = selection.period;
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
-    return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; no earlier data to compare with"}`;
+    return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; the period before is not loaded whole"}`;
   }
 
   /** Draws, and gives the focus back to the part that had it, which is made anew. */
   function keepingFocus(drawParts) {
     const focused = document.activeElement?.id;
     drawParts();
-    if (focused) document.getElementById(focused)?.focus();
+    if (focused) (document.getElementById(focused) ?? document.getElementById("selection")).focus({ preventScroll: true });
   }
 
   function draw() {
@@ -76,7 +77,7 @@
   }
 
   function drawBy() {
-    keepingFocus(() => drawBreakdown(data, selection, breakdown(data, selection, shown.span, shown.whole), choose));
+    keepingFocus(() => drawBreakdown(data, selection, breakdown(data, selection, shown.span, shown.ofLeaves), choose));
   }
 
   function drawAll() {
@@ -91,15 +92,17 @@
       steps, step_ms: span.step_ms, incidents: incidents(data, selection),
       width: Math.max(260, document.getElementById("volume").clientWidth - 34),
     };
-    shown = { span, whole, now: headline(data, selection, whole) };
+    const ofLeaves = outcomesOfLeaves(data, selection, span);
+    shown = { span, ofLeaves, now: headline(data, selection, whole) };
     drawHeadline(data, shown.now);
     const flights = inFlight(data, selection, span);
-    drawFindings(findings(data, selection, span, whole, flights), choose);
+    // They take longest, and the rest need not wait for them.
+    setTimeout(() => keepingFocus(() => drawFindings(findings(data, selection, span, flights, ofLeaves), choose)));
     drawIncidents(data, drawn.incidents);
-    drawOutcomes(drawn, whole.byFault.map((each) => each.fault));
+    drawOutcomes(drawn, whole.byFault.map((each) => each.fault), data.causes[selection.cause]);
     drawLatencies(drawn);
     drawFlights(data, drawn, flights);
-    drawBreakdown(data, selection, breakdown(data, selection, span, whole), choose);
+    drawBreakdown(data, selection, breakdown(data, selection, span, ofLeaves), choose);
     drawOpen(data, selection);
   }
 
@@ -126,7 +129,11 @@
   }
 
   function showNothing() {
-    document.getElementById("nothing").hidden = false;
+    const nothing = document.getElementById("nothing");
+    nothing.hidden = false;
+    if (data.first_ms != null) {
+      nothing.textContent = `No invocation was submitted in the ${2 * wholePeriod.days} days to ${time(data.as_of_ms)} UTC. There are older ones: ask \`report\` for a longer --period.`;
+    }
     for (const section of document.querySelectorAll("#headline, .chart, #findings, #incidents, #in-flight, #breakdown, #open")) {
       section.hidden = true;
     }

@@ -22,17 +22,13 @@ function failedOf(row) {
   return `${count(row.failed)} of ${count(row.terminal)}`;
 }
 
-/** A part of the invocations of a row; ended ones that do not count as failed are completed. */
-function partOf(row, kind) {
-  return kind === "completed" ? row.terminal - row.failed : row[kind];
-}
-
 function tag(text, isAlarm) {
   return element("span", { class: isAlarm ? "tag alarm" : "tag" }, text);
 }
 
-function figure(name, heading, value, text, note, change, isAlarm = false, isStale = false) {
-  return element("div", { class: `figure${isAlarm ? " alarm" : isStale ? " stale" : ""}` },
+/** A headline figure; `mark` is the class of one that asks for attention. */
+function figure({ name, heading, value, text, note, change, mark }) {
+  return element("div", { class: mark ? `figure ${mark}` : "figure" },
     element("h2", {}, heading),
     element("div", { class: "value", "data-figure": name, "data-value": value ?? "" }, text),
     note ? element("p", {}, note) : "",
@@ -67,41 +63,60 @@ function stuckNote({ stuckUnknown, stalledModels }) {
 
 function drawHeadline(data, now) {
   const before = now.previous ?? {};
-  const failing = data.freshness.filter((scope) => scope.last_outcome !== "ok").length;
-  const scopes = countedNoun(data.freshness.length, "scope");
   const age = (Date.now() - data.as_of_ms) / 1000;
   const grown = (name, format) => (before[name] === 0 && now[name] ? "none before"
     : compared(now[name], before[name], format, relative));
-  const added = (name) => compared(now[name], before[name], count, (_, previous) => `from ${count(previous)}`);
-  const latency = (name, heading, note) => figure(`survival-${name}`, heading, now[name],
-    duration(now[name]), note, grown(name, duration));
-  document.getElementById("headline").replaceChildren(
-    figure("invocations", "Invocations", now.invocations, count(now.invocations),
-      `${failedOf(now)} failed, ${count(now.stillOpen)} open${now.other ? `, ${count(now.other)} without an end` : ""}`,
-      grown("invocations", count)),
-    figure("failure-risk", "Failure risk", now.risk, percent(now.risk),
-      now.risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
-      compared(now.risk, before.risk, percent, points)),
+  const more = (name) => compared(now[name], before[name], count, (_, previous) => `from ${count(previous)}`);
+  const latency = (name, heading, note) => ({
+    name: `survival-${name}`, heading, value: now[name], text: duration(now[name]), note, change: grown(name, duration) });
+  const parts = ["otherwise", "open", "other"].map((kind) => {
+    const number = kind === "open" ? now.stillOpen : now[kind];
+    return number || kind === "open" ? `, ${count(number)} ${PARTS[kind]}` : "";
+  });
+  document.getElementById("headline").replaceChildren(...[
+    { name: "invocations", heading: "Invocations", value: now.invocations, text: count(now.invocations),
+      note: `${failedOf(now)} failed${parts.join("")}`, change: grown("invocations", count) },
+    { name: "failure-risk", heading: "Failure risk", value: now.risk, text: percent(now.risk),
+      note: now.risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
+      change: compared(now.risk, before.risk, percent, points) },
     latency("p50", "Median latency", "50 % finish within (Kaplan-Meier)"),
     latency("p95", "95th percentile", "95 % finish within (Kaplan-Meier)"),
-    figure("open", "Open now", now.open, count(now.open),
-      now.vanished ? `${count(now.vanished)} vanished from the listing` : "of any age", added("open")),
-    figure("stuck", "Stuck now", now.stuck, count(now.stuck), stuckNote(now), added("stuck"),
-      now.stuck > 0 || now.stalledModels.length > 0),
-    figure("freshness", "Last read", data.as_of_ms, data.as_of_ms == null ? NONE : `${duration(Math.max(0, age))} ago`,
-      `${time(data.as_of_ms)} UTC; ${failing ? `${count(failing)} of ${scopes} failed` : `${scopes} read`}`,
-      null, failing > 0, age > data.stale_seconds));
+    { name: "open", heading: "Open now", value: now.open, text: count(now.open),
+      note: now.vanished ? `${count(now.vanished)} vanished from the listing` : "of any age", change: more("open") },
+    { name: "stuck", heading: "Stuck now", value: now.stuck, text: count(now.stuck), note: stuckNote(now), change: more("stuck"),
+      mark: now.stuck > 0 || now.stalledModels.length ? "alarm" : null },
+    { name: "freshness", heading: "Last read", value: data.as_of_ms,
+      text: data.as_of_ms == null ? NONE : `${duration(Math.max(0, age))} ago`,
+      note: `${time(data.as_of_ms)} UTC; ${readNote(data)}`,
+      mark: data.freshness.every(isRead) ? (age > data.stale_seconds ? "stale" : null) : "alarm" },
+  ].map(figure));
+}
+
+/** How many scopes failed, or were never read, of all. */
+function readNote({ freshness }) {
+  const scopes = countedNoun(freshness.length, "scope");
+  const bad = freshness.filter((scope) => !isRead(scope));
+  const never = bad.filter((scope) => scope.last_outcome == null).length;
+  const failed = bad.length - never;
+  return [failed ? `${count(failed)} of ${scopes} failed` : "", never ? `${count(never)} of ${scopes} never read` : ""]
+    .filter(Boolean).join(", ") || `${scopes} read`;
 }
 
 function drawFindings(found, choose) {
-  const items = found.map(({ text, choice, section, isAlarm }) => {
-    const button = element("button", { type: "button", "aria-label": `Show: ${text}` }, "Show");
-    button.addEventListener("click", () => (section ? document.getElementById(section).scrollIntoView() : choose(choice)));
+  const items = found.map(({ text, choice, section, isAlarm }, at) => {
+    const button = element("button", { type: "button", id: `show-${at}`, "aria-label": `Show: ${text}` }, "Show");
+    button.addEventListener("click", () => (section ? goTo(section) : choose(choice)));
     return element("li", { class: isAlarm ? "alarm" : null }, element("span", {}, text), " ", button);
   });
   show("findings", "What stands out", found.length ? null
-    : "Nothing: no incident, no account or region that fails or lags beyond chance, nothing stuck, every scope fresh.",
+    : "Nothing: no incident, no account or region that fails more often or is slower beyond chance, no quota reached, nothing stuck, every scope fresh.",
   items.length ? element("ul", {}, ...items) : "");
+}
+
+function goTo(id) {
+  const section = document.getElementById(id);
+  section.scrollIntoView();
+  section.focus({ preventScroll: true });
 }
 
 /** A column of text as it is stored, to be copied whole; `shown` is the part of it that is shown. */
@@ -128,21 +143,24 @@ function chart(id, heading, note, isEmpty, draw, numbersBehind, ...rest) {
   if (!isEmpty) document.getElementById(id).append(draw(), ...rest, numbers(...numbersBehind));
 }
 
-function drawOutcomes(drawn, faults) {
+function drawOutcomes(drawn, faults, cause) {
   const { steps, step_ms } = drawn;
+  const failed = cause ? `failed by ${reasonName(cause.name)}` : "failed";
+  const kinds = Object.keys(PARTS).filter((kind) => d3.some(steps, (row) => row[kind]));
+  const partName = (kind) => (kind === "failed" ? failed : PARTS[kind]);
   const columns = [{ name: "submitted (UTC)", of: (row) => stepName(row, step_ms) }, countOf("invocations"),
-    number("completed", (row) => count(partOf(row, "completed"))), countOf("failed"), countOf("open"), ...(sum(steps, "other") ? [countOf("without an end", "other")] : []),
+    ...["completed", "failed", "open"].map((kind) => countOf(partName(kind), kind)),
+    ...["otherwise", "other"].filter((kind) => kinds.includes(kind)).map((kind) => countOf(partName(kind), kind)),
     percentOf("failure risk", "risk"), INTERVAL];
   const bands = drawn.incidents.length ? [{ color: "var(--incident)", isBand: true, text: "incident" }] : [];
   chart("failure-risk", "Failure risk",
-    `Share that will have failed once all have finished (Aalen-Johansen), by ${stepNoun(step_ms)} of submission, UTC. Bars: 95 % interval. Hollow: open ones could move it.`,
+    `Share that will have ${failed} once all have finished (Aalen-Johansen), by ${stepNoun(step_ms)} of submission, UTC. Bars: 95 % interval. Hollow: open ones could move it.`,
     steps.every((row) => row.risk == null), () => drawFailureRisk(drawn, faults),
     ["Failure risk", columns, steps],
     legend({ color: "var(--failed)", text: "all" }, ...faults.map((fault) => ({ color: faultColor(fault), text: fault })), ...bands));
   chart("volume", "Invocations", `By ${stepNoun(step_ms)} of submission, UTC.`,
     steps.every((row) => !row.invocations), () => drawVolume(drawn), ["Invocations", columns, steps],
-    legend(...PARTS.filter((kind) => d3.some(steps, (row) => partOf(row, kind)))
-      .map((kind) => ({ color: `var(--${kind})`, text: kind === "other" ? "without an end" : kind }))));
+    legend(...kinds.map((kind) => ({ color: `var(--${kind})`, text: partName(kind) }))));
 }
 
 function stepNoun(step_ms) {
@@ -165,7 +183,7 @@ function drawLatencies(drawn) {
 const MOST_MODELS = 8;
 
 function drawFlights(data, drawn, { models, fleet }) {
-  chart("fleet", "In flight, all together", "How many ran on average; stuck and vanished ones apart.",
+  chart("fleet", "In flight, all together", "How many ran on average, without stuck and vanished ones.",
     fleet.every((row) => !row.value), () => drawFleet(drawn, fleet),
     ["In flight", [{ name: "from (UTC)", of: (row) => stepName(row, drawn.step_ms) }, number("average", (row) => row.value.toFixed(2))], fleet]);
   const shown = models.slice(0, MOST_MODELS);
@@ -177,7 +195,7 @@ function drawFlights(data, drawn, { models, fleet }) {
     drawPeaks(drawn, { quota, peak, ...rest }, `Peak in flight of ${name}`));
   };
   show("in-flight", "Peak in flight by model",
-    `The most at once in any one account and region, which a quota limits; stuck and vanished ones apart.${
+    `The most at once in any one account and region, which a quota limits, without stuck and vanished ones.${
       models.length > shown.length ? ` ${count(shown.length)} of ${countedNoun(models.length, "model")} shown: the breakdown has the others.` : ""}`,
     shown.length ? element("div", { class: "multiples" }, ...shown.map(small)) : element("div", { class: "none" }, "No data in this selection."));
 }
@@ -215,7 +233,7 @@ function drawBreakdown(data, selection, rows, choose) {
       : { name: "newest message", kind: "text", of: (row) => example(row)?.failure_message ?? NONE },
   ];
   show("breakdown", "Breakdown",
-    dimensions ? "Excess: failures more than at the rate of the others, by which the worst come first. Choose a name to see it alone."
+    dimensions ? `Excess: failures more than at the rate of the others${dimensions.includes("model") ? "" : " with the same models"}, by which the worst come first. Choose a name to see it alone.`
       : "Excess: failures more than at the rate of the period before. Latencies are those of the failures. Choose a name to count those failures alone.",
     tabs(selection, choose), rows.length ? table(`Breakdown by ${by}`, [...columns, ...(dimensions ? ofLeaves : ofCauses)], rows)
       : element("p", {}, dimensions ? "No invocations in this selection." : "No failures in this selection."));
@@ -275,7 +293,7 @@ function drawFreshness(data) {
   list("freshness", "Freshness", rows.length ? `All accounts and regions; failed and stalest first. ${found}` : "No scope has been read yet.", [
     { name: "account", of: (row) => label(row.account_id) },
     { name: "region", of: (row) => label(row.region) },
-    { name: "last run", of: (row) => tag(label(row.last_outcome), row.last_outcome !== "ok") },
+    { name: "last run", of: (row) => tag(row.last_outcome ?? "never read", !isRead(row)) },
     { name: "last success (UTC)", of: (row) => time(row.last_success_ms) },
     { name: "submitted through (UTC)", of: (row) => time(row.submitted_through_ms) },
     { name: "healed in a week", kind: "number", of: (row) => healed(row) },

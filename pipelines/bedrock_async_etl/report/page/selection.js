@@ -30,9 +30,17 @@ function isIn(row, selection) {
   return DIMENSIONS.every((name) => selection[name] === ALL || selection[name] === row[name]);
 }
 
-/** The group of each leaf: 0 for those of the selection, or what `keyOf` makes of them. */
-function groupsOf(data, selection, keyOf = () => 0) {
-  return Int32Array.from(data.leaves, (leaf) => (isIn(leaf, selection) ? keyOf(leaf) : -1));
+/** The leaves of a selection. */
+function leavesOf(data, selection) {
+  return d3.range(data.leaves.length).filter((leaf) => isIn(data.leaves[leaf], selection));
+}
+
+/** The leaves of a selection by the keys of some dimensions, with the choice that these are. */
+function groupsOf(data, selection, dimensions) {
+  const groups = d3.group(leavesOf(data, selection), (leaf) => dimensions.map((name) => data.leaves[leaf][name]).join());
+  return [...groups.values()].map((leaves) => ({
+    leaves, choice: Object.fromEntries(dimensions.map((name) => [name, data.leaves[leaves[0]][name]])),
+  }));
 }
 
 /** Each outcome as it is, and failures as the one or other kind: those of the cause, and the rest. */
@@ -49,26 +57,28 @@ function outcomes(data, selection, span) {
   const kindOf = !faults.length ? kindsOf(data, selection)
     : data.outcomes.map(({ outcome }) => (outcome < FAILING ? outcome : FAILING + faultOf(outcome)));
   const failing = faults.length ? faults.map((_, at) => FAILING + at) : [FAILING];
-  const counts = countsOf(data, span, groupsOf(data, selection), 1, kindOf);
-  const durations = durationsOf(data, span, groupsOf(data, selection), 1, kindOf, true);
+  const leaves = leavesOf(data, selection);
+  const counts = countsOf(data, span, leaves, kindOf);
   const figuresOf = (counted, timed) => {
     const cohort = cohortOf(counted, timed);
     const byFault = faults.map(({ name }, at) => ({ fault: name, ...riskOf(cohort, [FAILING + at]) }));
     return { ...estimate(data, cohort, failing), byFault };
   };
-  const timed = span.steps.map((_, step) => durations(0, step));
+  const timed = durationsByStep(data, span, leaves, kindOf);
   const steps = span.steps.map((step, at) => ({
     ...step, date: new Date((+step.begin + +step.end) / 2),
-    ...figuresOf(counts(0, step.from, step.to), timed[at]),
+    ...figuresOf(counts.map((each) => each.subarray(step.from, step.to)), timed[at]),
   }));
-  const whole = figuresOf(counts(0), timed[0].map((_, kind) => added(timed.map((each) => each[kind]))));
+  const whole = figuresOf(counts, counts.map((_, kind) => added(timed.map((each) => each[kind]))));
   return { steps, whole };
 }
 
-/** The figures of the period before. */
-function outcomesBefore(data, selection) {
-  const parameters = [data, spanBefore(data, selection.period), groupsOf(data, selection), 1, kindsOf(data, selection)];
-  return estimate(data, cohortOf(countsOf(...parameters)(0), durationsOf(...parameters)(0)), [FAILING]);
+/** The figures of leaves in a span. */
+function figuresOf(data, selection, span, leaves) {
+  const kindOf = kindsOf(data, selection);
+  const counts = countsOf(data, span, leaves, kindOf);
+  const cohort = cohortOf(counts, durationsOf(data, span, leaves, kindOf));
+  return { ...estimate(data, cohort, [FAILING]), trend: trend(span, counts, [FAILING]) };
 }
 
 /** What is open, stuck and vanished now, whenever it was submitted. */
@@ -88,110 +98,142 @@ function headline(data, selection, whole) {
   return {
     ...whole, stillOpen: whole.open, ...openNow(data, selection),
     previous: period.has_previous ? {
-      ...outcomesBefore(data, selection),
+      ...figuresOf(data, selection, spanBefore(data, period), leavesOf(data, selection)),
       open: sum(before, "open_invocations"), stuck: sum(before, "stuck"),
     } : null,
   };
 }
 
 /** What a breakdown shows of each of its groups, those with the most excess failures first. */
-function breakdown(data, selection, span, whole) {
+function breakdown(data, selection, span, ofLeaves) {
   const { dimensions } = BREAKDOWNS.find((each) => each.name === selection.by);
-  const rows = dimensions ? byLeaves(data, selection, span, whole, dimensions) : byCauses(data, selection, span);
+  const rows = dimensions ? byLeaves(data, selection, span, ofLeaves, dimensions) : byCauses(data, selection, span);
   return rows.sort((a, b) => d3.descending(a.excess, b.excess) || d3.descending(a.invocations, b.invocations));
 }
 
-/** The share that failed of what ended in each step. */
-function trend(span, counts, failing) {
-  return span.steps.map(({ from, to }) => {
-    const counted = counts(from, to).map(total);
-    const terminal = counted[COMPLETED] + d3.sum(counted.slice(FAILING));
+/** The share that failed of what ended in each step; no steps, no trend. */
+function trend({ steps }, counts, failing) {
+  return (steps ?? []).map(({ from, to }) => {
+    const counted = counts.map((each) => total(each.subarray(from, to)));
+    const terminal = endedOf(counted);
     return terminal ? d3.sum(failing, (kind) => counted[kind]) / terminal : null;
   });
 }
 
-/** Excess: failures beyond those at the rate of the others of the selection. */
-function byLeaves(data, selection, span, whole, dimensions) {
-  const keyOf = (leaf) => dimensions.map((name) => leaf[name]).join();
-  const keys = [...new Set(data.leaves.filter((leaf) => isIn(leaf, selection)).map(keyOf))];
-  const places = new Map(keys.map((key, at) => [key, at]));
-  const groupOf = groupsOf(data, selection, (leaf) => places.get(keyOf(leaf)));
-  const parameters = [data, span, groupOf, keys.length, kindsOf(data, selection)];
-  const [counts, durations] = [countsOf(...parameters), durationsOf(...parameters)];
-  const peaks = peaksOf(data, span, groupOf, keys.length);
-  return keys.map((key, group) => {
-    const figures = estimate(data, cohortOf(counts(group), durations(group)), [FAILING]);
-    const choice = Object.fromEntries(key.split(",").map((value, at) => [dimensions[at], Number(value)]));
-    const others = whole.terminal - figures.terminal;
+/** The expected failures are those at the rate of the others, of accounts and regions with the same models. */
+function byLeaves(data, selection, span, ofLeaves, dimensions) {
+  const within = dimensions.includes("model") ? [] : ["model"];
+  const groups = groupsOf(data, selection, dimensions);
+  const excess = excessFailures(data, ofLeaves, groups, within);
+  return groups.map(({ leaves, choice }, at) => {
+    const figures = figuresOf(data, selection, span, leaves);
     return {
-      ...figures, choice, stillOpen: figures.open, ...openNow(data, { ...selection, ...choice }), peak: peaks[group],
-      excess: others ? figures.failed - figures.terminal * (whole.failed - figures.failed) / others : null,
-      trend: trend(span, (from, to) => counts(group, from, to), [FAILING]),
+      ...figures, choice, stillOpen: figures.open, ...openNow(data, { ...selection, ...choice }),
+      peak: peakOf(data, span, leaves), excess: excess[at],
     };
   }).filter((row) => row.invocations || row.open || row.vanished);
+}
+
+/** How many of each leaf failed and ended in a span. */
+function outcomesOfLeaves(data, selection, span) {
+  const oneHour = { hours: 1, hourOf: span.anywhere };
+  const kindOf = kindsOf(data, selection);
+  return data.leaves.map((_, leaf) => {
+    const counted = countsOf(data, oneHour, [leaf], kindOf).map(total);
+    return { failed: counted[FAILING], terminal: endedOf(counted) };
+  });
+}
+
+/** Failures of each group beyond those at the rate of the other groups; null without any others. */
+function excessFailures(data, ofLeaves, groups, within) {
+  const everything = groups.flatMap(({ leaves }) => leaves);
+  const stratumOf = (leaf) => within.map((name) => data.leaves[leaf][name]).join();
+  const totals = (leaves) => d3.rollup(leaves, (some) => ({
+    failed: d3.sum(some, (leaf) => ofLeaves[leaf].failed), terminal: d3.sum(some, (leaf) => ofLeaves[leaf].terminal),
+  }), stratumOf);
+  const all = totals(everything);
+  return groups.map(({ leaves }) => {
+    const excess = [...totals(leaves)].flatMap(([stratum, own]) => {
+      const others = all.get(stratum).terminal - own.terminal;
+      const rate = (all.get(stratum).failed - own.failed) / others;
+      return others ? [own.failed - own.terminal * rate] : [];
+    });
+    return excess.length ? d3.sum(excess) : null;
+  });
 }
 
 /** Excess: failures beyond those at the rate of the period before. Latencies are those of failures. */
 function byCauses(data, selection, span) {
   const causes = data.causes.filter((each) => each.kind === selection.by);
   const kindOf = data.outcomes.map((each) => each.outcome);
-  const parameters = [data, span, groupsOf(data, selection), 1, kindOf];
-  const [counts, durations] = [countsOf(...parameters), durationsOf(...parameters)(0)];
-  const before = countsOf(data, spanBefore(data, selection.period), ...parameters.slice(2))(0).map(total);
-  const endedBefore = before[COMPLETED] + d3.sum(before.slice(FAILING));
-  const cohort = cohortOf(counts(0), durations);
+  const leaves = leavesOf(data, selection);
+  const counts = countsOf(data, span, leaves, kindOf);
+  const cohort = cohortOf(counts, durationsOf(data, span, leaves, kindOf));
+  const before = countsOf(data, spanBefore(data, selection.period), leaves, kindOf).map(total);
   return causes.map((cause) => {
-    const failed = added(cause.outcomes.map((kind) => durations[kind]));
     const figures = estimate(data, cohort, cause.outcomes);
+    const failed = added(cause.outcomes.map((kind) => cohort.durations[kind]));
     const failedBefore = d3.sum(cause.outcomes, (kind) => before[kind]);
     return {
       ...figures, ...percentiles(data.cells, failed, new Uint32Array(failed.length)),
       cause, choice: { cause: data.causes.indexOf(cause) },
-      excess: selection.period.has_previous && endedBefore
-        ? figures.failed - figures.terminal * failedBefore / endedBefore : null,
-      trend: trend(span, (from, to) => counts(0, from, to), cause.outcomes),
+      excess: selection.period.has_previous && endedOf(before)
+        ? figures.failed - figures.terminal * failedBefore / endedOf(before) : null,
+      trend: trend(span, counts, cause.outcomes),
     };
   }).filter((row) => row.failed);
 }
 
-/** The most that were in flight at once in any one account, region and model of each group. */
-function peaksOf(data, span, groupOf, groups) {
-  const { leaf, bin, peak } = data.cells.in_flight;
-  const peaks = new Float64Array(groups);
-  for (let at = 0; at < leaf.length; at++) {
-    const group = groupOf[leaf[at]];
-    if (group >= 0 && span.stepOf[bin[at]] >= 0) peaks[group] = Math.max(peaks[group], peak[at]);
+/** The most that were in flight at once in any one of some leaves. */
+function peakOf({ cells }, span, leaves) {
+  const { bin, peak, rowsOf: rows } = cells.in_flight;
+  let most = 0;
+  for (const leaf of leaves) {
+    const [from, to] = rows(leaf);
+    for (let at = from; at < to; at++) if (span.stepOf[bin[at]] >= 0) most = Math.max(most, peak[at]);
   }
-  return peaks;
+  return most;
 }
 
 /** By step: the peak of each model in any one account and region, and the average of all together. */
 function inFlight(data, selection, span) {
-  const { leaf, bin, peak, tenths } = data.cells.in_flight;
-  const models = groupsOf(data, selection, (each) => each.model);
-  const peaks = data.models.map(() => span.steps.map(() => 0));
+  const { bin, peak, seconds, rowsOf: rows } = data.cells.in_flight;
   const ran = span.steps.map(() => 0);
-  for (let at = 0; at < leaf.length; at++) {
-    const model = models[leaf[at]];
-    const step = span.stepOf[bin[at]];
-    if (model < 0 || step < 0) continue;
-    peaks[model][step] = Math.max(peaks[model][step], peak[at]);
-    ran[step] += tenths[at] / 10;
-  }
-  const rows = (values) => span.steps.map((step, at) => ({ ...step, value: values[at] }));
+  const models = groupsOf(data, selection, ["model"]).map(({ leaves, choice }) => {
+    const peaks = span.steps.map(() => 0);
+    for (const leaf of leaves) {
+      const [from, to] = rows(leaf);
+      for (let at = from; at < to; at++) {
+        const step = span.stepOf[bin[at]];
+        if (step < 0) continue;
+        peaks[step] = Math.max(peaks[step], peak[at]);
+        ran[step] += seconds[at];
+      }
+    }
+    return { ...choice, quota: data.quotas[choice.model], peak: d3.max(peaks), rows: withSteps(span, peaks) };
+  });
+  const averages = ran.map((each, at) => each * 1000 / (span.steps[at].end - span.steps[at].begin));
   return {
-    models: peaks.map((values, model) => ({ model, quota: data.quotas[model], peak: d3.max(values), rows: rows(values) }))
-      .filter((each) => each.peak)
+    models: models.filter((each) => each.peak)
       .sort((a, b) => d3.descending(a.peak / (a.quota ?? Infinity), b.peak / (b.quota ?? Infinity)) || b.peak - a.peak),
-    fleet: rows(ran.map((hours, at) => hours / Math.max(1, span.steps[at].to - span.steps[at].from))),
+    fleet: withSteps(span, averages),
   };
 }
 
-/** Incidents that a selection may have part in: those of several accounts or regions are in each. */
+function withSteps({ steps }, values) {
+  return steps.map((step, at) => ({ ...step, value: values[at] }));
+}
+
+/**
+ * Incidents that a selection may have part in: those of several accounts or regions are in each, and
+ * the cause is that of most failures.
+ */
 function incidents(data, selection) {
   const touches = (row, name) => [ALL, row[name]].includes(selection[name]) || row[name] === ALL;
+  const causes = data.causes[selection.cause]?.outcomes.map((outcome) => data.outcomes[outcome].name);
   return data.incidents
     .filter((row) => DIMENSIONS.every((name) => touches(row, name)))
+    .filter((row) => !causes || causes.includes(row.failure_category))
     .filter((row) => row.ended_ms == null || row.ended_ms > selection.period.from_ms)
     .map((row) => ({
       ...row, begin: new Date(Math.max(row.started_ms, selection.period.from_ms)),
@@ -206,4 +248,9 @@ function examplesOf(data, selection) {
     if (isIn(row, selection) && !newest.has(row.outcome)) newest.set(row.outcome, row);
   }
   return newest;
+}
+
+/** True for a scope whose last run read all of it. */
+function isRead(scope) {
+  return scope.last_outcome === "ok";
 }
