@@ -58,7 +58,7 @@ def _draw_terminal(output: str, path: Path) -> None:
 def _photograph(page_file: Path, path: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page = browser.new_page(viewport={"width": 1200, "height": 1350})
         page.clock.set_fixed_time(NOW + STEP + timedelta(minutes=12))
         page.goto(page_file.as_uri())
         page.screenshot(path=path)

@@ -4,13 +4,16 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from tests.integration.budgets import SOAK
 from tests.integration.places import served_s3
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BUCKET = "data-lake"
 LONGEST = (
@@ -58,8 +61,10 @@ def lake_url(request: pytest.FixtureRequest, database: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+def browser() -> "Iterator[Browser]":
+    """Debian's Chromium; unit tests do without the library that drives it."""
+    from playwright.sync_api import sync_playwright
+
     executable = shutil.which("chromium")
     assert executable, "These tests need Chromium: install Debian's package chromium."
     with sync_playwright() as playwright:

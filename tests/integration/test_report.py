@@ -238,7 +238,7 @@ def test_incidents_are_those_of_what_is_chosen(browser: Browser, tmp_path: Path)
     write_report(copy, tmp_path / "report.html")
     [*_, (started, failed, terminal, region)] = one(
         copy,
-        "select strftime(started_at, '%Y-%m-%d %H:%M'), failed, terminal, region "
+        "select strftime(started_at, '%-d %b %H:%M'), failed, terminal, region "
         "from bedrock_analytics.incidents order by started_at",
     )
     [other] = {"us-east-1", "eu-west-1"} - {region}
@@ -355,12 +355,12 @@ def test_what_is_wrong_is_named_on_the_first_screen(browser: Browser, tmp_path: 
     expected = {
         f"{outage_model}, {outage_region}": (
             "failed from 29 Mar 06:00 to 07:00 UTC",
-            "internal error.",
+            "internal error (fault: service).",
         ),
         f"Account {troubles.FAILING_ACCOUNT}": (
             "against 1.6\u00a0% elsewhere",
             "throughout the period",
-            "of them by storage access",
+            "of them by storage access (fault: client)",
         ),
         f"Region {troubles.SLOW_REGION}": (
             "4.9 times as slow as elsewhere with the same models",
@@ -379,9 +379,15 @@ def test_what_is_wrong_is_named_on_the_first_screen(browser: Browser, tmp_path: 
             expect(finding).to_be_in_viewport()
             for fact in facts:
                 expect(finding).to_contain_text(fact)
-            finding.get_by_role("button", name="Show").click()
+        for where, section in zip(
+            expected, ("failure-risk", "failure-risk", "latency", "open"), strict=True
+        ):
+            found.filter(has_text=where).get_by_role("button", name="Show").click()
             [*_, place] = re.split(": |, |Account |Region ", where)
             expect(opened.page.locator("#selection")).to_contain_text(place.split()[-1])
+            expect(opened.page.locator(f"#{section} h2")).to_be_in_viewport()
+            expect(opened.page.locator(f"#{section}")).to_be_focused()
+            expect(found.filter(has_text=where)).to_have_count(1)
             opened.page.go_back()
         assert opened.trouble == []
 

@@ -7,36 +7,37 @@ const LEAST_ENDED = 30;
 const LEAST_RATIO = 1.5; // to the others' rate or median
 const FALSE_SHARE = .01; // of what is found, by chance (Benjamini and Hochberg)
 
-/** A finding is { text, choice, isAlarm }; the worst of each kind come first. */
+/**
+ * A finding is { text, choice, section, isAlarm }: the choice shows it alone, the section proves it. What
+ * lasts comes first, then the worst of each kind.
+ */
 function findings(data, selection, span, flights, ofLeaves) {
-  const failing = beyondChance(comparable(selection).flatMap((name) => failingMore(data, selection, span, ofLeaves, name)));
-  const slower = beyondChance(comparable(selection).flatMap((name) => slowerOnes(data, selection, span, name)));
-  const ofKind = (name) => (row) => row[name] != null;
-  return [
-    ...firstOf(incidents(data, selection), (row) => incidentText(data, row), "incident"),
-    ...["account", "region"].flatMap((name) => [
-      ...firstOf(failing.filter(ofKind(name)), (row) => failingText(data, selection, span, row), name),
-      ...firstOf(slower.filter(ofKind(name)), (row) => slowerText(data, selection, span, row), name),
+  const names = ["account", "region"];
+  const among = (name) => ({ ...selection, [name]: ALL });
+  const failing = beyondChance(names.flatMap((name) => failingMore(data, among(name), span, ofLeaves, name)));
+  const slower = beyondChance(names.flatMap((name) => slowerOnes(data, among(name), span, name)));
+  const chosen = (name) => (row) => row[name] != null && [ALL, row[name]].includes(selection[name]);
+  const found = [
+    ...firstOf(incidents(data, selection), (row) => incidentText(data, row), "incident", "failure-risk"),
+    ...names.flatMap((name) => [
+      ...firstOf(failing.filter(chosen(name)), (row) => failingText(data, selection, span, row), name, "failure-risk"),
+      ...firstOf(slower.filter(chosen(name)), (row) => slowerText(data, span, row), name, "latency"),
     ]),
-    ...firstOf(overQuota(flights), (row) => quotaText(data, row), "model"),
-    ...firstOf(stuckLeaves(data, selection), (row) => stuckText(data, row), "group"),
+    ...firstOf(overQuota(flights), (row) => quotaText(data, row), "model", "in-flight"),
+    ...firstOf(stuckLeaves(data, selection), (row) => stuckText(data, row), "group", "open"),
     ...staleFinding(data),
   ];
+  return d3.sort(found, (finding) => (finding.isAlarm ? 0 : 1));
 }
 
 /** The first of some findings of one kind; the last says how many more there are. */
-function firstOf(rows, textOf, noun) {
+function firstOf(rows, textOf, noun, section) {
   const more = rows.length - MOST_OF_A_KIND;
   return rows.slice(0, MOST_OF_A_KIND).map((row, at) => ({
     text: textOf(row) + (more > 0 && at === MOST_OF_A_KIND - 1 ? ` And ${countedNoun(more, `more ${noun}`)}, below.` : ""),
     choice: Object.fromEntries(DIMENSIONS.filter((name) => row[name] != null && row[name] !== ALL).map((name) => [name, row[name]])),
-    isAlarm: row.stuck > 0 || row.ended_ms === null,
+    section, isAlarm: row.stuck > 0 || row.ended_ms === null,
   }));
-}
-
-/** The dimensions in which what is chosen has several values. */
-function comparable(selection) {
-  return ["account", "region"].filter((name) => selection[name] === ALL);
 }
 
 /** Rows whose p-values are so small that a hundredth of them is there by chance. */
@@ -106,10 +107,14 @@ function failingText(data, selection, span, row) {
   const cause = data.causes[selection.cause];
   const most = d3.greatest(cause?.outcomes ?? kindOf.slice(FAILING), (kind) => counted[kind]);
   const why = cause ? ` by ${reasonName(cause.name)}`
-    : `, ${percent(counted[most] / row.failed)} of them by ${reasonName(data.outcomes[most].name)}`;
+    : `, ${percent(counted[most] / row.failed)} of them by ${reasonWithFault(data.outcomes[most])}`;
   const whole = figuresOf(data, selection, span, row.leaves);
   return `${named(data, row)}: ${percent(row.failed / row.terminal)} (${interval(whole)}) of ${count(row.terminal)} failed${why}, `
     + `against ${percent(row.ofOthers / row.terminal)} elsewhere with the same models${failedWhen(data, selection, span, row)}.`;
+}
+
+function reasonWithFault({ name, fault }) {
+  return `${reasonName(name)}${fault ? ` (fault: ${fault})` : ""}`;
 }
 
 /** When it failed more often than half way to the others: only where the rest of the period clearly differs. */
@@ -217,7 +222,7 @@ function normalTail(z) {
   return Math.exp(-z * z / 2) / (z * Math.sqrt(2 * Math.PI)) * (1 - 1 / (z * z) + 3 / z ** 4);
 }
 
-function slowerText(data, selection, span, { most, ...row }) {
+function slowerText(data, span, { most, ...row }) {
   const model = isolated(label(data.models[data.leaves[most.leaf].model]));
   return `${named(data, row)}: ${row.ratio.toFixed(1)} times as slow as elsewhere with the same models${slowerWhen(data, span, most)}; `
     + `median of ${model} ${duration(most.median)}, elsewhere ${duration(most.usual)}.`;
@@ -248,7 +253,8 @@ function incidentText(data, row) {
   const when = row.ended_ms == null ? `since ${shortTime(row.started_ms)} UTC, and it lasts`
     : betweenTimes(row.started_ms, row.ended_ms);
   return `Incident: ${count(row.failed)} of ${count(row.terminal)} failed ${when}: ${named(data, row)}`
-    + `${row.scopes > 1 ? ` in ${countedNoun(row.scopes, "scope")}` : ""}, ${reasonName(row.failure_category)}.`;
+    + `${row.scopes > 1 ? ` in ${countedNoun(row.scopes, row.region === ALL ? "scope" : "account")}` : ""}, ${
+      reasonWithFault(data.outcomes.find((each) => each.name === row.failure_category) ?? { name: row.failure_category })}.`;
 }
 
 /** Models of which some account and region reached the quota, with the last step in which it did. */
@@ -259,7 +265,8 @@ function overQuota({ models }) {
 }
 
 function quotaText(data, { model, peak, quota, last }) {
-  return `${named(data, { model })}: up to ${count(peak)} in flight at once in one account and region, with a quota of ${count(quota)}; last reached ${betweenTimes(+last.begin, +last.end)}.`;
+  return `${named(data, { model })}: up to ${count(peak)} in flight at once in one account and region, `
+    + `with a quota of ${count(quota)}; last reached ${betweenTimes(+last.begin, +last.end)}.`;
 }
 
 function stuckLeaves(data, selection) {
@@ -268,8 +275,8 @@ function stuckLeaves(data, selection) {
 }
 
 function stuckText(data, row) {
-  return `${count(row.stuck)} stuck: ${named(data, row)}, submitted ${betweenTimes(row.stuck_from_ms, row.stuck_until_ms)}, `
-    + `still running after more than 3 × the typical p99 of ${duration(row.typical_p99)}.`;
+  return `${count(row.stuck)} stuck: ${named(data, row)}, submitted ${betweenTimes(row.stuck_from_ms, row.stuck_until_ms)} `
+    + `and not ended since; usually 99 % end within ${duration(row.typical_p99)}.`;
 }
 
 /** One finding of all the scopes that could not be read, or were read long before the others. */
@@ -283,6 +290,6 @@ function staleFinding(data) {
   return [{
     text: `${count(bad.length)} of ${countedNoun(data.freshness.length, "scope")} ${bad.length === 1 ? "is" : "are"} not fresh. The stalest, `
       + `${isolated(label(worst.account_id))}/${isolated(label(worst.region))}, was ${since}${error}`,
-    section: "freshness", isAlarm: true,
+    choice: {}, section: "freshness", isAlarm: true,
   }];
 }

@@ -43,7 +43,8 @@
     for (const [name, labels] of dimensions) {
       const select = document.getElementById(name);
       const isOnly = labels.length === 1 && name !== "cause";
-      const every = isOnly ? [] : [element("option", { value: ALL }, name === "cause" ? "All causes" : `All ${count(labels.length)} ${name}s`)];
+      const all = name === "cause" ? "All causes" : `All ${count(labels.length)} ${name}s`;
+      const every = isOnly ? [] : [element("option", { value: ALL }, all)];
       select.append(...every, ...labels.map((each, key) => element("option", { value: key }, each)));
       select.disabled = labels.length < 2;
       select.addEventListener("change", () => choose({ [name]: Number(select.value) }));
@@ -62,7 +63,7 @@
     }).filter(Boolean);
     const { days, has_previous } = selection.period;
     const until = `${days === 1 ? "24 hours" : `${days} days`} to ${time(data.as_of_ms)} UTC`;
-    return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; the period before is not loaded whole"}`;
+    return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; not compared, as the period before is not loaded whole"}`;
   }
 
   /** Draws, and gives the focus back to the part that had it, which is made anew. */
@@ -143,7 +144,7 @@
 
   followTheme();
   document.getElementById("subtitle").textContent = [
-    ...(data.destination ? [isolated(data.destination)] : []), `fresh as of ${time(data.as_of_ms)} UTC`,
+    ...(data.destination ? [isolated(data.destination)] : []), `data up to ${time(data.as_of_ms)} UTC`,
   ].join(" · ");
   document.getElementById("footer").textContent = `Made by bedrock-async-etl ${data.version} on ${time(data.made_ms)} UTC.`
     + (data.is_redacted ? " Redacted: the destination, account ids, messages, outputs and ARNs are left out." : "");

@@ -105,7 +105,10 @@ function readNote({ freshness }) {
 function drawFindings(found, choose) {
   const items = found.map(({ text, choice, section, isAlarm }, at) => {
     const button = element("button", { type: "button", id: `show-${at}`, "aria-label": `Show: ${text}` }, "Show");
-    button.addEventListener("click", () => (section ? goTo(section) : choose(choice)));
+    button.addEventListener("click", () => {
+      choose(choice);
+      setTimeout(() => goTo(section)); // once the findings are drawn, which may move it
+    });
     return element("li", { class: isAlarm ? "alarm" : null }, element("span", {}, text), " ", button);
   });
   show("findings", "What stands out", found.length ? null
@@ -203,7 +206,8 @@ function drawFlights(data, drawn, { models, fleet }) {
 function drawBreakdown(data, selection, rows, choose) {
   const { by } = selection;
   const { dimensions } = BREAKDOWNS.find((each) => each.name === by);
-  const nameOf = (row) => (dimensions ? dimensions.map((name) => label(data[`${name}s`][row.choice[name]])).join(" · ") : reasonName(row.cause.name));
+  const labelOf = (row) => (name) => label(data[`${name}s`][row.choice[name]]);
+  const nameOf = (row) => (dimensions ? dimensions.map(labelOf(row)).join(" · ") : reasonName(row.cause.name));
   const name = (row) => {
     const button = element("button", { type: "button", id: `choose-${Object.values(row.choice).join("-")}` }, nameOf(row));
     button.addEventListener("click", () => choose(row.choice));
@@ -232,8 +236,9 @@ function drawBreakdown(data, selection, rows, choose) {
     data.is_redacted ? { name: "newest (UTC)", kind: "text", of: (row) => time(example(row)?.submitted_ms) }
       : { name: "newest message", kind: "text", of: (row) => example(row)?.failure_message ?? NONE },
   ];
+  const others = dimensions?.includes("model") ? "the others" : "the others with the same models";
   show("breakdown", "Breakdown",
-    dimensions ? `Excess: failures more than at the rate of the others${dimensions.includes("model") ? "" : " with the same models"}, by which the worst come first. Choose a name to see it alone.`
+    dimensions ? `Excess: failures more than at the rate of ${others}, by which the worst come first. Choose a name to see it alone.`
       : "Excess: failures more than at the rate of the period before. Latencies are those of the failures. Choose a name to count those failures alone.",
     tabs(selection, choose), rows.length ? table(`Breakdown by ${by}`, [...columns, ...(dimensions ? ofLeaves : ofCauses)], rows)
       : element("p", {}, dimensions ? "No invocations in this selection." : "No failures in this selection."));
@@ -249,10 +254,10 @@ function tabs(selection, choose) {
 
 function drawIncidents(data, rows) {
   list("incidents", "Incidents",
-    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual. One of several accounts or regions is listed under each."
+    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual. One of several accounts or regions is listed for each of them."
       : "No model failed more often than in the week before, beyond chance.", [
-      { name: "from (UTC)", of: (row) => time(row.started_ms) },
-      { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("ongoing", true) : time(row.ended_ms)) },
+      { name: "from (UTC)", of: (row) => shortTime(row.started_ms) },
+      { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("ongoing", true) : shortTime(row.ended_ms)) },
       ...scopeColumns(data),
       countOf("scopes"), number("failed", (row) => `${count(row.failed)} of ${count(row.terminal)}`),
       number("excess", (row) => count(Math.round(row.excess_failed))),
@@ -267,7 +272,8 @@ function drawOpen(data, selection) {
   const state = (row) => tag(row.is_vanished ? "vanished" : row.is_stuck ? "stuck" : "open", row.is_stuck);
   const gone = vanished ? ` ${count(vanished)} vanished from the listing.` : "";
   const unknown = stuckUnknown ? ` It is unknown whether ${count(stuckUnknown)} of them are stuck: fewer than 30 of their model completed in 30 days.` : "";
-  const stalled = stalledModels.length ? ` Nothing of ${stalledModels.map((model) => isolated(label(data.models[model]))).join(", ")} has ended in 24 hours.` : "";
+  const stalledNames = stalledModels.map((model) => isolated(label(data.models[model]))).join(", ");
+  const stalled = stalledNames ? ` Nothing of ${stalledNames} has ended in 24 hours.` : "";
   const more = open + vanished > rows.length ? ` The ${count(rows.length)} stuck or oldest ones are listed.` : "";
   const note = `${open ? `${count(open)} open, whenever they were submitted.` : "None is open."}${unknown}${stalled}${gone}${more}`;
   list("open", "Open and stuck", document.createTextNode(note), [
@@ -288,7 +294,8 @@ function healed(row) {
 function drawFreshness(data) {
   const rows = data.freshness;
   const late = sum(rows, "late");
-  const found = late ? `In a week, ${countedNoun(late, "row")} had been listed later than the lag, up to ${duration(d3.max(rows, (row) => row.late_seconds))} after submission, and healed.`
+  const latest = duration(d3.max(rows, (row) => row.late_seconds));
+  const found = late ? `In a week, ${countedNoun(late, "row")} had been listed later than the lag, up to ${latest} after submission, and healed.`
     : "In a week, no row was found that had been listed later than the lag.";
   list("freshness", "Freshness", rows.length ? `All accounts and regions; failed and stalest first. ${found}` : "No scope has been read yet.", [
     { name: "account", of: (row) => label(row.account_id) },
