@@ -76,6 +76,11 @@ function table(caption, columns, rows) {
     element("table", {}, element("thead", {}, element("tr", {}, ...columns.map(heading))), body), rest);
 }
 
+/** Does something once what was drawn is shown, one such thing after the other. */
+function afterPaint(task) {
+  requestAnimationFrame(() => setTimeout(task));
+}
+
 /** Replaces what a section shows. */
 function show(id, heading, note, ...children) {
   const section = document.getElementById(id);

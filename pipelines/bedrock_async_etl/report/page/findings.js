@@ -5,6 +5,7 @@ const MOST_OF_A_KIND = 3;
 const LEAST_FAILURES = 5;
 const LEAST_ENDED = 30;
 const LEAST_RATIO = 1.5; // to the others' rate or median
+const SCREENED_RATIO = 1.2; // of geometric means, below which medians are not looked at
 const FALSE_SHARE = .01; // of what is found, by chance (Benjamini and Hochberg)
 
 /**
@@ -149,44 +150,60 @@ function stretch({ steps }, scores, isMore) {
   return from && until ? `, mostly from ${from} to ${until} UTC` : from ? `, mostly since ${from} UTC` : `, mostly until ${until} UTC`;
 }
 
-const KNOWN_SLOWER = new Map(); // by choice: a cause changes nothing of them, and they take a while
-
-function slowerOnes(data, selection, span, name) {
-  const key = [name, ...DIMENSIONS.map((each) => selection[each]), selection.period.days].join();
-  if (!KNOWN_SLOWER.has(key)) KNOWN_SLOWER.set(key, slower(data, selection, span, name));
-  return KNOWN_SLOWER.get(key);
-}
-
 /**
  * The latencies of each account or region against those of the others in the same strata: the p-value
- * is that of the log-rank test, of those whose medians differ by much.
+ * is that of the log-rank test, of those whose means and medians differ by much.
  */
-function slower(data, selection, span, name) {
-  const sums = new Map();
+function slowerOnes(data, selection, span, name) {
+  const means = meanLogs(data, span);
+  const rows = new Map();
   for (const leaves of strataOf(data, selection, name)) {
-    const timed = leaves.map((leaf) => latenciesOf(data, span, leaf));
-    const all = [0, 1].map((part) => added(timed.map((each) => each[part])));
-    leaves.forEach((leaf, at) => {
-      const [own, others] = [timed[at], all.map((part, kind) => less(part, timed[at][kind]))];
-      const weight = total(own[0]);
-      if (weight < LEAST_ENDED || total(others[0]) < LEAST_ENDED) return;
-      const [median, usual] = [own, others].map((each) => percentiles(data.cells, ...each, MEDIAN).p50);
-      if (!median || !usual) return;
+    const [weight, sumOfLogs] = [d3.sum(leaves, (leaf) => means.weights[leaf]), d3.sum(leaves, (leaf) => means.sums[leaf])];
+    for (const leaf of leaves) {
+      const own = means.weights[leaf];
+      if (own < LEAST_ENDED || weight - own < LEAST_ENDED) continue;
       const key = data.leaves[leaf][name];
-      const row = sums.get(key) ?? { [name]: key, weight: 0, logs: 0, leaves: [] };
-      row.weight += weight;
-      row.logs += weight * Math.log(median / usual);
-      row.leaves.push({ leaf, weight, median, usual, stratum: leaves });
-      sums.set(key, row);
-    });
+      const row = rows.get(key) ?? { [name]: key, weight: 0, logs: 0, leaves: [] };
+      row.weight += own;
+      row.logs += means.sums[leaf] - own * (sumOfLogs - means.sums[leaf]) / (weight - own);
+      row.leaves.push({ leaf, stratum: leaves, weight: own });
+      rows.set(key, row);
+    }
   }
-  return [...sums.values()].map((row) => {
-    const ratio = Math.exp(row.logs / row.weight);
-    const tests = ratio < LEAST_RATIO ? [] : row.leaves.map(({ leaf, stratum }) => logRank(
-      latenciesOf(data, span, leaf), stratum.map((each) => latenciesOf(data, span, each))));
-    const z = d3.sum(tests, (test) => test.fewer) / Math.sqrt(d3.sum(tests, (test) => test.variance));
-    return { ...row, ratio, excess: ratio, p: normalTail(z), most: d3.greatest(row.leaves, (each) => each.weight) };
-  });
+  return [...rows.values()].map((row) => (Math.exp(row.logs / row.weight) < SCREENED_RATIO ? { ...row, p: 1 }
+    : { ...row, ...comparedLatencies(data, span, row.leaves) }));
+}
+
+/** Of each leaf, how many have ended, and the sum of the logarithms of their latencies. */
+function meanLogs(data, span) {
+  const { durations, seconds } = data.cells;
+  const logs = seconds.map((each) => Math.log(each));
+  const [weights, sums] = [new Float64Array(data.leaves.length), new Float64Array(data.leaves.length)];
+  for (let leaf = 0; leaf < weights.length; leaf++) {
+    const [from, to] = durations.rowsOf(leaf);
+    for (let at = from; at < to; at++) {
+      const outcome = durations.outcome[at];
+      if (span.anywhere[durations.bin[at]] < 0 || outcome === OPEN || outcome === OTHER) continue;
+      weights[leaf] += durations.invocations[at];
+      sums[leaf] += durations.invocations[at] * logs[durations.bucket[at]];
+    }
+  }
+  return { weights, sums };
+}
+
+/** The ratio of the medians of leaves to those of the others in their strata, and its p-value. */
+function comparedLatencies(data, span, leaves) {
+  const compared = leaves.map(({ leaf, stratum, weight }) => {
+    const own = latenciesOf(data, span, leaf);
+    const all = stratum.map((each) => latenciesOf(data, span, each));
+    const others = [0, 1].map((part) => less(added(all.map((each) => each[part])), own[part]));
+    const [median, usual] = [own, others].map((each) => percentiles(data.cells, ...each, MEDIAN).p50);
+    return { leaf, weight, median, usual, ...logRank(own, all) };
+  }).filter(({ median, usual }) => median && usual);
+  const ratio = Math.exp(d3.sum(compared, (each) => each.weight * Math.log(each.median / each.usual)) / sum(compared, "weight"));
+  const z = sum(compared, "fewer") / Math.sqrt(sum(compared, "variance"));
+  const most = d3.greatest(compared, (each) => each.weight);
+  return { ratio, excess: ratio, most, p: ratio < LEAST_RATIO ? 1 : normalTail(z) };
 }
 
 /** How many latencies, and ages of those without one, a leaf has in each bucket. */

@@ -98,7 +98,7 @@
     drawHeadline(data, shown.now);
     const flights = inFlight(data, selection, span);
     // They take longest, and the rest need not wait for them.
-    setTimeout(() => keepingFocus(() => drawFindings(findings(data, selection, span, flights, ofLeaves), choose)));
+    afterPaint(() => keepingFocus(() => drawFindings(findings(data, selection, span, flights, ofLeaves), choose)));
     drawIncidents(data, drawn.incidents);
     drawOutcomes(drawn, whole.byFault.map((each) => each.fault), data.causes[selection.cause]);
     drawLatencies(drawn);

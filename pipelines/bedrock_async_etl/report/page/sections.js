@@ -107,7 +107,7 @@ function drawFindings(found, choose) {
     const button = element("button", { type: "button", id: `show-${at}`, "aria-label": `Show: ${text}` }, "Show");
     button.addEventListener("click", () => {
       choose(choice);
-      setTimeout(() => goTo(section)); // once the findings are drawn, which may move it
+      afterPaint(() => goTo(section)); // once the findings are drawn, which may move it
     });
     return element("li", { class: isAlarm ? "alarm" : null }, element("span", {}, text), " ", button);
   });

@@ -59,7 +59,7 @@ function outcomes(data, selection, span) {
   const failing = faults.length ? faults.map((_, at) => FAILING + at) : [FAILING];
   const leaves = leavesOf(data, selection);
   const counts = countsOf(data, span, leaves, kindOf);
-  const figuresOf = (counted, timed) => {
+  const figuresOfCohort = (counted, timed) => {
     const cohort = cohortOf(counted, timed);
     const byFault = faults.map(({ name }, at) => ({ fault: name, ...riskOf(cohort, [FAILING + at]) }));
     return { ...estimate(data, cohort, failing), byFault };
@@ -67,9 +67,9 @@ function outcomes(data, selection, span) {
   const timed = durationsByStep(data, span, leaves, kindOf);
   const steps = span.steps.map((step, at) => ({
     ...step, date: new Date((+step.begin + +step.end) / 2),
-    ...figuresOf(counts.map((each) => each.subarray(step.from, step.to)), timed[at]),
+    ...figuresOfCohort(counts.map((each) => each.subarray(step.from, step.to)), timed[at]),
   }));
-  const whole = figuresOf(counts, counts.map((_, kind) => added(timed.map((each) => each[kind]))));
+  const whole = figuresOfCohort(counts, counts.map((_, kind) => added(timed.map((each) => each[kind]))));
   return { steps, whole };
 }
 
