@@ -332,6 +332,21 @@ def test_what_is_stuck_is_not_in_flight(tmp_path: Path) -> None:
     assert sum(row["seconds"] for row in flights) == pytest.approx(600 * 168, rel=0.01)
 
 
+def test_what_vanished_is_not_in_flight_until_it_was_missed(tmp_path: Path) -> None:
+    usual = [invocation(f"{n}", timedelta(hours=n), 600) for n in range(1, 200)]
+    gone = invocation("gone", timedelta(days=6, minutes=5), None)
+    copy = store(tmp_path / "copy.duckdb", [*usual, gone], vanished=["gone"])
+    with copy.connect(read_only=False) as connection:
+        connection.execute("update bedrock.async_invokes set observed_at = submit_time")
+        connection.execute(
+            "update bedrock.vanished_invokes set vanished_at = vanished_at - interval 3 day"
+        )
+    build_models(copy)
+    flights = cells(figures(copy, 7), "in_flight")
+    assert {row["peak"] for row in flights} == {1}
+    assert sum(row["seconds"] for row in flights) == pytest.approx(600 * 168, rel=0.01)
+
+
 def test_incidents_are_those_of_the_model(scenarios: Scenarios) -> None:
     destination = DuckDBDestination(scenarios("failures after a quiet week"))
     shown = figures(destination, 30)["incidents"]
