@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Annotated, Any, Final
 
 import typer
-from typer._click.exceptions import UsageError as WrongCommandLine  # it exports subclasses alone
 from typer.core import TyperGroup
 
 from bedrock_async_etl import version
@@ -60,6 +59,8 @@ COMMANDS: Final = {
     )
 }
 """Modules by the name of their command, in the order of the help."""
+WRONG_COMMAND_LINE: Final[Any] = typer.BadParameter.__base__
+"""Typer exports only what is derived from it."""
 
 
 class Commands(TyperGroup):
@@ -75,7 +76,7 @@ class Commands(TyperGroup):
             return super().main(args, *others, **options)
         try:
             exit_code = super().main(args, *others, **options | {"standalone_mode": False})
-        except WrongCommandLine as error:
+        except WRONG_COMMAND_LINE as error:
             with LOGS:
                 LOGS.use(log_format)
                 reason = UsageError(error.format_message())
