@@ -94,6 +94,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], no
     _create_parts(connection, chosen, now_ms, step_days=1)
     connection.execute(f"create temp macro hour_part(instant) as ({_query('hour_part')})")
     connection.execute(f"create temp macro bucket_of(duration_ms) as ({_query('bucket_of')})")
+    connection.execute(f"create temp macro latency_ms(seconds) as ({_query('latency_ms')})")
     _create(connection, "submitted")
     rows = connection.execute(_query("leaves")).fetchall()
     keys = keys_of({(account, region, model): count for account, region, model, count in rows})
@@ -144,7 +145,8 @@ def _cells(
 ) -> dict[str, Any]:
     """The tables that add up: see `packed.sql`. Latencies are in the finest steps that fit."""
     for step_days, width in STEPS:
-        _create_parts(connection, chosen, now_ms, step_days)
+        if step_days > 1:  # those of a day are there
+            _create_parts(connection, chosen, now_ms, step_days)
         connection.execute(f"set variable width = {width}")
         _create(connection, "ages")
         _create(connection, "places")

@@ -48,7 +48,7 @@ function secondsOf({ ages, width }, buckets) {
   return d3.range(buckets).map((bucket) => Math.expm1((edges[bucket] + edges[bucket + 1]) / 2) / 1000);
 }
 
-/** The outcome, bin and bucket of each row, from the distances between their cells, and each leaf's rows. */
+/** The outcome, bin and bucket of each row, from the distances between their cells, and the rows of a leaf. */
 function unpack({ gap, ...columns }, { leaves, outcomes }, bins, buckets) {
   const [outcome, bin, bucket] = d3.range(3).map(() => new Uint32Array(gap.length));
   const ends = new Uint32Array(leaves.length); // the row after the last one of each leaf
@@ -64,7 +64,8 @@ function unpack({ gap, ...columns }, { leaves, outcomes }, bins, buckets) {
   }
   for (let leaf = 1; leaf < ends.length; leaf++) ends[leaf] = Math.max(ends[leaf], ends[leaf - 1]);
   const numbers = Object.entries(columns).map(([name, values]) => [name, Float64Array.from(values)]);
-  return { outcome, bin, bucket, ...Object.fromEntries(numbers), rowsOf: (leaf) => [leaf ? ends[leaf - 1] : 0, ends[leaf]] };
+  const rangeOf = (leaf) => [leaf ? ends[leaf - 1] : 0, ends[leaf]];
+  return { outcome, bin, bucket, ...Object.fromEntries(numbers), rangeOf };
 }
 
 /**
@@ -100,7 +101,7 @@ function spanOf(data, { days, from_ms }) {
 /** The span of the period before, of which only the sums are asked for: all of it is one hour. */
 function spanBefore(data, { from_ms, before_ms }) {
   const places = placesOf(data, before_ms, from_ms, () => 0);
-  return { hours: 1, hourOf: places, anywhere: places };
+  return { steps: [], hours: 1, hourOf: places, anywhere: places };
 }
 
 /** The place of each bin that starts from a time to another, by the start of its hour; else -1. */
@@ -111,12 +112,12 @@ function placesOf({ cells }, from_ms, until_ms, placeOf) {
 }
 
 /** Adds the cells of leaves up, in an array for each kind, at the place of their bin and bucket. */
-function addUp({ outcome, bin, bucket, invocations, rowsOf: rows }, leaves, size, binPlaces, kindOf) {
+function addUp({ outcome, bin, bucket, invocations, rangeOf }, leaves, size, binPlaces, kindOf) {
   const kinds = Math.max(FAILING, ...kindOf) + 1;
   const sums = new Uint32Array(kinds * size);
   const kindPlaces = Int32Array.from(kindOf, (kind) => kind * size);
   for (const leaf of leaves) {
-    const [from, to] = rows(leaf);
+    const [from, to] = rangeOf(leaf);
     for (let at = from; at < to; at++) {
       const binPlace = binPlaces[bin[at]];
       if (binPlace >= 0) sums[kindPlaces[outcome[at]] + binPlace + bucket[at]] += invocations[at];

@@ -107,13 +107,14 @@ function endedOf(counted) {
   return counted[COMPLETED] + d3.sum(counted.slice(FAILING));
 }
 
+/** The arrays of all kinds that are ends, added up. */
+function allEnds(byKind) {
+  return added([byKind[COMPLETED], ...byKind.slice(FAILING)]);
+}
+
 /** What the figures of a cohort are made of: `counts` by kind and hour, `durations` by kind and bucket. */
 function cohortOf(counts, durations) {
-  return {
-    counts, durations, counted: counts.map(total),
-    terminal: added([counts[COMPLETED], ...counts.slice(FAILING)]),
-    ended: added([durations[COMPLETED], ...durations.slice(FAILING)]),
-  };
+  return { counts, durations, counted: counts.map(total), terminal: allEnds(counts), ended: allEnds(durations) };
 }
 
 /** The failure risk and its 95 % interval; ends that are not of the kinds `failing` compete with it. */
@@ -136,7 +137,8 @@ function estimate({ cells }, cohort, failing) {
   const { counted, durations, ended } = cohort;
   const [terminal, failed] = [endedOf(counted), d3.sum(failing, (kind) => counted[kind])];
   return {
-    completed: counted[COMPLETED], failed, otherwise: terminal - counted[COMPLETED] - failed, terminal, open: counted[OPEN], other: counted[OTHER],
+    completed: counted[COMPLETED], failed, otherwise: terminal - counted[COMPLETED] - failed, terminal,
+    open: counted[OPEN], other: counted[OTHER],
     invocations: terminal + counted[OPEN] + counted[OTHER], measured: total(ended),
     ...riskOf(cohort, failing),
     ...percentiles(cells, ended, added([durations[OPEN], durations[OTHER]])),

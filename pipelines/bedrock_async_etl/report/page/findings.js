@@ -15,8 +15,11 @@ const FALSE_SHARE = .01; // of what is found, by chance (Benjamini and Hochberg)
 function findings(data, selection, span, flights, ofLeaves) {
   const names = ["account", "region"];
   const among = (name) => ({ ...selection, [name]: ALL });
-  const failing = beyondChance(names.flatMap((name) => failingMore(data, among(name), span, ofLeaves, name)));
-  const slower = beyondChance(names.flatMap((name) => slowerOnes(data, among(name), span, name)));
+  const means = meanLogs(data, span);
+  const failing = beyondChance(
+    names.flatMap((name) => failingMore(data, among(name), span, ofLeaves, name)), (row) => row.excess);
+  const slower = beyondChance(
+    names.flatMap((name) => slowerOnes(data, among(name), span, means, name)), (row) => row.ratio);
   const chosen = (name) => (row) => row[name] != null && [ALL, row[name]].includes(selection[name]);
   const found = [
     ...firstOf(incidents(data, selection), (row) => incidentText(data, row), "incident", "failure-risk"),
@@ -41,17 +44,16 @@ function firstOf(rows, textOf, noun, section) {
   }));
 }
 
-/** Rows whose p-values are so small that a hundredth of them is there by chance. */
-function beyondChance(rows) {
+/** Rows whose p-values are so small that a hundredth of them is there by chance, the worst first. */
+function beyondChance(rows, worst) {
   const sorted = d3.sort(rows, (row) => row.p);
   const last = sorted.findLastIndex((row, at) => row.p <= FALSE_SHARE * (at + 1) / rows.length);
-  return sorted.slice(0, last + 1).sort((a, b) => d3.descending(a.excess, b.excess));
+  return sorted.slice(0, last + 1).sort((a, b) => d3.descending(worst(a), worst(b)));
 }
 
-/** The strata within which values of a dimension are compared: one model, and one of the other dimension. */
-function strataOf(data, selection, name) {
-  const others = DIMENSIONS.filter((each) => each !== name);
-  return groupsOf(data, selection, others).map(({ leaves }) => leaves).filter((leaves) => leaves.length > 1);
+/** The dimensions within which values of a dimension are compared: one model, and one of the other dimension. */
+function othersThan(name) {
+  return DIMENSIONS.filter((each) => each !== name);
 }
 
 /**
@@ -59,35 +61,18 @@ function strataOf(data, selection, name) {
  * Haenszel): the p-value is Poisson's, of as many failures as would be independent of each other.
  */
 function failingMore(data, selection, span, ofLeaves, name) {
-  const sums = new Map();
-  for (const leaves of strataOf(data, selection, name)) {
-    const terminal = d3.sum(leaves, (leaf) => ofLeaves[leaf].terminal);
-    const failed = d3.sum(leaves, (leaf) => ofLeaves[leaf].failed);
-    for (const leaf of leaves) {
-      const own = ofLeaves[leaf];
-      const others = terminal - own.terminal;
-      if (!own.terminal || !others) continue;
-      const key = data.leaves[leaf][name];
-      const row = sums.get(key) ?? { [name]: key, leaves: [], failed: 0, terminal: 0, expected: 0, ofOthers: 0 };
-      row.leaves.push(leaf);
-      row.failed += own.failed;
-      row.terminal += own.terminal;
-      row.expected += own.terminal * failed / terminal;
-      row.ofOthers += own.terminal * (failed - own.failed) / others;
-      sums.set(key, row);
-    }
-  }
-  return [...sums.values()].map((row) => {
-    const excess = row.failed - row.ofOthers;
-    if (row.failed < LEAST_FAILURES || row.failed < LEAST_RATIO * row.ofOthers) return { ...row, excess, p: 1 };
+  const groups = groupsOf(data, selection, [name]);
+  const compared = comparedFailures(data, ofLeaves, groups, othersThan(name));
+  return compared.map((row, at) => ({ ...row, ...groups[at].choice })).filter((row) => row.terminal).map((row) => {
+    if (row.failed < LEAST_FAILURES || row.failed < LEAST_RATIO * row.ofOthers) return { ...row, p: 1 };
     const effect = effectOf(data, selection, span, row.leaves);
-    return { ...row, excess, p: poissonTail(Math.floor(row.failed / effect), row.expected / effect) };
+    return { ...row, p: poissonTail(Math.floor(row.failed / effect), row.expected / effect) };
   });
 }
 
 function effectOf(data, selection, span, leaves) {
   const counts = countsOf(data, span, leaves, kindsOf(data, selection));
-  return Math.max(1, designEffect(counts[FAILING], added([counts[COMPLETED], ...counts.slice(FAILING)])));
+  return Math.max(1, designEffect(counts[FAILING], allEnds(counts)));
 }
 
 /** The probability of at least so many events where some are expected. */
@@ -121,7 +106,7 @@ function reasonWithFault({ name, fault }) {
 /** When it failed more often than half way to the others: only where the rest of the period clearly differs. */
 function failedWhen(data, selection, span, { leaves, failed, terminal, ofOthers }) {
   const counts = countsOf(data, span, leaves, kindsOf(data, selection));
-  const ended = added([counts[COMPLETED], ...counts.slice(FAILING)]);
+  const ended = allEnds(counts);
   const halfWay = (failed + ofOthers) / 2 / terminal;
   const steps = span.steps.map(({ from, to }) => ({
     failed: total(counts[FAILING].subarray(from, to)), terminal: total(ended.subarray(from, to)) }));
@@ -154,10 +139,9 @@ function stretch({ steps }, scores, isMore) {
  * The latencies of each account or region against those of the others in the same strata: the p-value
  * is that of the log-rank test, of those whose means and medians differ by much.
  */
-function slowerOnes(data, selection, span, name) {
-  const means = meanLogs(data, span);
+function slowerOnes(data, selection, span, means, name) {
   const rows = new Map();
-  for (const leaves of strataOf(data, selection, name)) {
+  for (const { leaves } of groupsOf(data, selection, othersThan(name))) {
     const [weight, sumOfLogs] = [d3.sum(leaves, (leaf) => means.weights[leaf]), d3.sum(leaves, (leaf) => means.sums[leaf])];
     for (const leaf of leaves) {
       const own = means.weights[leaf];
@@ -180,7 +164,7 @@ function meanLogs(data, span) {
   const logs = seconds.map((each) => Math.log(each));
   const [weights, sums] = [new Float64Array(data.leaves.length), new Float64Array(data.leaves.length)];
   for (let leaf = 0; leaf < weights.length; leaf++) {
-    const [from, to] = durations.rowsOf(leaf);
+    const [from, to] = durations.rangeOf(leaf);
     for (let at = from; at < to; at++) {
       const outcome = durations.outcome[at];
       if (span.anywhere[durations.bin[at]] < 0 || outcome === OPEN || outcome === OTHER) continue;
@@ -195,15 +179,16 @@ function meanLogs(data, span) {
 function comparedLatencies(data, span, leaves) {
   const compared = leaves.map(({ leaf, stratum, weight }) => {
     const own = latenciesOf(data, span, leaf);
-    const all = stratum.map((each) => latenciesOf(data, span, each));
-    const others = [0, 1].map((part) => less(added(all.map((each) => each[part])), own[part]));
-    const [median, usual] = [own, others].map((each) => percentiles(data.cells, ...each, MEDIAN).p50);
+    const each = stratum.map((one) => latenciesOf(data, span, one));
+    const all = [0, 1].map((part) => added(each.map((one) => one[part])));
+    const others = all.map((part, at) => less(part, own[at]));
+    const [median, usual] = [own, others].map((some) => percentiles(data.cells, ...some, MEDIAN).p50);
     return { leaf, weight, median, usual, ...logRank(own, all) };
   }).filter(({ median, usual }) => median && usual);
   const ratio = Math.exp(d3.sum(compared, (each) => each.weight * Math.log(each.median / each.usual)) / sum(compared, "weight"));
   const z = sum(compared, "fewer") / Math.sqrt(sum(compared, "variance"));
   const most = d3.greatest(compared, (each) => each.weight);
-  return { ratio, excess: ratio, most, p: ratio < LEAST_RATIO ? 1 : normalTail(z) };
+  return { ratio, most, p: ratio < LEAST_RATIO ? 1 : normalTail(z) };
 }
 
 /** How many latencies, and ages of those without one, a leaf has in each bucket. */
@@ -218,8 +203,7 @@ function endedOrNot(data) {
 }
 
 /** How many ends fewer than expected a part of all has at its ages, and the variance of that. */
-function logRank([own, ownCensored], all) {
-  const [ended, censored] = [0, 1].map((part) => added(all.map((each) => each[part])));
+function logRank([own, ownCensored], [ended, censored]) {
   let [ownRunning, running, fewer, variance] = [total(own) + total(ownCensored), total(ended) + total(censored), 0, 0];
   for (let bucket = 0; bucket < ended.length && running > 1; bucket++) {
     const [ends, share] = [ended[bucket], ownRunning / running];

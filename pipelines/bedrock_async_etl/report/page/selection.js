@@ -111,27 +111,23 @@ function breakdown(data, selection, span, ofLeaves) {
   return rows.sort((a, b) => d3.descending(a.excess, b.excess) || d3.descending(a.invocations, b.invocations));
 }
 
-/** The share that failed of what ended in each step; no steps, no trend. */
+/** The share that failed of what ended in each step. */
 function trend({ steps }, counts, failing) {
-  return (steps ?? []).map(({ from, to }) => {
+  return steps.map(({ from, to }) => {
     const counted = counts.map((each) => total(each.subarray(from, to)));
     const terminal = endedOf(counted);
     return terminal ? d3.sum(failing, (kind) => counted[kind]) / terminal : null;
   });
 }
 
-/** The expected failures are those at the rate of the others, of accounts and regions with the same models. */
+/** The excess is that beyond the rate of the others, of accounts and regions with the same models. */
 function byLeaves(data, selection, span, ofLeaves, dimensions) {
-  const within = dimensions.includes("model") ? [] : ["model"];
   const groups = groupsOf(data, selection, dimensions);
-  const excess = excessFailures(data, ofLeaves, groups, within);
-  return groups.map(({ leaves, choice }, at) => {
-    const figures = figuresOf(data, selection, span, leaves);
-    return {
-      ...figures, choice, stillOpen: figures.open, ...openNow(data, { ...selection, ...choice }),
-      peak: peakOf(data, span, leaves), excess: excess[at],
-    };
-  }).filter((row) => row.invocations || row.open || row.vanished);
+  const compared = comparedFailures(data, ofLeaves, groups, dimensions.includes("model") ? [] : ["model"]);
+  return groups.map(({ leaves, choice }, at) => ({
+    ...figuresOf(data, selection, span, leaves), choice, ...openNow(data, { ...selection, ...choice }),
+    peak: d3.max(flightsOf(data, span, leaves).peaks), excess: compared[at].excess,
+  })).filter((row) => row.invocations || row.open || row.vanished);
 }
 
 /** How many of each leaf failed and ended in a span. */
@@ -144,21 +140,33 @@ function outcomesOfLeaves(data, selection, span) {
   });
 }
 
-/** Failures of each group beyond those at the rate of the other groups; null without any others. */
-function excessFailures(data, ofLeaves, groups, within) {
-  const everything = groups.flatMap(({ leaves }) => leaves);
+/**
+ * The failures of each group against those of the other groups in the same strata, which have the same
+ * labels `within` some dimensions: `expected` at the rate of all, `ofOthers` at that of the others, and
+ * the excess over these, null without any others. Leaves without an end tell nothing.
+ */
+function comparedFailures(data, ofLeaves, groups, within) {
   const stratumOf = (leaf) => within.map((name) => data.leaves[leaf][name]).join();
   const totals = (leaves) => d3.rollup(leaves, (some) => ({
-    failed: d3.sum(some, (leaf) => ofLeaves[leaf].failed), terminal: d3.sum(some, (leaf) => ofLeaves[leaf].terminal),
+    leaves: some, failed: d3.sum(some, (leaf) => ofLeaves[leaf].failed),
+    terminal: d3.sum(some, (leaf) => ofLeaves[leaf].terminal),
   }), stratumOf);
-  const all = totals(everything);
-  return groups.map(({ leaves }) => {
-    const excess = [...totals(leaves)].flatMap(([stratum, own]) => {
-      const others = all.get(stratum).terminal - own.terminal;
-      const rate = (all.get(stratum).failed - own.failed) / others;
-      return others ? [own.failed - own.terminal * rate] : [];
-    });
-    return excess.length ? d3.sum(excess) : null;
+  const all = totals(groups.flatMap(({ leaves }) => leaves));
+  return groups.map((group) => {
+    const row = { leaves: [], failed: 0, terminal: 0, expected: 0, ofOthers: 0, excess: null };
+    for (const [stratum, own] of totals(group.leaves)) {
+      const { failed, terminal } = all.get(stratum);
+      const others = terminal - own.terminal;
+      if (!others) continue;
+      const ofOthers = own.terminal * (failed - own.failed) / others;
+      row.leaves.push(...own.leaves.filter((leaf) => ofLeaves[leaf].terminal));
+      row.failed += own.failed;
+      row.terminal += own.terminal;
+      row.expected += own.terminal * failed / terminal;
+      row.ofOthers += ofOthers;
+      row.excess = (row.excess ?? 0) + own.failed - ofOthers;
+    }
+    return row;
   });
 }
 
@@ -184,35 +192,30 @@ function byCauses(data, selection, span) {
   }).filter((row) => row.failed);
 }
 
-/** The most that were in flight at once in any one of some leaves. */
-function peakOf({ cells }, span, leaves) {
-  const { bin, peak, rowsOf: rows } = cells.in_flight;
-  let most = 0;
+/** By step, the most that were in flight at once in any one of some leaves, and the seconds that all ran. */
+function flightsOf({ cells }, { steps, stepOf }, leaves) {
+  const { bin, peak, seconds, rangeOf } = cells.in_flight;
+  const [peaks, ran] = [steps.map(() => 0), steps.map(() => 0)];
   for (const leaf of leaves) {
-    const [from, to] = rows(leaf);
-    for (let at = from; at < to; at++) if (span.stepOf[bin[at]] >= 0) most = Math.max(most, peak[at]);
+    const [from, to] = rangeOf(leaf);
+    for (let at = from; at < to; at++) {
+      const step = stepOf[bin[at]];
+      if (step < 0) continue;
+      peaks[step] = Math.max(peaks[step], peak[at]);
+      ran[step] += seconds[at];
+    }
   }
-  return most;
+  return { peaks, ran };
 }
 
 /** By step: the peak of each model in any one account and region, and the average of all together. */
 function inFlight(data, selection, span) {
-  const { bin, peak, seconds, rowsOf: rows } = data.cells.in_flight;
-  const ran = span.steps.map(() => 0);
+  const { ran } = flightsOf(data, span, leavesOf(data, selection));
   const models = groupsOf(data, selection, ["model"]).map(({ leaves, choice }) => {
-    const peaks = span.steps.map(() => 0);
-    for (const leaf of leaves) {
-      const [from, to] = rows(leaf);
-      for (let at = from; at < to; at++) {
-        const step = span.stepOf[bin[at]];
-        if (step < 0) continue;
-        peaks[step] = Math.max(peaks[step], peak[at]);
-        ran[step] += seconds[at];
-      }
-    }
+    const { peaks } = flightsOf(data, span, leaves);
     return { ...choice, quota: data.quotas[choice.model], peak: d3.max(peaks), rows: withSteps(span, peaks) };
   });
-  const averages = ran.map((each, at) => each * 1000 / (span.steps[at].end - span.steps[at].begin));
+  const averages = span.steps.map(({ begin, end }, at) => ran[at] * 1000 / (end - begin));
   return {
     models: models.filter((each) => each.peak)
       .sort((a, b) => d3.descending(a.peak / (a.quota ?? Infinity), b.peak / (b.quota ?? Infinity)) || b.peak - a.peak),

@@ -1,4 +1,4 @@
--- One row per age of those without a latency, in milliseconds; of too many, as many as getvariable('ages') allows.
+-- One row per age of those without a latency, in milliseconds; of too many, one in so many.
 with ages as (
     select distinct greatest(0, age_ms) as age_ms
     from keyed('bedrock_analytics.unmeasured_ages')
@@ -10,4 +10,3 @@ select
     bucket_of(age_ms) as bucket
 from ages
 qualify row_number() over (order by age_ms) % (1 + count(*) over () // getvariable('ages')) = 0
-order by age_ms

@@ -1,8 +1,8 @@
 -- One row per leaf, outcome, bin and bucket: how many latencies of that length, or ages of those
 -- without one.
 --
--- Buckets are as wide as their number says, and end at each age, too: what has ended by then is
--- before what was still running, as the estimates have to know.
+-- Buckets are those of bucket_of, and end at each age, too: what has ended by then is before what was
+-- still running, as the estimates have to know.
 with
 
 measured as (
@@ -10,7 +10,7 @@ measured as (
         leaf,
         coalesce(outcomes.outcome, 0) as outcome,
         submit_time,
-        greatest(0, cast(round(1000 * latency_seconds) as bigint)) as duration_ms
+        latency_ms(latency_seconds) as duration_ms
     from keyed('bedrock_analytics.invocations')
     left join report_outcomes as outcomes
         on outcomes.outcome > 2

@@ -1,6 +1,6 @@
 -- One row per duration of the buckets in which an age is: how many ages are shorter.
 with latencies as (
-    select distinct greatest(0, cast(round(1000 * latency_seconds) as bigint)) as duration_ms
+    select distinct latency_ms(latency_seconds) as duration_ms
     from bedrock_analytics.invocations
     where
         latency_seconds is not null
