@@ -10,6 +10,8 @@ from .server import Server
 from .state import State
 
 DEFAULT_ACCOUNT, DEFAULT_REGION = "111122223333", "us-east-1"
+STOP_SECONDS = 0.01
+"""How long it takes at most until a server notices that it is to stop."""
 
 
 class Emulator:
@@ -34,7 +36,7 @@ class Emulator:
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self.control = Control(self.url)
         serve, name = self._server.serve_forever, "bedrock-emulator"
-        self._thread = threading.Thread(target=serve, args=(0.05,), name=name, daemon=True)
+        self._thread = threading.Thread(target=serve, args=(STOP_SECONDS,), name=name, daemon=True)
         self._thread.start()
 
     def environment(

@@ -1,8 +1,12 @@
 """Copies with given invocations and runs, their models built."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -20,6 +24,8 @@ LOADED_AT = 1_800_000_000
 """When that run was loaded, by the loading machine's clock, which is off."""
 ACCOUNT, REGION = "111122223333", "us-east-1"
 REEL, RAY = "amazon.nova-reel-v1:1", "luma.ray-v2:0"
+BUILT = TemporaryDirectory(prefix="copies-")
+"""Databases that this process has built, by a hash of what was given."""
 
 
 def invocation(
@@ -99,7 +105,12 @@ def modelled(
     runs: Sequence[dict[str, Any]] | None = None,
     vanished: Iterable[str] = (),
 ) -> DuckDBDestination:
-    """A database as `run` makes it."""
-    destination = store(path, invocations, runs, vanished)
-    build_models(destination)
-    return destination
+    """A database as `run` makes it; what was given before is not built again."""
+    given = json.dumps([invocations, runs, vanished := list(vanished)], default=str)
+    built = Path(BUILT.name, hashlib.sha256(given.encode()).hexdigest())
+    if not built.exists():
+        unfinished = built.with_suffix(".unfinished")
+        build_models(store(unfinished, invocations, runs, vanished))
+        unfinished.rename(built)
+    shutil.copyfile(built, path)
+    return DuckDBDestination(path)
