@@ -1,9 +1,12 @@
 """The reference of every option, column and metric, written from their declarations.
 
-`python -m tests.reference` writes `docs/configuration.md`; a test compares the two.
+`python -m tests.reference` writes `docs/configuration.md`, the commented `.dlt/config.toml` and the
+table of thresholds in `docs/monitoring.md`; a test compares them.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +30,9 @@ from bedrock_async_etl.options import (
 from bedrock_async_invokes.columns import LOAD_ID, TABLES, Table
 from bedrock_async_invokes.options import LoadOptions, Option, options_of
 
-DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "configuration.md"
+ROOT: Final = Path(__file__).parents[1]
+THRESHOLDS: Final = re.compile(r"(?<=^\| option \| breached by \|\n\|---\|---\|\n)(\|.*\n)+", re.M)
+"""The rows of the table in `docs/monitoring.md`."""
 SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
 SECTIONS: Final = (
     ("What is read", SOURCE_SECTION, (LoadOptions,)),
@@ -120,8 +125,67 @@ alerts on them.
 """
 
 
-def reference() -> str:
-    """The whole document."""
+CONFIGURATION: Final = """\
+# Every key, with its flag and its environment variable: docs/configuration.md.
+
+[runtime]
+dlthub_telemetry = false
+"""
+CONFIGURED_FURTHER: Final = {
+    SECTION: """\
+## Scopes with metrics of their own.
+# metrics_max_scopes = 500
+## New files are 600, folders 700; with "027", 640 and 750.
+# umask = "077"
+""",
+    CHECK_SECTION: """\
+## Thresholds of one model: all but max_lag.
+# [bedrock_async_etl.check.models."amazon.nova-reel-v1:1"]
+# max_p95 = "15m"
+""",
+}
+"""What is configured without an option."""
+
+
+def written() -> Mapping[Path, str]:
+    """The text of each file that is written from the declarations."""
+    monitoring = ROOT / "docs" / "monitoring.md"
+    rows = "".join(
+        f"| `{option.flag} {option.metavar}` | {option.details} |\n"
+        for option in options_of(CheckOptions)
+        if option.details
+    )
+    return {
+        ROOT / "docs" / "configuration.md": _reference(),
+        ROOT / ".dlt" / "config.toml": _configuration(),
+        monitoring: THRESHOLDS.sub(lambda _: rows, monitoring.read_text()),
+    }
+
+
+def _configuration() -> str:
+    parts = [CONFIGURATION]
+    for _, section, declared in SECTIONS:
+        parts.append(f"# [{section}]\n")
+        for option in (option for each in declared for option in options_of(each)):
+            if value := _example(option):
+                parts[-1] += f"## {_comment(option)}\n# {option.name} = {value}\n"
+        parts[-1] += CONFIGURED_FURTHER.get(section, "")
+    return "\n".join(parts)
+
+
+def _example(option: Option) -> str:
+    """None of a secret, which is not for this file, nor of what is meant for one run."""
+    if option.is_secret or (option.default is None and not option.example):
+        return ""
+    return option.example or json.dumps(option.default)
+
+
+def _comment(option: Option) -> str:
+    choices = f" One of {', '.join(option.choices)}." if option.choices else ""
+    return option.help.replace("; repeatable.", ".") + choices
+
+
+def _reference() -> str:
     parts = [INTRODUCTION, "## Options\n"]
     for title, section, declared in SECTIONS:
         options = [option for each in declared for option in options_of(each)]
@@ -216,4 +280,5 @@ def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(reference())
+    for path, text in written().items():
+        path.write_text(text)

@@ -51,10 +51,19 @@ class DestinationOptions:
     """The place of the copy, and its upkeep; raises `UsageError` for values that make no sense."""
 
     destination: DestinationKind | None = option(
-        None, "Kind of destination; duckdb, or parquet with --lake, by default.", panel="The copy"
+        None,
+        "Kind of destination; duckdb, or parquet with --lake, by default.",
+        panel="The copy",
+        example='"parquet"',
     )
     database: str = option(DEFAULT_DATABASE, "DuckDB file.", "FILE", panel="The copy")
-    lake: str | None = option(None, "Lake: a folder, or s3://BUCKET/PATH.", "URL", panel="The copy")
+    lake: str | None = option(
+        None,
+        "Lake: a folder, or s3://BUCKET/PATH.",
+        "URL",
+        panel="The copy",
+        example='"s3://my-bucket/bedrock"',
+    )
     storage_version: str = option(
         "v1.2.0",
         "Oldest version of DuckDB that can open a new file; an existing file keeps its own.",
@@ -86,7 +95,11 @@ class ModelOptions:
     """The SQL models that are built."""
 
     models: str | None = option(
-        None, "Folder with SQL models and checks of your own.", "DIR", panel="Models"
+        None,
+        "Folder with SQL models and checks of your own.",
+        "DIR",
+        panel="Models",
+        example='"our_models"',
     )
 
 
@@ -95,16 +108,23 @@ class RunOptions:
     """The output of a run, apart from what it loads."""
 
     log_format: LogFormat = option(
-        "text", "Log format on stderr; `json` leaves out the tables on stdout.", panel="Output"
+        "text",
+        "Log format on stderr; `json` leaves out the tables on stdout.",
+        panel="Output",
     )
     metrics: str | None = option(
-        None, "Write metrics for Prometheus, such as DIR/bedrock.prom.", "FILE", panel="Output"
+        None,
+        "Write metrics for Prometheus, such as DIR/bedrock.prom.",
+        "FILE",
+        panel="Output",
+        example='"/var/lib/prometheus/node-exporter/bedrock.prom"',
     )
     publish: str | None = option(
         None,
         "Copy of the database for readers, replaced at once when rows or models have changed.",
         "FILE",
         panel="Output",
+        example='"/srv/bedrock/bedrock_readers.duckdb"',
     )
 
 
@@ -117,33 +137,74 @@ class CheckOptions:
         "Maximum share of failures among finished invocations, such as 0.05 or 5%; repeatable.",
         "[MODEL=]SHARE",
         panel="Thresholds",
+        example='"5%"',
+        details=(
+            "A model, or all models together, that fails more often: `5%` or `0.05`. The low end "
+            "of the 95 % interval of the [`failure_risk`](../sql/README.md#what-the-numbers-mean) "
+            "has to be above the threshold. A risk that is above it with too few to tell is "
+            "*inconclusive*: it is printed, and is no breach unless `--strict` is given."
+        ),
     )
     max_service_failure_rate: list[str] | None = option(
         None,
         "The same of failures that are the service's fault; repeatable.",
         "[MODEL=]SHARE",
         panel="Thresholds",
+        example='"1%"',
+        details=(
+            "The same, of failures that are the service's fault alone (capacity, internal errors, "
+            "timeouts, aborted ones: [`failure_fault`](../sql/README.md#what-the-numbers-mean)), "
+            "as a share of all that finished. Filtered content and rejected inputs do not count, "
+            "nor do messages that no category knows."
+        ),
     )
     max_p95: list[str] | None = option(
         None,
         "Maximum time within which 95 % finish, such as 90s, 30m or 24h; repeatable.",
         "[MODEL=]DURATION",
         panel="Thresholds",
+        example='"10m"',
+        details=(
+            "A model whose 95th percentile is longer: `90s`, `30m`, `24h`, `7d`, or seconds. Open "
+            "invocations count ([survival estimate](../sql/README.md#what-the-numbers-mean)). The "
+            "low end of its 95 % interval has to be above the threshold; else a p95 above it is "
+            "*inconclusive*, or a breach with `--strict`."
+        ),
     )
     max_open_age: list[str] | None = option(
         None,
         "Maximum age of an open invocation; repeatable.",
         "[MODEL=]DURATION",
         panel="Thresholds",
+        example='"24h"',
+        details=(
+            "An invocation that has been open for longer, whenever it was submitted. Vanished "
+            "ones do not count. The line says so where nothing of the model has ended in 24 hours "
+            "([`is_stalled`](../sql/README.md#what-the-numbers-mean))."
+        ),
     )
     max_incident: list[str] | None = option(
         None,
         "Maximum time since an open incident started; 0s: none may be open; repeatable.",
         "[MODEL=]DURATION",
         panel="Thresholds",
+        example='"1h"',
+        details=(
+            "An open [incident](../sql/README.md#what-the-numbers-mean) that started longer ago: "
+            "`30m`, or `0s` for any. It ends once a later hour has been read of which an "
+            "invocation has ended, or after a day."
+        ),
     )
     max_lag: str | None = option(
-        None, "Maximum time since a scope's last successful run.", "DURATION", panel="Thresholds"
+        None,
+        "Maximum time since a scope's last successful run.",
+        "DURATION",
+        panel="Thresholds",
+        example='"1h"',
+        details=(
+            "A scope whose last successful run is longer ago, by this machine's clock, or that "
+            "never had one; and models that were not rebuilt for as long."
+        ),
     )
     window: str = option(
         "24h",
@@ -173,7 +234,10 @@ class CheckOptions:
 class DigestOptions:
     """The contents of a digest, and who gets it."""
 
-    period: Period = option("1d", "Period that is compared with the one before it.")
+    period: Period = option(
+        "1d",
+        "Period that is compared with the one before it.",
+    )
     notify: list[str] | None = option(
         None, "Post the digest as `check --notify` posts; repeatable.", "URL", is_secret=True
     )
@@ -192,6 +256,7 @@ class ReportOptions:
         "MODEL=N",
         panel="Contents",
         flag="--quota",
+        example='{"amazon.nova-reel-v1:1" = 20}',
     )
     redact: bool = option(
         False,

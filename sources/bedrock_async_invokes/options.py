@@ -48,6 +48,10 @@ class Option:
     is_secret: bool = False
     check: Callable[[Any], object] | None = None
     """Raises `OptionError` for a wrong value."""
+    example: str = ""
+    """The value in the commented `config.toml`, as TOML; else that is the default."""
+    details: str = ""
+    """What the documents say beyond the help, in Markdown."""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -65,6 +69,8 @@ def option(
     flag: str | None = None,
     is_secret: bool = False,
     check: Callable[[Any], object] | None = None,
+    example: str = "",
+    details: str = "",
 ) -> Any:
     """A dataclass field that declares an option.
 
@@ -76,6 +82,8 @@ def option(
         "panel": panel,
         "is_secret": is_secret,
         "check": check,
+        "example": example,
+        "details": details,
     }
     return field(default=default, repr=not is_secret, metadata={"flag": flag, "option": facts})
 
@@ -194,6 +202,7 @@ class LoadOptions:
         "REGION",
         panel="What to read",
         flag="--region",
+        example='["us-east-1", "us-west-2"]',
     )
     role_arns: list[str] | None = option(
         None,
@@ -202,6 +211,7 @@ class LoadOptions:
         panel="Roles",
         flag="--role-arn",
         check=lambda role_arns: [role_parts(each) for each in role_arns],
+        example='["arn:aws:iam::444455556666:role/bedrock-async-etl"]',
     )
     organization_role: str | None = option(
         None,
@@ -213,6 +223,7 @@ class LoadOptions:
             "Not a role's name: {!r}. It looks like NAME or PATH/NAME, without an account: "
             "the organization has the accounts.",
         ),
+        example='"bedrock-async-etl"',
     )
     hub_role_arn: str | None = option(
         None,
@@ -221,6 +232,7 @@ class LoadOptions:
         panel="Roles",
         flag="--hub-role",
         check=lambda role_arn: role_arn and role_parts(role_arn),
+        example='"arn:aws:iam::222233334444:role/hub"',
     )
     external_id: str | None = option(
         None,
@@ -250,6 +262,7 @@ class LoadOptions:
         "I/N",
         panel="What to read",
         check=parse_shard,
+        example='"1/4"',
     )
     since: str | datetime | None = option(
         None,

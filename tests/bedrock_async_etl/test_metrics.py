@@ -73,7 +73,7 @@ def of(database: Path, name: str, value: Any, **labels: str) -> Samples:
 def stored_scopes(database: Path) -> Samples:
     """What `extract_runs` says of scopes that were run once."""
     expected: Samples = {}
-    kinds = ("read", "new", "changed", "scrubbed", "healed", "late")
+    kinds = [each.removeprefix("rows_") for each in ADDED_UP if each.startswith("rows_")]
     for account, region, ended, rows, *costs, left, through in query(
         database,
         f"select account_id, region, finished_at, [rows_{', rows_'.join(kinds)}], calls, "
