@@ -64,10 +64,9 @@ class Run:
             level = logging.ERROR if published.error else logging.INFO
             log_event("published", published.message, level, **asdict(published))
         if log_format == "json":
-            document = self.as_json()
-            del document["models"], document["checks"], document["models_error"]
-            del document["compaction"], document["published"]
             summary = {
+                "version": version(),
+                "exit_code": self.exit_code,
                 "scopes": len(self.loaded.scopes),
                 "scopes_failed": len(self.loaded.failed),
                 **self.loaded.totals,
@@ -75,7 +74,7 @@ class Run:
                 "checks_broken": len(refreshed.broken),
                 "checks_warned": len(refreshed.warnings),
             }
-            log_event("run_finished", **document | summary)
+            log_event("run_finished", **self.loaded.as_json() | summary)
 
 
 def run_once(

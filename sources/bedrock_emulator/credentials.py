@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from email.message import Message
 
+from .invocations import partition_of
 from .messages import ServiceError
 
 _SIGNED = re.compile(
@@ -96,7 +97,8 @@ def role_account(role_arn: str) -> str:
 
 def user(account: str, region: str) -> Caller:
     """The one user of an account, the owner of its permanent key."""
-    return Caller(account, region, f"arn:aws:iam::{account}:user/emulator", f"AIDA{account}EMUL")
+    head = f"arn:{partition_of(region)}:iam::{account}"
+    return Caller(account, region, f"{head}:user/emulator", f"AIDA{account}EMUL")
 
 
 def authenticate(headers: Message, service: str, roles: Roles, now: int, bearer: Caller) -> Caller:

@@ -3,11 +3,14 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import orjson
+from botocore.exceptions import UnknownRegionError
+from botocore.session import Session
 
 from .timestamps import iso
 
@@ -197,11 +200,16 @@ class Invocations:
         return summaries
 
 
+@cache
 def partition_of(region: str) -> str:
-    """The AWS partition that a region belongs to."""
-    if region.startswith("us-gov-"):
-        return "aws-us-gov"
-    return "aws-cn" if region.startswith("cn-") else "aws"
+    """The AWS partition that a region belongs to, as botocore knows it."""
+    try:
+        return str(_session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"
+
+
+_session = cache(Session)
 
 
 def to_json(value: Any) -> str:

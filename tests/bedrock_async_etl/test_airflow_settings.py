@@ -26,11 +26,14 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.build import find_models
+from bedrock_async_etl.options import DESTINATIONS
 from bedrock_async_invokes.options import LoadOptions, options_of
 from bedrock_emulator import Control
 from tests.bedrock_async_invokes.test_roles import EXTERNAL_ID, HUB, SPOKE, sessions
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import query
+
+KINDS = " or ".join(f'"{each}"' for each in DESTINATIONS)
 
 
 def parse(document: Any) -> AirflowSettings:
@@ -174,7 +177,7 @@ def test_models_of_ones_own_are_those_of_the_folder(tmp_path: Path) -> None:
         ({"external_id": 4711}, '"external_id" must be a text, not a whole number.'),
         ({"lake": "/a", "shards": True}, '"shards" must be a whole number, not true.'),
         ({"lake": "/a", "shards": 0}, '"shards" must be 1 or more, not 0.'),
-        ({"lake": "/a", "destination": "x"}, 'must be "delta" or "duckdb" or "parquet", not "x".'),
+        ({"lake": "/a", "destination": "x"}, f'must be {KINDS}, not "x".'),
         ({"lake": "/a", "concurrency": 0}, "The concurrency must be 1 or more, not 0."),
         ({"lake": "/a", "role_arns": ["x"]}, "The Variable bedrock: Not a role's ARN: 'x'."),
         ({"database": "/a", "shards": 2}, '"shards" needs "lake"'),

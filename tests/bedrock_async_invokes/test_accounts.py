@@ -109,7 +109,12 @@ def test_a_role_can_have_a_path(organization: Organization) -> None:
 
 @pytest.mark.parametrize(
     ("region", "partition"),
-    [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), (None, "aws")],
+    [
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-north-1", "aws-cn"),
+        ("eusc-de-east-1", "aws-eusc"),
+        (None, "aws"),
+    ],
 )
 def test_roles_are_in_the_partition_of_the_caller(
     organization: Organization,

@@ -38,10 +38,12 @@ TYPED: Final = ("bash", "console", "cron", "ini", "python", "sh", "sql")
 MASKS: Final = {
     r"127\.0\.0\.1:\d+": "127.0.0.1:PORT",
     r"Built \d+ models": "Built N models",
+    r"\d+ partitions with": "N partitions with",
+    r"\d+ left as they are": "N left as they are",
     r"\b\d[\d,.]* ?(?:MB|ms|s|m|min|h|d)\b(?: \d+ ?(?:h|m|min|s)\b)?": "SIZE",
     r"─+|[ \t]+": " ",
 }
-"""Ports, sizes, durations, the number of models; and the space that is left beside them."""
+"""Ports, sizes, durations, the numbers of models and partitions; and the space beside them."""
 GAP: Final = "..."
 AS_CRON: Final = "PATH=/usr/bin:/bin sh -c"
 """cron's shell does not read the profile of anybody."""

@@ -114,8 +114,6 @@ def command(
             print_result(result)
 
     place, shard = destination_options(copy), drop_none(shard=load.get("shard"))
-    if place.get("database"):
-        place.setdefault("destination", "duckdb")
     target = find_destination(**place, **shard)
     run = run_once(
         target,

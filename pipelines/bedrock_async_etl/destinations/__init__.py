@@ -246,12 +246,13 @@ def find_kind(name: str) -> Any:
 def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     """The destination of a load: the options given, else those of dlt's configuration.
 
-    Each shard has a pipeline of its own in a lake. Raises `UsageError` for options that do not go
-    together.
+    A configured kind does not count where another place is given. Each shard has a pipeline of its
+    own in a lake. Raises `UsageError` for options that do not go together.
     """
     options, shard = configured_options(**given), configured_shard(shard)
     kind, place = options.destination, _place(options)
-    if kind and place != find_kind(kind).PLACE:
+    is_chosen = "destination" in given or not given.get("database")
+    if kind and is_chosen and place != find_kind(kind).PLACE:
         lakes = " or ".join(name for name in DESTINATIONS if find_kind(name).PLACE == "lake")
         raise UsageError(
             f"--lake goes with --destination {lakes}."
