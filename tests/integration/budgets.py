@@ -8,13 +8,13 @@ import pytest
 from _pytest.mark import ParameterSet
 
 SOAK: Final = "SOAK" in os.environ
-STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "200"))
+STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "100"))
 """Steps of random histories."""
 KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "2"))
 """Kills per destination and kind of storage."""
-RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "10"))
+RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "8"))
 """Loads in a row, each compared with the whole listing."""
-PUBLICATIONS: Final = int(os.environ.get("PUBLICATIONS", "50" if SOAK else "6"))
+PUBLICATIONS: Final = int(os.environ.get("PUBLICATIONS", "50" if SOAK else "4"))
 """Runs that publish a copy, beside readers of it."""
 
 

@@ -3,13 +3,16 @@
 import shutil
 import uuid
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 
-from tests.integration.budgets import SOAK
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_emulator import Control
+from tests.integration.budgets import SOAK, cases
 from tests.integration.places import served_s3
 
 if TYPE_CHECKING:
@@ -53,7 +56,24 @@ def s3_endpoint() -> Iterator[str]:
 @pytest.fixture(params=["local", "s3"])
 def lake_url(request: pytest.FixtureRequest, database: Path) -> str:
     """Where there is no lake yet, on either kind of storage; its working directory is apart."""
-    if request.param == "local":
+    return new_lake_url(request, request.param, database)
+
+
+@pytest.fixture(
+    params=cases(
+        [(lake,) for lake in product(("parquet", "delta"), ("local", "s3"))],
+        [(("parquet", "s3"),), (("delta", "local"),)],
+    ),
+    ids="-".join,
+)
+def lake(request: pytest.FixtureRequest, bedrock: Control, database: Path) -> LakeDestination:
+    """A lake of each format, each on either kind of storage, into which nothing was loaded."""
+    table_format, storage = request.param
+    return LakeDestination(new_lake_url(request, storage, database), table_format)
+
+
+def new_lake_url(request: pytest.FixtureRequest, storage: str, database: Path) -> str:
+    if storage == "local":
         return str(database.with_name("lake"))
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("s3_endpoint"))

@@ -9,9 +9,11 @@ from tests.integration.documents import DOCUMENTS, ROOT, TYPED, Block, read_bloc
 
 BLOCKS: Final = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
 TESTS: Final = [block for block in BLOCKS if "pytest" in block.text]
-BENCHMARKS: Final = [block for block in BLOCKS if "tests.benchmarks" in block.text]
-LEFT_OUT: Final = TESTS if SOAK else [*TESTS, *BENCHMARKS]
-"""Benchmarks take minutes even of a few rows, and wait for a soak."""
+LONG: Final = [
+    block for block in BLOCKS if "tests.benchmarks" in block.text or "--engine spark" in block.text
+]
+LEFT_OUT: Final = TESTS if SOAK else [*TESTS, *LONG]
+"""Benchmarks and Spark take minutes even of a few rows, and wait for a soak."""
 EMULATOR: Final = "sources/bedrock_emulator/README.md"
 """Its commands change what is listed, with rows and clocks that no copy follows."""
 COMPLETION: Final = """\

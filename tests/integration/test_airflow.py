@@ -142,6 +142,7 @@ def test_two_runs_by_the_command_line_from_nothing_make_an_exact_copy(
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
+@pytest.mark.soak
 def test_a_load_killed_in_the_middle_is_tried_again_and_the_copy_is_exact(
     server: AirflowServer, filled: Control, database: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_load_killed_in_the_middle_is_tried_again_and_the_copy_is_exact(
     assert server.home.events()[before:] == [MODELS] * 2
 
 
+@pytest.mark.soak
 def test_shards_load_a_lake_together_which_is_exported(
     server: AirflowServer, filled: Control, database: Path
 ) -> None:
@@ -183,6 +185,7 @@ def test_shards_load_a_lake_together_which_is_exported(
     assert run.returned("models")["compaction"].startswith("Compacted the lake: ")
 
 
+@pytest.mark.soak
 def test_a_range_is_loaded_by_the_parameters_of_a_run(
     server: AirflowServer, filled: Control, database: Path
 ) -> None:

@@ -19,11 +19,10 @@ RUNS = 5
 HOUR = 3_600.0
 
 
-@pytest.fixture(params=["parquet", "delta"])
-def lake(request: pytest.FixtureRequest, bedrock: Control, lake_url: str) -> LakeDestination:
+@pytest.fixture
+def lake(bedrock: Control, lake: LakeDestination) -> LakeDestination:
     """Of as many small files as there were runs."""
     bedrock.populate(ACCOUNT, REGION, 2_000, NOW - timedelta(days=2), NOW + timedelta(days=9), 1)
-    lake = LakeDestination(lake_url, request.param)
     for _ in range(RUNS):
         load(lake)
         bedrock.advance(timedelta(hours=2))

@@ -51,6 +51,7 @@ def test_each_of_many_runs_ends_as_an_exact_copy(
     run_and_compare(bedrock, database, faults, runs=RUNS)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
 def test_under_each_fault_alone_every_run_ends_as_an_exact_copy(
     bedrock: Control, database: Path, faults: dict[str, Any]

@@ -36,6 +36,7 @@ def test_beside_a_database(bedrock: Control, database: Path) -> None:
     assert_stays_small(bedrock, DuckDBDestination(database))
 
 
+@pytest.mark.soak
 def test_in_a_lake_that_its_runs_compact(
     bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 from datetime import timedelta
+from itertools import cycle, product
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, model_names
+from tests.integration.budgets import cases
 from tests.integration.processes import COMMAND
 
 pytestmark = pytest.mark.integration
 
-COMMANDS = ("run", "run --json", "status", "report report.html")
+RUNS = ("run", "run --json")
+COMMANDS = (*RUNS, "status", "report report.html")
 STDOUT = ("> /dev/full", ">&-", "| true")
 STDERR = ("2> /dev/full", "2>&-", "2> >(true)", "<&- 2>&-")
 LOST = "All is done, but stdout cannot be written: "
@@ -39,8 +42,10 @@ def work(database: Path, command: str, where: str) -> tuple[int, str]:
     return shell(database, command, where)
 
 
-@pytest.mark.parametrize("where", STDOUT)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("command", "where"),
+    cases(product(COMMANDS, STDOUT), list(zip(COMMANDS, cycle(STDOUT), strict=False))),
+)
 def test_stdout_that_cannot_be_written_is_exit_code_1_after_all_the_work(
     listed: Control, database: Path, command: str, where: str
 ) -> None:
@@ -51,8 +56,10 @@ def test_stdout_that_cannot_be_written_is_exit_code_1_after_all_the_work(
     assert database.with_name("report.html").exists() == command.startswith("report")
 
 
-@pytest.mark.parametrize("where", STDERR)
-@pytest.mark.parametrize("command", ["run", "run --json"])
+@pytest.mark.parametrize(
+    ("command", "where"),
+    cases(product(RUNS, STDERR), list(zip(cycle(RUNS), STDERR, strict=False))),
+)
 def test_stderr_that_cannot_be_written_changes_nothing(
     listed: Control, database: Path, command: str, where: str
 ) -> None:

@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from bedrock_async_etl.cli import app
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
-from tests.integration.budgets import cases
 from tests.integration.documents import read_blocks
 from tests.organizations import Organization
 
@@ -145,7 +144,8 @@ def listed(bedrock: Control, database: Path) -> Control:
     return bedrock
 
 
-@pytest.mark.parametrize("kind", cases([("parquet",), ("delta",)], [("parquet",)]))
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["parquet", "delta"])
 def test_the_policy_of_a_lake_is_enough(kind: str, listed: Control, bucket: str) -> None:
     with allowed(LAKE, bucket):
         assert first_failure(listed, kind) is None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.holders import PROGRAM, held
+from tests.integration.budgets import cases
 from tests.integration.processes import start, wait_for_event
 
 pytestmark = pytest.mark.integration
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 LATENCY_SECONDS = 12.0
 TRY_SECONDS = 0.1
@@ -99,6 +103,7 @@ def test_the_file_is_open_to_readers_while_a_run_waits_for_answers(
     assert all(tries)
 
 
+@pytest.mark.soak
 def test_readers_find_the_file_open_nearly_all_the_time(loaded: Control, database: Path) -> None:
     loaded.faults(latency_seconds=LATENCY_SECONDS)
     process = run(database)
@@ -204,8 +209,10 @@ def test_a_reader_of_ours_that_waited_in_vain_is_exit_code_75(
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("is_file_held", [True, False])
+@pytest.mark.parametrize(
+    ("is_file_held", "number"),
+    cases(product([True, False], SIGNALS), list(zip([True, False], SIGNALS, strict=True))),
+)
 def test_a_signal_ends_a_wait_at_once(
     number: signal.Signals, is_file_held: bool, loaded: Control, database: Path
 ) -> None:

@@ -57,7 +57,7 @@ def of_lakes(*kept: tuple[str, str]) -> pytest.MarkDecorator:
     )
 
 
-@of_lakes(("parquet", "local"), ("delta", "s3"))
+@of_lakes(("delta", "s3"))
 def test_four_workers_at_a_time_one_of_them_killed_make_an_exact_copy(
     fleet: Control, lake: LakeDestination
 ) -> None:

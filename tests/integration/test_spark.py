@@ -1,4 +1,4 @@
-"""Spark makes of the models' files what DuckDB makes of them, on 200,000 rows and edge cases."""
+"""Spark makes of the models' files what DuckDB makes of them, on many rows and edge cases."""
 
 import multiprocessing
 import os
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
 import grpc
@@ -28,6 +29,7 @@ from bedrock_async_etl.models.spark_sql import to_spark
 from bedrock_async_etl.models.sql_files import read_models
 from bedrock_async_invokes.columns import TABLES
 from tests.conftest import NOW
+from tests.integration.budgets import SOAK
 from tests.integration.places import Place
 from tests.integration.test_export import duckdb_reads, exported, make
 from tests.lakes import lake_of
@@ -39,6 +41,7 @@ from tests.timelines import timeline
 pytestmark = pytest.mark.integration
 
 MODELS = [*(model.name for model in read_models()), "own"]
+ROWS = 200_000 if SOAK else 20_000
 LOADED = ("async_invokes", "extract_runs", "vanished_invokes")
 DIVIDED = {
     "baseline_rate",
@@ -67,7 +70,7 @@ def spark() -> Iterator[SparkSession]:
 @pytest.fixture(scope="module")
 def database(own: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The timeline and every scenario of `given.csv`, each in regions of its own."""
-    tables = timeline(200_000, timedelta(days=30), NOW)
+    tables = timeline(ROWS, timedelta(days=30), NOW)
     tables += [elsewhere(make_tables(name), f"-{at}") for at, name in enumerate(SCENARIOS)]
     merged = {name: pa.concat_tables([each[name] for each in tables]) for name in LOADED}
     database = store(tmp_path_factory.mktemp("timeline") / "timeline.duckdb", **merged)
@@ -159,10 +162,8 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
 @pytest.mark.parametrize(
     "built",
     [
-        ("parquet", "duckdb"),
-        ("parquet", "spark"),
-        pytest.param(("delta", "duckdb"), marks=pytest.mark.soak),
-        pytest.param(("delta", "spark"), marks=pytest.mark.soak),
+        pytest.param(built, marks=() if built == ("parquet", "spark") else pytest.mark.soak)
+        for built in product(("parquet", "delta"), ("duckdb", "spark"))
     ],
     ids=" by ".join,
     indirect=True,
@@ -177,6 +178,7 @@ def test_a_model_is_the_same_in_a_lake(
     assert [model.rows for model in models if model.name == name] == [len(expected)]
 
 
+@pytest.mark.soak
 def test_dates_that_spark_builds_are_those_built_whole(tmp_path: Path) -> None:
     history = History("parquet", tmp_path, seed=3)
     lake = LakeDestination(str(history.place))
@@ -193,7 +195,7 @@ def test_dates_that_spark_builds_are_those_built_whole(tmp_path: Path) -> None:
 
 def test_the_edge_cases_are_among_the_rows(database: Path) -> None:
     invocations = of_duckdb(database, "invocations")
-    assert len(invocations) > 200_000
+    assert len(invocations) > ROWS
     assert pc.any(invocations["is_vanished"]).as_py()
     assert pc.any(pc.equal(invocations["status"], "Cancelled")).as_py()
     assert invocations["account_id"].null_count > 0
