@@ -10,10 +10,14 @@ from tests.integration.documents import DOCUMENTS, ROOT, TYPED, Block, read_bloc
 BLOCKS: Final = [block for document in DOCUMENTS for block in read_blocks(ROOT, document)]
 TESTS: Final = [block for block in BLOCKS if "pytest" in block.text]
 LONG: Final = [
-    block for block in BLOCKS if "tests.benchmarks" in block.text or "--engine spark" in block.text
+    block
+    for block in BLOCKS
+    if "tests.benchmarks" in block.text
+    or "--engine spark" in block.text
+    or block.document == "docs/airflow.md"
 ]
 LEFT_OUT: Final = TESTS if SOAK else [*TESTS, *LONG]
-"""Benchmarks and Spark take minutes even of a few rows, and wait for a soak."""
+"""Benchmarks, Spark and an installation of Airflow take minutes, and wait for a soak."""
 EMULATOR: Final = "sources/bedrock_emulator/README.md"
 """Its commands change what is listed, with rows and clocks that no copy follows."""
 COMPLETION: Final = """\
@@ -43,4 +47,5 @@ def sequence(documents: Iterable[str] = ()) -> list[Block]:
         return [block for block in typed if block.document in documents]
     last = [block for block in typed if block.document == EMULATOR]
     rest = [block for block in typed if block.document != EMULATOR]
-    return [*rest, *help_blocks(), Block("completion", 1, "console", COMPLETION), *last]
+    helps = help_blocks() if SOAK else []
+    return [*rest, *helps, Block("completion", 1, "console", COMPLETION), *last]

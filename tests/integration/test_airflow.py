@@ -202,6 +202,7 @@ def test_a_range_is_loaded_by_the_parameters_of_a_run(
     assert f"{database} is in use by another process." in run.log("load", map_index=0)
 
 
+@pytest.mark.soak
 def test_a_scope_that_fails_fails_the_run_when_the_others_are_loaded_and_modelled(
     server: AirflowServer, filled: Control, database: Path
 ) -> None:

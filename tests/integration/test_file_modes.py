@@ -19,6 +19,7 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.atomic_write import replace
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
+from tests.integration.budgets import cases
 
 pytestmark = pytest.mark.integration
 
@@ -61,12 +62,15 @@ def modes(root: Path) -> dict[str, set[int]]:
 
 @pytest.mark.parametrize(
     ("kind", "umask", "files", "folders"),
-    [
-        ("duckdb", None, 0o600, 0o700),
-        ("parquet", None, 0o600, 0o700),
-        ("delta", None, 0o600, 0o700),
-        ("duckdb", "027", 0o640, 0o750),
-    ],
+    cases(
+        [
+            ("duckdb", None, 0o600, 0o700),
+            ("parquet", None, 0o600, 0o700),
+            ("delta", None, 0o600, 0o700),
+            ("duckdb", "027", 0o640, 0o750),
+        ],
+        [("parquet", None, 0o600, 0o700), ("duckdb", "027", 0o640, 0o750)],
+    ),
 )
 def test_all_that_is_made_is_private_unless_that_is_configured(
     listed: Control,

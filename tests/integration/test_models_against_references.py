@@ -285,7 +285,9 @@ def test_failure_rates(name: str, cohort: str, database: Path, listed: pd.DataFr
 
     found = model(database, f"failure_rate_{name}", keys)
     if name == "hourly":
-        found, listed = (rows[rows[cohort] >= LATEST] for rows in (found, listed))
+        found, listed = (
+            rows[rows[cohort] >= LATEST].reset_index(drop=True) for rows in (found, listed)
+        )
     expected = of_groups(listed, keys, expected_row)
     assert_equal(found, expected, keys)
 

@@ -21,7 +21,6 @@ from bedrock_async_etl.files.urls import S3_RETRIES
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
-from tests.integration.budgets import cases
 from tests.integration.places import served_s3
 from tests.integration.processes import COMMAND
 from tests.integration.proxy import Proxy
@@ -91,11 +90,9 @@ def run_commands(*commands: list[str]) -> None:
         assert done.returncode == 0, done.stderr
 
 
-PARQUET = ("parquet", "AWS_CA_BUNDLE")
-
-
+@pytest.mark.soak
 @pytest.mark.parametrize(
-    ("table_format", "setting"), cases([PARQUET, ("delta", "ca_bundle")], kept=[PARQUET])
+    ("table_format", "setting"), [("parquet", "AWS_CA_BUNDLE"), ("delta", "ca_bundle")]
 )
 def test_all_commands_go_through_the_proxy_alone(
     table_format: str,

@@ -26,13 +26,6 @@ from tests.model_histories import (
 from tests.scenarios import Scenarios
 
 
-@pytest.mark.parametrize(("kind", "steps"), [("duckdb", 6), ("parquet", 3)])
-def test_tables_built_by_dates_are_those_built_whole(
-    kind: CopyKind, steps: int, tmp_path: Path
-) -> None:
-    follow(History(kind, tmp_path, seed=steps), steps)
-
-
 def test_a_date_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = History("duckdb", tmp_path, seed=1)
     follow(history, 3)
