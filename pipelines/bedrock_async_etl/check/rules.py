@@ -1,6 +1,6 @@
 """The rules: one of the same name for each threshold, with what it reads and what is a breach."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from bedrock_async_etl.check.facts import Facts
+from bedrock_async_etl.check.queries import MOST, OPEN, failure_rates_query, survivals_query
 from bedrock_async_etl.check.thresholds import Limits, Thresholds
 from bedrock_async_etl.check.verdict import ALL, ALL_OTHERS, DATA, Finding, Outcome
 from bedrock_async_etl.errors import CommandError
@@ -17,164 +18,7 @@ from bedrock_async_etl.formatting import (
     format_time,
     incident_message,
 )
-from bedrock_async_etl.models.statistics import statistic
 from bedrock_async_etl.status import OPEN_INCIDENTS, Row, late_remedy, read_model, read_rows
-
-LEVELS: Final[Mapping[str, Sequence[str]]] = {
-    "scope": ("account_id", "region", "model_id"),
-    "region": ("region", "model_id"),
-    "model": ("model_id",),
-    "all": ("model_id",),
-}
-"""Columns that tell apart what a rate or a percentile is of, by `--per`; with `all`, it is of those
-models alone that have a threshold of their own, and of the others together.
-"""
-CHOSEN: Final = """
-with submitted as (
-    select
-        account_id,
-        region,
-        coalesce(model_id, model_arn) as model_id,
-        null as submit_hour,
-        null as submit_date,
-        submit_hour as hour,
-        is_open,
-        is_terminal,
-        {is_failed} as has_failed,
-        cast(round(1000 * latency_seconds) as bigint) as latency_ms,
-        age_ms
-    from bedrock_analytics.invocations
-    left join (select invocation_arn, age_ms from bedrock_analytics.unmeasured_ages)
-        using (invocation_arn)
-    where submit_time >= $since and submit_time < $until
-),
-
-together as (
-    select * replace (null as account_id, null as region, null as model_id)
-    from submitted
-    where not list_contains($named, model_id)
-),
-
-chosen as (
-    select 'each' as cohort, * {each}
-    from submitted
-    where $is_each or list_contains($named, model_id)
-    union all
-    select 'together' as cohort, * from together
-)
-"""
-"""The invocations of the window, once in what each is judged by, and once more together."""
-HOURS: Final = """
-select
-    cohort, account_id, region, model_id, submit_hour, submit_date,
-    count(*) as invocations,
-    count(*) filter (where is_terminal and not has_failed) as completed,
-    count(*) filter (where has_failed) as failed,
-    count(*) filter (where is_open) as in_progress,
-    not bool_or(is_open) as is_settled,
-    max(latency_ms) as longest_ms
-from chosen
-group by cohort, account_id, region, model_id, submit_hour, submit_date, hour
-"""
-AGES: Final = """
-select cohort, account_id, region, model_id, submit_hour, submit_date, age_ms
-from chosen
-where is_open and age_ms is not null
-"""
-LATENCIES: Final = """
-select
-    cohort, account_id, region, model_id, submit_hour, submit_date,
-    greatest(0, latency_ms) as latency_ms,
-    1 as ended,
-    cast(has_failed as integer) as failed
-from chosen
-where latency_ms is not null
-"""
-"""They are inputs of `failure_rates`."""
-SUBJECTS: Final = """
-select
-    cohort, account_id, region, model_id, submit_date,
-    if(latency_ms is not null, [latency_ms], null) as latencies_ms,
-    age_ms,
-    is_open
-from chosen
-where cohort = 'each' or not $is_each
-"""
-"""The same as subjects of the estimate, as `survivals` has them."""
-
-FAILURE_RATES: Final = """
-{chosen}
-select
-    cohort,
-    account_id,
-    region,
-    model_id,
-    completed + failed as terminal,
-    failed,
-    still_open,
-    failure_risk as rate,
-    failure_risk_low as low,
-    failure_risk_high as high
-from ({failure_rates})
-order by cohort, model_id, account_id, region
-"""
-SURVIVALS: Final = """
-{chosen}
-select account_id, region, model_id, ended, still_open, p95, p95_low, p95_high, longest
-from ({survivals})
-order by model_id, account_id, region
-"""
-
-MOST: Final = """
-select account_id || '/' || region as scope, count(*) as number
-from bedrock_analytics.invocations
-where
-    submit_time >= $since
-    and submit_time < $until
-    and ({is_counted})
-    and coalesce(region = $region, true)
-    and if(
-        $model_id is null,
-        not list_contains($named, coalesce(model_id, model_arn)),
-        coalesce(model_id, model_arn) = $model_id
-    )
-group by scope
-order by number desc, scope
-limit 1
-"""
-"""The scope with most of what a breach is about."""
-
-OPEN: Final = """
-with limits as (
-    select unnest($models) as model_id, unnest($limits) as max_age
-),
-
-still_open as (
-    select
-        coalesce(model_id, model_arn) as model_id,
-        invocation_arn,
-        submit_time,
-        age_seconds,
-    from (from bedrock_analytics.invocations where is_open)
-    inner join (select invocation_arn, age_seconds from bedrock_analytics.open_invocations)
-        using (invocation_arn)
-    where age_seconds is not null
-)
-
-select
-    model_id,
-    count(*) as still_open,
-    count(*) filter (where age_seconds > coalesce(max_age, $general)) as too_old,
-    max(age_seconds) as oldest_age,
-    min_by(invocation_arn, (-age_seconds, invocation_arn)) as oldest_arn,
-    min_by(submit_time, (-age_seconds, invocation_arn)) as oldest_at,
-    coalesce(bool_or(is_stalled), false) as is_stalled,
-from still_open
-left join limits using (model_id)
-left join (select model_id, is_stalled from bedrock_analytics.model_summary) using (model_id)
-group by all
-order by model_id
-"""
 
 
 def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
@@ -211,16 +55,7 @@ def _rates(
     rule: str, is_failed: str, remedy: str, facts: Facts, thresholds: Thresholds
 ) -> Iterator[Finding]:
     limits = thresholds.limits[rule]
-    inputs = {"hours": HOURS, "ages": AGES, "latencies": LATENCIES}
-    rates = _of_window(
-        FAILURE_RATES.format(
-            chosen=_chosen(thresholds, is_failed),
-            failure_rates=statistic("failure_rates", **inputs),
-        ),
-        facts,
-        thresholds,
-        limits,
-    )
+    rates = _of_window(failure_rates_query(thresholds.per, is_failed), facts, thresholds, limits)
     each = [rate for rate in rates if rate["cohort"] == "each"]
     others = [rate for rate in each if rate["model_id"] not in limits.by_model]
     judged = [(rate, limits.of(rate["model_id"])) for rate in each]
@@ -231,13 +66,6 @@ def _rates(
             finding = _rate(rule, _subject(rate, limits), rate, limit, thresholds.is_strict)
             finding = replace(finding, remedy=remedy)
             yield _located(facts, limits, is_failed, "failures", rate, finding)
-
-
-def _chosen(thresholds: Thresholds, is_failed: str = "is_failed") -> str:
-    kept = LEVELS[thresholds.per]
-    nulls = [f"null as {name}" for name in LEVELS["scope"] if name not in kept]
-    each = f"replace ({', '.join(nulls)})" if nulls else ""
-    return CHOSEN.format(is_failed=is_failed, each=each)
 
 
 def _of_window(query: str, facts: Facts, thresholds: Thresholds, limits: Limits) -> list[Row]:
@@ -300,10 +128,7 @@ def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> 
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """Of each model's invocations in the window; those that are still open count, too."""
     limits = thresholds.limits["p95"]
-    query = SURVIVALS.format(
-        chosen=_chosen(thresholds), survivals=statistic("survivals", subjects=SUBJECTS)
-    )
-    for survival in _of_window(query, facts, thresholds, limits):
+    for survival in _of_window(survivals_query(thresholds.per), facts, thresholds, limits):
         limit = limits.of(survival["model_id"])
         if limit is not None:
             finding = _p95(_subject(survival, limits), survival, limit, thresholds.is_strict)
