@@ -75,18 +75,6 @@ function effectOf(data, selection, span, leaves) {
   return Math.max(1, designEffect(counts[FAILING], allEnds(counts)));
 }
 
-/** The probability of at least so many events where some are expected. */
-function poissonTail(events, expected) {
-  if (expected > 100) return normalTail((events - .5 - expected) / Math.sqrt(expected));
-  let [term, below] = [Math.exp(-expected), 0];
-  for (let at = 0; at < events; at++) {
-    below += term;
-    term *= expected / (at + 1);
-  }
-  // Sums lose what is far out, where the next term and the ratio of those after it are enough.
-  return events > expected && below > 1 - 1e-9 ? term / (1 - expected / (events + 1)) : Math.max(0, 1 - below);
-}
-
 function failingText(data, selection, span, row) {
   const kindOf = data.outcomes.map((each) => each.outcome);
   const counted = countsOf(data, span, row.leaves, kindOf).map(total);
@@ -200,27 +188,6 @@ function latenciesOf(data, span, leaf) {
 /** For latencies, an outcome is an end or none. */
 function endedOrNot(data) {
   return data.outcomes.map(({ outcome }) => ([OPEN, OTHER].includes(outcome) ? OPEN : COMPLETED));
-}
-
-/** How many ends fewer than expected a part of all has at its ages, and the variance of that. */
-function logRank([own, ownCensored], [ended, censored]) {
-  let [ownRunning, running, fewer, variance] = [total(own) + total(ownCensored), total(ended) + total(censored), 0, 0];
-  for (let bucket = 0; bucket < ended.length && running > 1; bucket++) {
-    const [ends, share] = [ended[bucket], ownRunning / running];
-    if (ends) {
-      fewer += ends * share - own[bucket];
-      variance += ends * share * (1 - share) * (running - ends) / (running - 1);
-    }
-    ownRunning -= own[bucket] + ownCensored[bucket];
-    running -= ends + censored[bucket];
-  }
-  return { fewer, variance };
-}
-
-/** The probability that a standard normal variable exceeds z, by its asymptotic series beyond 3. */
-function normalTail(z) {
-  if (!(z > 3)) return 1; // that is no finding, and where there is no test, z is none
-  return Math.exp(-z * z / 2) / (z * Math.sqrt(2 * Math.PI)) * (1 - 1 / (z * z) + 3 / z ** 4);
 }
 
 function slowerText(data, span, { most, ...row }) {
