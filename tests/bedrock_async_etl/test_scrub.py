@@ -9,6 +9,7 @@ import pytest
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake import session
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_invokes.columns import ScopeReport
 from bedrock_emulator import Control
@@ -53,6 +54,20 @@ def test_drift_is_healed_within_a_pass(bedrock: Control, destination: Destinatio
     assert sum(scope.rows_late for scope in scopes) == len(missing)
     assert sum(scope.rows_new + scope.rows_changed for scope in scopes) == 0
     assert run(destination, scrub_calls=9).rows_healed == 0
+
+
+def test_what_a_lake_has_is_copied_first_where_much_of_it_is_compared(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "FEW_LOOKUPS", 0)
+    bedrock.populate(ACCOUNT, REGION, 500, NOW - 20 * DAY, NOW - DAY, 1, never_ending_rate=0)
+    lake = destination_of("parquet", database)
+    run(lake)
+    arns = [row["invocationArn"] for row in bedrock.listing(ACCOUNT, REGION)]
+    for number, (plant, _) in enumerate(DRIFTS.values()):
+        plant(bedrock, lake, arns[50 * number + 10])
+    assert run(lake).rows_healed == len(DRIFTS)
+    assert_exact_copy(lake, bedrock)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -25,15 +26,15 @@ from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 PLACE: Final = "database"
 RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
-STORED: Final = """
-from {rows}
+LISTED: Final = """
 semi join listed using (invocation_arn)
-where submit_time between ? and ? or submit_time is null
-qualify {is_current}
+where submit_time between $first and $last or submit_time is null
 """
-ROWS: Final = "bedrock.async_invokes"
-ONCE: Final = "count(*) over (partition by invocation_arn) = 1"
-"""A row that is there twice counts as one that is not stored, so that it is written again."""
+STORED: Final = f"""
+from bedrock.async_invokes
+where rowid in (select rowid from bedrock.async_invokes {LISTED})
+"""  # noqa: S608
+"""The other columns are read of those rows alone."""
 SETTINGS: Final = """
 set memory_limit = '128MB';
 set preserve_insertion_order = false;
@@ -281,12 +282,12 @@ class DuckDBSession(LoadSession):
 
 
 def stored_digests(
-    connection: duckdb.DuckDBPyConnection,
-    table: pa.Table,
-    rows: str = ROWS,
-    is_current: str = ONCE,
+    connection: duckdb.DuckDBPyConnection, table: pa.Table, query: str = STORED
 ) -> dict[str, str]:
-    """Digests by ARN of the invocations in `table` that the current `rows` hold."""
+    """Digests by ARN of the invocations in `table` that a query finds by `LISTED`.
+
+    One that is stored twice counts as not stored, so that it is written again.
+    """
     # As in `DuckDBSession.dlt_destination`.
     import pyarrow.compute as pc
 
@@ -294,8 +295,13 @@ def stored_digests(
 
     edges = pc.min_max(table["submit_time"]).as_py()
     connection.register("listed", table.select(["invocation_arn"]))
-    query = STORED.format(rows=rows, is_current=is_current)
-    found = connection.sql(query, params=[edges["min"], edges["max"]]).to_arrow_table()
+    times = {"first": edges["min"], "last": edges["max"]}
+    found = connection.sql(query, params=times).to_arrow_table()
     connection.unregister("listed")
     stored = found.select(ASYNC_INVOKES.schema.names).cast(ASYNC_INVOKES.schema)
-    return dict(zip(stored["invocation_arn"].to_pylist(), digests(stored), strict=True))
+    arns = stored["invocation_arn"].to_pylist()
+    by_arn = dict(zip(arns, digests(stored), strict=True))
+    if len(by_arn) < len(arns):
+        for arn in [arn for arn, number in Counter(arns).items() if number > 1]:
+            del by_arn[arn]
+    return by_arn

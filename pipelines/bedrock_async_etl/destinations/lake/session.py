@@ -9,7 +9,7 @@ import pyarrow as pa
 from dlt.sources import DltSource
 
 from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
-from bedrock_async_etl.destinations.duckdb import stored_digests
+from bedrock_async_etl.destinations.duckdb import LISTED, stored_digests
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.destinations.lake.tables import LOG_NAME, connected, folder_of, is_current
@@ -75,9 +75,9 @@ class LakeSession(LoadSession):
         self._lookups += 1
         if self._lookups > FEW_LOOKUPS:
             return stored_digests(self._copy, table)
-        return stored_digests(
-            self._files_read, table, f"{LOG_NAME}.{ASYNC_INVOKES.name}", is_current(ASYNC_INVOKES)
-        )
+        log = f"{LOG_NAME}.{ASYNC_INVOKES.name}"
+        query = f"from {log} {LISTED} qualify {is_current(ASYNC_INVOKES)}"
+        return stored_digests(self._files_read, table, query)
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
         """The newest of each scope that any other pipeline has: shards may have been cut anew."""
