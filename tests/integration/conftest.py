@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 BUCKET = "data-lake"
 LONGEST = (
     "test_documents.py",
-    "test_permissions.py",
+    "test_spark.py",
     "test_airflow.py",
     "test_kills.py",
-    "test_whole_load.py",
-    "test_spark.py",
+    "test_report.py",
+    "test_models_against_references.py",
+    "test_readers.py",
+    "test_publication.py",
     "test_export.py",
+    "test_model_histories.py",
+    "test_shards.py",
+    "test_lakes.py",
 )
 """They begin first, so that no worker is left with one of them when the others have ended."""
 
