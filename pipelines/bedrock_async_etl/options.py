@@ -108,9 +108,7 @@ class RunOptions:
     """The output of a run, apart from what it loads."""
 
     log_format: LogFormat = option(
-        "text",
-        "Log format on stderr; `json` leaves out the tables on stdout.",
-        panel="Output",
+        "text", "Log format on stderr; `json` leaves out the tables on stdout.", panel="Output"
     )
     metrics: str | None = option(
         None,
@@ -234,10 +232,7 @@ class CheckOptions:
 class DigestOptions:
     """The contents of a digest, and who gets it."""
 
-    period: Period = option(
-        "1d",
-        "Period that is compared with the one before it.",
-    )
+    period: Period = option("1d", "Period that is compared with the one before it.")
     notify: list[str] | None = option(
         None, "Post the digest as `check --notify` posts; repeatable.", "URL", is_secret=True
     )

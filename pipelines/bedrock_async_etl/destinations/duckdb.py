@@ -300,8 +300,6 @@ def stored_digests(
     connection.unregister("listed")
     stored = found.select(ASYNC_INVOKES.schema.names).cast(ASYNC_INVOKES.schema)
     arns = stored["invocation_arn"].to_pylist()
-    by_arn = dict(zip(arns, digests(stored), strict=True))
-    if len(by_arn) < len(arns):
-        for arn in [arn for arn, number in Counter(arns).items() if number > 1]:
-            del by_arn[arn]
-    return by_arn
+    numbers = Counter(arns)
+    found_digests = zip(arns, digests(stored), strict=True)
+    return {arn: digest for arn, digest in found_digests if numbers[arn] == 1}
