@@ -2,11 +2,21 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bedrock_async_etl.options import (
+    CheckOptions,
+    DestinationOptions,
+    DigestOptions,
+    ModelOptions,
+    ReportOptions,
+    RunOptions,
+)
+from bedrock_async_invokes.options import LoadOptions, options_of
 from tests.integration.documents import DOCUMENTS, ROOT, read_blocks, rewritten
 from tests.reference import written
 
@@ -18,6 +28,8 @@ CODE = [
     *(ROOT / "pipelines").rglob("*.py"),
     *(ROOT / "sources/bedrock_async_invokes").rglob("*.py"),
 ]
+SHELL_ONLY = {"since", "until", "external_id", "notify"}
+"""Options of one run, and secrets: none belongs into `config.toml`."""
 
 
 def prose(document: str) -> str:
@@ -31,10 +43,13 @@ def anchors(path: Path) -> set[str]:
     return {f"#{name.replace(' ', '-')}" for name in names}
 
 
-@pytest.mark.parametrize("path", written(), ids=lambda path: path.name)
+WRITTEN = written()
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
 def test_what_is_written_from_the_declarations_is_as_they_are(path: Path) -> None:
     """`python -m tests.reference` writes it."""
-    assert path.read_text() == written()[path]
+    assert path.read_text() == WRITTEN[path]
 
 
 @pytest.mark.parametrize("document", MEANT_TO_BE_READ_FIRST)
@@ -92,6 +107,22 @@ def is_of(shown: str, message: str) -> bool:
     """Whether the parts between `…` are in a message, in their order."""
     parts = (re.escape(part.strip()) for part in shown.split("…"))
     return re.search(".*".join(parts), message, re.DOTALL) is not None
+
+
+def test_every_option_is_in_the_commented_configuration() -> None:
+    text = (ROOT / ".dlt" / "config.toml").read_text()
+    known = tomllib.loads(re.sub(r"^# (?=[\[a-z])", "", text, flags=re.MULTILINE))
+    etl = known["bedrock_async_etl"]
+    sections = (
+        (known["sources"]["bedrock_async_invokes"], (LoadOptions,)),
+        (etl, (DestinationOptions, ModelOptions, RunOptions)),
+        (etl["check"], (CheckOptions,)),
+        (etl["digest"], (DigestOptions,)),
+        (etl["report"], (ReportOptions,)),
+    )
+    for section, declared in sections:
+        names = {option.name for each in declared for option in options_of(each)}
+        assert names - SHELL_ONLY <= section.keys()
 
 
 def test_a_block_knows_the_lines_of_its_output() -> None:
