@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any, Final
 
 import pytest
@@ -21,3 +22,9 @@ PUBLICATIONS: Final = int(os.environ.get("PUBLICATIONS", "50" if SOAK else "4"))
 def cases(every: Iterable[tuple[Any, ...]], kept: Sequence[tuple[Any, ...]]) -> list[ParameterSet]:
     """Parameters of a test: each case is tried in a soak, and those `kept` for each change."""
     return [pytest.param(*case, marks=() if case in kept else pytest.mark.soak) for case in every]
+
+
+def crossed(one: Sequence[Any], other: Sequence[Any]) -> list[ParameterSet]:
+    """Parameters of a test: every pair in a soak, and for each change every value in some pair."""
+    places = range(max(len(one), len(other)))
+    return cases(product(one, other), [(one[n % len(one)], other[n % len(other)]) for n in places])

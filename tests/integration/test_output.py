@@ -2,7 +2,6 @@
 
 import subprocess
 from datetime import timedelta
-from itertools import cycle, product
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, model_names
-from tests.integration.budgets import cases
+from tests.integration.budgets import crossed
 from tests.integration.processes import COMMAND
 
 pytestmark = pytest.mark.integration
@@ -42,10 +41,7 @@ def work(database: Path, command: str, where: str) -> tuple[int, str]:
     return shell(database, command, where)
 
 
-@pytest.mark.parametrize(
-    ("command", "where"),
-    cases(product(COMMANDS, STDOUT), list(zip(COMMANDS, cycle(STDOUT), strict=False))),
-)
+@pytest.mark.parametrize(("command", "where"), crossed(COMMANDS, STDOUT))
 def test_stdout_that_cannot_be_written_is_exit_code_1_after_all_the_work(
     listed: Control, database: Path, command: str, where: str
 ) -> None:
@@ -56,10 +52,7 @@ def test_stdout_that_cannot_be_written_is_exit_code_1_after_all_the_work(
     assert database.with_name("report.html").exists() == command.startswith("report")
 
 
-@pytest.mark.parametrize(
-    ("command", "where"),
-    cases(product(RUNS, STDERR), list(zip(cycle(RUNS), STDERR, strict=False))),
-)
+@pytest.mark.parametrize(("command", "where"), crossed(RUNS, STDERR))
 def test_stderr_that_cannot_be_written_changes_nothing(
     listed: Control, database: Path, command: str, where: str
 ) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,11 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.holders import PROGRAM, held
-from tests.integration.budgets import cases
+from tests.integration.budgets import crossed
 from tests.integration.processes import start, wait_for_event
 
 pytestmark = pytest.mark.integration
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 LATENCY_SECONDS = 12.0
 TRY_SECONDS = 0.1
@@ -210,8 +208,7 @@ def test_a_reader_of_ours_that_waited_in_vain_is_exit_code_75(
 
 
 @pytest.mark.parametrize(
-    ("is_file_held", "number"),
-    cases(product([True, False], SIGNALS), list(zip([True, False], SIGNALS, strict=True))),
+    ("is_file_held", "number"), crossed([True, False], [signal.SIGINT, signal.SIGTERM])
 )
 def test_a_signal_ends_a_wait_at_once(
     number: signal.Signals, is_file_held: bool, loaded: Control, database: Path
