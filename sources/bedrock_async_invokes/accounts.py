@@ -13,7 +13,7 @@ import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, UnknownRegionError
 
 from .errors import OptionError, ScopeError, scope_errors
 from .options import LoadOptions, role_parts
@@ -229,9 +229,17 @@ def _home_region(
     """
     named = [region for region in regions if region not in (None, ALL_REGIONS)]
     known = region_partitions(core)
-    partition = partition or (known.get(named[-1]) if named else None)
+    partition = partition or (_partition_of(core, named[-1]) if named else None)
     fitting = [region for region in named if region in known and known[region] == partition]
     return fitting[0] if fitting else _first_region(core, partition or "aws")
+
+
+def _partition_of(core: botocore.session.Session, region: str) -> str | None:
+    """By the form of its name, since a partition is known before its regions are listed."""
+    try:
+        return str(core.get_partition_for_region(region))
+    except UnknownRegionError:
+        return None
 
 
 def _caller_session(core: botocore.session.Session, *, needs_keys: bool) -> boto3.Session:
