@@ -1,6 +1,5 @@
 """A lake whose invocations are a Delta table, partitioned by date; its other tables are logs."""
 
-import hashlib
 import random
 import re
 import time
@@ -8,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import unquote
 
 import boto3
@@ -16,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
-from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprint, Fingerprints
+from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
+from bedrock_async_etl.destinations.lake.formats import Compaction, fingerprints_of
+from bedrock_async_etl.destinations.lake.logs import LogFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles, transport
@@ -189,56 +189,48 @@ def open_table(url: str, options: dict[str, str]) -> "DeltaTable | None":
     return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
 
 
-def data_files(files: LakeFiles) -> Sequence[str]:
-    """The files of the newest version; the names of their folders have the dates."""
-    table = delta_table(files)
-    uris = tried_again(table.file_uris) if table else []
-    if files.is_local:
-        uris = [unquote(uri) for uri in uris]
-    return [uri.removeprefix("s3://").removeprefix("file://") for uri in uris]
+class Format(LogFormat):
+    """The invocations are a Delta table."""
 
-
-def fingerprints(
-    files: LakeFiles, before: Fingerprints, read: Sequence[str]
-) -> tuple[Fingerprints, Sequence[str]]:
-    """By date, of the names of its files, which change whenever a row does."""
-    table = delta_table(files)
-    found: dict[date | None, list[tuple[str, int]]] = {}
-    if table is not None:
-        actions = pa.table(tried_again(lambda: table.get_add_actions(flatten=True)))
-        for each in actions.select(["path", "num_records", f"partition.{DATED_BY}"]).to_pylist():
-            place = each["path"], each["num_records"] or 0
-            found.setdefault(each[f"partition.{DATED_BY}"], []).append(place)
-    return {
-        day: Fingerprint(
-            sum(rows for _, rows in places),
-            hashlib.sha256(repr(sorted(path for path, _ in places)).encode()).hexdigest(),
-        )
-        for day, places in found.items()
-    }, ()
-
-
-def compact(files: LakeFiles, grace_seconds: float) -> Compaction:
-    """Compact by Delta's own means, which keep what they replaced for a week by default."""
-    table = delta_table(files)
-    if table is None:
-        return Compaction(ASYNC_INVOKES.name, 0, 0, 0, 0)
-    before = len(tried_again(table.file_uris))
-    tried_again(table.optimize.compact)
-    removed = tried_again(lambda: table.vacuum(dry_run=False))
-    tried_again(table.create_checkpoint)
-    after = len(tried_again(table.file_uris))
-    return Compaction(ASYNC_INVOKES.name, before, after, 0, len(removed))
-
-
-FORMAT: Final = LakeFormat(
-    data_files,
-    fingerprints,
-    compact,
-    write_hints={
+    write_hints: ClassVar = {
         "write_disposition": {"disposition": "merge", "strategy": "upsert"},
         "table_format": "delta",
-    },
-    load_job=DeltaUpsertJob,
-    partitioned_by=DATED_BY,
-)
+    }
+    load_job = DeltaUpsertJob
+    partitioned_by = DATED_BY
+
+    def data_files(self, name: str) -> Sequence[str]:
+        if name != ASYNC_INVOKES.name:
+            return super().data_files(name)
+        table = delta_table(self.files)
+        uris = tried_again(table.file_uris) if table else []
+        if self.files.is_local:
+            uris = [unquote(uri) for uri in uris]
+        return [uri.removeprefix("s3://").removeprefix("file://") for uri in uris]
+
+    def fingerprints(
+        self, before: Fingerprints, read: Sequence[str]
+    ) -> tuple[Fingerprints, Sequence[str]]:
+        """By date, of the names of its files, which change whenever a row does."""
+        table = delta_table(self.files)
+        found: dict[date | None, list[tuple[str, int]]] = {}
+        if table is not None:
+            actions = pa.table(tried_again(lambda: table.get_add_actions(flatten=True)))
+            for each in actions.select(
+                ["path", "num_records", f"partition.{DATED_BY}"]
+            ).to_pylist():
+                place = each["path"], each["num_records"] or 0
+                found.setdefault(each[f"partition.{DATED_BY}"], []).append(place)
+        return fingerprints_of(found), ()
+
+    def compact_table(self, name: str, grace_seconds: float) -> Compaction:
+        """Compact by Delta's own means, which keep what they replaced for a week by default."""
+        table = delta_table(self.files) if name == ASYNC_INVOKES.name else None
+        if table is None:
+            return super().compact_table(name, grace_seconds)
+        before = len(tried_again(table.file_uris))
+        tried_again(table.optimize.compact)
+        removed = tried_again(lambda: table.vacuum(dry_run=False))
+        tried_again(table.create_checkpoint)
+        after = len(tried_again(table.file_uris))
+        return Compaction(name, before, after, 0, len(removed))

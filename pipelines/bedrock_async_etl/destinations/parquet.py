@@ -1,21 +1,16 @@
 """A lake of Parquet files: its tables are logs, to which every new version of a row is appended."""
 
-from functools import partial
 from typing import Final
 
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.compaction import compact_log, log_fingerprints
-from bedrock_async_etl.destinations.lake.formats import LakeFormat
-from bedrock_async_etl.destinations.lake.tables import log_files
+from bedrock_async_etl.destinations.lake.logs import LogFormat
 from bedrock_async_etl.options import DestinationOptions
-from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 PLACE: Final = "lake"
-FORMAT: Final = LakeFormat(
-    partial(log_files, name=ASYNC_INVOKES.name),
-    partial(log_fingerprints, table=ASYNC_INVOKES),
-    partial(compact_log, name=ASYNC_INVOKES.name),
-)
+
+
+class Format(LogFormat):
+    """Logs, and nothing else."""
 
 
 def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:

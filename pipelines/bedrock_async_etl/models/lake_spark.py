@@ -13,7 +13,6 @@ from bedrock_async_etl.destinations.lake.model_tables import LakeModelTables
 from bedrock_async_etl.destinations.lake.tables import (
     LOG_NAME,
     current_rows_by_date,
-    data_files,
     folder_of,
 )
 from bedrock_async_etl.errors import CommandError
@@ -113,7 +112,7 @@ def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame"
     from pyspark.sql.pandas.types import from_arrow_schema
 
     files, schema = lake.files, from_arrow_schema(TABLES[name].stored_schema)
-    paths = data_files(files, name, lake.stored_format)
+    paths = lake.stored_format.data_files(name)
     urls = [spark_url(files, path.removeprefix(f"{files.root}/")) for path in paths]
     reader = spark.read.schema(schema).option("basePath", spark_url(files, folder_of(name)))
     return reader.parquet(*urls) if urls else spark.createDataFrame([], schema)

@@ -3,7 +3,7 @@
 import errno
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
-from bedrock_async_etl.destinations.lake import LakeDestination, compaction
-from bedrock_async_etl.destinations.lake.compaction import COMPACTED
+from bedrock_async_etl.destinations.lake import LakeDestination, logs
+from bedrock_async_etl.destinations.lake.logs import COMPACTED
 from bedrock_async_etl.errors import Interruption
+from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_emulator import Control
 from tests.copies import assert_exact_copy
 from tests.growth import run_again
@@ -116,9 +117,15 @@ def test_a_failure_is_a_warning_and_the_next_run_tries_again(
 def test_a_compaction_that_stops_at_its_last_table_is_due_still(
     bedrock: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def merge(files: LakeFiles, name: str, paths: Sequence[str]) -> int:
+        if name == "extract_runs":
+            raise OSError("No.")
+        return merged(files, name, paths)
+
+    merged = logs._merge
     run_again(bedrock, lake, 2)
     with monkeypatch.context() as broken:
-        broken.setattr(compaction, "_keep_newest", raising(OSError, "No."))
+        broken.setattr(logs, "_merge", merge)
         assert "The lake was not compacted" in run(lake).stderr
     assert "files into" in run(lake).stdout
 
@@ -140,6 +147,6 @@ def test_a_signal_ends_a_compaction_and_its_run(
     """A library may have made an error of its own of it."""
     run_again(bedrock, lake, 3)
     monkeypatch.setattr(Interruption, "latest", Interruption(signal.SIGTERM))
-    monkeypatch.setattr(compaction, "_merge", raising(kind, signal.SIGTERM))
+    monkeypatch.setattr(logs, "_merge", raising(kind, signal.SIGTERM))
     with pytest.raises(kind):
         lake.compact_if_due()

@@ -89,7 +89,7 @@ class LakeDestination(Destination):
     def stored_format(self) -> LakeFormat:
         """The format of the lake that is there; raises `CommandError`."""
         _, stored = self.existing()._read_mark() or (0, DEFAULT_FORMAT)
-        return find_format(stored)
+        return find_format(stored, self.files)
 
     def _read_mark(self) -> tuple[int, str] | None:
         """Version and format; raises `CommandError` for a lake that a newer version wrote."""
@@ -124,7 +124,7 @@ class LakeDestination(Destination):
         return folder / name
 
     def load_session(self) -> AbstractContextManager[LakeSession]:
-        return closing(LakeSession(self, find_format(self._begin())))
+        return closing(LakeSession(self, find_format(self._begin(), self.files)))
 
     def _begin(self) -> str:
         """The name of the lake's format; a new lake is marked.
@@ -148,7 +148,7 @@ class LakeDestination(Destination):
 
     @contextmanager
     def connection(self, *, is_materialized: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connected(self.files, self.stored_format, is_materialized=is_materialized) as lake:
+        with connected(self.stored_format, is_materialized=is_materialized) as lake:
             manifest = read_manifest(self.files)
             add_models(lake, self.files, manifest)
             add_kept(lake, manifest)
@@ -159,8 +159,9 @@ class LakeDestination(Destination):
         self, kind: type[LakeModelTables] = LakeModelTables
     ) -> Iterator[LakeModelTables]:
         recover(self.files.filesystem, self.files.path(ANALYTICS_NAME))
-        with connected(self.files, self.stored_format, is_by_date=True) as lake:
-            tables = kind.open(lake, self.files, self.stored_format)
+        lake_format = self.stored_format
+        with connected(lake_format, is_by_date=True) as lake:
+            tables = kind.open(lake, lake_format)
             yield tables
             tables.publish()
 

@@ -5,7 +5,7 @@ from typing import Any
 from dlt.destinations.impl.filesystem.factory import filesystem
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, ReferenceFollowupJob
 
-from bedrock_async_etl.destinations.lake.formats import find_format
+from bedrock_async_etl.destinations import find_kind
 from bedrock_async_etl.dlt_state import FixedCapabilities
 from bedrock_async_etl.files.object_store import LocalFiles
 from bedrock_async_etl.files.urls import S3_ATTEMPTS
@@ -26,7 +26,7 @@ class LakeClient(FilesystemClient):
         table: Any,
     ) -> type[ReferenceFollowupJob] | None:
         name = table.get("table_format")
-        return find_format(name).load_job if name else None
+        return find_kind(name).Format.load_job if name else None
 
 
 class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names destinations

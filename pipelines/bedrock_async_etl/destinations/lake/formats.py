@@ -1,13 +1,16 @@
-"""Formats of a lake's invocations. Each module of a kind that is a lake has one, its `FORMAT`."""
+"""Formats of a lake's invocations. Each module of a kind that is a lake has one, its `Format`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar
 
 from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
-from bedrock_async_etl.destinations.database.model_tables import Fingerprints
+from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
 from bedrock_async_etl.files.object_store import LakeFiles
 
 
@@ -42,27 +45,57 @@ class LakeCompaction:
         return f"Compacted the lake: {before:,} files into {after:,}."
 
 
-@dataclass(frozen=True)
-class LakeFormat:
-    """Functions and hints that keep the invocations in one format."""
+class LakeFormat(ABC):
+    """The tables of a lake, in one format."""
 
-    data_files: Callable[[LakeFiles], Sequence[str]]
-    """Paths of the files that readers read now."""
-    fingerprints: Callable[
-        [LakeFiles, Fingerprints, Sequence[str]], tuple[Fingerprints, Sequence[str]]
-    ]
-    """By date, of those that the models know, and the names of the files that they were made of."""
-    compact: Callable[[LakeFiles, float], Compaction]
-    """Merges small files; those replaced stay for so many seconds."""
-    write_hints: Mapping[str, Any] = field(default_factory=dict)
-    """dlt's hints for the resource, which is appended to a log without them."""
-    load_job: type[ReferenceFollowupJob] | None = None
+    write_hints: ClassVar[Mapping[str, Any]] = {}
+    """dlt's hints for the invocations, which are appended to a log without them."""
+    load_job: ClassVar[type[ReferenceFollowupJob] | None] = None
     """dlt's job that loads a package's files; None puts them into the table's folder."""
-    partitioned_by: str | None = None
-    """Column that the folders' names have, and the files need not."""
+    partitioned_by: ClassVar[str | None] = None
+    """Column of the invocations that their folders' names have, and the files need not."""
+
+    def __init__(self, files: LakeFiles) -> None:
+        self.files = files
+
+    @abstractmethod
+    def has_rows(self) -> bool:
+        """True if any invocation is stored."""
+
+    @abstractmethod
+    def data_files(self, name: str) -> Sequence[str]:
+        """Paths of a table's files that readers read now."""
+
+    @abstractmethod
+    def fingerprints(
+        self, before: Fingerprints, read: Sequence[str]
+    ) -> tuple[Fingerprints, Sequence[str]]:
+        """By date of the invocations, and the names of the files that they were made of.
+
+        `before` and `read` are those that the models know.
+        """
+
+    @abstractmethod
+    def compact(self, grace_seconds: float) -> Sequence[Compaction]:
+        """Merge small files; those replaced stay for so many seconds."""
+
+    @abstractmethod
+    def is_compaction_due(self, after: int) -> bool:
+        """True once more than so many runs have left files that can be merged."""
 
 
-def find_format(name: str) -> LakeFormat:
-    """The format of that name."""
-    found: LakeFormat = find_kind(name).FORMAT
+def find_format(name: str, files: LakeFiles) -> LakeFormat:
+    """The tables of a lake, in the format of that name."""
+    found: LakeFormat = find_kind(name).Format(files)
     return found
+
+
+def fingerprints_of(files: Mapping[date | None, Sequence[tuple[str, int]]]) -> Fingerprints:
+    """By date, of the names and rows of its files, where no file is ever replaced by its name."""
+    return {
+        day: Fingerprint(
+            sum(rows for _, rows in places),
+            hashlib.sha256(repr(sorted(path for path, _ in places)).encode()).hexdigest(),
+        )
+        for day, places in files.items()
+    }

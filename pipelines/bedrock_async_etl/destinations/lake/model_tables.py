@@ -150,12 +150,11 @@ class LakeModelTables(ModelTables):
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        files: LakeFiles,
         lake_format: "LakeFormat",
         manifest: Manifest,
     ) -> None:
         super().__init__(connection)
-        self.files, self._format = files, lake_format
+        self.files, self._format = lake_format.files, lake_format
         self._manifest = manifest
         self._dated = dict(manifest.dated)
         self._read = manifest.read
@@ -163,10 +162,9 @@ class LakeModelTables(ModelTables):
         """The models that were made, and of others the dates that were built anew."""
 
     @classmethod
-    def open(
-        cls, connection: duckdb.DuckDBPyConnection, files: LakeFiles, lake_format: "LakeFormat"
-    ) -> Self:
+    def open(cls, connection: duckdb.DuckDBPyConnection, lake_format: "LakeFormat") -> Self:
         """The models that a lake has, in a connection that has its tables."""
+        files = lake_format.files
         manifest = read_manifest(files)
         names = add_models(connection, files, manifest, FILES_NAME)
         add_kept(connection, manifest)
@@ -174,7 +172,7 @@ class LakeModelTables(ModelTables):
         for name in names:
             view = f"{FILES_NAME}.{identifier(name)}"
             connection.execute(f"create view {model_table(name)} as from {view}")
-        return cls(connection, files, lake_format, manifest)
+        return cls(connection, lake_format, manifest)
 
     @property
     def stored(self) -> dict[str, list[str]]:
@@ -193,7 +191,7 @@ class LakeModelTables(ModelTables):
         return super().names() - lost
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
-        found, self._read = self._format.fingerprints(self.files, before, self._read)
+        found, self._read = self._format.fingerprints(before, self._read)
         return found
 
     def create(self, name: str, select: str) -> None:

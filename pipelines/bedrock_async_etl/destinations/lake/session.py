@@ -12,7 +12,7 @@ from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
 from bedrock_async_etl.destinations.duckdb import LISTED, stored_digests
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
-from bedrock_async_etl.destinations.lake.tables import LOG_NAME, connected, folder_of, is_current
+from bedrock_async_etl.destinations.lake.tables import LOG_NAME, connected, is_current
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, newest_progress, stored_progress
 from bedrock_async_etl.files.urls import S3_RETRIES
 from bedrock_async_invokes.columns import ASYNC_INVOKES
@@ -36,15 +36,11 @@ class LakeSession(LoadSession):
 
     @cached_property
     def _files_read(self) -> duckdb.DuckDBPyConnection:
-        return self._opened.enter_context(
-            connected(self._files, self._format, is_materialized=False)
-        )
+        return self._opened.enter_context(connected(self._format, is_materialized=False))
 
     @cached_property
     def _copy(self) -> duckdb.DuckDBPyConnection:
-        return self._opened.enter_context(
-            connected(self._files, self._format, is_materialized=True)
-        )
+        return self._opened.enter_context(connected(self._format, is_materialized=True))
 
     def dlt_destination(self) -> lake:
         files = self._files
@@ -68,7 +64,7 @@ class LakeSession(LoadSession):
         return source
 
     def has_rows(self) -> bool:
-        return self._files.has(folder_of(ASYNC_INVOKES.name))
+        return self._format.has_rows()
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         """From the files that have rows of these times, while a run asks for few."""

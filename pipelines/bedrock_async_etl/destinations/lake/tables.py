@@ -1,7 +1,7 @@
 """A lake's tables in DuckDB: the current rows of its logs, and the models."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,6 @@ import pyarrow.dataset
 
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY
-from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.formatting import identifier
 from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table, no_rows
 
@@ -57,7 +56,6 @@ def is_current(table: Table, *apart: str) -> str:
 
 @contextmanager
 def connected(
-    files: LakeFiles,
     lake_format: "LakeFormat",
     *,
     is_materialized: bool = False,
@@ -75,7 +73,7 @@ def connected(
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"create schema {LOG_NAME}; create schema {DATASET_NAME}")
         for name, table in TABLES.items():
-            _register(connection, LOG_NAME, name, _stored(files, table, lake_format))
+            _register(connection, LOG_NAME, name, _stored(table, lake_format))
             is_small = name != ASYNC_INVOKES.name
             kind = "table" if is_materialized or (is_by_date and is_small) else "view"
             rows = current_rows_by_date(name) if is_by_date else current_rows(table)
@@ -92,11 +90,10 @@ def _register(
     connection.execute(f"create view {view} as from {identifier(registered)}")
 
 
-def _stored(
-    files: LakeFiles, table: Table, lake_format: "LakeFormat"
-) -> pa.dataset.Dataset | pa.Table:
+def _stored(table: Table, lake_format: "LakeFormat") -> pa.dataset.Dataset | pa.Table:
     """A table as the lake has it; without rows where it has none yet."""
-    paths, schema = data_files(files, table.name, lake_format), table.stored_schema
+    files, schema = lake_format.files, table.stored_schema
+    paths = lake_format.data_files(table.name)
     if not paths:
         return no_rows(schema)
     partitioning = None
@@ -109,16 +106,6 @@ def _stored(
     )
 
 
-def data_files(files: LakeFiles, name: str, lake_format: "LakeFormat") -> Sequence[str]:
-    """Paths of a table's files; only the invocations depend on the format."""
-    return lake_format.data_files(files) if name == ASYNC_INVOKES.name else log_files(files, name)
-
-
 def folder_of(name: str) -> str:
     """The folder of a table, within its lake."""
     return f"{DATASET_NAME}/{name}"
-
-
-def log_files(files: LakeFiles, name: str) -> Sequence[str]:
-    """Paths of a log's files."""
-    return files.glob(f"{folder_of(name)}/*.parquet")
