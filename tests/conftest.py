@@ -39,8 +39,10 @@ settings.register_profile("soak", max_examples=3_000)
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 ACCOUNT, REGION = "111122223333", "us-east-1"
 
-DELTA = NOTIFY = pytest.mark.integration
-"""Need the extra `lake` or `notify`, which the unit tests do without."""
+DELTA = ICEBERG = NOTIFY = pytest.mark.integration
+"""Need the extra `lake`, `iceberg` or `notify`, which the unit tests do without."""
+FORMATS = [pytest.param("delta", marks=DELTA), pytest.param("iceberg", marks=ICEBERG)]
+"""The formats of lakes that need an extra."""
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,7 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_emulator import Control
 from tests.plain_rows import COMPARED, expected_row
 
-CopyKind = Literal["duckdb", "parquet", "delta"]
+CopyKind = Literal["duckdb", "parquet", "delta", "iceberg"]
 Row = tuple[Any, ...]
 
 

@@ -12,7 +12,18 @@ import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.iceberg import Format as IcebergFormat
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.iceberg_tables import (
+    Change,
+    Part,
+    by_day,
+    current_files,
+    partition_of,
+    replace_files,
+    write,
+)
+from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, REGION
 
@@ -84,8 +95,12 @@ def tamper(destination: Destination, change: Callable[[pa.Table], pa.Table]) -> 
             assert changed != rows
         return
     assert isinstance(destination, LakeDestination)
+    stored = destination.stored_format
+    if isinstance(stored, IcebergFormat):
+        rewrite(stored, change)
+        return
     folder = Path(destination.files.root, "bedrock", "async_invokes")
-    if destination.stored_format.partitioned_by:
+    if stored.partitioned_by:
         from deltalake import DeltaTable, write_deltalake
 
         table = DeltaTable(folder).to_pyarrow_table()
@@ -93,3 +108,16 @@ def tamper(destination: Destination, change: Callable[[pa.Table], pa.Table]) -> 
         return
     for path in folder.glob("*.parquet"):
         pq.write_table(change(pq.read_table(path)), path)
+
+
+def rewrite(stored: IcebergFormat, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Change all rows of an Iceberg table, in a snapshot without progress."""
+    table = stored.tables.find(("bedrock", "async_invokes"))
+    assert table is not None
+    rows = change(table.scan().to_arrow().cast(ASYNC_INVOKES.stored_schema))
+    parts = (
+        Part(str(day), of_day, partition_of(table, day))
+        for day, of_day in by_day(rows, "submit_time").items()
+    )
+    added = write(table.io, table.metadata, parts)
+    replace_files(table, Change(added, current_files(table)), {})

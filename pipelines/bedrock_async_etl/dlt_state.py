@@ -3,7 +3,7 @@
 dlt has no public means for these: whether a local state is the destination's (version hashes),
 what a pending package builds on, ids of loads when the clock was set back, the states of other
 pipelines in the same dataset, the folder in which `dlt pipeline NAME` looks, packages that are no
-longer needed, and capabilities without their price.
+longer needed, the files of the one that is loaded, and capabilities without their price.
 """
 
 import errno
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import dlt
 import pyarrow.parquet as pq
+from dlt.common.configuration.container import Container
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 from dlt.common.destination.client import StateInfo, WithStateSync
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
@@ -26,7 +27,11 @@ from dlt.common.exceptions import DltException
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.pipeline import LoadInfo
 from dlt.common.storages import LoadStorage, NormalizeStorage
-from dlt.common.storages.load_package import WORKING_FOLDERS
+from dlt.common.storages.load_package import (
+    WORKING_FOLDERS,
+    LoadPackageStateInjectableContext,
+    PackageStorage,
+)
 from dlt.common.time import increasing_precise_time
 from dlt.common.versioned_state import decompress_state
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -201,6 +206,16 @@ def _delete_leftovers(folder: Path) -> None:
     ]
     for each in (*loaded[:-1], *rows, *extracting):
         shutil.rmtree(each, ignore_errors=True)
+
+
+def completed_files() -> Iterator[tuple[str, Path]]:
+    """Tables and files of the package that is being completed, but for those of references."""
+    package = Container()[LoadPackageStateInjectableContext]
+    folder = PackageStorage.COMPLETED_JOBS_FOLDER
+    for state, job in package.storage.list_all_jobs_with_states(package.load_id):
+        assert state == folder
+        path = package.storage.get_job_file_path(package.load_id, folder, job.file_name())
+        yield job.table_name, Path(package.storage.storage.make_full_path(path))
 
 
 def innermost(error: BaseException) -> BaseException:

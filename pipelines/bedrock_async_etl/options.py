@@ -64,6 +64,13 @@ class DestinationOptions:
         panel="The copy",
         example='"s3://my-bucket/bedrock"',
     )
+    catalog: str | None = option(
+        None,
+        "Catalog of an Iceberg lake: glue, or a name that pyiceberg's configuration has.",
+        "NAME",
+        panel="The copy",
+        example='"glue"',
+    )
     storage_version: str = option(
         "v1.2.0",
         "Oldest version of DuckDB that can open a new file; an existing file keeps its own.",

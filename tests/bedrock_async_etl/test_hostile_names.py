@@ -15,7 +15,7 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.export.readers import statements
 from bedrock_async_etl.models.sql_files import read_models
 from bedrock_emulator import Control
-from tests.conftest import ACCOUNT, DELTA, NOW, REGION
+from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import query
 
 HOSTILE = """a"b'; drop table bedrock.async_invokes; --"""
@@ -64,7 +64,7 @@ def test_a_model_of_a_lake_has_a_plain_name(listed: Control, database: Path) -> 
     assert "cannot be exported under that name: give it another" in result.stderr
 
 
-@pytest.mark.parametrize("kind", ["parquet", pytest.param("delta", marks=DELTA)])
+@pytest.mark.parametrize("kind", ["parquet", *FORMATS])
 def test_lakes_and_exports_may_be_called_anything(
     listed: Control, database: Path, kind: str
 ) -> None:

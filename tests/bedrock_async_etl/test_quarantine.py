@@ -16,7 +16,7 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_invokes.columns import EXTRACT_RUNS
 from bedrock_emulator import Control
-from tests.conftest import ACCOUNT, DELTA, NOW, REGION
+from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import query
 
 OTHER = "999988887777"
@@ -63,7 +63,7 @@ def own_arns(bedrock: Control) -> set[str]:
     return {arn for arn in arns if f":{REGION}:{ACCOUNT}:" in arn}
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("delta", marks=DELTA)])
+@pytest.mark.parametrize("kind", ["duckdb", "parquet", *FORMATS])
 @pytest.mark.parametrize("foreign", [{"account": OTHER}, {"region": "eu-west-1"}], ids=str)
 def test_foreign_rows_are_kept_out_and_the_rest_is_loaded(
     bedrock: Control, database: Path, tmp_path: Path, kind: Any, foreign: dict[str, str]

@@ -13,7 +13,7 @@ from bedrock_async_etl.destinations.lake import session
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_invokes.columns import ScopeReport
 from bedrock_emulator import Control
-from tests.conftest import ACCOUNT, DELTA, NOW, REGION
+from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of
 from tests.drift import DRIFTS, list_anew, tamper
 
@@ -33,7 +33,7 @@ def run(destination: Destination, **options: object) -> ScopeReport:
     return scope_of(load(destination, options))
 
 
-@pytest.fixture(params=["duckdb", "parquet", pytest.param("delta", marks=DELTA)])
+@pytest.fixture(params=["duckdb", "parquet", *FORMATS])
 def destination(request: pytest.FixtureRequest, bedrock: Control, database: Path) -> Destination:
     kind: CopyKind = request.param
     bedrock.populate(ACCOUNT, REGION, ROWS, NOW - 20 * DAY, NOW - DAY, 1, never_ending_rate=0)

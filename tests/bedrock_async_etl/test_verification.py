@@ -16,7 +16,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import load
 from bedrock_async_etl.load.verification import Verification, repair, verify
 from bedrock_emulator import Control
-from tests.conftest import ACCOUNT, DELTA, NOW, REGION
+from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of, stored_rows
 from tests.drift import DRIFTS, tamper
 
@@ -30,7 +30,7 @@ COLUMNS = {
 """Columns that differ; a failure message only where the row had one."""
 
 
-@pytest.fixture(params=["duckdb", "parquet", pytest.param("delta", marks=DELTA)])
+@pytest.fixture(params=["duckdb", "parquet", *FORMATS])
 def destination(request: pytest.FixtureRequest, bedrock: Control, database: Path) -> Destination:
     kind: CopyKind = request.param
     return loaded(bedrock, destination_of(kind, database))

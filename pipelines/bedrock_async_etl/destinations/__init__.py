@@ -253,7 +253,8 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     kind, place = options.destination, _place(options)
     is_chosen = "destination" in given or not given.get("database")
     if kind and is_chosen and place != find_kind(kind).PLACE:
-        lakes = " or ".join(name for name in DESTINATIONS if find_kind(name).PLACE == "lake")
+        *others, last = (name for name in DESTINATIONS if find_kind(name).PLACE == "lake")
+        lakes = f"{', '.join(others)} or {last}"
         raise UsageError(
             f"--lake goes with --destination {lakes}."
             if place == "lake"

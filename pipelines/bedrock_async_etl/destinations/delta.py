@@ -199,6 +199,9 @@ class Format(LogFormat):
     load_job = DeltaUpsertJob
     partitioned_by = DATED_BY
 
+    def is_log(self, name: str) -> bool:
+        return name != ASYNC_INVOKES.name
+
     def data_files(self, name: str) -> Sequence[str]:
         if name != ASYNC_INVOKES.name:
             return super().data_files(name)

@@ -12,8 +12,8 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.model_tables import LakeModelTables
 from bedrock_async_etl.destinations.lake.tables import (
     LOG_NAME,
-    current_rows_by_date,
     folder_of,
+    select_rows,
 )
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
@@ -60,7 +60,8 @@ class SparkModelTables(LakeModelTables):
         with spark_errors():
             register({(LOG_NAME, name): _log(spark, lake, name) for name in TABLES})
             for name in TABLES:
-                register({(DATASET_NAME, name): spark.sql(to_spark(current_rows_by_date(name)))})
+                rows = select_rows(lake.stored_format, name, is_by_date=True)
+                register({(DATASET_NAME, name): spark.sql(to_spark(rows))})
             for name, paths in self.stored.items():
                 urls = [spark_url(self.files, f"{ANALYTICS_NAME}/{path}") for path in paths]
                 register({(ANALYTICS_NAME, name): spark.read.parquet(*urls)})

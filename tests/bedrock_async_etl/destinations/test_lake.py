@@ -289,7 +289,10 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
         ({"lake": "S3://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
         ({"lake": __file__}, "is a file, not a lake: is it one for --database"),
         ({"destination": "delta"}, "--destination delta needs --lake"),
-        ({"destination": "duckdb", "lake": "a"}, "--lake goes with --destination delta or parquet"),
+        (
+            {"destination": "duckdb", "lake": "a"},
+            "--lake goes with --destination delta, iceberg or parquet",
+        ),
         ({"lake": "gs://a/b"}, "is neither a folder nor s3://BUCKET/PATH"),
         ({"lake": "a", "shard": "5/4"}, "Not a shard: '5/4'"),
         ({"lake": "a", "compact_after": -1}, "compact_after must be 0 or more, not -1"),

@@ -1,6 +1,5 @@
 """A lake as the destination: a folder or a bucket of Parquet files, in one of several formats."""
 
-import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Self
 
 import duckdb
+import msgspec
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
@@ -18,7 +18,6 @@ from bedrock_async_etl.destinations.lake.model_tables import (
     LakeModelTables,
     add_kept,
     add_models,
-    read_manifest,
 )
 from bedrock_async_etl.destinations.lake.session import LakeSession
 from bedrock_async_etl.destinations.lake.tables import connected
@@ -38,6 +37,15 @@ LAKE_VERSION: Final = sum(len(table.columns) for table in TABLES.values())
 DEFAULT_FORMAT: Final = "parquet"
 
 
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a lake says of itself."""
+
+    version: int
+    table_format: str
+    catalog: str | None = None
+    """Name of the catalog that has its tables; None for the lake's own."""
+
+
 @dataclass(frozen=True)
 class LakeDestination(Destination):
     """A lake, or the part of it that one of several workers loads."""
@@ -49,6 +57,8 @@ class LakeDestination(Destination):
     """The worker's share, `I/N`; each worker has a pipeline of its own."""
     compact_after: int = DestinationOptions.compact_after
     wait: str = DestinationOptions.wait
+    catalog: str | None = None
+    """Name of the catalog that has its tables, where the format has one."""
 
     engines: ClassVar[tuple[str, ...]] = ("duckdb", "spark")
 
@@ -56,7 +66,14 @@ class LakeDestination(Destination):
     def at(cls, options: DestinationOptions, table_format: str | None, shard: str | None) -> Self:
         """The lake that the options name, as one of several workers loads it."""
         assert options.lake
-        return cls(options.lake, table_format, shard, options.compact_after, options.wait)
+        return cls(
+            options.lake,
+            table_format,
+            shard,
+            options.compact_after,
+            options.wait,
+            options.catalog,
+        )
 
     def __str__(self) -> str:
         return f"lake:{self.files.url}"
@@ -88,24 +105,25 @@ class LakeDestination(Destination):
     @property
     def stored_format(self) -> LakeFormat:
         """The format of the lake that is there; raises `CommandError`."""
-        _, stored = self.existing()._read_mark() or (0, DEFAULT_FORMAT)
-        return find_format(stored, self.files)
+        return self._format(self.existing()._read_mark() or Mark(0, DEFAULT_FORMAT))
 
-    def _read_mark(self) -> tuple[int, str] | None:
-        """Version and format; raises `CommandError` for a lake that a newer version wrote."""
+    def _format(self, mark: Mark) -> LakeFormat:
+        return find_format(mark.table_format, self.files, mark.catalog)
+
+    def _read_mark(self) -> Mark | None:
+        """The mark; raises `CommandError` for a lake that a newer version wrote."""
         text = self.files.read_text(MARKER)
         if text is None:
             return None
         try:
-            mark = json.loads(text)
-            version, table_format = int(mark["version"]), mark["table_format"]
-        except (ValueError, KeyError, TypeError):
+            mark = msgspec.json.decode(text, type=Mark)
+        except (ValueError, msgspec.ValidationError):
             raise CommandError(f"{self.url}/{MARKER} is damaged: restore it.") from None
-        if version > LAKE_VERSION or table_format not in DESTINATIONS:
+        if mark.version > LAKE_VERSION or mark.table_format not in DESTINATIONS:
             raise CommandError(
                 f"{self.url} was written by a newer version of bedrock-async-etl: upgrade this one."
             )
-        return version, table_format
+        return mark
 
     def lock_path(self) -> Path:
         """In the lake, if it is a folder; else on this machine, whose runs alone are kept apart."""
@@ -124,10 +142,10 @@ class LakeDestination(Destination):
         return folder / name
 
     def load_session(self) -> AbstractContextManager[LakeSession]:
-        return closing(LakeSession(self, find_format(self._begin(), self.files)))
+        return closing(LakeSession(self, self._format(self._begin())))
 
-    def _begin(self) -> str:
-        """The name of the lake's format; a new lake is marked.
+    def _begin(self) -> Mark:
+        """The lake's mark, which a new lake gets.
 
         The folder is listed before the mark is read: another worker may be making the lake.
         """
@@ -138,19 +156,28 @@ class LakeDestination(Destination):
                 f"{self.url} is not a lake, and not empty: it has {found[0]}. Give --lake a "
                 "folder that is empty or does not exist."
             )
-        version, stored = mark or (0, self.table_format or DEFAULT_FORMAT)
-        if self.table_format not in (None, stored):
-            raise UsageError(f"{self.url} is a lake of {stored}: use --destination {stored}.")
-        if version < LAKE_VERSION:
-            marker = {"version": LAKE_VERSION, "table_format": stored}
-            self.files.write_text(MARKER, json.dumps(marker))
-        return stored
+        mark = mark or Mark(0, self.table_format or DEFAULT_FORMAT, self.catalog)
+        if self.table_format not in (None, mark.table_format):
+            kind = mark.table_format
+            raise UsageError(f"{self.url} is a lake of {kind}: use --destination {kind}.")
+        if self.catalog not in (None, mark.catalog):
+            raise UsageError(
+                f"The tables of {self.url} are in the catalog {mark.catalog}: use that."
+                if mark.catalog
+                else f"{self.url} has no catalog but its own: leave out --catalog."
+            )
+        if mark.version < LAKE_VERSION:
+            mark = Mark(LAKE_VERSION, mark.table_format, mark.catalog)
+            self.files.write_text(MARKER, msgspec.json.encode(mark).decode())
+        return mark
 
     @contextmanager
     def connection(self, *, is_materialized: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        with connected(self.stored_format, is_materialized=is_materialized) as lake:
-            manifest = read_manifest(self.files)
-            add_models(lake, self.files, manifest)
+        lake_format = self.stored_format
+        with connected(lake_format, is_materialized=is_materialized) as lake:
+            model_files = lake_format.model_files()
+            manifest = model_files.read_manifest()
+            add_models(lake, model_files, manifest)
             add_kept(lake, manifest)
             yield lake
 

@@ -6,6 +6,7 @@ from dlt.destinations.impl.filesystem.factory import filesystem
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient, ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
+from bedrock_async_etl.destinations.lake.formats import LakeFormat
 from bedrock_async_etl.dlt_state import FixedCapabilities
 from bedrock_async_etl.files.object_store import LocalFiles
 from bedrock_async_etl.files.urls import S3_ATTEMPTS
@@ -30,11 +31,13 @@ class LakeClient(FilesystemClient):
 
 
 class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names destinations
-    """The filesystem destination, with the client of a lake."""
+    """The filesystem destination, with the client of a lake's format."""
+
+    lake_format: LakeFormat | None = None
 
     @property
     def client_class(self) -> type[LakeClient]:
-        return LakeClient
+        return self.lake_format.client_class() if self.lake_format else LakeClient
 
 
 lake.register()

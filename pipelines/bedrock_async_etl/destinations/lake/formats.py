@@ -5,13 +5,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
+import pyarrow.dataset
 from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
 from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_invokes.columns import Table
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake.filesystem import LakeClient
+    from bedrock_async_etl.destinations.lake.model_files import ModelFiles
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,32 @@ class LakeFormat(ABC):
     partitioned_by: ClassVar[str | None] = None
     """Column of the invocations that their folders' names have, and the files need not."""
 
-    def __init__(self, files: LakeFiles) -> None:
-        self.files = files
+    def __init__(self, files: LakeFiles, catalog: str | None = None) -> None:
+        self.files, self.catalog = files, catalog
+
+    def client_class(self) -> type["LakeClient"]:
+        """dlt's client that loads the lake."""
+        from bedrock_async_etl.destinations.lake.filesystem import LakeClient
+
+        return LakeClient
+
+    @abstractmethod
+    def is_log(self, name: str) -> bool:
+        """True if a table may have old versions of a row."""
 
     @abstractmethod
     def has_rows(self) -> bool:
         """True if any invocation is stored."""
+
+    def model_files(self) -> "ModelFiles":
+        """The files of the lake's models."""
+        from bedrock_async_etl.destinations.lake.model_files import ModelFiles
+
+        return ModelFiles(self.files)
+
+    @abstractmethod
+    def rows(self, table: Table) -> pa.dataset.Dataset | pa.Table:
+        """A table as the lake has it; without rows where it has none yet."""
 
     @abstractmethod
     def data_files(self, name: str) -> Sequence[str]:
@@ -84,9 +111,9 @@ class LakeFormat(ABC):
         """True once more than so many runs have left files that can be merged."""
 
 
-def find_format(name: str, files: LakeFiles) -> LakeFormat:
+def find_format(name: str, files: LakeFiles, catalog: str | None = None) -> LakeFormat:
     """The tables of a lake, in the format of that name."""
-    found: LakeFormat = find_kind(name).Format(files)
+    found: LakeFormat = find_kind(name).Format(files, catalog)
     return found
 
 

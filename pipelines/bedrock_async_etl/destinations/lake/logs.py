@@ -20,7 +20,7 @@ from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import ROW_GROUP_ROWS
 from bedrock_async_etl.options import GRACE_SECONDS
-from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES
+from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES, Table, no_rows
 
 LARGE_BYTES: Final = 16_000_000
 """Files of this size stay as they are, so that a merge costs no more for a longer log."""
@@ -32,6 +32,22 @@ MADE_OF: Final = b"bedrock_async_etl"
 
 class LogFormat(LakeFormat):
     """All tables are logs."""
+
+    def is_log(self, name: str) -> bool:
+        return True
+
+    def rows(self, table: Table) -> pa.dataset.Dataset | pa.Table:
+        paths, schema = self.data_files(table.name), table.stored_schema
+        if not paths:
+            return no_rows(schema)
+        partitioning = None
+        if self.partitioned_by and table is ASYNC_INVOKES:
+            dated = pa.schema([schema.field(self.partitioned_by)])
+            partitioning = pa.dataset.partitioning(dated, flavor="hive")
+        folder = self.files.path(folder_of(table.name))
+        return pa.dataset.dataset(
+            paths, schema, "parquet", self.files.arrow_filesystem, partitioning, folder
+        )
 
     def has_rows(self) -> bool:
         return self.files.has(folder_of(ASYNC_INVOKES.name))

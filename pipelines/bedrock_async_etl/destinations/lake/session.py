@@ -44,12 +44,14 @@ class LakeSession(LoadSession):
 
     def dlt_destination(self) -> lake:
         files = self._files
-        return lake(
+        destination = lake(
             files.url,
             files.credentials,
             preferred_loader_file_format="parquet",
             config_kwargs=S3_RETRIES,
         )
+        destination.lake_format = self._format
+        return destination
 
     def with_write_hints(self, source: DltSource) -> DltSource:
         """All tables are logs, whose readers find the newest versions; the format may differ."""
@@ -72,7 +74,9 @@ class LakeSession(LoadSession):
         if self._lookups > FEW_LOOKUPS:
             return stored_digests(self._copy, table)
         log = f"{LOG_NAME}.{ASYNC_INVOKES.name}"
-        query = f"from {log} {LISTED} qualify {is_current(ASYNC_INVOKES)}"
+        query = f"from {log} {LISTED}"
+        if self._format.is_log(ASYNC_INVOKES.name):
+            query += f" qualify {is_current(ASYNC_INVOKES)}"
         return stored_digests(self._files_read, table, query)
 
     def progress_elsewhere(self) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import pyarrow.dataset
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY
 from bedrock_async_etl.formatting import identifier
-from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table, no_rows
+from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TABLES, Table
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
@@ -21,8 +21,15 @@ LOG_NAME: Final = "bedrock_log"
 """The schema of the tables as they are in the lake; `bedrock` has their current rows."""
 
 
+def select_rows(lake_format: "LakeFormat", name: str, *, is_by_date: bool = False) -> str:
+    """The SELECT of a table's current rows, for DuckDB and Spark alike."""
+    if not lake_format.is_log(name):
+        return f"select {', '.join(TABLES[name].stored_schema.names)}\nfrom {LOG_NAME}.{name}"
+    return current_rows_by_date(name) if is_by_date else current_rows(TABLES[name])
+
+
 def current_rows(table: Table, *apart: str) -> str:
-    """The SELECT of the newest version of each row in a log, for DuckDB and Spark alike.
+    """The SELECT of the newest version of each row in a log.
 
     Of two versions that were read at the same moment, the one that was loaded last counts.
     """
@@ -73,10 +80,10 @@ def connected(
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"create schema {LOG_NAME}; create schema {DATASET_NAME}")
         for name, table in TABLES.items():
-            _register(connection, LOG_NAME, name, _stored(table, lake_format))
+            _register(connection, LOG_NAME, name, lake_format.rows(table))
             is_small = name != ASYNC_INVOKES.name
             kind = "table" if is_materialized or (is_by_date and is_small) else "view"
-            rows = current_rows_by_date(name) if is_by_date else current_rows(table)
+            rows = select_rows(lake_format, name, is_by_date=is_by_date)
             connection.execute(f"create {kind} {DATASET_NAME}.{name} as {rows}")
         yield connection
 
@@ -88,22 +95,6 @@ def _register(
     connection.register(registered, data)
     view = f"{identifier(schema)}.{identifier(name)}"
     connection.execute(f"create view {view} as from {identifier(registered)}")
-
-
-def _stored(table: Table, lake_format: "LakeFormat") -> pa.dataset.Dataset | pa.Table:
-    """A table as the lake has it; without rows where it has none yet."""
-    files, schema = lake_format.files, table.stored_schema
-    paths = lake_format.data_files(table.name)
-    if not paths:
-        return no_rows(schema)
-    partitioning = None
-    if lake_format.partitioned_by and table.name == ASYNC_INVOKES.name:
-        dated = pa.schema([schema.field(lake_format.partitioned_by)])
-        partitioning = pa.dataset.partitioning(dated, flavor="hive")
-    folder = files.path(folder_of(table.name))
-    return pa.dataset.dataset(
-        paths, schema, "parquet", files.arrow_filesystem, partitioning, folder
-    )
 
 
 def folder_of(name: str) -> str:

@@ -21,7 +21,7 @@ from bedrock_async_invokes import extraction_source, new_extraction
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
-from tests.conftest import ACCOUNT, DELTA, NOW, REGION
+from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of, query, stored_rows
 
 LACKING: Final = {"async_invokes": ["client_request_token"], "extract_runs": ["quarantined"]}
@@ -60,7 +60,7 @@ def lacking(columns: list[str]) -> Any:
     return lambda table: table.drop_columns(columns)
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("delta", marks=DELTA)])
+@pytest.mark.parametrize("kind", ["duckdb", "parquet", *FORMATS])
 def test_what_an_earlier_version_wrote_gets_the_columns_that_it_lacks(
     listed: Control, database: Path, kind: CopyKind
 ) -> None:

@@ -1,0 +1,140 @@
+"""The models of an Iceberg lake, each a table of its own."""
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from bedrock_async_etl.destinations import ANALYTICS_NAME
+from bedrock_async_etl.destinations.database.dates import Dates
+from bedrock_async_etl.destinations.lake.iceberg_tables import (
+    DATA_FOLDER,
+    Change,
+    IcebergTables,
+    Part,
+    current_files,
+    path_of,
+    stage_files,
+    write,
+)
+from bedrock_async_etl.destinations.lake.model_files import (
+    Manifest,
+    ModelFiles,
+    Publishing,
+    by_model,
+)
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.files.publication import Publication, publication
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.table import Table, Transaction
+
+COLUMNS: Final = "bedrock-async-etl.columns"
+"""Property of a model's table: the columns of its rows."""
+
+
+class IcebergModelFiles(ModelFiles):
+    """Data files of Iceberg tables. The manifest names those that the last build has left."""
+
+    def __init__(self, files: LakeFiles, tables: IcebergTables) -> None:
+        super().__init__(files)
+        self.tables = tables
+        self.folder = cache(self._folder)
+
+    def stored(self, manifest: Manifest) -> dict[str, list[str]]:
+        return by_model(manifest.files)
+
+    def path(self, name: str) -> str:
+        model, file = posixpath.split(name)
+        return f"{self.folder(model)}/{DATA_FOLDER}/{file}"
+
+    def _folder(self, model: str) -> str:
+        """The place of a model's table; a REST catalog has to be asked for it."""
+        place = self.tables.place((ANALYTICS_NAME, model))
+        return path_of(place or self.tables.catalog.load_table((ANALYTICS_NAME, model)).location())
+
+    def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
+        """The whole, too, where something else than a build that ended has written the table."""
+        table = self.tables.find((ANALYTICS_NAME, model))
+        there = {_name(model, file) for file in current_files(table)} if table else None
+        return dates if there == {*names} else None
+
+    @contextmanager
+    def publishing(self) -> Iterator[Publishing]:
+        with publication(self.files.filesystem, self.files.path(ANALYTICS_NAME)) as staging:
+            yield IcebergPublishing(staging, self.tables)
+
+
+@dataclass
+class Draft:
+    """The next snapshot of a model's table."""
+
+    table: "Table"
+    transaction: "Transaction"
+    has_other_columns: bool
+    added: list["DataFile"] = field(default_factory=list)
+
+
+class IcebergPublishing(Publishing):
+    """New files of tables, which are committed one right after the other."""
+
+    def __init__(self, staging: Publication, tables: IcebergTables) -> None:
+        self._staging, self._tables = staging, tables
+        self._drafts: dict[str, Draft] = {}
+
+    def add(self, connection: duckdb.DuckDBPyConnection, model: str, part: str, select: str) -> str:
+        rows = connection.sql(select).to_arrow_table()
+        if model not in self._drafts:
+            self._drafts[model] = self._begin(model, rows.schema)
+        draft = self._drafts[model]
+        [file] = write(draft.table.io, draft.transaction.table_metadata, iter([Part(part, rows)]))
+        draft.added.append(file)
+        return _name(model, file)
+
+    def _begin(self, model: str, schema: pa.Schema) -> Draft:
+        """A transaction in which the columns of a model's table are those of its rows."""
+        identifier, columns = (ANALYTICS_NAME, model), schema.to_string()
+        table = self._tables.find(identifier)
+        if table is None:
+            table = self._tables.create(identifier, schema, properties={COLUMNS: columns})
+        transaction = table.transaction()
+        if table.properties.get(COLUMNS) == columns:
+            return Draft(table, transaction, has_other_columns=False)
+        with transaction.update_schema(allow_incompatible_changes=True) as update:
+            for name in table.schema().column_names:
+                update.delete_column(name)
+        with transaction.update_schema() as update:
+            update.union_by_name(schema)
+        transaction.set_properties({COLUMNS: columns})
+        return Draft(table, transaction, has_other_columns=True)
+
+    def publish(self, manifest: Manifest, removed: Sequence[str]) -> None:
+        kept = {model: {*names} for model, names in by_model(manifest.files).items()}
+        for model, draft in self._drafts.items():
+            added = {_name(model, file) for file in draft.added}
+            if draft.has_other_columns and kept[model] - added:
+                raise CommandError(
+                    f"The columns of {model} have other types now: run `models --full`."
+                )
+            replaced = [
+                file for file in current_files(draft.table) if _name(model, file) not in kept[model]
+            ]
+            stage_files(draft.transaction, Change(draft.added, replaced))
+        for draft in self._drafts.values():
+            draft.transaction.commit_transaction()
+        for model in by_model(removed).keys() - kept.keys():
+            self._tables.catalog.drop_table((ANALYTICS_NAME, model))
+        self._staging.publish(msgspec.json.encode(manifest))
+
+
+def _name(model: str, file: "DataFile") -> str:
+    """The name of a table's file in the manifest."""
+    return f"{model}/{posixpath.basename(file.file_path)}"
