@@ -9,6 +9,7 @@ from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.urls import is_s3
 from bedrock_emulator import Control
 from tests.plain_rows import COMPARED, expected_row
 
@@ -20,7 +21,12 @@ def destination_of(kind: CopyKind, place: Path | str) -> Destination:
     """A DuckDB file, or a lake of that format, in a place."""
     if kind == "duckdb":
         return DuckDBDestination(Path(place))
-    return LakeDestination(str(place), kind)
+    return LakeDestination(str(place), kind, catalog=catalog_of(kind, str(place)))
+
+
+def catalog_of(kind: str, place: str) -> str | None:
+    """The catalog of a lake: on S3 that of Glue, where one is needed."""
+    return "glue" if kind == "iceberg" and is_s3(place) else None
 
 
 def listed_rows(bedrock: Control) -> dict[str, Row]:

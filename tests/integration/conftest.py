@@ -12,6 +12,7 @@ import pytest
 
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_emulator import Control
+from tests.copies import destination_of
 from tests.integration.budgets import SOAK, cases
 from tests.integration.places import served_s3
 
@@ -64,24 +65,38 @@ def lake_url(request: pytest.FixtureRequest, database: Path) -> str:
     return new_lake_url(request, request.param, database)
 
 
+LOGS = cases(
+    [(lake,) for lake in product(("parquet", "delta"), ("local", "s3"))],
+    [(("parquet", "s3"),), (("delta", "local"),)],
+)
+"""Lakes that have logs, on either kind of storage."""
+
+
 @pytest.fixture(
     params=cases(
-        [(lake,) for lake in product(("parquet", "delta"), ("local", "s3"))],
-        [(("parquet", "s3"),), (("delta", "local"),)],
+        [(lake,) for lake in product(("parquet", "delta", "iceberg"), ("local", "s3"))],
+        [(("parquet", "s3"),), (("delta", "local"),), (("iceberg", "s3"),)],
     ),
     ids="-".join,
 )
 def lake(request: pytest.FixtureRequest, bedrock: Control, database: Path) -> LakeDestination:
     """A lake of each format, each on either kind of storage, into which nothing was loaded."""
     table_format, storage = request.param
-    return LakeDestination(new_lake_url(request, storage, database), table_format)
+    lake = destination_of(table_format, new_lake_url(request, storage, database))
+    assert isinstance(lake, LakeDestination)
+    return lake
 
 
 def new_lake_url(request: pytest.FixtureRequest, storage: str, database: Path) -> str:
     if storage == "local":
         return str(database.with_name("lake"))
     monkeypatch = request.getfixturevalue("monkeypatch")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", request.getfixturevalue("s3_endpoint"))
+    endpoint = request.getfixturevalue("s3_endpoint")
+    for service in ("S3", "GLUE"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", endpoint)
+    glue = boto3.client("glue")
+    for catalog in glue.get_databases()["DatabaseList"]:
+        glue.delete_database(Name=catalog["Name"])
     return f"s3://{BUCKET}/{uuid.uuid4().hex}"
 
 

@@ -12,8 +12,12 @@ from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
+from tests.integration.conftest import LOGS
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.parametrize("lake", LOGS, indirect=True, ids="-".join),
+]
 
 RUNS = 5
 HOUR = 3_600.0

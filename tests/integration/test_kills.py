@@ -55,7 +55,7 @@ def start_run(database: Path) -> subprocess.Popen[bytes]:
     ("kind", "lake_url"),
     cases(
         product(COMMANDS, ("local", "s3")),
-        [("duckdb", "local"), ("parquet", "local"), ("delta", "local")],
+        [("duckdb", "local"), ("parquet", "local"), ("delta", "local"), ("iceberg", "local")],
     ),
     indirect=["lake_url"],
 )

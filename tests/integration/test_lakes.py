@@ -41,13 +41,19 @@ def filled(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Control:
 
 
 def data_files(lake: LakeDestination) -> Sequence[str]:
-    return lake.files.glob("bedrock/async_invokes/**")
+    return lake.files.glob("bedrock/async_invokes/**/*.parquet")
+
+
+def chosen(lake: LakeDestination) -> list[str]:
+    """The options that choose the kind of a lake."""
+    catalog = [f"--catalog={lake.catalog}"] if lake.catalog else []
+    return [f"--destination={lake.table_format}", *catalog]
 
 
 def start_run(lake: LakeDestination, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bedrock_async_etl", "run", "--no-models", "--lake", lake.url]
     return subprocess.Popen(
-        [*command, "--destination", str(lake.table_format), *options],
+        [*command, *chosen(lake), *options],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.DEVNULL,
     )

@@ -1,6 +1,7 @@
 """Workers that each have a share of the scopes load one lake together, without coordination."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -10,7 +11,7 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.load import load
 from bedrock_emulator import Control
 from tests.conftest import NOW
-from tests.copies import assert_exact_copy
+from tests.copies import assert_exact_copy, catalog_of
 from tests.integration.budgets import cases
 from tests.integration.test_lakes import start_run
 
@@ -35,19 +36,19 @@ def fleet(bedrock: Control) -> Control:
 
 @pytest.fixture
 def lake(table_format: str, fleet: Control, lake_url: str) -> LakeDestination:
-    return LakeDestination(lake_url, table_format)
+    return LakeDestination(lake_url, table_format, catalog=catalog_of(table_format, lake_url))
 
 
 def rows_loaded(lake: LakeDestination, number: int, of: int) -> int:
     """What one of `of` workers loads."""
-    share = LakeDestination(lake.url, lake.table_format, f"{number}/{of}")
+    share = replace(lake, shard=f"{number}/{of}")
     options = {"regions": REGIONS, "role_arns": ROLES, "shard": f"{number}/{of}"}
     result = load(share, options)
     assert result.exit_code == 0
     return result.rows_loaded
 
 
-LAKES = list(product(("parquet", "delta"), ("local", "s3")))
+LAKES = list(product(("parquet", "delta", "iceberg"), ("local", "s3")))
 
 
 def of_lakes(*kept: tuple[str, str]) -> pytest.MarkDecorator:
@@ -57,7 +58,7 @@ def of_lakes(*kept: tuple[str, str]) -> pytest.MarkDecorator:
     )
 
 
-@of_lakes(("delta", "s3"))
+@of_lakes(("delta", "s3"), ("iceberg", "local"))
 def test_four_workers_at_a_time_one_of_them_killed_make_an_exact_copy(
     fleet: Control, lake: LakeDestination
 ) -> None:

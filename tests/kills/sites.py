@@ -15,13 +15,14 @@ from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_async_etl.export.export import export
 from bedrock_async_etl.files.urls import is_s3, open_url
 from bedrock_async_etl.load import load
-from tests.copies import CopyKind, Row, destination_of, rows_so_far
+from tests.copies import CopyKind, Row, catalog_of, destination_of, rows_so_far
 from tests.plain_rows import COMPARED
 
 COMMANDS: Final = {
     "duckdb": ("run", "run", "run", "models", "export"),
     "parquet": ("run", "run", "run", "models", "export", "compact"),
     "delta": ("run", "run", "run", "models", "export", "compact"),
+    "iceberg": ("run", "run", "run", "models", "export", "compact"),
 }
 KEYS: Final = {"extract_runs": "run_id, account_id, region", "vanished_invokes": "invocation_arn"}
 
@@ -63,11 +64,17 @@ class Site:
         own = {
             "run": ["--publish", str(self.published)]
             if self.kind == "duckdb"
-            else ["--destination", self.kind],
+            else ["--destination", self.kind, *self.catalog],
             "export": [self.export_url],
             "compact": ["--grace", "0"],
         }
         return [command, *own.get(command, []), *copy]
+
+    @property
+    def catalog(self) -> list[str]:
+        """The option that names the catalog of an Iceberg lake on S3."""
+        catalog = catalog_of(self.kind, self.url)
+        return ["--catalog", catalog] if catalog else []
 
     def complete(self, command: str) -> None:
         """Do what the command does, to its end."""

@@ -151,13 +151,13 @@ class IcebergTables:
         return {} if table is None else _progress(table)
 
     def names(self) -> Sequence[Identifier]:
-        """The names of all tables of the lake, models among them."""
-        return [
-            (namespace, each[-1])
-            for namespace in (DATASET_NAME, ANALYTICS_NAME)
-            if self.catalog.namespace_exists(namespace)
-            for each in self.catalog.list_tables(namespace)
-        ]
+        """The names of all tables that the lake has or may have, models among them."""
+        models = []
+        if self.catalog.namespace_exists(ANALYTICS_NAME):
+            models = [
+                (ANALYTICS_NAME, each[-1]) for each in self.catalog.list_tables(ANALYTICS_NAME)
+            ]
+        return [*((DATASET_NAME, name) for name in TABLES), *models]
 
     def compact(
         self, identifier: Identifier, grace_seconds: float, kept: AbstractSet[str] = frozenset()
@@ -167,7 +167,9 @@ class IcebergTables:
         Files that no snapshot has any more are removed but for those `kept`, by their names, and
         those of commits that never came to an end, once they are a day old.
         """
-        table = self.catalog.load_table(identifier)
+        table = self.find(identifier)
+        if table is None:
+            return Compaction(identifier[-1], 0, 0, 0, 0)
         before = _files_of(table)
         if expired := replaced_snapshots(table, grace_seconds):
             table.maintenance.expire_snapshots().by_ids(expired).commit()
