@@ -14,7 +14,7 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_emulator import Control
 from tests.copies import destination_of
 from tests.integration.budgets import SOAK, cases
-from tests.integration.places import served_s3
+from tests.integration.places import empty_glue, served_s3
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -94,9 +94,7 @@ def new_lake_url(request: pytest.FixtureRequest, storage: str, database: Path) -
     endpoint = request.getfixturevalue("s3_endpoint")
     for service in ("S3", "GLUE"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", endpoint)
-    glue = boto3.client("glue")
-    for catalog in glue.get_databases()["DatabaseList"]:
-        glue.delete_database(Name=catalog["Name"])
+    empty_glue()
     return f"s3://{BUCKET}/{uuid.uuid4().hex}"
 
 

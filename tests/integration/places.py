@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import boto3
 import duckdb
@@ -53,8 +54,12 @@ class Place:
 def served_s3(*options: str) -> Iterator[str]:
     """The endpoint of an S3 of one's own; options of moto's server may put it behind TLS."""
     [port] = free_ports(1)
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = [sys.executable, "-m", "tests.integration.aws_server"]
+    command = [*server, "-H", "127.0.0.1", "-p", str(port), *options]
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         while not _answers(port):
             assert process.poll() is None
@@ -63,6 +68,13 @@ def served_s3(*options: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def empty_glue() -> None:
+    """Drop all tables of Glue."""
+    glue = boto3.client("glue")
+    for database in glue.get_databases()["DatabaseList"]:
+        glue.delete_database(Name=database["Name"])
 
 
 def free_ports(number: int) -> list[int]:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
-LISTING, ROLES, LAKE = (
+LISTING, ROLES, LAKE, GLUE = (
     json.loads(block.text)
     for block in read_blocks(ROOT, "docs/aws.md")
     if block.language == "json" and "Principal" not in block.text
@@ -179,4 +179,4 @@ def test_a_policy_shown_elsewhere_is_the_same(document: str) -> None:
     shown = [json.loads(block.text) for block in blocks]
     permissions = [policy for policy in shown if "Principal" not in policy["Statement"][0]]
     assert permissions
-    assert all(policy in (LISTING, ROLES, LAKE) for policy in permissions)
+    assert all(policy in (LISTING, ROLES, LAKE, GLUE) for policy in permissions)

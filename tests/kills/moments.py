@@ -5,9 +5,11 @@ from typing import Final
 
 import dlt.common.libs.deltalake
 from deltalake.table import DeltaTable, TableMerger, TableOptimizer
+from pyiceberg.table import Table
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from bedrock_async_etl.destinations.database import published_copy
-from bedrock_async_etl.destinations.lake import compaction
+from bedrock_async_etl.destinations.lake import iceberg_tables, logs
 from bedrock_async_etl.files import atomic_write, publication
 from bedrock_async_etl.files.publication import Publication
 from tests.whole_load.moments import CONNECTION, Moment
@@ -36,13 +38,22 @@ DELTA_LOADS: Final = {
     "Delta merges": Moment(TableMerger, "execute", 3),
 }
 COMPACTS: Final = {
-    "files are put together": Moment(compaction, "_merge", 3),
-    "what was replaced is removed": Moment(compaction, "_remove", 6),
+    "files are put together": Moment(logs, "_merge", 3),
+    "what was replaced is removed": Moment(logs, "_remove", 6),
 }
 DELTA_COMPACTS: Final = {
     "Delta compacts": Moment(TableOptimizer, "compact", 1),
     "Delta clears up": Moment(DeltaTable, "vacuum", 1),
     "Delta makes a checkpoint": Moment(DeltaTable, "create_checkpoint", 1),
+}
+ICEBERG_COMMITS: Final = {
+    "Iceberg writes files": Moment(iceberg_tables, "write", 40),
+    "a snapshot is staged": Moment(iceberg_tables, "stage_files", 6),
+    "a catalog takes a snapshot": Moment(Table, "_do_commit", 40),
+}
+ICEBERG_COMPACTS: Final = {
+    "snapshots expire": Moment(ExpireSnapshots, "commit", 20),
+    "files are listed": Moment(iceberg_tables, "_listed", 20),
 }
 OF_LAKES: Final = {"a file is put into a lake"}
 OF_DATABASES: Final = {
@@ -54,19 +65,22 @@ OF_DATABASES: Final = {
 
 MOMENTS: Final = {
     **LOADS, **BUILDS, **PUBLISHES, **COPIES, **FILES, **DELTA_LOADS, **COMPACTS, **DELTA_COMPACTS,
+    **ICEBERG_COMMITS, **ICEBERG_COMPACTS,
 }  # fmt: skip
 
 
 def moments_of(command: str, kind: str) -> list[str]:
     """The names of those that may come."""
     is_lake = kind != "duckdb"
+    commits = {"delta": DELTA_LOADS, "iceberg": ICEBERG_COMMITS}.get(kind, {})
+    compacts = {"delta": DELTA_COMPACTS, "iceberg": ICEBERG_COMPACTS}.get(kind, {})
     builds = [*BUILDS, *(PUBLISHES if is_lake else ["a transaction ends"])]
-    lasts = [*(() if is_lake else COPIES), *FILES, *(DELTA_LOADS if kind == "delta" else ())]
+    lasts = [*(() if is_lake else COPIES), *FILES, *commits]
     loads = LOADS.keys() - (OF_DATABASES if is_lake else OF_LAKES)
     named = {
         "run": [*sorted(loads), *builds, *lasts],
-        "models": [*builds, "DuckDB is told something"],
+        "models": [*builds, *commits, "DuckDB is told something"],
         "export": [*PUBLISHES, "DuckDB is told something", "a file or a folder is renamed"],
-        "compact": [*COMPACTS, *FILES, *(DELTA_COMPACTS if kind == "delta" else ())],
+        "compact": [*COMPACTS, *FILES, *compacts],
     }
     return list(dict.fromkeys(named[command]))

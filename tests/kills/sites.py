@@ -16,6 +16,7 @@ from bedrock_async_etl.export.export import export
 from bedrock_async_etl.files.urls import is_s3, open_url
 from bedrock_async_etl.load import load
 from tests.copies import CopyKind, Row, catalog_of, destination_of, rows_so_far
+from tests.integration.places import empty_glue
 from tests.plain_rows import COMPARED
 
 COMMANDS: Final = {
@@ -140,6 +141,8 @@ class Site:
             fs, root = open_url(url)
             if fs.exists(root):
                 fs.rm(root, recursive=True)
+        if self.catalog:
+            empty_glue()
 
 
 def doubled(rows: Sequence[object]) -> int:

@@ -62,8 +62,8 @@ class SparkModelTables(LakeModelTables):
             for name in TABLES:
                 rows = select_rows(lake.stored_format, name, is_by_date=True)
                 register({(DATASET_NAME, name): spark.sql(to_spark(rows))})
-            for name, paths in self.stored.items():
-                urls = [spark_url(self.files, f"{ANALYTICS_NAME}/{path}") for path in paths]
+            for name, files in self.stored.items():
+                urls = [spark_url(self.files, self.model_files.path(file)) for file in files]
                 register({(ANALYTICS_NAME, name): spark.read.parquet(*urls)})
 
     def create(self, name: str, select: str) -> None:
@@ -88,7 +88,7 @@ class SparkModelTables(LakeModelTables):
     def _write(self, name: str, select: str) -> "DataFrame":
         """The rows of a SELECT once they are in files, with the columns that DuckDB would write."""
         columns = self.columns(f"(\n{select}\n)")
-        url = spark_url(self.files, f"{self._folder}/{name}")
+        url = spark_url(self.files, self.files.path(f"{self._folder}/{name}"))
         with spark_errors():
             rows = self._spark.sql(to_spark(select)).toDF(*columns)
             typed = [
@@ -103,9 +103,11 @@ class SparkModelTables(LakeModelTables):
         return self.register(name, self.files.glob(f"{self._folder}/{name}/*.parquet"))
 
 
-def spark_url(files: LakeFiles, name: str) -> str:
+def spark_url(files: LakeFiles, path: str) -> str:
     """The URL of a file for Spark, whose S3 has a scheme of its own."""
-    return f"{files.url}/{name}".replace("s3://", "s3a://", 1)
+    inside = path.removeprefix(f"{files.root}/")
+    url = f"s3://{path}" if inside == path else f"{files.url}/{inside}"
+    return url.replace("s3://", "s3a://", 1)
 
 
 def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame":
@@ -114,6 +116,7 @@ def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame"
 
     files, schema = lake.files, from_arrow_schema(TABLES[name].stored_schema)
     paths = lake.stored_format.data_files(name)
-    urls = [spark_url(files, path.removeprefix(f"{files.root}/")) for path in paths]
-    reader = spark.read.schema(schema).option("basePath", spark_url(files, folder_of(name)))
+    urls = [spark_url(files, path) for path in paths]
+    folder = spark_url(files, files.path(folder_of(name)))
+    reader = spark.read.schema(schema).option("basePath", folder)
     return reader.parquet(*urls) if urls else spark.createDataFrame([], schema)

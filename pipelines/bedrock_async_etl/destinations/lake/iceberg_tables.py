@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -58,12 +58,15 @@ LAKE: Final = "bedrock-async-etl.lake"
 PROPERTIES: Final = {
     "format-version": "2",
     "commit.retry.num-retries": "0",  # A commit that is tried again has to read the rows again.
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "2",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
     "write.parquet.compression-codec": "zstd",
 }
 DATA_FOLDER: Final = "data"
 """Of a table, where pyiceberg puts its data files."""
+MANY_MANIFESTS: Final = 8
 ABANDONED_AFTER: Final = timedelta(days=1)
 EPOCH: Final = date(1970, 1, 1)
 NOT_INSTALLED: Final = (
@@ -102,6 +105,11 @@ class IcebergTables:
             table = self.catalog.load_table(identifier)
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
+        except FileNotFoundError as error:
+            raise CommandError(
+                f"The catalog has the table {'.'.join(identifier)}, whose files are gone: drop it, "
+                f"or restore them. {error}"
+            ) from error
         if (owner := table.properties.get(LAKE)) != self._files.url:
             raise CommandError(
                 f"The catalog's table {'.'.join(identifier)} belongs to "
@@ -171,6 +179,9 @@ class IcebergTables:
         if table is None:
             return Compaction(identifier[-1], 0, 0, 0, 0)
         before = _files_of(table)
+        if len(_manifests(table)) > MANY_MANIFESTS:
+            tried_again(partial(self._merge_manifests, identifier))
+            table = self.catalog.load_table(identifier)
         if expired := replaced_snapshots(table, grace_seconds):
             table.maintenance.expire_snapshots().by_ids(expired).commit()
             table = self.catalog.load_table(identifier)
@@ -186,6 +197,19 @@ class IcebergTables:
         for path in removed:
             self._files.arrow_filesystem.delete_file(path)
         return Compaction(identifier[-1], len(before.data), len(after.data), 0, len(removed))
+
+    def _merge_manifests(self, identifier: Identifier) -> None:
+        """Commit nothing, in the way that merges manifests.
+
+        pyiceberg's overwrites keep those that have nothing but files that were deleted.
+        """
+        table = self.catalog.load_table(identifier)
+        known = {PROGRESS: json.dumps(_progress(table), sort_keys=True)}
+        with (
+            table.transaction() as transaction,
+            transaction.update_snapshot(snapshot_properties=known).merge_append(),
+        ):
+            pass
 
     def commit(
         self, rows: Mapping[str, pa.Table], load_id: str, progress: Mapping[str, str]
@@ -259,7 +283,7 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
     own = {**_s3_properties(files), **properties}
     try:
         return load_catalog(
-            name or "lake",
+            name or "default",
             **{key: value for key, value in own.items() if key not in (configured or {})},
         )
     except Exception as error:  # pyiceberg's, and those of whatever library the catalog has.
@@ -339,7 +363,8 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
         for day, new in days.items():
             tasks = stored.get(day, [])
             old = read(table, tasks)
-            merged = newest_versions(pa.concat_tables([old, new.cast(old.schema)]), definition)
+            same = new.select(old.column_names).cast(old.schema)
+            merged = newest_versions(pa.concat_tables([old, same]), definition)
             removed.extend(task.file for task in tasks)
             yield Part(
                 str(day or NO_DATE),
@@ -513,8 +538,12 @@ def _files_of(table: "IcebergTable") -> StoredFiles:
 
 def current_files(table: "IcebergTable") -> Sequence["DataFile"]:
     """The files of a table's current snapshot, with those that have no rows."""
+    return _files_in(table, _manifests(table))
+
+
+def _manifests(table: "IcebergTable") -> Sequence["ManifestFile"]:
     snapshot = table.current_snapshot()
-    return _files_in(table, snapshot.manifests(table.io)) if snapshot else []
+    return snapshot.manifests(table.io) if snapshot else []
 
 
 def _files_in(table: "IcebergTable", manifests: Iterable["ManifestFile"]) -> Sequence["DataFile"]:

@@ -1,0 +1,215 @@
+"""Iceberg tables: what commits, rollbacks, compactions and other readers find."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars
+import pyarrow as pa
+import pytest
+from pyiceberg.catalog import load_catalog
+from pyiceberg.table import Table
+
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
+from bedrock_async_etl.destinations.lake.compaction import compact
+from bedrock_async_etl.load import load
+from bedrock_async_etl.models.build import build_models
+from bedrock_async_invokes.columns import ASYNC_INVOKES
+from bedrock_emulator import Control
+from tests.conftest import ACCOUNT, NOW, REGION
+from tests.copies import assert_exact_copy
+from tests.integration.budgets import SOAK
+
+pytestmark = pytest.mark.integration
+
+DAYS = 5
+RUNS = 500 if SOAK else 15
+
+
+@pytest.fixture
+def filled(bedrock: Control) -> Control:
+    """Invocations of some days until now, and as many from now on."""
+    bedrock.populate(ACCOUNT, REGION, 2_000, NOW - timedelta(days=DAYS), NOW + timedelta(days=DAYS))
+    return bedrock
+
+
+@pytest.fixture
+def lake(filled: Control, tmp_path: Path) -> LakeDestination:
+    """A lake with a catalog of its own, into which nothing was loaded."""
+    return LakeDestination(str(tmp_path / "lake"), "iceberg")
+
+
+def table(lake: LakeDestination, name: str = "bedrock.async_invokes") -> Table:
+    """A table as another program finds it."""
+    folder = lake.files.root
+    return load_catalog(type="sql", uri=f"sqlite:///{folder}/catalog.db").load_table(name)
+
+
+def files_by_day(found: Table) -> dict[date, list[str]]:
+    days: dict[date, list[str]] = {}
+    for task in found.scan().plan_files():
+        day = date(1970, 1, 1) + timedelta(days=task.file.partition[0])
+        days.setdefault(day, []).append(task.file.file_path)
+    return days
+
+
+@pytest.mark.filterwarnings("ignore::polars.exceptions.PerformanceWarning")
+def test_pyiceberg_polars_and_duckdb_find_the_current_rows(
+    filled: Control, lake: LakeDestination
+) -> None:
+    for _ in range(3):
+        load(lake)
+        filled.advance(timedelta(hours=30))
+        listed = {row["invocationArn"]: row["status"] for row in filled.listing(ACCOUNT, REGION)}
+        load(lake)
+        found = table(lake)
+        arrow = found.scan().to_arrow()
+        columns = ("invocation_arn", "status")
+        frame = polars.scan_iceberg(found).select(columns).collect()
+        paths = [task.file.file_path for task in found.scan().plan_files()]
+        rows = duckdb.read_parquet(paths).select(*columns).fetchall()
+        assert dict(zip(*(arrow[name].to_pylist() for name in columns), strict=True)) == listed
+        assert len(rows) == frame.height == arrow.num_rows == len(listed)
+        assert dict(frame.rows()) == dict(rows) == listed
+
+
+def test_a_load_reads_and_writes_the_days_that_it_touches_in_one_snapshot(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    before, snapshots = files_by_day(table(lake)), len(table(lake).metadata.snapshots)
+    filled.advance(timedelta(minutes=30))
+    assert load(lake, {"scrub_calls": 0}).rows_loaded
+    after = files_by_day(table(lake))
+    assert len(table(lake).metadata.snapshots) == snapshots + 1
+    changed = {day for day in after if after[day] != before.get(day)}
+    assert changed <= {NOW.date(), NOW.date() - timedelta(days=1)} < after.keys()
+    assert {len(files) for files in after.values()} == {1}
+    assert table(lake).sort_order().fields
+
+
+def test_the_progress_goes_with_the_rows_when_a_table_is_rolled_back(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    first = table(lake).metadata.current_snapshot_id
+    filled.advance(timedelta(hours=5))
+    loaded = load(lake).rows_loaded
+    assert first
+    table(lake).manage_snapshots().rollback_to_snapshot(first).commit()
+    assert load(lake).rows_loaded >= loaded
+    assert_exact_copy(lake, filled)
+
+
+def test_a_run_without_news_keeps_its_progress_and_no_row_is_written(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    before = files_by_day(table(lake))
+    filled.advance(timedelta(seconds=1))
+    load(lake)
+    assert files_by_day(table(lake)) == before
+
+
+def test_many_runs_leave_few_files_and_no_reader_fails(
+    filled: Control, lake: LakeDestination
+) -> None:
+    """By the time of the runs; the clock of the catalog stands still, so that nothing has grace."""
+    for number in range(RUNS):
+        load(lake)
+        if number % 5 == 4:
+            reader = table(lake).scan().to_arrow_batch_reader()
+            compact(lake, 3_600)
+            assert reader.read_all().num_rows == len(filled.listing(ACCOUNT, REGION))
+            compact(lake, 0)
+        filled.advance(timedelta(minutes=10))
+    assert_exact_copy(lake, filled) if load(lake) else None
+    assert {len(files) for files in files_by_day(table(lake)).values()} == {1}
+    folder = Path(lake.files.root, "bedrock", "async_invokes")
+    assert len([*folder.glob("metadata/*.metadata.json")]) <= 20
+    stored = {str(path) for path in folder.glob("data/**/*.parquet")}
+    assert len(stored) <= len(files_by_day(table(lake))) + 5 * 3
+
+
+def test_a_compaction_removes_what_no_snapshot_has(filled: Control, lake: LakeDestination) -> None:
+    for _ in range(4):
+        load(lake)
+        filled.advance(timedelta(hours=2))
+    [invocations, runs, *_] = compact(lake, 0)
+    assert (runs.files_before, runs.files_after) == (4, 1)
+    assert invocations.removed > 3
+    folder = Path(lake.files.root, "bedrock", "async_invokes")
+    paths = {f"file://{path}" for path in folder.glob("data/**/*.parquet")}
+    assert paths == {path for files in files_by_day(table(lake)).values() for path in files}
+    load(lake)
+    assert_exact_copy(lake, filled)
+
+
+def test_a_compaction_is_due_by_the_snapshots_that_were_replaced(
+    filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = replace(lake, compact_after=2)
+    for _ in range(4):
+        load(due)
+        filled.advance(timedelta(hours=2))
+    assert due.compact_if_due() is None
+    monkeypatch.setattr("bedrock_async_etl.destinations.iceberg.GRACE_SECONDS", 0)
+    monkeypatch.setattr("bedrock_async_etl.destinations.lake.compaction.GRACE_SECONDS", 0)
+    done = due.compact_if_due()
+    assert done
+    assert "files into" in done.message
+    assert due.compact_if_due() is None
+
+
+def test_a_table_gets_the_columns_of_a_newer_version(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    with table(lake).update_schema() as older:
+        older.delete_column("extra")
+    filled.advance(timedelta(hours=5))
+    load(lake)
+    assert {*table(lake).schema().column_names} == {*ASYNC_INVOKES.stored_schema.names}
+    assert_exact_copy(lake, filled)
+
+
+def modelled(lake: LakeDestination, name: str) -> list[tuple[Any, ...]]:
+    """The rows of a model as the lake's own readers find them."""
+    with lake.connection() as connection:
+        return connection.sql(f"from bedrock_analytics.{name} order by all").fetchall()
+
+
+def in_table(lake: LakeDestination, name: str) -> list[tuple[Any, ...]]:
+    """The same as another program finds them."""
+    rows: pa.Table = table(lake, f"bedrock_analytics.{name}").scan().to_arrow()  # noqa: F841
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        return connection.sql("from rows order by all").fetchall()
+
+
+@pytest.mark.parametrize("rows_in_one_file", [20_000, 100])
+def test_models_are_tables_that_change_by_date(
+    filled: Control,
+    lake: LakeDestination,
+    database: Path,
+    rows_in_one_file: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lake_model_tables, "ROWS_IN_ONE_FILE", rows_in_one_file)
+    for _ in range(3):
+        load(lake)
+        build_models(lake)
+        filled.advance(timedelta(hours=7))
+    load(DuckDBDestination(database))
+    load(lake)
+    build_models(lake)
+    for name in ("invocations", "failure_rate_daily", "latency_hourly", "open_invocations"):
+        assert modelled(lake, name) == in_table(lake, name)
+    found = table(lake, "bedrock_analytics.invocations")
+    paths = [task.file.file_path for task in found.scan().plan_files()]
+    assert len(paths) == (1 if rows_in_one_file > 100 else DAYS + 2)
+    assert len(modelled(lake, "invocations")) == len(filled.listing(ACCOUNT, REGION))
