@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.export.readers import statements
+from bedrock_async_etl.export.readers import export_relations, statements
 from bedrock_async_etl.models.sql_files import read_models
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
@@ -86,7 +86,7 @@ def test_what_a_first_export_prints_can_be_pasted(listed: Control, database: Pat
     exported = invoke("export", str(url), f"--database={database}", "--readers", "--json")
     assert exported.exit_code == 0, exported.output
     readers = json.loads(exported.stdout)["readers"]
-    own = readers.partition("\n\n# Spark")[0]
+    own = readers.partition("\n\n-- Spark")[0]
     with duckdb.connect() as connection:
         connection.execute(own)
         assert connection.sql("select count(*) from async_invokes").fetchall() == [(300,)]
@@ -161,7 +161,8 @@ def test_statements_of_an_export_quote_its_url() -> None:
     from bedrock_async_etl.export.manifest import Manifest, TableEntry
 
     table = TableEntry({"model_arn": "VARCHAR"}, None, [])
-    told = statements(Manifest(1, datetime.now(UTC), {"t": table}), """s3://b/it's "x"\\""")
+    manifest = Manifest(1, datetime.now(UTC), {"t": table})
+    told = statements(export_relations(manifest, """s3://b/it's "x"\\"""))
     assert """read_parquet('s3://b/it''s "x"\\/t/*.parquet');""" in told
-    assert r"""spark.read.parquet("s3a://b/it's \"x\"\\/t")""" in told
+    assert r"""using parquet options (path 's3a://b/it\'s "x"\\/t');""" in told
     assert """LOCATION 's3://b/it''s "x"\\/t/';""" in told

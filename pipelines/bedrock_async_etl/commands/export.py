@@ -6,6 +6,7 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
+from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.formatting import format_count
 from bedrock_async_etl.options import drop_none
 
@@ -16,14 +17,20 @@ EXAMPLES: Final = """\
 # To a folder; the next time only what has changed
 bedrock-async-etl export out
 
+# How engines read a lake as it is
+bedrock-async-etl export --readers --lake lake
+
 # What an export to S3 would write
 bedrock-async-etl export s3://my-bucket/export --dry-run
 """
 
 
 def command(
-    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, or s3://BUCKET/PATH.")],
     copy: Copy,
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="[URL]", help="A folder, or s3://BUCKET/PATH."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -36,25 +43,41 @@ def command(
         bool,
         typer.Option(
             "--readers",
-            help="Print the statements with which Athena, Spark and DuckDB read every table; a "
-            "first export prints those of the rows.",
+            help="Print the statements with which engines read every table; without URL, those of "
+            "the lake itself.",
             rich_help_panel="Output",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export rows and models as Parquet; unchanged files are kept."""
+    from bedrock_async_etl.destinations.lake import LakeDestination
     from bedrock_async_etl.export.export import export_between_runs
-    from bedrock_async_etl.export.readers import statements
+    from bedrock_async_etl.export.readers import export_relations, lake_relations, statements
 
+    if url is None:
+        if not readers:
+            raise UsageError("Where to? Give a folder, or s3://BUCKET/PATH.")
+        lake = existing_copy(copy)
+        if not isinstance(lake, LakeDestination):
+            raise UsageError(
+                "--readers without URL is for a lake: engines open a DuckDB file as it is."
+            )
+        read = statements(lake_relations(lake))
+        if as_json:
+            print_json({"readers": read, "exit_code": 0})
+        else:
+            output_console().print(read, end="")
+        return
     result = export_between_runs(existing_copy(copy), url, dry_run=dry_run)
-    every = statements(result.manifest, url) if readers else None
+    relations = export_relations(result.manifest, url)
+    every = statements(relations) if readers else None
     if as_json:
         print_json(result.as_json() | drop_none(readers=every) | {"exit_code": 0})
         return
     _print_export(result)
     if every or result.is_first:
-        output_console().print(every or statements(result.manifest, url, only_rows=True), end="")
+        output_console().print(every or statements(relations, only_rows=True), end="")
 
 
 def _print_export(result: "ExportResult") -> None:

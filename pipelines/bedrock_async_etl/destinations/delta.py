@@ -17,7 +17,7 @@ from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.formats import Compaction, fingerprints_of
+from bedrock_async_etl.destinations.lake.formats import Compaction, Layout, fingerprints_of
 from bedrock_async_etl.destinations.lake.logs import LogFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError, UsageError
@@ -199,8 +199,8 @@ class Format(LogFormat):
     load_job = DeltaUpsertJob
     partitioned_by = DATED_BY
 
-    def is_log(self, name: str) -> bool:
-        return name != ASYNC_INVOKES.name
+    def layout(self, name: str) -> Layout:
+        return "delta" if name == ASYNC_INVOKES.name else super().layout(name)
 
     def data_files(self, name: str) -> Sequence[str]:
         if name != ASYNC_INVOKES.name:

@@ -20,7 +20,12 @@ from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient
-from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat, fingerprints_of
+from bedrock_async_etl.destinations.lake.formats import (
+    Compaction,
+    LakeFormat,
+    Layout,
+    fingerprints_of,
+)
 from bedrock_async_etl.destinations.lake.iceberg_models import IcebergModelFiles
 from bedrock_async_etl.destinations.lake.iceberg_tables import (
     IcebergTables,
@@ -120,8 +125,8 @@ class Format(LakeFormat):
     def model_files(self) -> ModelFiles:
         return IcebergModelFiles(self.files, self.tables)
 
-    def is_log(self, name: str) -> bool:
-        return False
+    def layout(self, name: str) -> Layout:
+        return "iceberg"
 
     def has_rows(self) -> bool:
         return bool(self.tables.tasks(ASYNC_INVOKES.name))

@@ -1,13 +1,19 @@
-"""Statements with which other engines read an export."""
+"""Statements with which other engines read an export, or a lake itself."""
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from bedrock_async_etl.export.manifest import Manifest, TableEntry
-from bedrock_async_etl.files.parquet import ROWS
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.export.manifest import Manifest
+from bedrock_async_etl.files.parquet import NO_DATE, ROWS, exported_type, model_tables
 from bedrock_async_etl.files.urls import is_s3
-from bedrock_async_etl.formatting import literal
+from bedrock_async_etl.formatting import identifier, literal
+from bedrock_async_invokes.columns import LOAD_ID, TABLES
+
+if TYPE_CHECKING:
+    from bedrock_async_etl.destinations.lake import LakeDestination
+    from bedrock_async_etl.destinations.lake.formats import Layout
 
 ATHENA_TYPES: Final = {
     "INTEGER": "int",
@@ -17,59 +23,306 @@ ATHENA_TYPES: Final = {
     "TIMESTAMP WITH TIME ZONE": "timestamp",
 }
 """Types whose names differ from DuckDB's."""
-PLACE_ON_S3: Final = "s3://BUCKET/PATH"
-"""Stands for the copy of a local export, as Athena reads from S3 alone."""
+TRINO_TYPES: Final = {
+    "BLOB": "varbinary",
+    "BIGINT[]": "array(bigint)",
+    "TIMESTAMP WITH TIME ZONE": "timestamp",
+}
+SNOWFLAKE_TYPES: Final = {
+    "BLOB": "binary",
+    "BIGINT[]": "array",
+    "TIMESTAMP WITH TIME ZONE": "timestamp_tz",
+}
+S3_BUCKET: Final = "s3://BUCKET/PATH"
+"""Stands for a copy of what is local: Athena, Trino and Snowflake read from S3 alone."""
+FIRST_DATE: Final = "2024-01-01"
+"""Before the first asynchronous invocation."""
 
 
-def statements(manifest: Manifest, url: str, *, only_rows: bool = False) -> str:
-    """DuckDB, Spark and Athena for each table, or for the rows alone; to be pasted."""
-    url = url.rstrip("/")
-    tables = {
-        name: table for name, table in manifest.tables.items() if not only_rows or name == ROWS
-    }
-    place = url if is_s3(url) else PLACE_ON_S3
-    blocks = ["-- DuckDB", *_duckdb(tables, url)]
-    blocks += ["", "# Spark (Python)", *(_spark(name, url) for name in tables)]
-    blocks += ["", "-- Athena", *(_athena(*each, place) for each in tables.items())]
-    return "\n".join(blocks) + "\n"
+@dataclass(frozen=True)
+class Relation:
+    """A table as its files have it."""
+
+    name: str
+    schema: str
+    columns: Mapping[str, str]
+    """DuckDB's types, without the column of the dates."""
+    place: str
+    """Its folder: a path, or `s3://…`."""
+    layout: "Layout"
+    dated_by: str | None = None
+    """The column that folders are named after, where the layout is `dates`."""
+    catalog: str | None = None
+    """Where the layout is `iceberg`; None for that of a local lake."""
+
+    @property
+    def on_s3(self) -> str:
+        """The folder for engines that read from S3 alone."""
+        return self.place if is_s3(self.place) else f"{S3_BUCKET}/{self.place.rsplit('/', 1)[-1]}"
+
+    def current_rows(self, source: str, quote: str = '"') -> str:
+        """The SELECT of the newest version of each row in a change log."""
+        table = TABLES[self.name]
+        names = ", ".join(f"{quote}{name}{quote}" for name in self.columns)
+        return (
+            f"select {names}\nfrom (\n    select *, row_number() over (\n"
+            f"        partition by {', '.join(table.key)}\n"
+            f"        order by {table.newest_by} desc, {LOAD_ID} desc\n"
+            f"    ) as nth_newest\n    from {source}\n) as versions\nwhere nth_newest = 1"
+        )
 
 
-def _duckdb(tables: Mapping[str, TableEntry], url: str) -> Iterator[str]:
-    if is_s3(url):
-        yield "create secret (type s3, provider credential_chain);"
-    for name, table in tables.items():
-        if table.partitioned_by:
-            files = f"{literal(f'{url}/{name}/*/*.parquet')}, hive_partitioning = true"
-        else:
-            files = literal(f"{url}/{name}/*.parquet")
-        yield f"create view {name} as from read_parquet({files});"
+def export_relations(manifest: Manifest, url: str) -> list[Relation]:
+    """The tables of an export."""
+    return [
+        Relation(
+            name,
+            ANALYTICS_NAME,
+            table.columns,
+            f"{url.rstrip('/')}/{name}",
+            "dates" if table.partitioned_by else "files",
+            table.partitioned_by,
+        )
+        for name, table in manifest.tables.items()
+    ]
 
 
-def _spark(name: str, url: str) -> str:
+def lake_relations(lake: "LakeDestination") -> list[Relation]:
+    """The tables of a lake, and its models; raises `CommandError`."""
+    stored = lake.stored_format
+    with lake.connection() as connection:
+        rows = {name: connection.table(f"{DATASET_NAME}.{name}") for name in TABLES}
+        tables = {
+            (DATASET_NAME, name): dict(zip(each.columns, map(str, each.types), strict=True))
+            for name, each in rows.items()
+        }
+        models = model_tables(connection, ANALYTICS_NAME)
+    tables |= {(ANALYTICS_NAME, each.name): {**each.columns} for each in models}
+    return [
+        Relation(
+            name,
+            schema,
+            {column: exported_type(kind) for column, kind in columns.items()},
+            f"{lake.url.rstrip('/')}/{schema}/{name}",
+            stored.layout(name),
+            catalog=stored.catalog,
+        )
+        for (schema, name), columns in tables.items()
+    ]
+
+
+def statements(relations: Iterable[Relation], *, only_rows: bool = False) -> str:
+    """What each engine reads the tables with, or some the rows alone; to be pasted."""
+    chosen = [each for each in relations if not only_rows or each.name == ROWS]
+    blocks = []
+    for title, (opening, read) in ENGINES.items():
+        if not only_rows or title in FOR_ROWS:
+            lines = [line for each in chosen for line in read(each)]
+            blocks.append("\n".join([title, *opening(chosen), *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _no_opening(relations: Sequence[Relation]) -> Sequence[str]:
+    return ()
+
+
+def _duckdb_opening(relations: Sequence[Relation]) -> Iterator[str]:
+    layouts = {each.layout for each in relations}
+    catalogs = {each.catalog for each in relations}
+    if any(is_s3(each.place) for each in relations):
+        yield "create secret lake (type s3, provider credential_chain);"
+    if "iceberg" in layouts and catalogs == {None}:
+        yield "set unsafe_enable_version_guessing = true;"
+    elif "iceberg" in layouts:
+        yield "attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"
+
+
+def _duckdb(table: Relation) -> Iterator[str]:
+    files = literal(f"{table.place}/*.parquet")
+    source = {
+        "dates": f"read_parquet({literal(f'{table.place}/*/*.parquet')}, hive_partitioning = true)",
+        "delta": f"delta_scan({literal(table.place)})",
+        "iceberg": f"lake.{table.schema}.{identifier(table.name)}"
+        if table.catalog
+        else f"iceberg_scan({literal(table.place)})",
+    }.get(table.layout, f"read_parquet({files})")
+    name = identifier(table.name)
+    if table.layout == "log":
+        versions = f"read_parquet({files}, union_by_name = true)"
+        yield f"create view {name} as\n{table.current_rows(versions)};"
+        return
+    yield f"create view {table.name} as from {source};"
+
+
+def _spark(table: Relation) -> Iterator[str]:
     # Spark's own name of the protocol; on EMR and Glue s3:// does as well.
-    path = url.replace("s3://", "s3a://", 1) if is_s3(url) else url
-    quoted = json.dumps(f"{path}/{name}", ensure_ascii=False)
-    return f'spark.read.parquet({quoted}).createOrReplaceTempView("{name}")'
+    path = table.place.replace("s3://", "s3a://", 1)
+    place = "'{}'".format(path.replace("\\", "\\\\").replace("'", "\\'"))
+    view = f"create or replace temporary view {table.name}"
+    files = f"using parquet options (path {place})"
+    if table.layout == "log":
+        yield f"{view}_log {files};"
+        yield f"{view} as\n{table.current_rows(f'{table.name}_log', '`')};"
+    elif table.layout == "delta":
+        yield f"{view} as select * from delta.`{path.replace('`', '``')}`;"
+    elif table.layout == "iceberg":
+        yield f"{view} as select * from {table.catalog or 'lake'}.{table.schema}.{table.name};"
+    else:
+        yield f"{view} {files};"
 
 
-def _athena(name: str, table: TableEntry, url: str) -> str:
-    """Partitions are found by MSCK REPAIR TABLE.
+def _athena(table: Relation) -> Iterator[str]:
+    """Dates are projected, so that new ones are seen; the rows without one have a table too."""
+    place = table.on_s3
+    if table.layout == "iceberg":
+        if table.catalog == "glue":
+            yield f"SELECT count(*) FROM {table.schema}.{table.name};"
+        return
+    if table.layout == "delta":
+        yield (
+            f"CREATE EXTERNAL TABLE IF NOT EXISTS `{table.name}`\nLOCATION {literal(f'{place}/')}\n"
+            "TBLPROPERTIES ('table_type' = 'DELTA');"
+        )
+    elif table.layout == "log":
+        yield _athena_table(f"{table.name}_log", table, place)
+        current = table.current_rows(f"{table.name}_log")
+        yield f"CREATE OR REPLACE VIEW {table.name} AS\n{current};"
+    elif not table.dated_by:
+        yield _athena_table(table.name, table, place)
+    else:
+        day = table.dated_by
+        yield _athena_table(f"{table.name}_dated", table, place, day)
+        yield _athena_table(f"{table.name}_undated", table, f"{place}/{day}={NO_DATE}")
+        names = ", ".join(f'"{name}"' for name in table.columns)
+        yield (
+            f"CREATE OR REPLACE VIEW {table.name} AS\n"
+            f"SELECT {names}, {day} FROM {table.name}_dated\nUNION ALL\n"
+            f"SELECT {names}, CAST(NULL AS date) FROM {table.name}_undated;"
+        )
 
-    Partition projection needs no repair for a new date, but it projects dates only: rows without
-    a submit_time, in `submit_date=__HIVE_DEFAULT_PARTITION__`, would be missing, and unnoticed.
-    """
+
+def _athena_table(name: str, table: Relation, place: str, day: str | None = None) -> str:
     columns = ",\n".join(
-        f"    `{column}` {_athena_type(kind)}" for column, kind in table.columns.items()
+        f"    `{column}` {ATHENA_TYPES.get(kind, kind.lower())}"
+        for column, kind in table.columns.items()
     )
-    partitioned = (
-        f"PARTITIONED BY (`{table.partitioned_by}` date)\n" if table.partitioned_by else ""
+    partitioned = f"PARTITIONED BY (`{day}` date)\n" if day else ""
+    projected = (
+        f"\nTBLPROPERTIES (\n    'projection.enabled' = 'true',\n"
+        f"    'projection.{day}.type' = 'date',\n"
+        f"    'projection.{day}.format' = 'yyyy-MM-dd',\n"
+        f"    'projection.{day}.range' = '{FIRST_DATE},NOW+1DAYS',\n"
+        f"    'storage.location.template' = {literal(f'{place}/{day}=${{{day}}}/')}\n)"
+        if day
+        else ""
     )
-    repair = f"\nMSCK REPAIR TABLE `{name}`;  -- again for each new date" if partitioned else ""
     return (
         f"CREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\n{partitioned}"
-        f"STORED AS PARQUET\nLOCATION {literal(f'{url}/{name}/')};{repair}"
+        f"STORED AS PARQUET\nLOCATION {literal(f'{place}/')}{projected};"
     )
 
 
-def _athena_type(kind: str) -> str:
-    return ATHENA_TYPES.get(kind, kind.lower())
+def _trino(table: Relation) -> Iterator[str]:
+    place, name = literal(f"{table.on_s3}/"), table.name
+    if table.layout == "iceberg":
+        yield f"SELECT count(*) FROM iceberg.{table.schema}.{name};"
+        return
+    if table.layout == "delta":
+        yield f"CALL delta.system.register_table('{table.schema}', '{name}', {place});"
+        return
+    stored = f"hive.{table.schema}.{name}" + ("_log" if table.layout == "log" else "")
+    columns = [f'    "{each}" {_trino_type(kind)}' for each, kind in table.columns.items()]
+    options = [f"external_location = {place}", "format = 'PARQUET'"]
+    if table.dated_by:
+        columns.append(f'    "{table.dated_by}" date')
+        options.append(f"partitioned_by = ARRAY['{table.dated_by}']")
+    listed = ",\n".join(columns)
+    yield f"CREATE TABLE {stored} (\n{listed}\n)\nWITH ({', '.join(options)});"
+    if table.layout == "log":
+        current = table.current_rows(stored)
+        yield f"CREATE OR REPLACE VIEW hive.{table.schema}.{name} AS\n{current};"
+    if table.dated_by:
+        yield f"CALL hive.system.sync_partition_metadata('{table.schema}', '{name}', 'FULL');"
+
+
+def _trino_type(kind: str) -> str:
+    return TRINO_TYPES.get(kind, kind.lower())
+
+
+def _polars_opening(relations: Sequence[Relation]) -> Iterator[str]:
+    yield "import polars as pl"
+    if any(each.layout == "iceberg" for each in relations):
+        catalogs = {each.catalog for each in relations}
+        yield "from pyiceberg.catalog import load_catalog"
+        root = relations[0].place.rsplit("/", 2)[0]
+        yield (
+            f'catalog = load_catalog(type="sql", uri={f"sqlite:///{root}/catalog.db"!r})'
+            if catalogs == {None}
+            else f'catalog = load_catalog("{relations[0].catalog}", type="glue")'
+        )
+
+
+def _polars(table: Relation) -> Iterator[str]:
+    files = f"{table.place}/*.parquet"
+    scanned = {
+        "dates": f"pl.scan_parquet({f'{table.place}/*/*.parquet'!r}, hive_partitioning=True)",
+        "delta": f"pl.scan_delta({table.place!r})",
+        "iceberg": f'pl.scan_iceberg(catalog.load_table("{table.schema}.{table.name}"))',
+    }.get(table.layout, f"pl.scan_parquet({files!r})")
+    if table.layout == "log":
+        definition = TABLES[table.name]
+        versions = f"pl.scan_parquet({files!r}, missing_columns='insert')"
+        order, key = [definition.newest_by, LOAD_ID], list(definition.key)
+        scanned = f"{versions}.sort({order}).unique({key}, keep='last', maintain_order=True)"
+    yield f"{table.name} = {scanned}"
+
+
+def _snowflake_opening(relations: Sequence[Relation]) -> Iterator[str]:
+    if any(each.layout in ("files", "dates", "log") for each in relations):
+        bucket = "/".join((relations[0].on_s3.split("/"))[:3])
+        yield (
+            f"CREATE STAGE IF NOT EXISTS bedrock_files URL = '{bucket}/'\n"
+            "STORAGE_INTEGRATION = MY_INTEGRATION FILE_FORMAT = (TYPE = PARQUET);"
+        )
+
+
+def _snowflake(table: Relation) -> Iterator[str]:
+    path = table.on_s3.removeprefix("s3://").partition("/")[2]
+    if table.layout in ("delta", "iceberg"):
+        place = (
+            f"BASE_LOCATION = {literal(path)}"
+            if table.layout == "delta"
+            else f"CATALOG_NAMESPACE = '{table.schema}' CATALOG_TABLE_NAME = '{table.name}'"
+        )
+        yield (
+            f"CREATE ICEBERG TABLE {table.name}\nEXTERNAL_VOLUME = 'MY_VOLUME' "
+            f"CATALOG = 'MY_{'DELTA' if table.layout == 'delta' else 'GLUE'}_CATALOG'\n{place};"
+        )
+        return
+    values = [
+        f"$1:{identifier(name)}::{SNOWFLAKE_TYPES.get(kind, kind.lower())} AS {identifier(name)}"
+        for name, kind in table.columns.items()
+    ]
+    if day := table.dated_by:
+        folder = f"REGEXP_SUBSTR(METADATA$FILENAME, '{day}=([^/]+)', 1, 1, 'e')"
+        values.append(f"TRY_TO_DATE({folder}) AS {day}")
+    listed = ",\n    ".join(values)
+    select = f"SELECT\n    {listed}\nFROM @bedrock_files/{path}/ (PATTERN => '.*[.]parquet')"
+    if table.layout != "log":
+        yield f"CREATE OR REPLACE VIEW {table.name} AS\n{select};"
+        return
+    yield f"CREATE OR REPLACE VIEW {table.name}_log AS\n{select};"
+    yield f"CREATE OR REPLACE VIEW {table.name} AS\n{table.current_rows(f'{table.name}_log')};"
+
+
+Opening = Callable[[Sequence[Relation]], Iterable[str]]
+Reading = Callable[[Relation], Iterable[str]]
+ENGINES: Final[Mapping[str, tuple[Opening, Reading]]] = {
+    "-- DuckDB": (_duckdb_opening, _duckdb),
+    "-- Spark": (_no_opening, _spark),
+    "-- Athena": (_no_opening, _athena),
+    "-- Trino": (_no_opening, _trino),
+    "# Polars (Python)": (_polars_opening, _polars),
+    "-- Snowflake": (_snowflake_opening, _snowflake),
+}
+FOR_ROWS: Final = ("-- DuckDB", "-- Spark", "-- Athena")

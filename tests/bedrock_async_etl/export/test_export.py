@@ -17,7 +17,7 @@ from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.export.export import ExportResult, export, export_between_runs
-from bedrock_async_etl.export.readers import statements
+from bedrock_async_etl.export.readers import export_relations, statements
 from bedrock_async_etl.files import parquet
 from bedrock_async_etl.files.parquet import exported_type
 from bedrock_async_etl.models.build import build_models
@@ -561,9 +561,9 @@ def test_a_database_without_rows_is_told(url: str) -> None:
 
 def test_the_statements_for_duckdb_run(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     add_model(connection, "mine", "select 1 as one")
-    text = statements(export(connection, url).manifest, f"{url}/")
+    text = statements(export_relations(export(connection, url).manifest, f"{url}/"))
     with duckdb.connect() as reader:
-        reader.execute(text.partition("# Spark")[0])
+        reader.execute(text.partition("-- Spark")[0])
         counts = "select (select count(*) from async_invokes), (select count(*) from mine)"
         assert reader.sql(counts).fetchall() == [(5, 1)]
     assert "LOCATION 's3://BUCKET/PATH/mine/';" in text
@@ -572,19 +572,33 @@ def test_the_statements_for_duckdb_run(connection: duckdb.DuckDBPyConnection, ur
 def test_the_statement_for_athena_names_columns_partitions_and_place(
     connection: duckdb.DuckDBPyConnection, url: str
 ) -> None:
-    text = statements(export(connection, url).manifest, "s3://lake/bedrock")
-    assert text.partition("-- Athena\n")[2] == (
-        "CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes` (\n"
-        "    `invocation_arn` string,\n"
-        "    `submit_time` timestamp,\n"
-        "    `observed_at` timestamp\n"
-        ")\n"
+    text = statements(export_relations(export(connection, url).manifest, "s3://lake/bedrock"))
+    columns = (
+        "    `invocation_arn` string,\n    `submit_time` timestamp,\n    `observed_at` timestamp\n"
+    )
+    assert text.partition("-- Athena\n")[2].partition("\n\n-- Trino")[0] == (
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes_dated` (\n{columns})\n"
         "PARTITIONED BY (`submit_date` date)\n"
         "STORED AS PARQUET\n"
-        "LOCATION 's3://lake/bedrock/async_invokes/';\n"
-        "MSCK REPAIR TABLE `async_invokes`;  -- again for each new date\n"
+        "LOCATION 's3://lake/bedrock/async_invokes/'\n"
+        "TBLPROPERTIES (\n"
+        "    'projection.enabled' = 'true',\n"
+        "    'projection.submit_date.type' = 'date',\n"
+        "    'projection.submit_date.format' = 'yyyy-MM-dd',\n"
+        "    'projection.submit_date.range' = '2024-01-01,NOW+1DAYS',\n"
+        "    'storage.location.template' = "
+        "'s3://lake/bedrock/async_invokes/submit_date=${submit_date}/'\n"
+        ");\n"
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes_undated` (\n{columns})\n"
+        "STORED AS PARQUET\n"
+        "LOCATION 's3://lake/bedrock/async_invokes/submit_date=__HIVE_DEFAULT_PARTITION__/';\n"
+        "CREATE OR REPLACE VIEW async_invokes AS\n"
+        'SELECT "invocation_arn", "submit_time", "observed_at", submit_date '
+        "FROM async_invokes_dated\nUNION ALL\n"
+        'SELECT "invocation_arn", "submit_time", "observed_at", CAST(NULL AS date) '
+        "FROM async_invokes_undated;"
     )
-    assert 'spark.read.parquet("s3a://lake/bedrock/async_invokes")' in text
+    assert "using parquet options (path 's3a://lake/bedrock/async_invokes');" in text
 
 
 def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:
@@ -595,7 +609,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:
     assert f"Wrote 1 partition with 6 rows to {url}" in first.stdout
     assert "There are no models" in first.stderr
     assert f"create view async_invokes as from read_parquet('{url}/async_invokes" in first.stdout
-    assert "CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes`" in first.stdout
+    assert "CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes_dated`" in first.stdout
     build_models(DuckDBDestination(Path(database)))
     dry = CliRunner().invoke(app, [*command, "--dry-run", "--readers"])
     assert "Nothing was touched." in dry.stdout

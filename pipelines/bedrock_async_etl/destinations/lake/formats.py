@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.dataset
@@ -19,6 +19,11 @@ from bedrock_async_invokes.columns import Table
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.filesystem import LakeClient
     from bedrock_async_etl.destinations.lake.model_files import ModelFiles
+
+
+Layout = Literal["files", "dates", "log", "delta", "iceberg"]
+"""Of a table: Parquet files in a folder, or in a folder for each date; a log, which has old
+versions of rows, too; a table of a format."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,12 @@ class LakeFormat(ABC):
         return LakeClient
 
     @abstractmethod
+    def layout(self, name: str) -> Layout:
+        """The layout of a table or a model."""
+
     def is_log(self, name: str) -> bool:
         """True if a table may have old versions of a row."""
+        return self.layout(name) == "log"
 
     @abstractmethod
     def has_rows(self) -> bool:

@@ -218,7 +218,11 @@ class IcebergTables:
 
         Whatever a load that is stopped has committed before, it may commit again.
         """
-        for name in sorted(TABLES, key=ASYNC_INVOKES.name.__eq__):
+        names = sorted(TABLES, key=ASYNC_INVOKES.name.__eq__)
+        if self.find((DATASET_NAME, ASYNC_INVOKES.name)) is None:
+            for name in names:
+                self._create(TABLES[name])
+        for name in names:
             found = rows.get(name, no_rows(TABLES[name].stored_schema))
             is_last = name == ASYNC_INVOKES.name
             if found.num_rows or (is_last and progress):

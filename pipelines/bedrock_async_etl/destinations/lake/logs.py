@@ -15,7 +15,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprint, Fingerprints
-from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat
+from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat, Layout
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import ROW_GROUP_ROWS
@@ -33,8 +33,8 @@ MADE_OF: Final = b"bedrock_async_etl"
 class LogFormat(LakeFormat):
     """All tables are logs."""
 
-    def is_log(self, name: str) -> bool:
-        return True
+    def layout(self, name: str) -> Layout:
+        return "log" if name in TABLES else "files"
 
     def rows(self, table: Table) -> pa.dataset.Dataset | pa.Table:
         paths, schema = self.data_files(table.name), table.stored_schema
