@@ -21,6 +21,7 @@ from bedrock_async_etl.destinations.lake.iceberg_tables import (
     current_files,
     partition_of,
     replace_files,
+    unique_name,
     write,
 )
 from bedrock_async_invokes.columns import ASYNC_INVOKES
@@ -116,7 +117,7 @@ def rewrite(stored: IcebergFormat, change: Callable[[pa.Table], pa.Table]) -> No
     assert table is not None
     rows = change(table.scan().to_arrow().cast(ASYNC_INVOKES.stored_schema))
     parts = (
-        Part(str(day), of_day, partition_of(table, day))
+        Part(unique_name(str(day)), of_day, partition_of(table, day))
         for day, of_day in by_day(rows, "submit_time").items()
     )
     added = write(table.io, table.metadata, parts)

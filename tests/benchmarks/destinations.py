@@ -24,7 +24,7 @@ def destinations(stage: Stage, runs: int) -> Iterator[Figure]:
         "duckdb": stage.ours("duckdb", f"--region={REGION}"),
         **{
             kind: stage.ours_to_lake(kind, f"--region={REGION}", f"--destination={kind}")
-            for kind in ("parquet", "delta")
+            for kind in ("parquet", "delta", "iceberg")
         },
     }
 
@@ -58,7 +58,7 @@ def lake_models(stage: Stage, runs: int) -> Iterator[Figure]:
     options = [f"--region={region}" for region in regions]
     commands = {
         kind: stage.ours_to_lake(kind, f"--destination={kind}", *options, with_models=True)
-        for kind in ("parquet", "delta")
+        for kind in ("parquet", "delta", "iceberg")
     }
 
     def advance_before_the_first(name: str) -> None:

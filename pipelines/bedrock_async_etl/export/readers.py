@@ -146,10 +146,9 @@ def _duckdb(table: Relation) -> Iterator[str]:
         if table.catalog
         else f"iceberg_scan({literal(table.place)})",
     }.get(table.layout, f"read_parquet({files})")
-    name = identifier(table.name)
     if table.layout == "log":
         versions = f"read_parquet({files}, union_by_name = true)"
-        yield f"create view {name} as\n{table.current_rows(versions)};"
+        yield f"create view {table.name} as\n{table.current_rows(versions)};"
         return
     yield f"create view {table.name} as from {source};"
 

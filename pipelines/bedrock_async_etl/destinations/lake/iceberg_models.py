@@ -1,7 +1,8 @@
 """The models of an Iceberg lake, each a table of its own."""
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,9 +22,11 @@ from bedrock_async_etl.destinations.lake.iceberg_tables import (
     current_files,
     path_of,
     stage_files,
+    unique_name,
     write,
 )
 from bedrock_async_etl.destinations.lake.model_files import (
+    SUFFIX,
     Manifest,
     ModelFiles,
     Publishing,
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table, Transaction
 
+COMMITS_AT_ONCE: Final = 8
 COLUMNS: Final = "bedrock-async-etl.columns"
 """Property of a model's table: the columns of its rows."""
 
@@ -48,6 +52,7 @@ class IcebergModelFiles(ModelFiles):
         super().__init__(files)
         self.tables = tables
         self.folder = cache(self._folder)
+        self._stored: Mapping[str, Stored] = {}
 
     def stored(self, manifest: Manifest) -> dict[str, list[str]]:
         return by_model(manifest.files)
@@ -61,16 +66,35 @@ class IcebergModelFiles(ModelFiles):
         place = self.tables.place((ANALYTICS_NAME, model))
         return path_of(place or self.tables.catalog.load_table((ANALYTICS_NAME, model)).location())
 
+    def prepare(self, models: Iterable[str]) -> None:
+        names = [*models]
+        with ThreadPoolExecutor(COMMITS_AT_ONCE) as pool:
+            self._stored = dict(zip(names, pool.map(self._find, names), strict=True))
+
+    def _find(self, model: str) -> "Stored":
+        table = self.tables.find((ANALYTICS_NAME, model))
+        return Stored(table, current_files(table) if table else ())
+
     def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
         """The whole, too, where something else than a build that ended has written the table."""
-        table = self.tables.find((ANALYTICS_NAME, model))
-        there = {_name(model, file) for file in current_files(table)} if table else None
+        there = {_name(model, file) for file in self._stored[model].files}
         return dates if there == {*names} else None
 
     @contextmanager
     def publishing(self) -> Iterator[Publishing]:
-        with publication(self.files.filesystem, self.files.path(ANALYTICS_NAME)) as staging:
-            yield IcebergPublishing(staging, self.tables)
+        with (
+            publication(self.files.filesystem, self.files.path(ANALYTICS_NAME)) as staging,
+            ThreadPoolExecutor(COMMITS_AT_ONCE) as pool,
+        ):
+            yield IcebergPublishing(staging, self.tables, self._stored, pool)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A model's table, if it is there, and its files."""
+
+    table: "Table | None"
+    files: Sequence["DataFile"]
 
 
 @dataclass
@@ -80,30 +104,38 @@ class Draft:
     table: "Table"
     transaction: "Transaction"
     has_other_columns: bool
-    added: list["DataFile"] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    added: list[Future[list["DataFile"]]] = field(default_factory=list)
 
 
 class IcebergPublishing(Publishing):
-    """New files of tables, which are committed one right after the other."""
+    """New files of tables, which are committed many at once: each commit waits for the catalog."""
 
-    def __init__(self, staging: Publication, tables: IcebergTables) -> None:
-        self._staging, self._tables = staging, tables
+    def __init__(
+        self,
+        staging: Publication,
+        tables: IcebergTables,
+        stored: Mapping[str, Stored],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._staging, self._tables, self._stored, self._pool = staging, tables, stored, pool
         self._drafts: dict[str, Draft] = {}
 
     def add(self, connection: duckdb.DuckDBPyConnection, model: str, part: str, select: str) -> str:
         rows = connection.sql(select).to_arrow_table()
         if model not in self._drafts:
             self._drafts[model] = self._begin(model, rows.schema)
-        draft = self._drafts[model]
-        [file] = write(draft.table.io, draft.transaction.table_metadata, iter([Part(part, rows)]))
-        draft.added.append(file)
-        return _name(model, file)
+        draft, name = self._drafts[model], unique_name(part)
+        parts, metadata = [Part(name, rows)], draft.transaction.table_metadata
+        draft.added.append(self._pool.submit(write, draft.table.io, metadata, parts))
+        draft.names.append(f"{model}/{name}{SUFFIX}")
+        return draft.names[-1]
 
     def _begin(self, model: str, schema: pa.Schema) -> Draft:
         """A transaction in which the columns of a model's table are those of its rows."""
-        identifier, columns = (ANALYTICS_NAME, model), schema.to_string()
-        table = self._tables.find(identifier)
+        columns, table = schema.to_string(), self._stored[model].table
         if table is None:
+            identifier = (ANALYTICS_NAME, model)
             table = self._tables.create(identifier, schema, properties={COLUMNS: columns})
         transaction = table.transaction()
         if table.properties.get(COLUMNS) == columns:
@@ -119,17 +151,20 @@ class IcebergPublishing(Publishing):
     def publish(self, manifest: Manifest, removed: Sequence[str]) -> None:
         kept = {model: {*names} for model, names in by_model(manifest.files).items()}
         for model, draft in self._drafts.items():
-            added = {_name(model, file) for file in draft.added}
-            if draft.has_other_columns and kept[model] - added:
+            if draft.has_other_columns and kept[model] - {*draft.names}:
                 raise CommandError(
                     f"The columns of {model} have other types now: run `models --full`."
                 )
-            replaced = [
-                file for file in current_files(draft.table) if _name(model, file) not in kept[model]
-            ]
-            stage_files(draft.transaction, Change(draft.added, replaced))
-        for draft in self._drafts.values():
+
+        def commit(model: str) -> None:
+            draft = self._drafts[model]
+            added = [file for written in draft.added for file in written.result()]
+            stored = self._stored[model].files
+            replaced = [file for file in stored if _name(model, file) not in kept[model]]
+            stage_files(draft.transaction, Change(added, replaced))
             draft.transaction.commit_transaction()
+
+        list(self._pool.map(commit, self._drafts))
         for model in by_model(removed).keys() - kept.keys():
             self._tables.catalog.drop_table((ANALYTICS_NAME, model))
         self._staging.publish(msgspec.json.encode(manifest))

@@ -371,7 +371,7 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
             merged = newest_versions(pa.concat_tables([old, same]), definition)
             removed.extend(task.file for task in tasks)
             yield Part(
-                str(day or NO_DATE),
+                unique_name(str(day or NO_DATE)),
                 merged.sort_by([(name, "ascending") for name in sorted_by(definition)]),
                 partition_of(table, day) if day_column else None,
             )
@@ -446,19 +446,24 @@ class Part:
     """Rows of a new file."""
 
     name: str
-    """Begins the name of the file."""
+    """Of the file, without its suffix."""
     rows: pa.Table
     partition: "PartitionKey | None" = None
 
 
-def write(io: "FileIO", metadata: "TableMetadata", parts: Iterator[Part]) -> list["DataFile"]:
+def unique_name(part: str) -> str:
+    """The name of a file that begins with that of its part."""
+    return f"{part}_{uuid4()}"
+
+
+def write(io: "FileIO", metadata: "TableMetadata", parts: Iterable[Part]) -> list["DataFile"]:
     """New files of a table, one for each part; no snapshot has them yet."""
     from pyiceberg.io.pyarrow import write_file
     from pyiceberg.table import WriteTask
 
     class NamedTask(WriteTask):
         def generate_data_file_filename(self, extension: str) -> str:
-            return f"{names[self.task_id]}_{self.write_uuid}.{extension}"
+            return f"{names[self.task_id]}.{extension}"
 
     names: list[str] = []
 

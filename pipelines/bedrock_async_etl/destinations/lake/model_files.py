@@ -76,6 +76,9 @@ class ModelFiles:
         """The files of a model. Those of other dates than a query is about are not opened."""
         return dataset_of(self.files, [self.path(name) for name in names], dated)
 
+    def prepare(self, models: Iterable[str]) -> None:
+        """Look at what there is of the models that are going to be written."""
+
     def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
         """The dates of a model that have to be written, of those that were built; None: whole."""
         return dates

@@ -162,6 +162,7 @@ class LakeModelTables(ModelTables):
         stored = self.stored
         removed = {file for model in stored.keys() - models for file in stored[model]}
         added: set[str] = set()
+        self.model_files.prepare(self.new)
         with self.model_files.publishing() as publishing:
             for model, built in self.new.items():
                 names = stored.get(model, [])
