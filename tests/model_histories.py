@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER
+from bedrock_async_etl.destinations.lake.iceberg_tables import IcebergTables
+from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.pages import page_of
@@ -82,7 +84,7 @@ class History:
         self.place.mkdir()
         mark = f'{{"version": {LAKE_VERSION}, "table_format": "{self.kind}"}}'
         (self.place / MARKER).write_text(mark)
-        for name in TABLES:
+        for name in TABLES if self.kind != "iceberg" else ():
             if name != "async_invokes" or self.kind == "parquet":
                 (self.place / "bedrock" / name).mkdir(parents=True)
 
@@ -189,6 +191,9 @@ class History:
         stored = rows.append_column("_dlt_load_id", loaded).select(schema.names).cast(schema)
         if self.kind == "duckdb":
             self._merge(name, stored)
+        elif self.kind == "iceberg":
+            tables = IcebergTables(LakeFiles.at(str(self.place)), None)
+            tables.commit({name: stored}, f"{self.loads}.{len(stored)}.{name}", {})
         elif name == "async_invokes" and self.kind == "delta":
             self._upsert(stored)
         else:
@@ -235,6 +240,20 @@ def _iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
+def copy_rows(history: History, whole: History) -> None:
+    """Give another place the same rows; an Iceberg lake stays where it is."""
+    if history.kind == "iceberg":
+        with history.destination.connection() as connection:
+            for name, table in TABLES.items():
+                rows = connection.sql(f"from bedrock.{name}").to_arrow_table()
+                file = whole.place / "bedrock" / name / "0.parquet"
+                pq.write_table(rows.select(table.stored_schema.names), file)
+        return
+    copy = shutil.copy if history.place.is_file() else shutil.copytree
+    whole.place.unlink() if history.place.is_file() else shutil.rmtree(whole.place)
+    copy(history.place, whole.place)
+
+
 class BuildStoppedError(Exception):
     """Ends a build in the middle of it."""
 
@@ -255,10 +274,9 @@ def assert_built_as_whole(history: History) -> None:
     """Each table that was built date by date is what it is if all is built at once."""
     found = model_rows(history.destination)
     with TemporaryDirectory() as folder:
-        whole = replace(history, folder=Path(folder), listed={})
-        copy = shutil.copy if history.place.is_file() else shutil.copytree
-        whole.place.unlink() if history.place.is_file() else shutil.rmtree(whole.place)
-        copy(history.place, whole.place)
+        kind: CopyKind = "parquet" if history.kind == "iceberg" else history.kind
+        whole = replace(history, kind=kind, folder=Path(folder), listed={})
+        copy_rows(history, whole)
         build_models(whole.destination, history.own_models, is_full=True)
         expected = model_rows(whole.destination)
     assert found.keys() == expected.keys()

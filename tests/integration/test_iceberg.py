@@ -1,5 +1,7 @@
 """Iceberg tables: what commits, rollbacks, compactions and other readers find."""
 
+import re
+import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,12 +12,16 @@ import polars
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import load_catalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
+from bedrock_async_etl.destinations import find_destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
+from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.files.publication import Publication
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import ASYNC_INVOKES
@@ -213,3 +219,97 @@ def test_models_are_tables_that_change_by_date(
     paths = [task.file.file_path for task in found.scan().plan_files()]
     assert len(paths) == (1 if rows_in_one_file > 100 else DAYS + 2)
     assert len(modelled(lake, "invocations")) == len(filled.listing(ACCOUNT, REGION))
+
+
+def names_of_models(lake: LakeDestination) -> list[str]:
+    with lake.connection() as connection:
+        query = "select view_name from duckdb_views() where schema_name = 'bedrock_analytics'"
+        return [name for (name,) in connection.sql(query).fetchall()]
+
+
+def test_a_build_that_ends_between_its_tables_and_its_manifest_is_made_good_by_the_next(
+    filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(lake)
+    build_models(lake)
+    filled.advance(timedelta(hours=7))
+    load(lake)
+    before = modelled(lake, "invocations")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Publication, "publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            build_models(lake)
+    assert len(in_table(lake, "invocations")) > len(before)
+    compact(lake, 0)
+    assert modelled(lake, "invocations") == before
+    build_models(lake)
+    assert len(names_of_models(lake)) > 30
+    for name in names_of_models(lake):
+        assert modelled(lake, name) == in_table(lake, name), name
+
+
+def test_a_model_whose_columns_change_and_one_that_goes(
+    filled: Control, lake: LakeDestination, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    load(lake)
+    (own / "mine.sql").write_text("select 1 as one, 'a' as two")
+    (own / "gone.sql").write_text("select 1 as one")
+    build_models(lake, own)
+    assert in_table(lake, "mine") == modelled(lake, "mine") == [(1, "a")]
+    (own / "mine.sql").write_text("select 'b' as one, 3.5::double as three")
+    (own / "gone.sql").unlink()
+    build_models(lake, own)
+    assert in_table(lake, "mine") == modelled(lake, "mine") == [("b", 3.5)]
+    assert "gone" not in names_of_models(lake)
+    with pytest.raises(NoSuchTableError):
+        table(lake, "bedrock_analytics.gone")
+
+
+def test_what_another_program_wrote_into_a_model_is_replaced(
+    filled: Control, lake: LakeDestination
+) -> None:
+    load(lake)
+    build_models(lake)
+    found = table(lake, "bedrock_analytics.invocations")
+    found.append(found.scan().to_arrow().slice(0, 1))
+    filled.advance(timedelta(hours=7))
+    load(lake)
+    build_models(lake)
+    assert in_table(lake, "invocations") == modelled(lake, "invocations")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"lake": "s3://b/lake"}, "on S3 needs --catalog: glue, or a name in"),
+        ({"lake": "a#b"}, "no name in its path may have '#'"),
+        ({"lake": "a%20?b"}, "no name in its path may have '%?'"),
+    ],
+)
+def test_what_an_iceberg_lake_cannot_be_is_told(options: dict[str, str], told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        find_destination(destination="iceberg", **options)
+
+
+def test_a_lake_keeps_its_catalog_and_another_lake_has_another(
+    filled: Control, lake: LakeDestination, tmp_path: Path
+) -> None:
+    load(lake)
+    with pytest.raises(UsageError, match="has no catalog but its own: leave out --catalog"):
+        load(replace(lake, catalog="glue"))
+    shutil.copytree(lake.url, tmp_path / "other")
+    with pytest.raises(CommandError, match=r"belongs to file://.*/lake, not to file://.*/other"):
+        load(LakeDestination(str(tmp_path / "other")))
+
+
+def test_a_table_whose_files_are_gone_is_told(filled: Control, lake: LakeDestination) -> None:
+    load(lake)
+    shutil.rmtree(Path(lake.files.root, "bedrock", "async_invokes", "metadata"))
+    with pytest.raises(CommandError, match=r"bedrock\.async_invokes, whose files are gone"):
+        load(lake)

@@ -11,9 +11,9 @@ from tests.model_histories import History, follow
 pytestmark = pytest.mark.integration
 
 STEPS = (
-    {"duckdb": 1_500, "parquet": 500, "delta": 250}
+    {"duckdb": 1_500, "parquet": 500, "delta": 250, "iceberg": 200}
     if SOAK
-    else {"duckdb": 12, "parquet": 6, "delta": 6}
+    else {"duckdb": 12, "parquet": 6, "delta": 6, "iceberg": 6}
 )
 """Of all histories of a kind together."""
 STEPS_OF_ONE = 25

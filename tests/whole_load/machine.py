@@ -110,7 +110,7 @@ class WholeLoad(RuleBasedStateMachine):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @initialize(
-        second=st.sampled_from(["duckdb", "parquet", "delta"]),
+        second=st.sampled_from(["duckdb", "parquet", "delta", "iceberg"]),
         faults=faults,
         invocations=st.integers(0, 15),
     )

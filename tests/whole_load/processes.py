@@ -33,6 +33,8 @@ BACKOFF_SECONDS: Final = 0.01
 
 IMPORTED_LATE: Final = (
     "deltalake",
+    "pyiceberg.catalog.sql",
+    "pyiceberg.io.pyarrow",
     "dlt.destinations.impl.duckdb.duck",
     "fsspec.implementations.chained",
     "pendulum.locales.en",
