@@ -144,6 +144,7 @@ def newcomer(home: Path, blocks: Iterable[Block]) -> Iterator[Newcomer]:
             "URL": emulator.url,
             "AWS_ENDPOINT_URL_ORGANIZATIONS": organization.url,
             "AWS_ENDPOINT_URL_S3": s3,
+            "AWS_ENDPOINT_URL_GLUE": s3,
         }
         somebody = Newcomer(home, environment)
         _furnish(somebody)
