@@ -164,5 +164,5 @@ def test_statements_of_an_export_quote_its_url() -> None:
     manifest = Manifest(1, datetime.now(UTC), {"t": table})
     told = statements(export_relations(manifest, """s3://b/it's "x"\\"""))
     assert """read_parquet('s3://b/it''s "x"\\/t/*.parquet');""" in told
-    assert r"""using parquet options (path 's3a://b/it\'s "x"\\/t');""" in told
+    assert r"""using parquet options (path 's3a://b/it\'s "x"\\/t', mergeSchema 'true');""" in told
     assert """LOCATION 's3://b/it''s "x"\\/t/';""" in told

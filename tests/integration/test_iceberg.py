@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,14 +13,17 @@ import polars
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog import load_catalog
-from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.table import Table
 
 from bedrock_async_etl.destinations import find_destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.iceberg import Format
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
+from bedrock_async_etl.destinations.lake.iceberg_tables import IcebergTables
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.publication import Publication
 from bedrock_async_etl.load import load
@@ -287,7 +291,6 @@ def test_what_another_program_wrote_into_a_model_is_replaced(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"lake": "s3://b/lake"}, "on S3 needs --catalog: glue, or a name in"),
         ({"lake": "a#b"}, "no name in its path may have '#'"),
         ({"lake": "a%20?b"}, "no name in its path may have '%?'"),
     ],
@@ -313,3 +316,110 @@ def test_a_table_whose_files_are_gone_is_told(filled: Control, lake: LakeDestina
     shutil.rmtree(Path(lake.files.root, "bedrock", "async_invokes", "metadata"))
     with pytest.raises(CommandError, match=r"bedrock\.async_invokes, whose files are gone"):
         load(lake)
+
+
+def test_a_commit_whose_answer_is_lost_is_taken_for_one(
+    filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeated call is refused, since the table has changed: by the first one."""
+    real = SqlCatalog.commit_table
+    lost: list[object] = []
+
+    def commit(self: SqlCatalog, *arguments: Any) -> Any:
+        result = real(self, *arguments)
+        if len(lost) < 5:
+            lost.append(arguments)
+            raise CommitFailedException("The table has changed.")
+        return result
+
+    monkeypatch.setattr(SqlCatalog, "commit_table", commit)
+    for _ in range(3):
+        load(lake)
+        build_models(lake)
+        filled.advance(timedelta(hours=5))
+    assert len(lost) == 5
+    assert load(lake).exit_code == 0
+    assert_exact_copy(lake, filled)
+
+
+def test_compaction_keeps_the_progress_and_what_others_have_named(
+    filled: Control, lake: LakeDestination
+) -> None:
+    for _ in range(10):
+        load(lake)
+        filled.advance(timedelta(hours=12))
+    named = table(lake).metadata.current_snapshot_id
+    assert named
+    table(lake).manage_snapshots().create_tag(named, "theirs").commit()
+    load(lake)
+    before = stored_progress(lake)
+    compact(lake, 0)
+    compact(lake, 0)
+    assert stored_progress(lake) == before != {}
+    assert table(lake).scan(snapshot_id=named).to_arrow().num_rows
+    assert load(lake).rows_loaded == 0
+
+
+def stored_progress(lake: LakeDestination) -> Mapping[str, str]:
+    stored = lake.stored_format
+    assert isinstance(stored, Format)
+    return stored.tables.progress()
+
+
+def test_the_file_of_progress_that_the_snapshot_names_stays(
+    filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load whose snapshot never came has left a newer one."""
+    load(lake)
+    filled.advance(timedelta(hours=5))
+    with monkeypatch.context() as broken:
+        broken.setattr(IcebergTables, "commit", lambda *_: 1 / 0)
+        with pytest.raises(CommandError, match="ZeroDivisionError"):
+            load(lake)
+    compact(lake, 0)
+    shutil.rmtree(lake.working_directory)
+    filled.reset_calls()
+    assert load(lake).exit_code == 0
+    assert sum(each["rows_served"] for each in filled.calls().values()) < 2_000
+    assert_exact_copy(lake, filled)
+
+
+def test_rows_of_a_date_that_has_none_any_more_leave_the_table(
+    bedrock: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = LakeDestination(str(tmp_path / "lake"), "iceberg")
+    monkeypatch.setattr(lake_model_tables, "ROWS_IN_ONE_FILE", 1)
+    (own := tmp_path / "own").mkdir()
+    (own / "running.sql").write_text(
+        "-- dated by: submit_date\n"
+        "select submit_date, invocation_arn from bedrock.async_invokes where status = 'InProgress'"
+    )
+    for hours in (30, 2, 1):
+        at, lasts = NOW - timedelta(hours=hours), timedelta(hours=hours + 1)
+        bedrock.submit(ACCOUNT, REGION, submit_time=at, duration=lasts if hours == 30 else None)
+    load(lake)
+    build_models(lake, own)
+    assert len(in_table(lake, "running")) == 3
+    bedrock.advance(timedelta(hours=2))
+    load(lake)
+    build_models(lake, own)
+    assert len(modelled(lake, "running")) == 2
+    assert in_table(lake, "running") == modelled(lake, "running")
+
+
+def test_a_model_whose_file_is_gone_is_built_again(filled: Control, lake: LakeDestination) -> None:
+    load(lake)
+    build_models(lake)
+    before = modelled(lake, "invocations")
+    table(lake, "bedrock_analytics.invocations").catalog.drop_table("bedrock_analytics.invocations")
+    shutil.rmtree(Path(lake.files.root, "bedrock_analytics", "invocations"))
+    build_models(lake)
+    assert modelled(lake, "invocations") == in_table(lake, "invocations") == before
+
+
+def test_a_lake_on_s3_needs_a_catalog_the_first_time_alone(filled: Control, lake_url: str) -> None:
+    if lake_url.startswith("s3://"):
+        with pytest.raises(UsageError, match="on S3 needs --catalog: glue, or a name in"):
+            load(LakeDestination(lake_url, "iceberg"))
+        load(LakeDestination(lake_url, "iceberg", catalog="glue"))
+    assert load(LakeDestination(lake_url, "iceberg")).exit_code == 0

@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -47,17 +47,11 @@ UNREADABLE: Final = re.compile(r"[#?%\x00-\x1f\x7f]")
 def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it.
 
-    Raises `UsageError` for a name with characters that are others in a URL, and for a bucket
-    without a catalog.
+    Raises `UsageError` for a name with characters that are others in a URL.
     """
     assert options.lake
-    if is_s3(options.lake):
-        if not options.catalog:
-            raise UsageError(
-                "A lake of Iceberg on S3 needs --catalog: glue, or a name in pyiceberg's own "
-                "configuration."
-            )
-    elif odd := "".join(sorted(set(UNREADABLE.findall(str(Path(options.lake).resolve()))))):
+    name = "" if is_s3(options.lake) else str(Path(options.lake).resolve())
+    if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
         raise UsageError(
             f"A lake of Iceberg cannot be at {options.lake!r}: no name in its path may have "
             f"{odd!r}. Give --lake another folder."
@@ -121,6 +115,20 @@ class Format(LakeFormat):
 
     def client_class(self) -> type[LakeClient]:
         return type("LakeIcebergClient", (IcebergClient,), {"tables": self.tables})
+
+    def metadata_file(self, identifier: tuple[str, str]) -> str | None:
+        table = None if self.catalog else self.tables.find(identifier)
+        return table.metadata_location if table else None
+
+    def named_progress(self) -> Mapping[str, str]:
+        return self.tables.progress()
+
+    def check_new(self) -> None:
+        if not (self.files.is_local or self.catalog):
+            raise UsageError(
+                "A lake of Iceberg on S3 needs --catalog: glue, or a name in pyiceberg's own "
+                "configuration."
+            )
 
     def model_files(self) -> ModelFiles:
         return IcebergModelFiles(self.files, self.tables)

@@ -33,8 +33,19 @@ SNOWFLAKE_TYPES: Final = {
     "BIGINT[]": "array",
     "TIMESTAMP WITH TIME ZONE": "timestamp_tz",
 }
+POLARS_TYPES: Final = {
+    "VARCHAR": "pl.String",
+    "BIGINT": "pl.Int64",
+    "BIGINT[]": "pl.List(pl.Int64)",
+    "BOOLEAN": "pl.Boolean",
+    "DATE": "pl.Date",
+    "TIMESTAMP WITH TIME ZONE": "pl.Datetime('us', 'UTC')",
+}
+"""Of the columns that a change log has."""
 S3_BUCKET: Final = "s3://BUCKET/PATH"
 """Stands for a copy of what is local: Athena, Trino and Snowflake read from S3 alone."""
+GLUE: Final = "glue"
+METADATA: Final = "METADATA_FILE"
 FIRST_DATE: Final = "2024-01-01"
 """Before the first asynchronous invocation."""
 
@@ -54,20 +65,30 @@ class Relation:
     """The column that folders are named after, where the layout is `dates`."""
     catalog: str | None = None
     """Where the layout is `iceberg`; None for that of a local lake."""
+    metadata: str | None = None
+    """The newest metadata of an Iceberg table, where there is no catalog for everybody."""
 
     @property
     def on_s3(self) -> str:
         """The folder for engines that read from S3 alone."""
-        return self.place if is_s3(self.place) else f"{S3_BUCKET}/{self.place.rsplit('/', 1)[-1]}"
+        if is_s3(self.place):
+            return self.place
+        inside = f"{self.schema}/{self.name}"
+        return f"{S3_BUCKET}/{inside if self.place.endswith(inside) else self.name}"
 
     def current_rows(self, source: str, quote: str = '"') -> str:
         """The SELECT of the newest version of each row in a change log."""
         table = TABLES[self.name]
-        names = ", ".join(f"{quote}{name}{quote}" for name in self.columns)
+
+        def quoted(*names: str) -> list[str]:
+            return [f"{quote}{name}{quote}" for name in names]
+
+        newest = ", ".join(f"{name} desc" for name in quoted(table.newest_by, LOAD_ID))
         return (
-            f"select {names}\nfrom (\n    select *, row_number() over (\n"
-            f"        partition by {', '.join(table.key)}\n"
-            f"        order by {table.newest_by} desc, {LOAD_ID} desc\n"
+            f"select {', '.join(quoted(*self.columns))}\n"
+            "from (\n    select *, row_number() over (\n"
+            f"        partition by {', '.join(quoted(*table.key))}\n"
+            f"        order by {newest}\n"
             f"    ) as nth_newest\n    from {source}\n) as versions\nwhere nth_newest = 1"
         )
 
@@ -106,6 +127,7 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
             f"{lake.url.rstrip('/')}/{schema}/{name}",
             stored.layout(name),
             catalog=stored.catalog,
+            metadata=stored.metadata_file((schema, name)),
         )
         for (schema, name), columns in tables.items()
     ]
@@ -131,9 +153,7 @@ def _duckdb_opening(relations: Sequence[Relation]) -> Iterator[str]:
     catalogs = {each.catalog for each in relations}
     if any(is_s3(each.place) for each in relations):
         yield "create secret lake (type s3, provider credential_chain);"
-    if "iceberg" in layouts and catalogs == {None}:
-        yield "set unsafe_enable_version_guessing = true;"
-    elif "iceberg" in layouts:
+    if "iceberg" in layouts and catalogs == {GLUE}:
         yield "attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"
 
 
@@ -143,8 +163,8 @@ def _duckdb(table: Relation) -> Iterator[str]:
         "dates": f"read_parquet({literal(f'{table.place}/*/*.parquet')}, hive_partitioning = true)",
         "delta": f"delta_scan({literal(table.place)})",
         "iceberg": f"lake.{table.schema}.{identifier(table.name)}"
-        if table.catalog
-        else f"iceberg_scan({literal(table.place)})",
+        if table.catalog == GLUE
+        else f"iceberg_scan({literal(table.metadata or METADATA)})",
     }.get(table.layout, f"read_parquet({files})")
     if table.layout == "log":
         versions = f"read_parquet({files}, union_by_name = true)"
@@ -158,14 +178,15 @@ def _spark(table: Relation) -> Iterator[str]:
     path = table.place.replace("s3://", "s3a://", 1)
     place = "'{}'".format(path.replace("\\", "\\\\").replace("'", "\\'"))
     view = f"create or replace temporary view {table.name}"
-    files = f"using parquet options (path {place})"
+    files = f"using parquet options (path {place}, mergeSchema 'true')"
     if table.layout == "log":
         yield f"{view}_log {files};"
         yield f"{view} as\n{table.current_rows(f'{table.name}_log', '`')};"
     elif table.layout == "delta":
         yield f"{view} as select * from delta.`{path.replace('`', '``')}`;"
     elif table.layout == "iceberg":
-        yield f"{view} as select * from {table.catalog or 'lake'}.{table.schema}.{table.name};"
+        catalog = table.catalog or "CATALOG"
+        yield f"{view} as select * from {catalog}.{table.schema}.{table.name};"
     else:
         yield f"{view} {files};"
 
@@ -174,7 +195,7 @@ def _athena(table: Relation) -> Iterator[str]:
     """Dates are projected, so that new ones are seen; the rows without one have a table too."""
     place = table.on_s3
     if table.layout == "iceberg":
-        if table.catalog == "glue":
+        if table.catalog == GLUE:
             yield f"SELECT count(*) FROM {table.schema}.{table.name};"
         return
     if table.layout == "delta":
@@ -257,7 +278,9 @@ def _polars_opening(relations: Sequence[Relation]) -> Iterator[str]:
         yield (
             f'catalog = load_catalog(type="sql", uri={f"sqlite:///{root}/catalog.db"!r})'
             if catalogs == {None}
-            else f'catalog = load_catalog("{relations[0].catalog}", type="glue")'
+            else 'catalog = load_catalog("glue", type="glue")'
+            if catalogs == {GLUE}
+            else f'catalog = load_catalog("{relations[0].catalog}")'
         )
 
 
@@ -270,7 +293,10 @@ def _polars(table: Relation) -> Iterator[str]:
     }.get(table.layout, f"pl.scan_parquet({files!r})")
     if table.layout == "log":
         definition = TABLES[table.name]
-        versions = f"pl.scan_parquet({files!r}, missing_columns='insert')"
+        types = ", ".join(
+            f"'{column}': {POLARS_TYPES[kind]}" for column, kind in table.columns.items()
+        )
+        versions = f"pl.scan_parquet({files!r}, schema={{{types}}}, missing_columns='insert')"
         order, key = [definition.newest_by, LOAD_ID], list(definition.key)
         scanned = f"{versions}.sort({order}).unique({key}, keep='last', maintain_order=True)"
     yield f"{table.name} = {scanned}"
@@ -281,7 +307,8 @@ def _snowflake_opening(relations: Sequence[Relation]) -> Iterator[str]:
         bucket = "/".join((relations[0].on_s3.split("/"))[:3])
         yield (
             f"CREATE STAGE IF NOT EXISTS bedrock_files URL = '{bucket}/'\n"
-            "STORAGE_INTEGRATION = MY_INTEGRATION FILE_FORMAT = (TYPE = PARQUET);"
+            "STORAGE_INTEGRATION = MY_INTEGRATION "
+            "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE);"
         )
 
 
@@ -294,8 +321,8 @@ def _snowflake(table: Relation) -> Iterator[str]:
             else f"CATALOG_NAMESPACE = '{table.schema}' CATALOG_TABLE_NAME = '{table.name}'"
         )
         yield (
-            f"CREATE ICEBERG TABLE {table.name}\nEXTERNAL_VOLUME = 'MY_VOLUME' "
-            f"CATALOG = 'MY_{'DELTA' if table.layout == 'delta' else 'GLUE'}_CATALOG'\n{place};"
+            f"CREATE ICEBERG TABLE {table.name}\n"
+            f"EXTERNAL_VOLUME = 'MY_VOLUME' CATALOG = 'MY_CATALOG_INTEGRATION'\n{place};"
         )
         return
     values = [

@@ -598,7 +598,10 @@ def test_the_statement_for_athena_names_columns_partitions_and_place(
         'SELECT "invocation_arn", "submit_time", "observed_at", CAST(NULL AS date) '
         "FROM async_invokes_undated;"
     )
-    assert "using parquet options (path 's3a://lake/bedrock/async_invokes');" in text
+    assert (
+        "using parquet options (path 's3a://lake/bedrock/async_invokes', mergeSchema 'true');"
+        in text
+    )
 
 
 def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:

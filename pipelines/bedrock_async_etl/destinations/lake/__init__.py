@@ -166,6 +166,8 @@ class LakeDestination(Destination):
                 if mark.catalog
                 else f"{self.url} has no catalog but its own: leave out --catalog."
             )
+        if not mark.version:
+            self._format(mark).check_new()
         if mark.version < LAKE_VERSION:
             mark = Mark(LAKE_VERSION, mark.table_format, mark.catalog)
             self.files.write_text(MARKER, msgspec.json.encode(mark).decode())

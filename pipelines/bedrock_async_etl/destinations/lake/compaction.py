@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final
 
 from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
@@ -28,8 +29,10 @@ def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
     """
     try:
         with lake.existing().locked():
-            kept = [_keep_newest(lake.files, grace_seconds, name=name) for name in DLT_TABLES]
-            return [*lake.stored_format.compact(grace_seconds), *kept]
+            stored = lake.stored_format
+            named = {(owner, float(load)) for owner, load in stored.named_progress().items()}
+            kept = [_keep_newest(lake.files, name, named, grace_seconds) for name in DLT_TABLES]
+            return [*stored.compact(grace_seconds), *kept]
     except OSError as error:
         raise CommandError(lake.explain(error)) from error
 
@@ -51,13 +54,19 @@ def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None
         )
 
 
-def _keep_newest(files: LakeFiles, grace_seconds: float, *, name: str) -> Compaction:
-    """Remove the files of one of `DLT_TABLES` that a newer load of the same pipeline replaced."""
+def _keep_newest(
+    files: LakeFiles, name: str, named: AbstractSet[tuple[str, float]], grace_seconds: float
+) -> Compaction:
+    """Remove the files of one of `DLT_TABLES` that a newer load of the same pipeline replaced.
+
+    Those `named` by their owner and load stay.
+    """
     paths = files.glob(f"{folder_of(name)}/*.jsonl")
     replaced_at: dict[str, float] = {}
     removed = 0
     for owner, load_id, path in sorted(map(_owner_and_load, paths), reverse=True):
-        if replaced_at.get(owner, math.inf) <= time.time() - grace_seconds:
+        is_old = replaced_at.get(owner, math.inf) <= time.time() - grace_seconds
+        if is_old and (owner, load_id) not in named:
             files.filesystem.rm_file(path)
             removed += 1
         replaced_at[owner] = load_id

@@ -88,6 +88,18 @@ class LakeFormat(ABC):
     def has_rows(self) -> bool:
         """True if any invocation is stored."""
 
+    def metadata_file(self, identifier: tuple[str, str]) -> str | None:
+        """The URL of a table's newest metadata, by schema and name, in a format that has it."""
+        return None
+
+    def named_progress(self) -> Mapping[str, str]:
+        """By pipeline, the load whose file of progress has to stay, however old it is."""
+        return {}
+
+    def check_new(self) -> None:
+        """Raise `UsageError` where a new lake cannot be made."""
+        return
+
     def model_files(self) -> "ModelFiles":
         """The files of the lake's models."""
         from bedrock_async_etl.destinations.lake.model_files import ModelFiles

@@ -3,9 +3,10 @@
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -55,7 +56,12 @@ class IcebergModelFiles(ModelFiles):
         self._stored: Mapping[str, Stored] = {}
 
     def stored(self, manifest: Manifest) -> dict[str, list[str]]:
-        return by_model(manifest.files)
+        """Those of the manifest that are there, as far as the lake can list them."""
+        names = by_model(manifest.files)
+        if not names or self.tables.place((ANALYTICS_NAME, "")) is None:
+            return names
+        there = {*self.files.glob(f"{ANALYTICS_NAME}/*/{DATA_FOLDER}/*{SUFFIX}")}
+        return by_model(name for name in manifest.files if self.path(name) in there)
 
     def path(self, name: str) -> str:
         model, file = posixpath.split(name)
@@ -120,6 +126,8 @@ class IcebergPublishing(Publishing):
     ) -> None:
         self._staging, self._tables, self._stored, self._pool = staging, tables, stored, pool
         self._drafts: dict[str, Draft] = {}
+        self._slots = BoundedSemaphore(2 * COMMITS_AT_ONCE)
+        """Rows that wait to be written take memory."""
 
     def add(self, connection: duckdb.DuckDBPyConnection, model: str, part: str, select: str) -> str:
         rows = connection.sql(select).to_arrow_table()
@@ -127,7 +135,10 @@ class IcebergPublishing(Publishing):
             self._drafts[model] = self._begin(model, rows.schema)
         draft, name = self._drafts[model], unique_name(part)
         parts, metadata = [Part(name, rows)], draft.transaction.table_metadata
-        draft.added.append(self._pool.submit(write, draft.table.io, metadata, parts))
+        self._slots.acquire()
+        writing = self._pool.submit(write, draft.table.io, metadata, parts)
+        writing.add_done_callback(lambda _: self._slots.release())
+        draft.added.append(writing)
         draft.names.append(f"{model}/{name}{SUFFIX}")
         return draft.names[-1]
 
@@ -149,6 +160,8 @@ class IcebergPublishing(Publishing):
         return Draft(table, transaction, has_other_columns=True)
 
     def publish(self, manifest: Manifest, removed: Sequence[str]) -> None:
+        from pyiceberg.exceptions import NoSuchTableError
+
         kept = {model: {*names} for model, names in by_model(manifest.files).items()}
         for model, draft in self._drafts.items():
             if draft.has_other_columns and kept[model] - {*draft.names}:
@@ -164,10 +177,14 @@ class IcebergPublishing(Publishing):
             stage_files(draft.transaction, Change(added, replaced))
             draft.transaction.commit_transaction()
 
+        for model in (by_model(removed).keys() & kept.keys()) - self._drafts.keys():
+            if table := self._stored[model].table:
+                self._drafts[model] = Draft(table, table.transaction(), has_other_columns=False)
         list(self._pool.map(commit, self._drafts))
-        for model in by_model(removed).keys() - kept.keys():
-            self._tables.catalog.drop_table((ANALYTICS_NAME, model))
         self._staging.publish(msgspec.json.encode(manifest))
+        for model in by_model(removed).keys() - kept.keys():
+            with suppress(NoSuchTableError):
+                self._tables.catalog.drop_table((ANALYTICS_NAME, model))
 
 
 def _name(model: str, file: "DataFile") -> str:

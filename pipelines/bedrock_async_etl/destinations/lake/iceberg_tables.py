@@ -6,6 +6,7 @@ ones, in one snapshot, by pyiceberg's public means.
 """
 
 import json
+import logging
 import random
 import time
 from collections import defaultdict
@@ -99,10 +100,21 @@ class IcebergTables:
 
     def find(self, identifier: Identifier) -> "IcebergTable | None":
         """A table, once there is one; raises `CommandError` for one of another lake."""
+        table = self._load(identifier)
+        if table is None:
+            return None
+        if (owner := table.properties.get(LAKE)) != self._files.url:
+            raise CommandError(
+                f"The catalog's table {'.'.join(identifier)} belongs to "
+                f"{owner or 'something else'}, not to {self._files.url}: use another catalog."
+            )
+        return table
+
+    def _load(self, identifier: Identifier) -> "IcebergTable | None":
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
-            table = self.catalog.load_table(identifier)
+            return self.catalog.load_table(identifier)
         except (NoSuchTableError, NoSuchNamespaceError):
             return None
         except FileNotFoundError as error:
@@ -110,12 +122,6 @@ class IcebergTables:
                 f"The catalog has the table {'.'.join(identifier)}, whose files are gone: drop it, "
                 f"or restore them. {error}"
             ) from error
-        if (owner := table.properties.get(LAKE)) != self._files.url:
-            raise CommandError(
-                f"The catalog's table {'.'.join(identifier)} belongs to "
-                f"{owner or 'something else'}, not to {self._files.url}: use another catalog."
-            )
-        return table
 
     def create(
         self,
@@ -130,7 +136,11 @@ class IcebergTables:
         from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 
         namespace, _ = identifier
-        self.catalog.create_namespace_if_not_exists(namespace)
+        try:
+            self.catalog.create_namespace_if_not_exists(namespace)
+        except Exception:  # Of SQL, where another worker was faster by a moment.
+            if not self.catalog.namespace_exists(namespace):
+                raise
         return self.catalog.create_table_if_not_exists(
             identifier,
             schema,
@@ -175,16 +185,15 @@ class IcebergTables:
         Files that no snapshot has any more are removed but for those `kept`, by their names, and
         those of commits that never came to an end, once they are a day old.
         """
-        table = self.find(identifier)
-        if table is None:
+        table = self._load(identifier)
+        if table is None or table.properties.get(LAKE) != self.url:
             return Compaction(identifier[-1], 0, 0, 0, 0)
         before = _files_of(table)
         if len(_manifests(table)) > MANY_MANIFESTS:
             tried_again(partial(self._merge_manifests, identifier))
             table = self.catalog.load_table(identifier)
-        if expired := replaced_snapshots(table, grace_seconds):
-            table.maintenance.expire_snapshots().by_ids(expired).commit()
-            table = self.catalog.load_table(identifier)
+        tried_again(partial(self._expire, identifier, grace_seconds))
+        table = self.catalog.load_table(identifier)
         after = _files_of(table)
         old = datetime.now(UTC) - ABANDONED_AFTER
         removed = [
@@ -198,13 +207,18 @@ class IcebergTables:
             self._files.arrow_filesystem.delete_file(path)
         return Compaction(identifier[-1], len(before.data), len(after.data), 0, len(removed))
 
+    def _expire(self, identifier: Identifier, grace_seconds: float) -> None:
+        table = self.catalog.load_table(identifier)
+        if expired := replaced_snapshots(table, grace_seconds):
+            table.maintenance.expire_snapshots().by_ids(expired).commit()
+
     def _merge_manifests(self, identifier: Identifier) -> None:
         """Commit nothing, in the way that merges manifests.
 
         pyiceberg's overwrites keep those that have nothing but files that were deleted.
         """
         table = self.catalog.load_table(identifier)
-        known = {PROGRESS: json.dumps(_progress(table), sort_keys=True)}
+        known = {PROGRESS: json.dumps({**_progress(table)}, sort_keys=True)}
         with (
             table.transaction() as transaction,
             transaction.update_snapshot(snapshot_properties=known).merge_append(),
@@ -285,13 +299,41 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
     if name and not configured:
         properties["type"] = name
     own = {**_s3_properties(files), **properties}
+    own = {key: value for key, value in own.items() if key not in (configured or {})}
+    logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)  # Of columns without values.
     try:
-        return load_catalog(
-            name or "default",
-            **{key: value for key, value in own.items() if key not in (configured or {})},
-        )
+        catalog = load_catalog(name or "default", **own)
+        setattr(catalog, "commit_table", _confirmed(catalog))  # noqa: B010, as mypy wants it
+        return catalog
     except Exception as error:  # pyiceberg's, and those of whatever library the catalog has.
         raise CommandError(f"Cannot open the catalog {name or 'of the lake'}: {error}") from error
+
+
+def _confirmed(catalog: "Catalog") -> Callable[..., Any]:
+    """The catalog's `commit_table`, which takes no commit for failed that the table has.
+
+    Where an answer is lost, the call is repeated, and refused as the table has changed. pyiceberg
+    would then remove the files of the snapshot that the table has.
+    """
+    from pyiceberg.exceptions import CommitFailedException
+    from pyiceberg.table import CommitTableResponse
+    from pyiceberg.table.update import AddSnapshotUpdate
+
+    commit = catalog.commit_table
+
+    def call(table: Any, requirements: Any, updates: Any) -> Any:
+        try:
+            return commit(table, requirements, updates)
+        except CommitFailedException:
+            ids = [e.snapshot.snapshot_id for e in updates if isinstance(e, AddSnapshotUpdate)]
+            found = catalog.load_table(table.name())
+            if not ids or not all(found.metadata.snapshot_by_id(each) for each in ids):
+                raise
+            return CommitTableResponse.model_validate(
+                {"metadata": found.metadata, "metadata-location": found.metadata_location}
+            )
+
+    return call
 
 
 def _s3_properties(files: LakeFiles) -> dict[str, str]:
@@ -515,10 +557,19 @@ def stage_files(
 
 
 def replaced_snapshots(table: "IcebergTable", grace_seconds: float) -> list[int]:
-    """The ids of snapshots that another one replaced so many seconds ago."""
+    """The ids of snapshots that another one replaced so many seconds ago.
+
+    Those that have a name, and the one that has the progress, stay.
+    """
     until = (time.time() - grace_seconds) * 1_000
-    ancestors = [*_ancestors(table)]
-    return [old.snapshot_id for new, old in pairwise(ancestors) if new.timestamp_ms <= until]
+    kept = {each.snapshot_id for each in table.metadata.refs.values()}
+    if with_progress := _with_progress(table):
+        kept.add(with_progress.snapshot_id)
+    return [
+        old.snapshot_id
+        for new, old in pairwise(_ancestors(table))
+        if new.timestamp_ms <= until and old.snapshot_id not in kept
+    ]
 
 
 @dataclass(frozen=True)
@@ -541,6 +592,8 @@ def _files_of(table: "IcebergTable") -> StoredFiles:
         *(each.metadata_file for each in table.metadata.metadata_log),
         *(each.manifest_list for each in table.snapshots()),
         *manifests,
+        *(each.statistics_path for each in table.metadata.statistics),
+        *(each.statistics_path for each in table.metadata.partition_statistics),
     ]
     return StoredFiles(data, data | {path_of(each) for each in others})
 
@@ -607,7 +660,12 @@ def _ancestors(table: "IcebergTable") -> Iterator[Any]:
 
 
 def _progress(table: "IcebergTable") -> Mapping[str, str]:
-    for snapshot in _ours(table):
-        found: Mapping[str, str] = json.loads(snapshot.summary[PROGRESS] or "{}")
-        return found
-    return {}
+    snapshot = _with_progress(table)
+    found: Mapping[str, str] = json.loads(snapshot.summary[PROGRESS]) if snapshot else {}
+    return found
+
+
+def _with_progress(table: "IcebergTable") -> Any:
+    """The newest snapshot that has the progress; another program's have none."""
+    of_ours = (each for each in _ancestors(table) if each.summary and each.summary[PROGRESS])
+    return next(of_ours, None)
