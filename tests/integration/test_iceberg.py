@@ -353,6 +353,8 @@ def test_compaction_keeps_the_progress_and_what_others_have_named(
     table(lake).manage_snapshots().create_tag(named, "theirs").commit()
     load(lake)
     before = stored_progress(lake)
+    with table(lake).transaction() as theirs, theirs.update_snapshot().fast_append():
+        pass
     compact(lake, 0)
     compact(lake, 0)
     assert stored_progress(lake) == before != {}
@@ -379,8 +381,8 @@ def test_the_file_of_progress_that_the_snapshot_names_stays(
     compact(lake, 0)
     shutil.rmtree(lake.working_directory)
     filled.reset_calls()
-    assert load(lake).exit_code == 0
-    assert sum(each["rows_served"] for each in filled.calls().values()) < 2_000
+    assert load(lake, {"scrub_calls": 0}).exit_code == 0
+    assert sum(each["rows_served"] for each in filled.calls().values()) < 500
     assert_exact_copy(lake, filled)
 
 
