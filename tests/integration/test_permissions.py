@@ -180,3 +180,18 @@ def test_a_policy_shown_elsewhere_is_the_same(document: str) -> None:
     permissions = [policy for policy in shown if "Principal" not in policy["Statement"][0]]
     assert permissions
     assert all(policy in (LISTING, ROLES, LAKE, GLUE) for policy in permissions)
+
+
+@pytest.mark.parametrize("lake_url", ["s3"], indirect=True)
+def test_the_policy_of_glue_is_the_calls_that_are_made(
+    listed: Control, lake_url: str, calls: Calls, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.sql").write_text("select 1 as one")
+    lake = ["--lake", lake_url]
+    chosen = [*lake, "--destination=iceberg", "--catalog=glue", f"--models={tmp_path}"]
+    assert CliRunner().invoke(app, ["run", *chosen]).exit_code == 0
+    (tmp_path / "mine.sql").unlink()
+    (tmp_path / "other.sql").write_text("select 1 as one")
+    for command in (["run", *chosen], ["compact", *lake, "--grace=0"], ["status", *lake]):
+        assert CliRunner().invoke(app, command).exit_code == 0
+    assert {each for each in calls.actions if each.startswith("glue:")} == actions(GLUE)
