@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from bedrock_async_etl.destinations.delta import newest_versions, upsert
+from bedrock_async_etl.destinations.delta import upsert
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.commits import newest_versions
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
 from bedrock_async_invokes.columns import ASYNC_INVOKES
@@ -176,7 +177,7 @@ def test_an_upsert_of_older_versions_changes_nothing(tmp_path: Path) -> None:
 
 def test_versions_of_one_invocation_in_one_package_come_down_to_the_newest() -> None:
     older, newer = invocations(0, 2, "InProgress"), invocations(0, 2, "Completed")
-    assert newest_versions(pa.concat_tables([older, newer])) == newer
+    assert newest_versions(pa.concat_tables([older, newer]), ASYNC_INVOKES) == newer
 
 
 def test_an_empty_folder_of_the_s3_console_becomes_a_lake(bedrock: Control, lake_url: str) -> None:

@@ -1,8 +1,6 @@
 """A lake whose invocations are a Delta table, partitioned by date; its other tables are logs."""
 
-import random
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -12,11 +10,11 @@ from urllib.parse import unquote
 
 import boto3
 import pyarrow as pa
-import pyarrow.compute as pc
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.lake.commits import newest_versions, with_retries
 from bedrock_async_etl.destinations.lake.formats import Compaction, Layout, fingerprints_of
 from bedrock_async_etl.destinations.lake.logs import LogFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 PLACE: Final = "lake"
 UNREADABLE: Final = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
-TRIES: Final = 30
-"""Of one call, while other workers commit to the same partitions."""
 KEYS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 S3_FAILURE: Final = "Generic S3 error"
 Result = TypeVar("Result")
@@ -58,7 +54,7 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
 
     def run(self) -> None:
         """Upsert the rows of the package, once however often it is tried."""
-        versions = newest_versions(self.arrow_dataset.to_table())
+        versions = newest_versions(self.arrow_dataset.to_table(), ASYNC_INVOKES)
         tried_again(lambda: self._upsert(versions))
 
     def _upsert(self, versions: pa.Table) -> None:
@@ -99,14 +95,11 @@ def tried_again(call: Callable[[], Result]) -> Result:
     """
     from deltalake.exceptions import CommitFailedError
 
-    for tried in range(TRIES - 1):
-        try:
-            return call()
-        except (CommitFailedError, OSError) as error:
-            if not isinstance(error, CommitFailedError) and S3_FAILURE not in str(error):
-                raise
-        time.sleep(random.uniform(0, min(5.0, 0.1 * 2**tried)))
-    return call()
+    def may_succeed(error: Exception) -> bool:
+        is_of_s3 = isinstance(error, OSError) and S3_FAILURE in str(error)
+        return isinstance(error, CommitFailedError) or is_of_s3
+
+    return with_retries(call, may_succeed)
 
 
 def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
@@ -128,17 +121,6 @@ def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
     merged = merge.when_matched_update_all(f"source.{newest_by} >= target.{newest_by}")
     figures: dict[str, Any] = merged.when_not_matched_insert_all().execute()
     return figures
-
-
-def newest_versions(table: pa.Table) -> pa.Table:
-    """The row of each ARN that was read last: Delta takes one per key."""
-    [key] = ASYNC_INVOKES.key
-    if table.num_rows == pc.count_distinct(table[key]).as_py():
-        return table
-    numbered = table.append_column("row", pa.array(range(table.num_rows)))
-    ordered = numbered.sort_by([(ASYNC_INVOKES.newest_by, "ascending"), ("row", "ascending")])
-    last = ordered.group_by(key, use_threads=False).aggregate([("row", "last")])
-    return table.take(last["row_last"])
 
 
 def _matching(versions: pa.Table) -> str:

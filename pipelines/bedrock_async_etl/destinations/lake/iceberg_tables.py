@@ -7,7 +7,6 @@ ones, in one snapshot, by pyiceberg's public means.
 
 import json
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ import pyarrow.compute as pc
 from pyarrow import fs
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations.lake.commits import newest_versions, with_retries
 from bedrock_async_etl.destinations.lake.formats import Compaction
 from bedrock_async_etl.destinations.lake.model_files import NO_DATE
 from bedrock_async_etl.errors import CommandError
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 DAYS: Final = {ASYNC_INVOKES.name: "submit_time", EXTRACT_RUNS.name: "started_at"}
 """Columns by whose UTC day a table is partitioned. A vanished invocation may come back and vanish
 again on another day, so that those are not."""
-TRIES: Final = 30
-"""Of a commit, while other workers commit to the same table."""
 BUSY_SECONDS: Final = 60
 """Time for which a catalog in a SQLite file is waited for."""
 LOAD: Final = "bedrock-async-etl.load-id"
@@ -428,14 +426,6 @@ def with_all_columns(table: "IcebergTable", definition: Table) -> None:
             update.union_by_name(schema_of(definition))
 
 
-def newest_versions(rows: pa.Table, definition: Table) -> pa.Table:
-    """The row of each key that was read last, and of several of those the last."""
-    numbered = rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
-    ordered = numbered.sort_by([(definition.newest_by, "ascending"), ("row", "ascending")])
-    last = ordered.group_by([*definition.key], use_threads=False).aggregate([("row", "last")])
-    return rows.take(last["row_last"])
-
-
 def by_day(rows: pa.Table, column: str | None) -> dict[date | None, pa.Table]:
     """The rows of each day of a column in UTC; all of them as of no day without one."""
     if column is None:
@@ -635,12 +625,8 @@ def tried_again(call: Callable[[], Result]) -> Result:
         ValidationException,
     )
 
-    for tried in range(TRIES - 1):
-        try:
-            return call()
-        except (CommitFailedException, CommitStateUnknownException, ValidationException):
-            time.sleep(random.uniform(0, min(5.0, 0.1 * 2**tried)))
-    return call()
+    conflicts = (CommitFailedException, CommitStateUnknownException, ValidationException)
+    return with_retries(call, lambda error: isinstance(error, conflicts))
 
 
 def _ours(table: "IcebergTable") -> Iterator[Any]:
