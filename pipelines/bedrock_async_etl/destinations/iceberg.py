@@ -113,7 +113,7 @@ class Format(LakeFormat):
         """The tables in the catalog."""
         return IcebergTables(self.files, self.catalog)
 
-    def client_class(self) -> type[LakeClient]:
+    def client_class(self, plain: type[Any]) -> type[Any]:
         return type("LakeIcebergClient", (IcebergClient,), {"tables": self.tables})
 
     def metadata_file(self, identifier: tuple[str, str]) -> str | None:

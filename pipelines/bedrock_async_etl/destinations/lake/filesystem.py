@@ -37,7 +37,7 @@ class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names des
 
     @property
     def client_class(self) -> type[LakeClient]:
-        return self.lake_format.client_class() if self.lake_format else LakeClient
+        return self.lake_format.client_class(LakeClient) if self.lake_format else LakeClient
 
 
 lake.register()

@@ -17,7 +17,6 @@ from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.columns import Table
 
 if TYPE_CHECKING:
-    from bedrock_async_etl.destinations.lake.filesystem import LakeClient
     from bedrock_async_etl.destinations.lake.model_files import ModelFiles
 
 
@@ -70,11 +69,9 @@ class LakeFormat(ABC):
     def __init__(self, files: LakeFiles, catalog: str | None = None) -> None:
         self.files, self.catalog = files, catalog
 
-    def client_class(self) -> type["LakeClient"]:
-        """dlt's client that loads the lake."""
-        from bedrock_async_etl.destinations.lake.filesystem import LakeClient
-
-        return LakeClient
+    def client_class(self, plain: type[Any]) -> type[Any]:
+        """dlt's client that loads the lake: the plain one, unless the format has its own."""
+        return plain
 
     @abstractmethod
     def layout(self, name: str) -> Layout:
