@@ -14,15 +14,17 @@ from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.iceberg import Format as IcebergFormat
 from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.destinations.lake.iceberg_tables import (
-    Change,
+from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     Part,
     by_day,
-    current_files,
     partition_of,
-    replace_files,
     unique_name,
     write,
+)
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
+    Change,
+    current_files,
+    replace_files,
 )
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control

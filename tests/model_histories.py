@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER
-from bedrock_async_etl.destinations.lake.iceberg_tables import IcebergTables
+from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import TABLES

@@ -23,7 +23,7 @@ from bedrock_async_etl.destinations.iceberg import Format
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
-from bedrock_async_etl.destinations.lake.iceberg_tables import IcebergTables
+from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.publication import Publication
 from bedrock_async_etl.load import load

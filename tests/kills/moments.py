@@ -9,7 +9,8 @@ from pyiceberg.table import Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from bedrock_async_etl.destinations.database import published_copy
-from bedrock_async_etl.destinations.lake import iceberg_tables, logs
+from bedrock_async_etl.destinations.lake import logs
+from bedrock_async_etl.destinations.lake.iceberg import compaction, snapshots, upserts
 from bedrock_async_etl.files import atomic_write, publication
 from bedrock_async_etl.files.publication import Publication
 from tests.whole_load.moments import CONNECTION, Moment
@@ -47,13 +48,13 @@ DELTA_COMPACTS: Final = {
     "Delta makes a checkpoint": Moment(DeltaTable, "create_checkpoint", 1),
 }
 ICEBERG_COMMITS: Final = {
-    "Iceberg writes files": Moment(iceberg_tables, "write", 40),
-    "a snapshot is staged": Moment(iceberg_tables, "stage_files", 6),
+    "Iceberg writes files": Moment(upserts, "write", 40),
+    "a snapshot is staged": Moment(snapshots, "stage_files", 6),
     "a catalog takes a snapshot": Moment(Table, "_do_commit", 40),
 }
 ICEBERG_COMPACTS: Final = {
     "snapshots expire": Moment(ExpireSnapshots, "commit", 20),
-    "files are listed": Moment(iceberg_tables, "_listed", 20),
+    "files are listed": Moment(compaction, "listed_files", 20),
 }
 OF_LAKES: Final = {"a file is put into a lake"}
 OF_DATABASES: Final = {

@@ -26,13 +26,11 @@ from bedrock_async_etl.destinations.lake.formats import (
     Layout,
     fingerprints_of,
 )
-from bedrock_async_etl.destinations.lake.iceberg_models import IcebergModelFiles
-from bedrock_async_etl.destinations.lake.iceberg_tables import (
-    IcebergTables,
-    day_of,
-    path_of,
-    replaced_snapshots,
-)
+from bedrock_async_etl.destinations.lake.iceberg.catalog import path_of
+from bedrock_async_etl.destinations.lake.iceberg.compaction import compact, replaced_snapshots
+from bedrock_async_etl.destinations.lake.iceberg.data_files import day_of
+from bedrock_async_etl.destinations.lake.iceberg.models import IcebergModelFiles
+from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.destinations.lake.model_files import ModelFiles, is_of
 from bedrock_async_etl.dlt_state import completed_files
 from bedrock_async_etl.errors import CommandError, UsageError
@@ -59,7 +57,7 @@ def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination
     return LakeDestination.at(options, "iceberg", shard)
 
 
-class KeptJob(RunnableLoadJob):
+class DeferredJob(RunnableLoadJob):
     """Leaves a file for the end of its package. dlt waits a second for a job that never runs."""
 
     def run(self) -> None:
@@ -74,7 +72,7 @@ class IcebergClient(LakeClient):
     def get_load_job_class(self, table: PreparedTableSchema, file_path: str) -> type[LoadJob]:
         """The tables' files are committed at the end, all together."""
         if table["name"] in TABLES:
-            return KeptJob
+            return DeferredJob
         found: type[LoadJob] = super().get_load_job_class(table, file_path)
         return found
 
@@ -180,7 +178,7 @@ class Format(LakeFormat):
         manifest = self.model_files().read_manifest()
         kept = {posixpath.basename(name) for name in manifest.files}
         names = self.tables.names()
-        return [self.tables.compact(name, grace_seconds, kept) for name in names]
+        return [compact(self.tables, name, grace_seconds, kept) for name in names]
 
     def is_compaction_due(self, after: int) -> bool:
         """By the snapshots of `extract_runs` that nobody needs any more: every run adds one."""

@@ -15,17 +15,15 @@ import pyarrow as pa
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.database.dates import Dates
-from bedrock_async_etl.destinations.lake.iceberg_tables import (
+from bedrock_async_etl.destinations.lake.iceberg.catalog import path_of
+from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     DATA_FOLDER,
-    Change,
-    IcebergTables,
     Part,
-    current_files,
-    path_of,
-    stage_files,
     unique_name,
     write,
 )
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import Change, current_files, stage_files
+from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.destinations.lake.model_files import (
     SUFFIX,
     Manifest,

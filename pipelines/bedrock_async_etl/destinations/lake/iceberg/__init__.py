@@ -1,0 +1,1 @@
+"""Iceberg tables: their catalog, schema, upserts, snapshots, compaction and models."""

@@ -1,0 +1,142 @@
+"""Compaction of Iceberg tables: few manifests, few snapshots, no file that nobody needs."""
+
+import json
+import time
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from pyarrow import fs
+
+from bedrock_async_etl.destinations.lake.formats import Compaction
+from bedrock_async_etl.destinations.lake.iceberg.catalog import path_of
+from bedrock_async_etl.destinations.lake.iceberg.data_files import DATA_FOLDER
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
+    PROGRESS,
+    ancestors,
+    files_in,
+    manifests_of,
+    retry_on_conflict,
+    stored_progress,
+    with_progress,
+)
+from bedrock_async_etl.destinations.lake.iceberg.tables import LAKE, IcebergTables, Identifier
+from bedrock_async_etl.files.object_store import LakeFiles
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table as IcebergTable
+
+MANY_MANIFESTS: Final = 8
+ABANDONED_AFTER: Final = timedelta(days=1)
+
+
+def compact(
+    tables: IcebergTables,
+    identifier: Identifier,
+    grace_seconds: float,
+    kept: AbstractSet[str] = frozenset(),
+) -> Compaction:
+    """Expire the snapshots of a table that were replaced so many seconds ago.
+
+    Files that no snapshot has any more are removed but for those `kept`, by their names, and
+    those of commits that never came to an end, once they are a day old.
+    """
+    table = tables.load(identifier)
+    if table is None or table.properties.get(LAKE) != tables.files.url:
+        return Compaction(identifier[-1], 0, 0, 0, 0)
+    before = files_of(table)
+    if len(manifests_of(table)) > MANY_MANIFESTS:
+        retry_on_conflict(partial(_merge_manifests, tables.catalog, identifier))
+    retry_on_conflict(partial(_expire, tables.catalog, identifier, grace_seconds))
+    table = tables.catalog.load_table(identifier)
+    after = files_of(table)
+    old = datetime.now(UTC) - ABANDONED_AFTER
+    removed = [
+        each.path
+        for each in listed_files(table, tables.files)
+        if each.path not in after.all
+        and each.base_name not in kept
+        and (each.path in before.all or each.mtime < old)
+    ]
+    for path in removed:
+        tables.files.arrow_filesystem.delete_file(path)
+    return Compaction(identifier[-1], len(before.data), len(after.data), 0, len(removed))
+
+
+def _expire(catalog: "Catalog", identifier: Identifier, grace_seconds: float) -> None:
+    table = catalog.load_table(identifier)
+    if expired := replaced_snapshots(table, grace_seconds):
+        table.maintenance.expire_snapshots().by_ids(expired).commit()
+
+
+def _merge_manifests(catalog: "Catalog", identifier: Identifier) -> None:
+    """Commit nothing, in the way that merges manifests.
+
+    pyiceberg's overwrites keep those that have nothing but files that were deleted.
+    """
+    table = catalog.load_table(identifier)
+    known = {PROGRESS: json.dumps({**stored_progress(table)}, sort_keys=True)}
+    with (
+        table.transaction() as transaction,
+        transaction.update_snapshot(snapshot_properties=known).merge_append(),
+    ):
+        pass
+
+
+def replaced_snapshots(table: "IcebergTable", grace_seconds: float) -> list[int]:
+    """The ids of snapshots that another one replaced so many seconds ago.
+
+    Those that have a name, and the one that has the progress, stay.
+    """
+    until = (time.time() - grace_seconds) * 1_000
+    kept = {each.snapshot_id for each in table.metadata.refs.values()}
+    if last := with_progress(table):
+        kept.add(last.snapshot_id)
+    return [
+        old.snapshot_id
+        for new, old in pairwise(ancestors(table))
+        if new.timestamp_ms <= until and old.snapshot_id not in kept
+    ]
+
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """Paths of the files that some snapshot of a table has."""
+
+    data: AbstractSet[str]
+    all: AbstractSet[str]
+
+
+def files_of(table: "IcebergTable") -> StoredFiles:
+    """The files of all of a table's snapshots."""
+    manifests = {
+        manifest.manifest_path: manifest
+        for snapshot in table.snapshots()
+        for manifest in snapshot.manifests(table.io)
+    }
+    data = {path_of(each.file_path) for each in files_in(table, manifests.values())}
+    others = [
+        table.metadata_location,
+        *(each.metadata_file for each in table.metadata.metadata_log),
+        *(each.manifest_list for each in table.snapshots()),
+        *manifests,
+        *(each.statistics_path for each in table.metadata.statistics),
+        *(each.statistics_path for each in table.metadata.partition_statistics),
+    ]
+    return StoredFiles(data, data | {path_of(each) for each in others})
+
+
+def listed_files(table: "IcebergTable", files: LakeFiles) -> Sequence[fs.FileInfo]:
+    """The files in the folders of a table's data and metadata."""
+    root = path_of(table.location())
+    selectors = [
+        fs.FileSelector(f"{root}/{name}", allow_not_found=True, recursive=True)
+        for name in (DATA_FOLDER, "metadata")
+    ]
+    found = [each for one in selectors for each in files.arrow_filesystem.get_file_info(one)]
+    return [each for each in found if each.is_file]

@@ -1,0 +1,192 @@
+"""The tables of a lake in an Iceberg catalog."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations.lake.iceberg.catalog import location, open_catalog
+from bedrock_async_etl.destinations.lake.iceberg.schema import DAYS, schema_of, sorted_by
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
+    LOAD,
+    PROGRESS,
+    Change,
+    own_snapshots,
+    replace_files,
+    retry_on_conflict,
+    stored_progress,
+)
+from bedrock_async_etl.destinations.lake.iceberg.upserts import upserted
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_invokes.columns import ASYNC_INVOKES, TABLES, Table, no_rows
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.partitioning import PartitionSpec
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import FileScanTask
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.sorting import SortOrder
+
+LAKE: Final = "bedrock-async-etl.lake"
+"""Property of a table: the lake that it belongs to."""
+PROPERTIES: Final = {
+    "format-version": "2",
+    "commit.retry.num-retries": "0",  # A commit that is tried again has to read the rows again.
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "2",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "10",
+    "write.parquet.compression-codec": "zstd",
+}
+Identifier = tuple[str, str]
+"""Namespace and name of a table."""
+
+
+class IcebergTables:
+    """The tables of a lake, in its catalog."""
+
+    def __init__(self, files: LakeFiles, catalog_name: str | None) -> None:
+        self.files, self._name = files, catalog_name
+
+    @cached_property
+    def catalog(self) -> "Catalog":
+        """The catalog; raises `CommandError` where it cannot be opened."""
+        return open_catalog(self.files, self._name)
+
+    def find(self, identifier: Identifier) -> "IcebergTable | None":
+        """A table, once there is one; raises `CommandError` for one of another lake."""
+        table = self.load(identifier)
+        if table is None:
+            return None
+        if (owner := table.properties.get(LAKE)) != self.files.url:
+            raise CommandError(
+                f"The catalog's table {'.'.join(identifier)} belongs to "
+                f"{owner or 'something else'}, not to {self.files.url}: use another catalog."
+            )
+        return table
+
+    def load(self, identifier: Identifier) -> "IcebergTable | None":
+        """A table, whatever lake it belongs to."""
+        from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+
+        try:
+            return self.catalog.load_table(identifier)
+        except (NoSuchTableError, NoSuchNamespaceError):
+            return None
+        except FileNotFoundError as error:
+            raise CommandError(
+                f"The catalog has the table {'.'.join(identifier)}, whose files are gone: drop it, "
+                f"or restore them. {error}"
+            ) from error
+
+    def create(
+        self,
+        identifier: Identifier,
+        schema: "Schema | pa.Schema",
+        spec: "PartitionSpec | None" = None,
+        order: "SortOrder | None" = None,
+        properties: Mapping[str, str] = MappingProxyType({}),
+    ) -> "IcebergTable":
+        """A new table, or the one that another process has just made."""
+        from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC
+        from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
+
+        namespace, _ = identifier
+        try:
+            self.catalog.create_namespace_if_not_exists(namespace)
+        except Exception:  # Of SQL, where another worker was faster by a moment.
+            if not self.catalog.namespace_exists(namespace):
+                raise
+        return self.catalog.create_table_if_not_exists(
+            identifier,
+            schema,
+            self.place(identifier),
+            spec or UNPARTITIONED_PARTITION_SPEC,
+            order or UNSORTED_SORT_ORDER,
+            {**PROPERTIES, **properties, LAKE: self.files.url},
+        )
+
+    def place(self, identifier: Identifier) -> str | None:
+        """The place of a table in the lake's folder; None where a REST catalog chooses it."""
+        from pyiceberg.catalog.rest import RestCatalog
+
+        if isinstance(self.catalog, RestCatalog):
+            return None
+        return f"{location(self.files)}/{'/'.join(identifier)}"
+
+    def tasks(self, name: str) -> Sequence["FileScanTask"]:
+        """The files of a table that have its rows now."""
+        table = self.find((DATASET_NAME, name))
+        return [] if table is None else list(table.scan().plan_files())
+
+    def progress(self) -> Mapping[str, str]:
+        """By pipeline, the load that left the progress that goes with the rows."""
+        table = self.find((DATASET_NAME, ASYNC_INVOKES.name))
+        return {} if table is None else stored_progress(table)
+
+    def names(self) -> Sequence[Identifier]:
+        """The names of all tables that the lake has or may have, models among them."""
+        models = []
+        if self.catalog.namespace_exists(ANALYTICS_NAME):
+            models = [
+                (ANALYTICS_NAME, each[-1]) for each in self.catalog.list_tables(ANALYTICS_NAME)
+            ]
+        return [*((DATASET_NAME, name) for name in TABLES), *models]
+
+    def commit(
+        self, rows: Mapping[str, pa.Table], load_id: str, progress: Mapping[str, str]
+    ) -> None:
+        """Commit a load. The invocations come last, in one snapshot with the progress.
+
+        Whatever a load that is stopped has committed before, it may commit again.
+        """
+        names = sorted(TABLES, key=ASYNC_INVOKES.name.__eq__)
+        if self.find((DATASET_NAME, ASYNC_INVOKES.name)) is None:
+            for name in names:
+                self._create(TABLES[name])
+        for name in names:
+            found = rows.get(name, no_rows(TABLES[name].stored_schema))
+            is_last = name == ASYNC_INVOKES.name
+            if found.num_rows or (is_last and progress):
+                self._upsert(name, found, load_id, progress if is_last else {})
+
+    def _upsert(self, name: str, rows: pa.Table, load_id: str, progress: Mapping[str, str]) -> None:
+        definition = TABLES[name]
+
+        def attempt() -> None:
+            table = self.find((DATASET_NAME, name)) or self._create(definition)
+            if load_id in (each.summary[LOAD] for each in own_snapshots(table)):
+                return
+            properties = {LOAD: load_id}
+            if known := dict(stored_progress(table)) | dict(progress):
+                properties[PROGRESS] = json.dumps(known, sort_keys=True)
+            change = upserted(table, definition, rows) if rows.num_rows else Change()
+            replace_files(table, change, properties)
+
+        retry_on_conflict(attempt)
+
+    def _create(self, definition: Table) -> "IcebergTable":
+        """A new table, or the one that another worker has just made."""
+        from pyiceberg.partitioning import PartitionField, PartitionSpec
+        from pyiceberg.table.sorting import SortField, SortOrder
+        from pyiceberg.transforms import DayTransform, IdentityTransform
+
+        schema = schema_of(definition)
+        number = {each.name: each.field_id for each in schema.fields}
+        days = [DAYS[name] for name in [definition.name] if name in DAYS]
+        return self.create(
+            (DATASET_NAME, definition.name),
+            schema,
+            PartitionSpec(
+                *(PartitionField(number[day], 1000, DayTransform(), f"{day}_day") for day in days)
+            ),
+            SortOrder(
+                *(SortField(number[name], IdentityTransform()) for name in sorted_by(definition))
+            ),
+        )
