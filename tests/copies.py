@@ -1,5 +1,6 @@
 """Comparison of what was loaded with the whole listing."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +26,12 @@ def destination_of(kind: CopyKind, place: Path | str) -> Destination:
 
 
 def catalog_of(kind: str, place: str) -> str | None:
-    """The catalog of a lake: on S3 that of Glue, where one is needed."""
-    return "glue" if kind == "iceberg" and is_s3(place) else None
+    """The catalog of a lake of Iceberg: on S3 that of Glue, elsewhere a REST one that is set."""
+    if kind != "iceberg":
+        return None
+    if is_s3(place):
+        return "glue"
+    return "rest" if "PYICEBERG_CATALOG__REST__URI" in os.environ else None
 
 
 def listed_rows(bedrock: Control) -> dict[str, Row]:

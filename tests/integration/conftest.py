@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_emulator import Control
 from tests.copies import destination_of
 from tests.integration.budgets import SOAK, cases
-from tests.integration.places import empty_glue, served_s3
+from tests.integration.places import LAKES, empty_glue, served_s3
+from tests.integration.rest_catalog import empty_catalog, open_catalog, served_catalog
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -59,6 +60,13 @@ def s3_endpoint() -> Iterator[str]:
         yield endpoint
 
 
+@pytest.fixture(scope="session")
+def rest_catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Settings of pyiceberg for a REST catalog, which has an S3 of its own."""
+    with served_catalog(tmp_path_factory.mktemp("catalog")) as settings:
+        yield settings
+
+
 @pytest.fixture(params=["local", "s3"])
 def lake_url(request: pytest.FixtureRequest, database: Path) -> str:
     """Where there is no lake yet, on either kind of storage; its working directory is apart."""
@@ -74,7 +82,7 @@ LOGS = cases(
 
 @pytest.fixture(
     params=cases(
-        [(lake,) for lake in product(("parquet", "delta", "iceberg"), ("local", "s3"))],
+        [(lake,) for lake in LAKES],
         [(("parquet", "s3"),), (("delta", "local"),), (("iceberg", "s3"),)],
     ),
     ids="-".join,
@@ -91,6 +99,11 @@ def new_lake_url(request: pytest.FixtureRequest, storage: str, database: Path) -
     if storage == "local":
         return str(database.with_name("lake"))
     monkeypatch = request.getfixturevalue("monkeypatch")
+    if storage == "rest":
+        for name, text in request.getfixturevalue("rest_catalog").items():
+            monkeypatch.setenv(name, text)
+        empty_catalog(open_catalog())
+        return str(database.with_name("lake"))
     endpoint = request.getfixturevalue("s3_endpoint")
     for service in ("S3", "GLUE"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", endpoint)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import boto3
@@ -19,6 +20,8 @@ from fsspec import AbstractFileSystem
 from bedrock_async_etl.files.urls import is_s3, open_url
 
 BUCKET = "lake"
+LAKES = [*product(("parquet", "delta", "iceberg"), ("local", "s3")), ("iceberg", "rest")]
+"""Lakes of each format on each kind of storage; `rest` is a REST catalog that chooses it."""
 DATES = "select submit_date, count(*) from {} group by all"
 
 

@@ -23,6 +23,7 @@ from bedrock_async_etl.destinations.iceberg import Format
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
+from bedrock_async_etl.destinations.lake.iceberg import tables as iceberg_tables
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.publication import Publication
@@ -33,10 +34,12 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.integration.budgets import SOAK
+from tests.integration.rest_catalog import open_catalog
 
 pytestmark = pytest.mark.integration
 
 DAYS = 5
+SORTED = [(name, "ascending") for name in ("account_id", "region", "model_id", "submit_date")]
 RUNS = 500 if SOAK else 15
 
 
@@ -185,6 +188,87 @@ def test_a_table_gets_the_columns_of_a_newer_version(
     load(lake)
     assert {*table(lake).schema().column_names} == {*ASYNC_INVOKES.stored_schema.names}
     assert_exact_copy(lake, filled)
+
+
+def test_a_row_that_gets_a_day_later_leaves_the_rows_without_one(lake: LakeDestination) -> None:
+    at = pa.scalar(NOW, pa.timestamp("us", "UTC"))
+    dated = pa.Table.from_pylist(
+        [
+            {"invocation_arn": f"arn-{number}", "model_arn": "model/m"}
+            | {"submit_time": at, "submit_date": NOW.date(), "observed_at": at, "_dlt_load_id": "1"}
+            for number in range(4)
+        ],
+        ASYNC_INVOKES.stored_schema,
+    )
+    undated = pa.Table.from_pylist(
+        [row | {"submit_time": None, "submit_date": None} for row in dated.to_pylist()],
+        ASYNC_INVOKES.stored_schema,
+    )
+    tables = IcebergTables(lake.files, None)
+    Path(lake.files.root).mkdir()
+    tables.commit({"async_invokes": undated}, "1", {})
+    [before] = table(lake).scan().plan_files()
+    tables.commit({"async_invokes": dated.slice(0, 3)}, "2", {})
+    found = table(lake).scan().to_arrow().sort_by("invocation_arn")
+    assert found["invocation_arn"].to_pylist() == [f"arn-{number}" for number in range(4)]
+    assert found["submit_date"].to_pylist() == [NOW.date()] * 3 + [None]
+    paths = {each.file.file_path for each in table(lake).scan().plan_files()}
+    assert before.file.file_path not in paths
+    tables.commit({"async_invokes": dated.slice(0, 3)}, "3", {})
+    again = {each.file.file_path for each in table(lake).scan().plan_files()}
+    assert len(paths & again) == 1
+
+
+def test_no_run_is_told_of_before_its_rows(
+    filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(lake)
+    runs = table(lake, "bedrock.extract_runs").scan().to_arrow().num_rows
+    filled.advance(timedelta(hours=5))
+
+    def fail(found: Table, *_: Any) -> None:
+        raise RuntimeError(f"No commit to {found.name()}.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(iceberg_tables, "replace_files", fail)
+        with pytest.raises(CommandError, match="async_invokes"):
+            load(lake)
+    assert table(lake, "bedrock.extract_runs").scan().to_arrow().num_rows == runs
+    load(lake)
+    assert table(lake, "bedrock.extract_runs").scan().to_arrow().num_rows > runs
+    assert_exact_copy(lake, filled)
+
+
+@pytest.mark.parametrize("lake_url", ["rest"], indirect=True)
+def test_a_rest_catalog_chooses_the_places_and_gives_the_keys(
+    filled: Control, lake_url: str
+) -> None:
+    """The lake's own files are on the disk; those of its tables in the catalog's S3."""
+    lake = LakeDestination(lake_url, "iceberg", catalog="rest")
+    for _ in range(3):
+        load(lake)
+        build_models(lake)
+        filled.advance(timedelta(hours=7))
+    load(lake)
+    assert sum(each.removed for each in compact(lake, 0)) > 0
+    filled.advance(timedelta(hours=7))
+    load(lake)
+    build_models(lake)
+    assert_exact_copy(lake, filled)
+    catalog = open_catalog()
+    invocations = catalog.load_table("bedrock.async_invokes")
+    assert invocations.location().startswith("s3://warehouse/")
+    assert invocations.scan().to_arrow().num_rows == len(filled.listing(ACCOUNT, REGION))
+    daily = catalog.load_table("bedrock_analytics.failure_rate_daily").scan().to_arrow()
+    with lake.connection() as connection:
+        counted = connection.sql(
+            "select sum(invocations) from bedrock_analytics.failure_rate_daily"
+        ).fetchall()
+    assert counted == [(sum(daily["invocations"].to_pylist()),)]
+    catalog.drop_table("bedrock_analytics.failure_rate_daily")
+    build_models(lake)
+    rebuilt = catalog.load_table("bedrock_analytics.failure_rate_daily").scan().to_arrow()
+    assert rebuilt.sort_by(SORTED).equals(daily.sort_by(SORTED))
 
 
 def modelled(lake: LakeDestination, name: str) -> list[tuple[Any, ...]]:

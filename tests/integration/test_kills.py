@@ -23,8 +23,9 @@ from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
 from tests.growth import Footprint
 from tests.integration.budgets import KILLS, cases
+from tests.integration.places import LAKES
 from tests.kills.harness import Harness
-from tests.kills.sites import COMMANDS, Site
+from tests.kills.sites import Site
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +55,7 @@ def start_run(database: Path) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize(
     ("kind", "lake_url"),
     cases(
-        product(COMMANDS, ("local", "s3")),
+        [*product(["duckdb"], ("local", "s3")), *LAKES],
         [("duckdb", "local"), ("parquet", "local"), ("delta", "local"), ("iceberg", "local")],
     ),
     indirect=["lake_url"],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -173,6 +173,20 @@ def test_an_upsert_of_older_versions_changes_nothing(tmp_path: Path) -> None:
     upsert(DeltaTable(tmp_path), older)
     statuses = DeltaTable(tmp_path).to_pyarrow_table(columns=["status"])["status"]
     assert statuses.to_pylist() == ["Completed"] * 4
+
+
+def without_submit_date(rows: pa.Table) -> pa.Table:
+    place, field = rows.schema.get_field_index("submit_date"), rows.schema.field("submit_date")
+    return rows.set_column(place, field, pa.nulls(rows.num_rows, field.type))
+
+
+def test_an_upsert_finds_rows_that_had_no_date_before(tmp_path: Path) -> None:
+    undated = without_submit_date(invocations(0, 4, "InProgress"))
+    write_deltalake(tmp_path, undated, partition_by=["submit_date"])
+    upsert(DeltaTable(tmp_path), invocations(0, 2, "Completed"))
+    rows = DeltaTable(tmp_path).to_pyarrow_table(columns=["invocation_arn", "submit_date"])
+    dates = [date(1970, 1, 1), date(1970, 1, 1), None, None]
+    assert rows.sort_by("invocation_arn")["submit_date"].to_pylist() == dates
 
 
 def test_versions_of_one_invocation_in_one_package_come_down_to_the_newest() -> None:

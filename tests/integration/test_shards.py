@@ -13,6 +13,7 @@ from bedrock_emulator import Control
 from tests.conftest import NOW
 from tests.copies import assert_exact_copy, catalog_of
 from tests.integration.budgets import cases
+from tests.integration.places import LAKES
 from tests.integration.test_lakes import start_run
 
 pytestmark = pytest.mark.integration
@@ -46,9 +47,6 @@ def rows_loaded(lake: LakeDestination, number: int, of: int) -> int:
     result = load(share, options)
     assert result.exit_code == 0
     return result.rows_loaded
-
-
-LAKES = list(product(("parquet", "delta", "iceberg"), ("local", "s3")))
 
 
 def of_lakes(*kept: tuple[str, str]) -> pytest.MarkDecorator:

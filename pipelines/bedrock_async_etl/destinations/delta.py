@@ -124,13 +124,16 @@ def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
 
 
 def _matching(versions: pa.Table) -> str:
-    """The condition of a merge, which names its dates so that no other partition is read."""
+    """The condition of a merge, which names its dates so that no other partition is read.
+
+    Rows that had no date before are found, too.
+    """
     [key] = ASYNC_INVOKES.key
     dates = versions[DATED_BY].unique()
     listed = ", ".join(f"date '{date}'" for date in dates.drop_null().to_pylist())
-    places = [f"target.{DATED_BY} in ({listed})"] if listed else []
-    if dates.null_count:
-        places.append(f"target.{DATED_BY} is null")
+    places = [f"target.{DATED_BY} is null"]
+    if listed:
+        places.append(f"target.{DATED_BY} in ({listed})")
     return f"({' or '.join(places)}) and target.{key} = source.{key}"
 
 

@@ -26,7 +26,7 @@ from bedrock_async_etl.destinations.lake.formats import (
     Layout,
     fingerprints_of,
 )
-from bedrock_async_etl.destinations.lake.iceberg.catalog import path_of
+from bedrock_async_etl.destinations.lake.iceberg.catalog import file_system_of, path_of
 from bedrock_async_etl.destinations.lake.iceberg.compaction import compact, replaced_snapshots
 from bedrock_async_etl.destinations.lake.iceberg.data_files import day_of
 from bedrock_async_etl.destinations.lake.iceberg.models import IcebergModelFiles
@@ -143,13 +143,14 @@ class Format(LakeFormat):
     def rows(self, table: Table) -> pa.dataset.Dataset | pa.Table:
         """The files; those of other days than a query is about are not opened."""
         files, schema = self._files(table.name), table.stored_schema
-        if not files:
+        found = self.tables.find((DATASET_NAME, table.name))
+        if not files or not found:
             return no_rows(schema)
         return pa.dataset.FileSystemDataset.from_paths(
             [path_of(file.file_path) for file in files],
             schema=schema,
             format=pa.dataset.ParquetFileFormat(),
-            filesystem=self.files.arrow_filesystem,
+            filesystem=file_system_of(found),
             partitions=[
                 _holds_of(schema, day_of(file)) if table is ASYNC_INVOKES else None
                 for file in files

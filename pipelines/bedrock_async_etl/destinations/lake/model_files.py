@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
+from pyarrow import fs
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.database.dates import DAY, Dates
@@ -74,7 +75,8 @@ class ModelFiles:
         self, names: Sequence[str], dated: tuple[str, str] | None = None
     ) -> pa.dataset.Dataset:
         """The files of a model. Those of other dates than a query is about are not opened."""
-        return dataset_of(self.files, [self.path(name) for name in names], dated)
+        paths = [self.path(name) for name in names]
+        return dataset_of(self.files.arrow_filesystem, paths, dated)
 
     def prepare(self, models: Iterable[str]) -> None:
         """Look at what there is of the models that are going to be written."""
@@ -121,18 +123,18 @@ def by_model(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def dataset_of(
-    files: LakeFiles, paths: Sequence[str], dated: tuple[str, str] | None
+    file_system: fs.FileSystem, paths: Sequence[str], dated: tuple[str, str] | None
 ) -> pa.dataset.Dataset:
     """Parquet files, whose names have their dates."""
     parquet = pa.dataset.ParquetFileFormat()
-    whole = pa.dataset.dataset(list(paths), format=parquet, filesystem=files.arrow_filesystem)
+    whole = pa.dataset.dataset(list(paths), format=parquet, filesystem=file_system)
     if dated is None:
         return whole
     return pa.dataset.FileSystemDataset.from_paths(
         list(paths),
         schema=whole.schema,
         format=parquet,
-        filesystem=files.arrow_filesystem,
+        filesystem=file_system,
         partitions=[is_of(whole.schema.field(dated[0]), _day_in(path)) for path in paths],
     )
 

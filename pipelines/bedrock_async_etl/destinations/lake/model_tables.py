@@ -150,7 +150,7 @@ class LakeModelTables(ModelTables):
     def register(self, name: str, paths: Sequence[str]) -> str:
         """The table of a model's rows that were written elsewhere, in files."""
         registered = f"built_{name}"
-        self.connection.register(registered, dataset_of(self.files, paths, None))
+        self.connection.register(registered, dataset_of(self.files.arrow_filesystem, paths, None))
         return identifier(registered)
 
     def publish(self) -> None:

@@ -4,14 +4,23 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import botocore.session
+from pyarrow import fs
+
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_invokes.client import ca_bundle
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
 
 BUSY_SECONDS: Final = 60
 """Time for which a catalog in a SQLite file is waited for."""
+SSL: Final = "ssl"
+FILE_IO: Final = "py-io-impl"
+LAKE_FILES: Final = "bedrock-async-etl.lake-files"
+"""Property of a catalog: the lake's files, for the class that it reads and writes with."""
 NOT_INSTALLED: Final = (
     "A lake of Iceberg needs the extra `iceberg`: pip install 'bedrock-async-etl[iceberg]'."
 )
@@ -26,22 +35,23 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
     try:
         from pyiceberg.catalog import load_catalog
         from pyiceberg.utils.config import Config
+
+        from bedrock_async_etl.destinations.lake.iceberg.file_io import LakeFileIO
     except ModuleNotFoundError:
         raise CommandError(NOT_INSTALLED) from None
+    configured = (name and Config().get_catalog_config(name)) or {}
     properties: dict[str, Any] = {}
     if name is None:
-        properties = {
-            "type": "sql",
-            "uri": f"sqlite:///{files.root}/catalog.db?timeout={BUSY_SECONDS}",
-        }
-    configured = Config().get_catalog_config(name) if name else None
-    if name and not configured:
-        properties["type"] = name
-    own = {**_s3_properties(files), **properties}
-    own = {key: value for key, value in own.items() if key not in (configured or {})}
+        uri = f"sqlite:///{files.root}/catalog.db?timeout={BUSY_SECONDS}"
+        properties = {"type": "sql", "uri": uri}
+    elif not configured:
+        properties = {"type": name}
+    if (bundle := ca_bundle(botocore.session.get_session())) and SSL not in configured:
+        properties[SSL] = {"cabundle": bundle}  # For the catalog's own HTTP, where it has one.
+    properties |= {FILE_IO: f"{LakeFileIO.__module__}.{LakeFileIO.__name__}", LAKE_FILES: files}
     logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)  # Of columns without values.
     try:
-        catalog = load_catalog(name or "default", **own)
+        catalog = load_catalog(name or "default", **configured | properties)
         setattr(catalog, "commit_table", _confirmed(catalog))  # noqa: B010, as mypy wants it
         return catalog
     except Exception as error:  # pyiceberg's, and those of whatever library the catalog has.
@@ -75,24 +85,18 @@ def _confirmed(catalog: "Catalog") -> Callable[..., Any]:
     return call
 
 
-def _s3_properties(files: LakeFiles) -> dict[str, str]:
-    """pyiceberg's options for the lake's bucket, with boto3's keys."""
-    if files.credentials is None:
-        return {}
-    keys = files.credentials.to_session_credentials()
-    found = {
-        "s3.access-key-id": keys["aws_access_key_id"],
-        "s3.secret-access-key": keys["aws_secret_access_key"],
-        "s3.session-token": keys["aws_session_token"],
-        "s3.region": files.credentials.region_name,
-        "s3.endpoint": files.credentials.endpoint_url,
-    }
-    return {name: str(value) for name, value in found.items() if value}
-
-
 def location(files: LakeFiles) -> str:
     """The lake's URL as pyiceberg has it, which takes a path for what it is."""
     return f"file://{files.root}" if files.is_local else files.url
+
+
+def file_system_of(table: "Table") -> fs.FileSystem:
+    """The file system that has a table's files: of a REST catalog, with keys that it may give."""
+    from pyiceberg.io.pyarrow import PyArrowFileIO
+
+    assert isinstance(table.io, PyArrowFileIO)
+    scheme, bucket, _ = table.io.parse_location(table.location())
+    return table.io.fs_by_scheme(scheme, bucket)
 
 
 def path_of(uri: str) -> str:

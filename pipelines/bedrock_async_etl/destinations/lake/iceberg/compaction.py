@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pyarrow import fs
 
 from bedrock_async_etl.destinations.lake.formats import Compaction
-from bedrock_async_etl.destinations.lake.iceberg.catalog import path_of
+from bedrock_async_etl.destinations.lake.iceberg.catalog import file_system_of, path_of
 from bedrock_async_etl.destinations.lake.iceberg.data_files import DATA_FOLDER
 from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
     PROGRESS,
@@ -25,7 +25,6 @@ from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
     with_progress,
 )
 from bedrock_async_etl.destinations.lake.iceberg.tables import LAKE, IcebergTables, Identifier
-from bedrock_async_etl.files.object_store import LakeFiles
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -56,15 +55,22 @@ def compact(
     table = tables.catalog.load_table(identifier)
     after = files_of(table)
     old = datetime.now(UTC) - ABANDONED_AFTER
+    file_system = file_system_of(table)
+    try:
+        listed = listed_files(table, file_system)
+    except OSError:
+        if tables.place(identifier):
+            raise
+        listed = []  # Of a catalog that keeps house itself, such as S3 Tables.
     removed = [
         each.path
-        for each in listed_files(table, tables.files)
+        for each in listed
         if each.path not in after.all
         and each.base_name not in kept
         and (each.path in before.all or each.mtime < old)
     ]
     for path in removed:
-        tables.files.arrow_filesystem.delete_file(path)
+        file_system.delete_file(path)
     return Compaction(identifier[-1], len(before.data), len(after.data), 0, len(removed))
 
 
@@ -131,12 +137,12 @@ def files_of(table: "IcebergTable") -> StoredFiles:
     return StoredFiles(data, data | {path_of(each) for each in others})
 
 
-def listed_files(table: "IcebergTable", files: LakeFiles) -> Sequence[fs.FileInfo]:
+def listed_files(table: "IcebergTable", file_system: fs.FileSystem) -> Sequence[fs.FileInfo]:
     """The files in the folders of a table's data and metadata."""
     root = path_of(table.location())
     selectors = [
         fs.FileSelector(f"{root}/{name}", allow_not_found=True, recursive=True)
         for name in (DATA_FOLDER, "metadata")
     ]
-    found = [each for one in selectors for each in files.arrow_filesystem.get_file_info(one)]
+    found = [each for one in selectors for each in file_system.get_file_info(one)]
     return [each for each in found if each.is_file]

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.dataset
+from pyarrow import fs
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.database.dates import Dates
-from bedrock_async_etl.destinations.lake.iceberg.catalog import path_of
+from bedrock_async_etl.destinations.lake.iceberg.catalog import file_system_of, path_of
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     DATA_FOLDER,
     Part,
@@ -30,6 +32,7 @@ from bedrock_async_etl.destinations.lake.model_files import (
     ModelFiles,
     Publishing,
     by_model,
+    dataset_of,
 )
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
@@ -50,25 +53,45 @@ class IcebergModelFiles(ModelFiles):
     def __init__(self, files: LakeFiles, tables: IcebergTables) -> None:
         super().__init__(files)
         self.tables = tables
-        self.folder = cache(self._folder)
+        self.place = cache(self._place)
         self._stored: Mapping[str, Stored] = {}
 
     def stored(self, manifest: Manifest) -> dict[str, list[str]]:
-        """Those of the manifest that are there, as far as the lake can list them."""
+        """Those of the manifest that are there, as far as one look can tell."""
         names = by_model(manifest.files)
-        if not names or self.tables.place((ANALYTICS_NAME, "")) is None:
-            return names
+        if not names:
+            return {}
+        if self.tables.place((ANALYTICS_NAME, "")) is None:
+            with ThreadPoolExecutor(COMMITS_AT_ONCE) as pool:
+                places = zip(names, pool.map(self.place, names), strict=True)
+            return {model: names[model] for model, place in places if place}
         there = {*self.files.glob(f"{ANALYTICS_NAME}/*/{DATA_FOLDER}/*{SUFFIX}")}
         return by_model(name for name in manifest.files if self.path(name) in there)
 
     def path(self, name: str) -> str:
         model, file = posixpath.split(name)
-        return f"{self.folder(model)}/{DATA_FOLDER}/{file}"
+        place = self.place(model)
+        assert place, f"{model} is not stored."
+        return f"{place.folder}/{file}"
 
-    def _folder(self, model: str) -> str:
-        """The place of a model's table; a REST catalog has to be asked for it."""
-        place = self.tables.place((ANALYTICS_NAME, model))
-        return path_of(place or self.tables.catalog.load_table((ANALYTICS_NAME, model)).location())
+    def dataset(
+        self, names: Sequence[str], dated: tuple[str, str] | None = None
+    ) -> pa.dataset.Dataset:
+        [model] = by_model(names)
+        place = self.place(model)
+        assert place, f"{model} is not stored."
+        return dataset_of(place.file_system, [self.path(name) for name in names], dated)
+
+    def _place(self, model: str) -> "Place | None":
+        """The place of a model's files; a REST catalog has to be asked for it."""
+        identifier = (ANALYTICS_NAME, model)
+        if known := self.tables.place(identifier):
+            return Place(self.files.arrow_filesystem, f"{path_of(known)}/{DATA_FOLDER}")
+        table = self.tables.find(identifier)
+        if table is None:
+            return None
+        file = path_of(table.location_provider().new_data_location(f"any{SUFFIX}"))
+        return Place(file_system_of(table), posixpath.dirname(file))
 
     def prepare(self, models: Iterable[str]) -> None:
         names = [*models]
@@ -91,6 +114,14 @@ class IcebergModelFiles(ModelFiles):
             ThreadPoolExecutor(COMMITS_AT_ONCE) as pool,
         ):
             yield IcebergPublishing(staging, self.tables, self._stored, pool)
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of a model's data files."""
+
+    file_system: fs.FileSystem
+    folder: str
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,14 @@ from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
 from bedrock_async_etl.destinations.lake.iceberg.upserts import upserted
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_invokes.columns import ASYNC_INVOKES, TABLES, Table, no_rows
+from bedrock_async_invokes.columns import (
+    ASYNC_INVOKES,
+    EXTRACT_RUNS,
+    TABLES,
+    VANISHED_INVOKES,
+    Table,
+    no_rows,
+)
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -42,8 +49,11 @@ PROPERTIES: Final = {
     "commit.manifest.min-count-to-merge": "2",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
+    "write.object-storage.enabled": "false",  # Each data file is in the table's folder of them.
     "write.parquet.compression-codec": "zstd",
 }
+IN_ORDER: Final = (VANISHED_INVOKES.name, ASYNC_INVOKES.name, EXTRACT_RUNS.name)
+"""No run is told of whose rows are not there."""
 Identifier = tuple[str, str]
 """Namespace and name of a table."""
 
@@ -142,19 +152,19 @@ class IcebergTables:
     def commit(
         self, rows: Mapping[str, pa.Table], load_id: str, progress: Mapping[str, str]
     ) -> None:
-        """Commit a load. The invocations come last, in one snapshot with the progress.
+        """Commit a load: the invocations in one snapshot with the progress, and then the run.
 
-        Whatever a load that is stopped has committed before, it may commit again.
+        What a load has committed before it was stopped, it may commit again.
         """
-        names = sorted(TABLES, key=ASYNC_INVOKES.name.__eq__)
+        names = sorted(TABLES, key=IN_ORDER.index)
         if self.find((DATASET_NAME, ASYNC_INVOKES.name)) is None:
             for name in names:
                 self._create(TABLES[name])
         for name in names:
             found = rows.get(name, no_rows(TABLES[name].stored_schema))
-            is_last = name == ASYNC_INVOKES.name
-            if found.num_rows or (is_last and progress):
-                self._upsert(name, found, load_id, progress if is_last else {})
+            known = progress if name == ASYNC_INVOKES.name else {}
+            if found.num_rows or known:
+                self._upsert(name, found, load_id, known)
 
     def _upsert(self, name: str, rows: pa.Table, load_id: str, progress: Mapping[str, str]) -> None:
         definition = TABLES[name]

@@ -38,12 +38,14 @@ if TYPE_CHECKING:
 def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change:
     """The files of the days of some rows, with the newest version of each row.
 
-    Files of other days are not read.
+    Files of other days are not read, but for rows that had no day before.
     """
     with_all_columns(table, definition)
-    days = by_day(rows, DAYS.get(definition.name))
-    stored = _files_by_day(table, days) if table.current_snapshot() else {}
     day_column = DAYS.get(definition.name)
+    days = by_day(rows, day_column)
+    stored = _files_by_day(table, days) if table.current_snapshot() else {}
+    if stored.get(None):
+        days.setdefault(None, rows.slice(0, 0))
     removed: list[DataFile] = []
 
     def parts() -> Iterator[Part]:
@@ -52,6 +54,10 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
             old = read(table, tasks)
             same = new.select(old.column_names).cast(old.schema)
             merged = newest_versions(pa.concat_tables([old, same]), definition)
+            if day is None and day_column:
+                merged = _without(merged, rows.filter(rows[day_column].is_valid()), definition)
+                if not new.num_rows and merged.num_rows == old.num_rows:
+                    continue
             removed.extend(task.file for task in tasks)
             yield Part(
                 unique_name(str(day or NO_DATE)),
@@ -60,6 +66,13 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
             )
 
     return Change(write(table.io, table.metadata, parts()), removed)
+
+
+def _without(rows: pa.Table, others: pa.Table, definition: Table) -> pa.Table:
+    """Rows less those whose keys others have."""
+    keys = [*definition.key]
+    theirs = others.select(keys).cast(rows.select(keys).schema)
+    return rows.join(theirs, keys, join_type="left anti").select(rows.column_names)
 
 
 def with_all_columns(table: "IcebergTable", definition: Table) -> None:
@@ -74,13 +87,15 @@ def _files_by_day(
 ) -> Mapping[date | None, Sequence["FileScanTask"]]:
     """The files of the days; manifests of other days are not read."""
     known = [day for day in days if day is not None]
-    condition = "true"
-    if len(known) == len(days):
-        column, end = DAYS[table.name()[-1]], max(known) + timedelta(days=1)
-        condition = f"{column} >= '{_start(min(known))}' and {column} < '{_start(end)}'"
+    conditions = ["true"]
+    if known and (column := DAYS.get(table.name()[-1])):
+        start, end = min(known), max(known) + timedelta(days=1)
+        between = f"{column} >= '{_start(start)}' and {column} < '{_start(end)}'"
+        conditions = [between, f"{column} is null"]  # pyiceberg fails for `or` where it is null.
     found: dict[date | None, list[FileScanTask]] = defaultdict(list)
-    for task in table.scan(row_filter=condition).plan_files():
-        found[day_of(task.file)].append(task)
+    for condition in conditions:
+        for task in table.scan(row_filter=condition).plan_files():
+            found[day_of(task.file)].append(task)
     return found
 
 
