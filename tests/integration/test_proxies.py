@@ -73,7 +73,8 @@ def proxy(
         monkeypatch.delenv(name.lower(), raising=False)
     with Proxy(int(secure_s3.address.partition(":")[2])) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url_with_password)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"https://{HOST}")
+        for service in ("S3", "GLUE"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", f"https://{HOST}")
         yield proxy
 
 
@@ -92,7 +93,8 @@ def run_commands(*commands: list[str]) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    ("table_format", "setting"), [("parquet", "AWS_CA_BUNDLE"), ("delta", "ca_bundle")]
+    ("table_format", "setting"),
+    [("parquet", "AWS_CA_BUNDLE"), ("delta", "ca_bundle"), ("iceberg", "AWS_CA_BUNDLE")],
 )
 def test_all_commands_go_through_the_proxy_alone(
     table_format: str,
@@ -108,8 +110,9 @@ def test_all_commands_go_through_the_proxy_alone(
         (tmp_path / "config").write_text(f"[default]\n{setting} = {secure_s3.bundle}\n")
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     lake = f"--lake={new_url()}"
+    catalog = ["--catalog=glue"] if table_format == "iceberg" else []
     run_commands(
-        ["run", lake, f"--destination={table_format}", "--no-models"],
+        ["run", lake, f"--destination={table_format}", "--no-models", *catalog],
         ["compact", lake, "--grace=0"],
         ["status", lake],
         ["export", new_url(), lake],  # Of few files, as there are no models yet.
