@@ -1,6 +1,9 @@
 """What `export --readers` prints for a lake, run where the engine can be had."""
 
+import os
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,6 +17,8 @@ from bedrock_async_etl.models.build import build_models
 from bedrock_emulator import Control
 from tests.bedrock_async_etl.export.test_readers import blocks_of
 from tests.conftest import ACCOUNT, NOW, REGION
+from tests.integration.rest_catalog import PREFIX
+from tests.integration.test_packages import run, uv
 
 pytestmark = pytest.mark.integration
 
@@ -64,3 +69,48 @@ def test_duckdb_and_spark_read_a_change_log_by_their_statements(changed: LakeDes
         spark.sql(statement.rstrip().removesuffix(";"))
     rows = spark.sql(COUNTS.format("async_invokes").replace("group by all", "group by status"))
     assert sorted(tuple(row) for row in rows.collect()) == counted(changed)
+
+
+INSTALL = """
+from duckdb_extensions import import_extension
+for name in ("avro", "httpfs", "iceberg"):
+    import_extension(name, force_install=True)
+"""
+READ = """
+import sys, duckdb
+connection = duckdb.connect()
+connection.execute(sys.argv[1])
+print(connection.sql(sys.argv[2]).fetchall())
+"""
+
+
+@pytest.fixture(scope="module")
+def released_duckdb(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A Python that has a DuckDB with its extension for Iceberg, and a home of its own."""
+    folder = tmp_path_factory.mktemp("released")
+    python = folder / "bin" / "python"
+    uv("venv", "--python", sys.executable, "--allow-existing", str(folder))
+    extensions = [f"duckdb-extension-{name}==1.5.5" for name in ("iceberg", "avro", "httpfs")]
+    uv("pip", "install", "--python", str(python), "duckdb==1.5.5", "duckdb-extensions", *extensions)
+    run(folder, "env", f"HOME={folder}", python, "-c", INSTALL)
+    return python, folder
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("lake", [("iceberg", each) for each in ("local", "rest")], indirect=True)
+def test_duckdbs_own_extension_reads_an_iceberg_lake_by_its_statements(
+    changed: LakeDestination, released_duckdb: tuple[Path, Path]
+) -> None:
+    python, home = released_duckdb
+    block = blocks_of(statements(lake_relations(changed)))["-- DuckDB"]
+    if changed.catalog:
+        name, secret = os.environ[f"{PREFIX}CREDENTIAL"].split(":")
+        login = (
+            f"create secret (type iceberg, client_id '{name}', client_secret '{secret}', "
+            f"oauth2_server_uri '{os.environ[f'{PREFIX}OAUTH2_SERVER_URI']}');"
+        )
+        block = block.replace("'CATALOG_URI'", f"'{os.environ[f'{PREFIX}URI']}'")
+        block = login + block.replace("'WAREHOUSE'", f"'{os.environ[f'{PREFIX}WAREHOUSE']}'")
+    query = COUNTS.format("async_invokes")
+    read = run(home, "env", f"HOME={home}", python, "-c", READ, block, query)
+    assert eval(read) == counted(changed)

@@ -45,7 +45,6 @@ POLARS_TYPES: Final = {
 S3_BUCKET: Final = "s3://BUCKET/PATH"
 """Stands for a copy of what is local: Athena, Trino and Snowflake read from S3 alone."""
 GLUE: Final = "glue"
-METADATA: Final = "METADATA_FILE"
 FIRST_DATE: Final = "2024-01-01"
 """Before the first asynchronous invocation."""
 
@@ -155,6 +154,8 @@ def _duckdb_opening(relations: Sequence[Relation]) -> Iterator[str]:
         yield "create secret lake (type s3, provider credential_chain);"
     if "iceberg" in layouts and catalogs == {GLUE}:
         yield "attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"
+    elif "iceberg" in layouts and catalogs != {None}:
+        yield "attach 'WAREHOUSE' as lake (type iceberg, endpoint 'CATALOG_URI');"
 
 
 def _duckdb(table: Relation) -> Iterator[str]:
@@ -163,8 +164,8 @@ def _duckdb(table: Relation) -> Iterator[str]:
         "dates": f"read_parquet({literal(f'{table.place}/*/*.parquet')}, hive_partitioning = true)",
         "delta": f"delta_scan({literal(table.place)})",
         "iceberg": f"lake.{table.schema}.{identifier(table.name)}"
-        if table.catalog == GLUE
-        else f"iceberg_scan({literal(table.metadata or METADATA)})",
+        if table.catalog
+        else f"iceberg_scan({literal(str(table.metadata))})",
     }.get(table.layout, f"read_parquet({files})")
     if table.layout == "log":
         versions = f"read_parquet({files}, union_by_name = true)"
