@@ -1,7 +1,9 @@
 """The same load into each destination."""
 
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from bedrock_async_etl.commands.demo import NOW
@@ -11,6 +13,18 @@ from tests.benchmarks.stage import ACCOUNT, Stage
 
 REGION: Final = "us-east-1"
 ROWS: Final = 300_000
+LAKES: Final = ("parquet", "delta", "iceberg")
+LOADS: Final = 60
+EVERY: Final = timedelta(minutes=10)
+COUNT: Final = """
+import sys, polars
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.export.readers import lake_relations, statements
+lake = LakeDestination(sys.argv[1])
+rows = [each for each in lake_relations(lake) if each.name == "async_invokes"]
+exec(statements(rows).partition("# Polars (Python)\\n")[2].partition("\\n\\n")[0])
+print(async_invokes.group_by("status").agg(polars.len()).collect())
+"""
 RANGE: Final = (("since", 10), ("until", 9))
 """Days ago."""
 
@@ -24,7 +38,7 @@ def destinations(stage: Stage, runs: int) -> Iterator[Figure]:
         "duckdb": stage.ours("duckdb", f"--region={REGION}"),
         **{
             kind: stage.ours_to_lake(kind, f"--region={REGION}", f"--destination={kind}")
-            for kind in ("parquet", "delta", "iceberg")
+            for kind in LAKES
         },
     }
 
@@ -58,7 +72,7 @@ def lake_models(stage: Stage, runs: int) -> Iterator[Figure]:
     options = [f"--region={region}" for region in regions]
     commands = {
         kind: stage.ours_to_lake(kind, f"--destination={kind}", *options, with_models=True)
-        for kind in ("parquet", "delta", "iceberg")
+        for kind in LAKES
     }
 
     def advance_before_the_first(name: str) -> None:
@@ -73,3 +87,34 @@ def lake_models(stage: Stage, runs: int) -> Iterator[Figure]:
     for scenario, timings in (("1,000 new", increments), ("a day again", ranges)):
         for name, timing in timings.items():
             yield figure(f"{scenario} over 2,000,000, with models", name, timing)
+
+
+def year(stage: Stage, runs: int) -> Iterator[Figure]:
+    """365,000 invocations of a year, then loads every ten minutes, a count, and what is stored."""
+    stage.fill(REGION, 365_000, until_days_ago=0, days=365)
+    stage.bedrock.populate(ACCOUNT, REGION, 7 * LOADS, NOW, NOW + LOADS * EVERY, 1)
+    commands = {
+        kind: stage.ours_to_lake(kind, f"--region={REGION}", f"--destination={kind}")
+        for kind in LAKES
+    }
+    places = {kind: f"{stage.folder / kind}.lake" for kind in LAKES}
+
+    def advance_before_the_first(name: str) -> None:
+        if name == LAKES[0]:
+            stage.bedrock.advance(EVERY)
+
+    in_turn(commands, 1)
+    loads = in_turn(commands, LOADS, advance_before_the_first)
+    compact = [sys.executable, "-m", "bedrock_async_etl", "compact", "--grace=0"]
+    for _ in range(2):
+        in_turn({kind: [*compact, f"--lake={place}"] for kind, place in places.items()}, 1)
+    counts = in_turn(
+        {kind: [sys.executable, "-c", COUNT, place] for kind, place in places.items()}, runs
+    )
+    for kind, place in places.items():
+        files = [path for path in Path(place, "bedrock").rglob("*") if path.is_file()]
+        stored = sum(path.stat().st_size for path in files) / 1e6
+        yield figure(f"7 new over a year, {kind}", "run --no-models", loads[kind])
+        yield figure(
+            f"a count by Polars, {kind}", f"{len(files)} files, {stored:.0f} MB", counts[kind]
+        )

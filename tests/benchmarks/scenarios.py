@@ -10,7 +10,7 @@ from typing import Final
 import duckdb
 
 from bedrock_async_etl.commands.demo import NOW
-from tests.benchmarks.destinations import destinations, lake_models
+from tests.benchmarks.destinations import destinations, lake_models, year
 from tests.benchmarks.figures import Figure, calls_of, figure
 from tests.benchmarks.processes import in_turn
 from tests.benchmarks.stage import ACCOUNT, Stage
@@ -253,6 +253,7 @@ SCENARIOS: Final[dict[str, Callable[[Stage, int], Iterator[Figure]]]] = {
     "many-scopes": many_scopes,
     "destinations": destinations,
     "lake-models": lake_models,
+    "year": year,
 }
 
 
