@@ -17,6 +17,7 @@ from bedrock_async_etl.files.urls import is_s3, open_url
 from bedrock_async_etl.load import load
 from tests.copies import CopyKind, Row, catalog_of, destination_of, rows_so_far
 from tests.integration.places import empty_glue
+from tests.integration.rest_catalog import empty_catalog, open_catalog
 from tests.plain_rows import COMPARED
 
 COMMANDS: Final = {
@@ -141,8 +142,11 @@ class Site:
             fs, root = open_url(url)
             if fs.exists(root):
                 fs.rm(root, recursive=True)
-        if self.catalog:
-            empty_glue()
+        match catalog_of(self.kind, self.url):
+            case "glue":
+                empty_glue()
+            case "rest":
+                empty_catalog(open_catalog())
 
 
 def doubled(rows: Sequence[object]) -> int:
