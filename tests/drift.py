@@ -16,8 +16,9 @@ from bedrock_async_etl.destinations.iceberg import Format as IcebergFormat
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     Part,
-    by_day,
+    days_in,
     partition_of,
+    rows_of,
     unique_name,
     write,
 )
@@ -119,8 +120,8 @@ def rewrite(stored: IcebergFormat, change: Callable[[pa.Table], pa.Table]) -> No
     assert table is not None
     rows = change(table.scan().to_arrow().cast(ASYNC_INVOKES.stored_schema))
     parts = (
-        Part(unique_name(str(day)), of_day, partition_of(table, day))
-        for day, of_day in by_day(rows, "submit_time").items()
+        Part(unique_name(str(day)), rows_of(rows, "submit_time", day), partition_of(table, day))
+        for day in days_in(rows, "submit_time")
     )
     added = write(table.io, table.metadata, parts)
     replace_files(table, Change(added, current_files(table)), {})

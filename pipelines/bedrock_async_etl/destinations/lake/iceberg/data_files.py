@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 DATA_FOLDER: Final = "data"
 """Of a table, where pyiceberg puts its data files."""
+FILES_AT_ONCE: Final = 8
+"""Of which pyiceberg holds the rows in memory while it writes them."""
 EPOCH: Final = date(1970, 1, 1)
 
 
@@ -37,18 +40,20 @@ def unique_name(part: str) -> str:
     return f"{part}_{uuid4()}"
 
 
-def by_day(rows: pa.Table, column: str | None) -> dict[date | None, pa.Table]:
-    """The rows of each day of a column in UTC; all of them as of no day without one."""
+def days_in(rows: pa.Table, column: str | None) -> list[date | None]:
+    """The days of a column in UTC, None last if it is null; no day alone without a column."""
     if column is None:
-        return {None: rows}
+        return [None]
+    days = pc.cast(rows[column], pa.date32()).unique()
+    return [*sorted(days.drop_null().to_pylist()), *([None] if days.null_count else [])]
+
+
+def rows_of(rows: pa.Table, column: str | None, day: date | None) -> pa.Table:
+    """The rows of one of those days."""
+    if column is None:
+        return rows
     days = pc.cast(rows[column], pa.date32())
-    found = {
-        day: rows.filter(pc.equal(days, pa.scalar(day, pa.date32())))
-        for day in sorted(days.unique().drop_null().to_pylist())
-    }
-    if days.null_count:
-        found[None] = rows.filter(days.is_null())
-    return found
+    return rows.filter(days.is_null() if day is None else pc.equal(days, day))
 
 
 def day_of(file: "DataFile") -> date | None:
@@ -84,7 +89,11 @@ def write(io: "FileIO", metadata: "TableMetadata", parts: Iterable[Part]) -> lis
             number = len(names) - 1
             yield NamedTask(uuid4(), number, schema, batches, partition_key=part.partition)
 
-    return list(write_file(io, metadata, tasks()))
+    queue = tasks()
+    written: list[DataFile] = []
+    while some := [*islice(queue, FILES_AT_ONCE)]:
+        written += write_file(io, metadata, iter(some))
+    return written
 
 
 def partition_of(table: "IcebergTable", day: date | None) -> "PartitionKey":

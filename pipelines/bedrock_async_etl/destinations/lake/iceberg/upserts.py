@@ -8,17 +8,18 @@ ones, in one snapshot, by pyiceberg's public means.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from bedrock_async_etl.destinations.lake.commits import newest_versions
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     Part,
-    by_day,
     day_of,
+    days_in,
     partition_of,
     read,
+    rows_of,
     unique_name,
     write,
 )
@@ -42,15 +43,15 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
     """
     with_all_columns(table, definition)
     day_column = DAYS.get(definition.name)
-    days = by_day(rows, day_column)
+    days = days_in(rows, day_column)
     stored = _files_by_day(table, days) if table.current_snapshot() else {}
-    if stored.get(None):
-        days.setdefault(None, rows.slice(0, 0))
+    if None in stored and None not in days:
+        days.append(None)
     removed: list[DataFile] = []
 
     def parts() -> Iterator[Part]:
-        for day, new in days.items():
-            tasks = stored.get(day, [])
+        for day in days:
+            new, tasks = rows_of(rows, day_column, day), stored.get(day, [])
             old = read(table, tasks)
             same = new.select(old.column_names).cast(old.schema)
             merged = newest_versions(pa.concat_tables([old, same]), definition)
@@ -83,7 +84,7 @@ def with_all_columns(table: "IcebergTable", definition: Table) -> None:
 
 
 def _files_by_day(
-    table: "IcebergTable", days: Mapping[date | None, Any]
+    table: "IcebergTable", days: Sequence[date | None]
 ) -> Mapping[date | None, Sequence["FileScanTask"]]:
     """The files of the days; manifests of other days are not read."""
     known = [day for day in days if day is not None]
