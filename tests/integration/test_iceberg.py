@@ -2,9 +2,10 @@
 
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import duckdb
 import polars
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
@@ -23,7 +26,8 @@ from bedrock_async_etl.destinations.iceberg import Format
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
-from bedrock_async_etl.destinations.lake.iceberg import tables as iceberg_tables
+from bedrock_async_etl.destinations.lake.iceberg.data_files import day_of
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import current_files
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.publication import Publication
@@ -190,48 +194,83 @@ def test_a_table_gets_the_columns_of_a_newer_version(
     assert_exact_copy(lake, filled)
 
 
-def test_a_row_that_gets_a_day_later_leaves_the_rows_without_one(lake: LakeDestination) -> None:
-    at = pa.scalar(NOW, pa.timestamp("us", "UTC"))
-    dated = pa.Table.from_pylist(
-        [
-            {"invocation_arn": f"arn-{number}", "model_arn": "model/m"}
-            | {"submit_time": at, "submit_date": NOW.date(), "observed_at": at, "_dlt_load_id": "1"}
-            for number in range(4)
-        ],
-        ASYNC_INVOKES.stored_schema,
+def versions(numbers: range, day: date | None, seconds: int) -> pa.Table:
+    """Invocations of a day, or of none, as they were read so many seconds later."""
+    submitted = None if day is None else datetime.combine(day, NOW.timetz())
+    columns = {
+        "invocation_arn": pa.array([f"arn-{number}" for number in numbers]),
+        "model_arn": pa.repeat("model/m", len(numbers)),
+        "submit_time": pa.repeat(pa.scalar(submitted, pa.timestamp("us", "UTC")), len(numbers)),
+        "submit_date": pa.repeat(pa.scalar(day, pa.date32()), len(numbers)),
+        "observed_at": pa.repeat(
+            pa.scalar(NOW + timedelta(seconds=seconds), pa.timestamp("us", "UTC")), len(numbers)
+        ),
+        "_dlt_load_id": pa.repeat(str(seconds), len(numbers)),
+    }
+    schema = ASYNC_INVOKES.stored_schema
+    return pa.table(
+        {
+            field.name: columns.get(field.name, pa.nulls(len(numbers), field.type))
+            for field in schema
+        },
+        schema,
     )
-    undated = pa.Table.from_pylist(
-        [row | {"submit_time": None, "submit_date": None} for row in dated.to_pylist()],
-        ASYNC_INVOKES.stored_schema,
-    )
-    tables = IcebergTables(lake.files, None)
-    Path(lake.files.root).mkdir()
-    tables.commit({"async_invokes": undated}, "1", {})
-    [before] = table(lake).scan().plan_files()
-    tables.commit({"async_invokes": dated.slice(0, 3)}, "2", {})
-    found = table(lake).scan().to_arrow().sort_by("invocation_arn")
-    assert found["invocation_arn"].to_pylist() == [f"arn-{number}" for number in range(4)]
-    assert found["submit_date"].to_pylist() == [NOW.date()] * 3 + [None]
-    paths = {each.file.file_path for each in table(lake).scan().plan_files()}
-    assert before.file.file_path not in paths
-    tables.commit({"async_invokes": dated.slice(0, 3)}, "3", {})
-    again = {each.file.file_path for each in table(lake).scan().plan_files()}
-    assert len(paths & again) == 1
 
 
-def test_no_run_is_told_of_before_its_rows(
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(1, 3),
+            st.sampled_from([None, NOW.date()]),
+            st.integers(0, 5),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=200 if SOAK else 15)
+def test_the_newest_version_is_stored_once_whatever_day_it_has(
+    loads: list[tuple[int, int, date | None, int]],
+) -> None:
+    """Rows get a day and lose it; an older version may come last, as from a slow worker."""
+    newest: dict[str, tuple[int, date | None]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        lake = LakeDestination(folder, "iceberg")
+        tables = IcebergTables(lake.files, None)
+        for number, (first, count, day, seconds) in enumerate(loads):
+            rows = versions(range(first, first + count), day, seconds)
+            tables.commit({"async_invokes": rows}, str(number), {})
+            for arn in rows["invocation_arn"].to_pylist():
+                if arn not in newest or newest[arn][0] <= seconds:
+                    newest[arn] = seconds, day
+        found = table(lake)
+        stored = found.scan().to_arrow().select(["invocation_arn", "submit_date"]).to_pylist()
+        assert sorted(stored, key=str) == sorted(
+            ({"invocation_arn": arn, "submit_date": day} for arn, (_, day) in newest.items()),
+            key=str,
+        )
+        days = [day_of(file) for file in current_files(found)]
+        assert sorted(days, key=str) == sorted({day for _, day in newest.values()}, key=str)
+
+
+def test_a_run_is_recorded_after_its_rows(
     filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(lake)
     runs = table(lake, "bedrock.extract_runs").scan().to_arrow().num_rows
     filled.advance(timedelta(hours=5))
 
-    def fail(found: Table, *_: Any) -> None:
-        raise RuntimeError(f"No commit to {found.name()}.")
+    commit = SqlCatalog.commit_table
+
+    def fail(catalog: SqlCatalog, found: Table, *changes: Any) -> Any:
+        if found.name()[-1] == ASYNC_INVOKES.name:
+            raise RuntimeError("No space is left.")
+        return commit(catalog, found, *changes)
 
     with monkeypatch.context() as patched:
-        patched.setattr(iceberg_tables, "replace_files", fail)
-        with pytest.raises(CommandError, match="async_invokes"):
+        patched.setattr(SqlCatalog, "commit_table", fail)
+        with pytest.raises(CommandError, match="No space is left"):
             load(lake)
     assert table(lake, "bedrock.extract_runs").scan().to_arrow().num_rows == runs
     load(lake)

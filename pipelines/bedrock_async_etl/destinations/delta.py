@@ -126,15 +126,15 @@ def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
 def _matching(versions: pa.Table) -> str:
     """The condition of a merge, which names its dates so that no other partition is read.
 
-    Rows that had no date before are found, too.
+    Rows that had no date are found, too, and of rows that have none any more, all dates are read.
     """
     [key] = ASYNC_INVOKES.key
     dates = versions[DATED_BY].unique()
-    listed = ", ".join(f"date '{date}'" for date in dates.drop_null().to_pylist())
-    places = [f"target.{DATED_BY} is null"]
-    if listed:
-        places.append(f"target.{DATED_BY} in ({listed})")
-    return f"({' or '.join(places)}) and target.{key} = source.{key}"
+    same = f"target.{key} = source.{key}"
+    if dates.null_count:
+        return same
+    listed = ", ".join(f"date '{date}'" for date in dates.to_pylist())
+    return f"(target.{DATED_BY} is null or target.{DATED_BY} in ({listed})) and {same}"
 
 
 def storage_options(credentials: Any) -> dict[str, str]:

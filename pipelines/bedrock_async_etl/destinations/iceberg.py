@@ -114,6 +114,10 @@ class Format(LakeFormat):
     def client_class(self, plain: type[Any]) -> type[Any]:
         return type("LakeIcebergClient", (IcebergClient,), {"tables": self.tables})
 
+    @property
+    def is_elsewhere(self) -> bool:
+        return self.tables.place((DATASET_NAME, "")) is None
+
     def metadata_file(self, identifier: tuple[str, str]) -> str | None:
         table = None if self.catalog else self.tables.find(identifier)
         return table.metadata_location if table else None
@@ -127,6 +131,7 @@ class Format(LakeFormat):
                 "A lake of Iceberg on S3 needs --catalog: glue, or a name in pyiceberg's own "
                 "configuration."
             )
+        _ = self.catalog and self.tables.catalog  # One that cannot be opened makes no lake.
 
     def model_files(self) -> ModelFiles:
         return IcebergModelFiles(self.files, self.tables)
@@ -135,34 +140,39 @@ class Format(LakeFormat):
         return "iceberg"
 
     def has_rows(self) -> bool:
-        return bool(self.tables.tasks(ASYNC_INVOKES.name))
+        return bool(self._files(self._table(ASYNC_INVOKES.name)))
 
     def data_files(self, name: str) -> Sequence[str]:
-        return [path_of(file.file_path) for file in self._files(name)]
+        return [path_of(file.file_path) for file in self._files(self._table(name))]
 
     def rows(self, table: Table) -> pa.dataset.Dataset | pa.Table:
         """The files; those of other days than a query is about are not opened."""
-        files, schema = self._files(table.name), table.stored_schema
-        found = self.tables.find((DATASET_NAME, table.name))
-        if not files or not found:
+        stored, schema = self._table(table.name), table.stored_schema
+        files = self._files(stored)
+        if not files or not stored:
             return no_rows(schema)
         return pa.dataset.FileSystemDataset.from_paths(
             [path_of(file.file_path) for file in files],
             schema=schema,
             format=pa.dataset.ParquetFileFormat(),
-            filesystem=file_system_of(found),
+            filesystem=file_system_of(stored),
             partitions=[
                 _holds_of(schema, day_of(file)) if table is ASYNC_INVOKES else None
                 for file in files
             ],
         )
 
-    def _files(self, name: str) -> Sequence[Any]:
-        tasks = self.tables.tasks(name)
+    def _table(self, name: str) -> Any:
+        return self.tables.find((DATASET_NAME, name))
+
+    def _files(self, table: Any) -> Sequence[Any]:
+        """The files that have a table's rows now; none where there is no table."""
+        tasks = list(table.scan().plan_files()) if table else []
         if any(task.delete_files for task in tasks):
             raise CommandError(
-                f"Another program has deleted rows of the Iceberg table {name}, in files of their "
-                "own. Have that program rewrite the table's data files, such as by OPTIMIZE."
+                f"Another program has deleted rows of the Iceberg table {table.name()[-1]}, in "
+                "files of their own. Have that program rewrite the table's data files, such as by "
+                "OPTIMIZE."
             )
         return [task.file for task in tasks]
 
@@ -171,7 +181,7 @@ class Format(LakeFormat):
     ) -> tuple[Fingerprints, Sequence[str]]:
         """By date, of the names of its files, which change whenever a row does."""
         found: dict[date | None, list[tuple[str, int]]] = defaultdict(list)
-        for file in self._files(ASYNC_INVOKES.name):
+        for file in self._files(self._table(ASYNC_INVOKES.name)):
             found[day_of(file)].append((file.file_path, file.record_count))
         return fingerprints_of(found), ()
 
@@ -183,7 +193,7 @@ class Format(LakeFormat):
 
     def is_compaction_due(self, after: int) -> bool:
         """By the snapshots of `extract_runs` that nobody needs any more: every run adds one."""
-        table = self.tables.find((DATASET_NAME, EXTRACT_RUNS.name))
+        table = self._table(EXTRACT_RUNS.name)
         return table is not None and len(replaced_snapshots(table, GRACE_SECONDS)) > after
 
 

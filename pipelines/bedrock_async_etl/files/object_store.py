@@ -66,7 +66,7 @@ class LakeFiles:
         """
         filesystem, root = open_url(url)
         if is_s3(url):
-            return cls(f"s3://{root}", root, filesystem, _credentials(root.partition("/")[0]))
+            return cls(f"s3://{root}", root, filesystem, s3_access(root.partition("/")[0]))
         folder = Path(root)
         if folder.is_file():
             raise UsageError(f"{url} is a file, not a lake: is it one for --database?")
@@ -78,21 +78,8 @@ class LakeFiles:
 
     @cached_property
     def arrow_filesystem(self) -> fs.FileSystem:
-        """Arrow's own file system, for reading: one in Python may wait for a lock of its reader."""
-        if self.credentials is None:
-            return fs.LocalFileSystem()
-        keys = self.credentials.to_session_credentials()
-        scheme, _, endpoint = (self.credentials.endpoint_url or "").partition("://")
-        return fs.S3FileSystem(
-            access_key=keys["aws_access_key_id"],
-            secret_key=keys["aws_secret_access_key"],
-            session_token=keys["aws_session_token"],
-            region=self.credentials.region_name,
-            scheme=scheme or "https",
-            endpoint_override=endpoint or None,
-            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
-            **transport(self.credentials).arrow_options(),
-        )
+        """Arrow's own file system: one in Python may wait for a lock of its reader."""
+        return arrow_s3(self.credentials) if self.credentials else fs.LocalFileSystem()
 
     def path(self, name: str) -> str:
         """A file's path, as the file system has it."""
@@ -129,20 +116,37 @@ class LakeFiles:
         return sorted(name for name in names if not name.startswith("."))
 
 
+def arrow_s3(credentials: AwsCredentials) -> fs.S3FileSystem:
+    """Arrow's file system of S3, by the proxy and the CA bundle that boto3 would take."""
+    keys = credentials.to_session_credentials()
+    scheme, _, endpoint = (credentials.endpoint_url or "").partition("://")
+    return fs.S3FileSystem(
+        access_key=keys["aws_access_key_id"],
+        secret_key=keys["aws_secret_access_key"],
+        session_token=keys["aws_session_token"],
+        region=credentials.region_name,
+        scheme=scheme or "https",
+        endpoint_override=endpoint or None,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+        **transport(credentials).arrow_options(),
+    )
+
+
 def transport(credentials: AwsCredentials) -> Transport:
     """The way to S3, for the endpoint that the credentials have."""
     usual = f"https://s3.{credentials.region_name}.amazonaws.com"
     return Transport.to(credentials.endpoint_url or usual)
 
 
-def _credentials(bucket: str) -> AwsCredentials:
-    """The standard chain's, for the region and the endpoint of a bucket.
+def s3_access(bucket: str, region: str | None = None) -> AwsCredentials:
+    """The standard chain's credentials, for the region and the endpoint of a bucket.
 
-    The bucket is asked for them, so that errors come before any work.
+    Without its region, the bucket is asked for it, so that errors come before any work. Raises
+    `CommandError`.
     """
     try:
-        client = _client()
-        answer = client.head_bucket(Bucket=bucket)
+        client = _client(region)
+        answer = {} if region else client.head_bucket(Bucket=bucket)
     except ClientError as error:
         raise CommandError(_refusal(bucket, error)) from error
     except BotoCoreError as error:
@@ -151,8 +155,7 @@ def _credentials(bucket: str) -> AwsCredentials:
         ) from error
     credentials = AwsCredentials()
     credentials.on_partial()  # Takes the chain's. dlt leaves what is complete as it is.
-    region = answer.get("BucketRegion") or client.meta.region_name
-    credentials.region_name = region
+    credentials.region_name = region = answer.get("BucketRegion") or client.meta.region_name
     if region != client.meta.region_name:
         client = _client(region)
     credentials.endpoint_url = _endpoint(client)

@@ -15,7 +15,7 @@ from bedrock_async_etl.destinations.lake.tables import (
     folder_of,
     select_rows,
 )
-from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import INTEGERS, folder_name
 from bedrock_async_etl.models.spark import register, spark_errors, spark_session
@@ -33,10 +33,15 @@ WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
 def spark_model_build(
     lake: LakeDestination, master: str | None = None, remote: str | None = None
 ) -> Iterator["SparkModelTables"]:
-    """The tables of a lake's models, which Spark builds; raises `CommandError`.
+    """The tables of a lake's models, which Spark builds; raises `CommandError`, `UsageError`.
 
     Readers see the models, all at once, when it ends without an error.
     """
+    if lake.stored_format.is_elsewhere:
+        raise UsageError(
+            f"The files of {lake.location} are where its catalog has them, for which Spark has no "
+            "keys: use --engine duckdb."
+        )
     spark = spark_session(master, remote)
     try:
         with lake.model_build(SparkModelTables) as tables:
@@ -117,6 +122,7 @@ def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame"
     files, schema = lake.files, from_arrow_schema(TABLES[name].stored_schema)
     paths = lake.stored_format.data_files(name)
     urls = [spark_url(files, path) for path in paths]
-    folder = spark_url(files, files.path(folder_of(name)))
-    reader = spark.read.schema(schema).option("basePath", folder)
+    reader = spark.read.schema(schema)
+    if lake.stored_format.partitioned_by:
+        reader = reader.option("basePath", spark_url(files, files.path(folder_of(name))))
     return reader.parquet(*urls) if urls else spark.createDataFrame([], schema)

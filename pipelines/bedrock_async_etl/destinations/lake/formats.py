@@ -85,6 +85,11 @@ class LakeFormat(ABC):
     def has_rows(self) -> bool:
         """True if any invocation is stored."""
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """True where the tables' files are not in the lake's folder."""
+        return False
+
     def metadata_file(self, identifier: tuple[str, str]) -> str | None:
         """The URL of a table's newest metadata, by schema and name, in a format that has it."""
         return None

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS: Final = 60
 """Time for which a catalog in a SQLite file is waited for."""
-SSL: Final = "ssl"
-FILE_IO: Final = "py-io-impl"
-LAKE_FILES: Final = "bedrock-async-etl.lake-files"
-"""Property of a catalog: the lake's files, for the class that it reads and writes with."""
+GLUE: Final = "glue"
+S3_ACCESS: Final = "bedrock-async-etl.s3-access"
+"""Property of a catalog: what the class by which it reads and writes reaches S3 with."""
 NOT_INSTALLED: Final = (
     "A lake of Iceberg needs the extra `iceberg`: pip install 'bedrock-async-etl[iceberg]'."
 )
@@ -36,26 +35,33 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
         from pyiceberg.catalog import load_catalog
         from pyiceberg.utils.config import Config
 
-        from bedrock_async_etl.destinations.lake.iceberg.file_io import LakeFileIO
+        from bedrock_async_etl.destinations.lake.iceberg.file_io import LakeFileIO, S3Access
     except ModuleNotFoundError:
         raise CommandError(NOT_INSTALLED) from None
     configured = (name and Config().get_catalog_config(name)) or {}
-    properties: dict[str, Any] = {}
+    properties: dict[str, Any] = {
+        "py-io-impl": f"{LakeFileIO.__module__}.{LakeFileIO.__name__}",
+        "snapshot-loading-mode": "all",  # Of REST: the progress may be that of an older one.
+        S3_ACCESS: S3Access(files),
+    }
     if name is None:
         uri = f"sqlite:///{files.root}/catalog.db?timeout={BUSY_SECONDS}"
-        properties = {"type": "sql", "uri": uri}
+        properties |= {"type": "sql", "uri": uri}
     elif not configured:
-        properties = {"type": name}
-    if (bundle := ca_bundle(botocore.session.get_session())) and SSL not in configured:
-        properties[SSL] = {"cabundle": bundle}  # For the catalog's own HTTP, where it has one.
-    properties |= {FILE_IO: f"{LakeFileIO.__module__}.{LakeFileIO.__name__}", LAKE_FILES: files}
+        properties["type"] = name
+    bundle = ca_bundle(botocore.session.get_session())
+    if bundle and not any(each.startswith("ssl") for each in configured):
+        properties["ssl"] = {"cabundle": bundle}  # For the HTTPS of a REST catalog.
     logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)  # Of columns without values.
     try:
         catalog = load_catalog(name or "default", **configured | properties)
-        setattr(catalog, "commit_table", _confirmed(catalog))  # noqa: B010, as mypy wants it
-        return catalog
     except Exception as error:  # pyiceberg's, and those of whatever library the catalog has.
-        raise CommandError(f"Cannot open the catalog {name or 'of the lake'}: {error}") from error
+        known = ", ".join(sorted({GLUE, *Config().get_known_catalogs()}))
+        remedy = f" Catalogs are {known}; pyiceberg's configuration has others." if name else ""
+        of = f"catalog {name}" if name else "catalog of the lake"
+        raise CommandError(f"Cannot open the {of}: {error}.{remedy}") from error
+    setattr(catalog, "commit_table", _confirmed(catalog))  # noqa: B010, as mypy wants it
+    return catalog
 
 
 def _confirmed(catalog: "Catalog") -> Callable[..., Any]:
@@ -91,14 +97,24 @@ def location(files: LakeFiles) -> str:
 
 
 def file_system_of(table: "Table") -> fs.FileSystem:
-    """The file system that has a table's files: of a REST catalog, with keys that it may give."""
+    """The file system of a table's files, with the credentials that a REST catalog vends.
+
+    Raises `CommandError` where the catalog has them read in another way.
+    """
     from pyiceberg.io.pyarrow import PyArrowFileIO
 
-    assert isinstance(table.io, PyArrowFileIO)
+    if not isinstance(table.io, PyArrowFileIO):
+        raise CommandError(
+            f"The catalog has the files of {'.'.join(table.name())} read by "
+            f"{type(table.io).__name__}, such as for remote signing, which is not supported: have "
+            "it vend credentials instead."
+        )
     scheme, bucket, _ = table.io.parse_location(table.location())
     return table.io.fs_by_scheme(scheme, bucket)
 
 
 def path_of(uri: str) -> str:
     """The path of a file, as Arrow's file systems have it."""
-    return uri.partition("://")[2] or uri
+    from pyiceberg.io.pyarrow import PyArrowFileIO
+
+    return PyArrowFileIO.parse_location(uri)[2]

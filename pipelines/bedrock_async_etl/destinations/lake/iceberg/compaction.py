@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,6 @@ from pyarrow import fs
 
 from bedrock_async_etl.destinations.lake.formats import Compaction
 from bedrock_async_etl.destinations.lake.iceberg.catalog import file_system_of, path_of
-from bedrock_async_etl.destinations.lake.iceberg.data_files import DATA_FOLDER
 from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
     PROGRESS,
     ancestors,
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
+GC: Final = "gc.enabled"
+REFUSALS: Final = ("ACCESS_DENIED", "MethodNotAllowed", "NotImplemented")
 MANY_MANIFESTS: Final = 8
 ABANDONED_AFTER: Final = timedelta(days=1)
 
@@ -46,8 +47,11 @@ def compact(
     those of commits that never came to an end, once they are a day old.
     """
     table = tables.load(identifier)
+    nothing = Compaction(identifier[-1], 0, 0, 0, 0)
     if table is None or table.properties.get(LAKE) != tables.files.url:
-        return Compaction(identifier[-1], 0, 0, 0, 0)
+        return nothing
+    if table.properties.get(GC) == "false":  # Files may be of other branches of the catalog.
+        return nothing
     before = files_of(table)
     if len(manifests_of(table)) > MANY_MANIFESTS:
         retry_on_conflict(partial(_merge_manifests, tables.catalog, identifier))
@@ -55,23 +59,32 @@ def compact(
     table = tables.catalog.load_table(identifier)
     after = files_of(table)
     old = datetime.now(UTC) - ABANDONED_AFTER
-    file_system = file_system_of(table)
+
+    def is_useless(file: fs.FileInfo) -> bool:
+        is_known = file.path in before.all or file.mtime < old
+        return is_known and file.path not in after.all and file.base_name not in kept
+
     try:
-        listed = listed_files(table, file_system)
-    except OSError:
-        if tables.place(identifier):
+        removed = _remove(table, is_useless)
+    except OSError as error:
+        if tables.place(identifier) or not is_refused(error):
             raise
-        listed = []  # Of a catalog that keeps house itself, such as S3 Tables.
-    removed = [
-        each.path
-        for each in listed
-        if each.path not in after.all
-        and each.base_name not in kept
-        and (each.path in before.all or each.mtime < old)
-    ]
-    for path in removed:
+        removed = 0  # S3 Tables, for one, lets nobody list or delete: it removes them itself.
+    return Compaction(identifier[-1], len(before.data), len(after.data), 0, removed)
+
+
+def is_refused(error: OSError) -> bool:
+    """True where S3 does not let somebody do what was asked for."""
+    return isinstance(error, PermissionError) or any(each in str(error) for each in REFUSALS)
+
+
+def _remove(table: "IcebergTable", is_useless: Callable[[fs.FileInfo], bool]) -> int:
+    """Remove files from the folders of a table's data and metadata; returns their number."""
+    file_system = file_system_of(table)
+    useless = [each.path for each in listed_files(table, file_system) if is_useless(each)]
+    for path in useless:
         file_system.delete_file(path)
-    return Compaction(identifier[-1], len(before.data), len(after.data), 0, len(removed))
+    return len(useless)
 
 
 def _expire(catalog: "Catalog", identifier: Identifier, grace_seconds: float) -> None:
@@ -139,10 +152,10 @@ def files_of(table: "IcebergTable") -> StoredFiles:
 
 def listed_files(table: "IcebergTable", file_system: fs.FileSystem) -> Sequence[fs.FileInfo]:
     """The files in the folders of a table's data and metadata."""
-    root = path_of(table.location())
+    places = table.location_provider()
     selectors = [
-        fs.FileSelector(f"{root}/{name}", allow_not_found=True, recursive=True)
-        for name in (DATA_FOLDER, "metadata")
+        fs.FileSelector(path_of(each), allow_not_found=True, recursive=True)
+        for each in (places.data_path, places.metadata_path)
     ]
     found = [each for one in selectors for each in file_system.get_file_info(one)]
     return [each for each in found if each.is_file]

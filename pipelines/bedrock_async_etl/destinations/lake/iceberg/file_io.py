@@ -1,35 +1,85 @@
-"""How pyiceberg reads and writes a lake's files: as everything else of the lake does."""
+"""How pyiceberg reads and writes files on S3: as everything else does."""
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
 
+from dlt.common.configuration.specs import AwsCredentials
 from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
-from bedrock_async_etl.destinations.lake.iceberg.catalog import LAKE_FILES
-
-if TYPE_CHECKING:
-    from bedrock_async_etl.files.object_store import LakeFiles
+from bedrock_async_etl.destinations.lake.iceberg.catalog import S3_ACCESS
+from bedrock_async_etl.files.object_store import LakeFiles, arrow_s3, s3_access
 
 S3_SCHEMES: Final = ("s3", "s3a", "s3n")
-S3_OPTIONS: Final = "s3."
+OPTIONS: Final = {
+    "aws_access_key_id": ("s3.access-key-id", "client.access-key-id"),
+    "aws_secret_access_key": ("s3.secret-access-key", "client.secret-access-key"),
+    "aws_session_token": ("s3.session-token", "client.session-token"),
+    "region_name": ("s3.region", "client.region"),
+    "endpoint_url": ("s3.endpoint",),
+}
+"""By field of dlt's credentials, pyiceberg's options for it, of which the first counts."""
+ANY_REGION: Final = "us-east-1"
+"""For servers other than AWS, which sign for no region of their own."""
+PYICEBERGS_OWN: Final = (
+    "s3.anonymous",
+    "s3.connect-timeout",
+    "s3.force-virtual-addressing",
+    "s3.profile-name",
+    "s3.proxy-uri",
+    "s3.request-timeout",
+    "s3.retry-strategy-impl",
+    "s3.role-arn",
+    "client.profile-name",
+    "client.role-arn",
+)
+"""Options that pyiceberg's own file system obeys alone."""
+
+
+class S3Access:
+    """The file systems of buckets: the lake's own, and others by the options that are given."""
+
+    def __init__(self, files: LakeFiles) -> None:
+        self._lake = files
+        self._usual = cache(s3_access)
+
+    def file_system(self, bucket: str, properties: Mapping[str, str]) -> fs.FileSystem:
+        """The file system of a bucket, by a catalog's or a table's properties."""
+        given: dict[str, Any] = {
+            field: next(properties[each] for each in names if properties.get(each))
+            for field, names in OPTIONS.items()
+            if any(properties.get(each) for each in names)
+        }
+        is_lakes = not self._lake.is_local and self._lake.root.partition("/")[0] == bucket
+        if is_lakes and not given:
+            return self._lake.arrow_filesystem
+        if "aws_access_key_id" not in given:
+            usual = self._usual(bucket, given.get("region_name"))
+            place = {"region_name": usual.region_name, "endpoint_url": usual.endpoint_url}
+            given = {**usual.to_session_credentials(), **place, **given}
+        elif "region_name" not in given:
+            is_of_aws = "endpoint_url" not in given
+            given["region_name"] = fs.resolve_s3_region(bucket) if is_of_aws else ANY_REGION
+        return arrow_s3(AwsCredentials(**given))
 
 
 class LakeFileIO(PyArrowFileIO):
-    """Reaches S3 by the keys, the endpoint, the proxy and the CA bundle that boto3 would take.
+    """Reaches S3 by the keys that are given for a table, else by boto3's.
 
-    Where pyiceberg's configuration has options for S3, or the catalog gives keys for a table,
-    pyiceberg reaches it by those.
+    Proxy, CA bundle and attempts are always those of boto3, unless the properties have options
+    that pyiceberg alone obeys.
     """
 
     def __init__(self, properties: dict[str, Any]) -> None:
-        files: LakeFiles = properties[LAKE_FILES]
         super().__init__(properties)
-        by_options = self.fs_by_scheme
-        has_options = any(name.startswith(S3_OPTIONS) for name in properties)
+        access: S3Access = properties[S3_ACCESS]
+        by_pyiceberg = self.fs_by_scheme
 
+        @cache
         def file_system(scheme: str, bucket: str | None) -> fs.FileSystem:
-            if scheme in S3_SCHEMES and not files.is_local and not has_options:
-                return files.arrow_filesystem
-            return by_options(scheme, bucket)
+            if scheme not in S3_SCHEMES or any(name in properties for name in PYICEBERGS_OWN):
+                return by_pyiceberg(scheme, bucket)
+            return access.file_system(bucket or "", properties)
 
         self.fs_by_scheme = file_system

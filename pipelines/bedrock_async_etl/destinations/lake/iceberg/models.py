@@ -2,8 +2,9 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from threading import BoundedSemaphore
@@ -57,41 +58,41 @@ class IcebergModelFiles(ModelFiles):
         self._stored: Mapping[str, Stored] = {}
 
     def stored(self, manifest: Manifest) -> dict[str, list[str]]:
-        """Those of the manifest that are there, as far as one look can tell."""
+        """Names of the files of each model that has all of those that the manifest names."""
         names = by_model(manifest.files)
         if not names:
             return {}
-        if self.tables.place((ANALYTICS_NAME, "")) is None:
-            with ThreadPoolExecutor(COMMITS_AT_ONCE) as pool:
-                places = zip(names, pool.map(self.place, names), strict=True)
-            return {model: names[model] for model, place in places if place}
+        with ThreadPoolExecutor(COMMITS_AT_ONCE) as pool:
+            places = dict(zip(names, pool.map(self.place, names), strict=True))
         there = {*self.files.glob(f"{ANALYTICS_NAME}/*/{DATA_FOLDER}/*{SUFFIX}")}
-        return by_model(name for name in manifest.files if self.path(name) in there)
+        for place in places.values():
+            there |= place.files
+        return {model: files for model, files in names.items() if {*map(self.path, files)} <= there}
 
     def path(self, name: str) -> str:
         model, file = posixpath.split(name)
-        place = self.place(model)
-        assert place, f"{model} is not stored."
-        return f"{place.folder}/{file}"
+        return f"{self.place(model).folder}/{file}"
 
     def dataset(
         self, names: Sequence[str], dated: tuple[str, str] | None = None
     ) -> pa.dataset.Dataset:
         [model] = by_model(names)
-        place = self.place(model)
-        assert place, f"{model} is not stored."
-        return dataset_of(place.file_system, [self.path(name) for name in names], dated)
+        paths = [self.path(name) for name in names]
+        return dataset_of(self.place(model).file_system, paths, dated)
 
-    def _place(self, model: str) -> "Place | None":
-        """The place of a model's files; a REST catalog has to be asked for it."""
+    def _place(self, model: str) -> "Place":
+        """The place of a model's files; a REST catalog has to be asked for it, and for them."""
         identifier = (ANALYTICS_NAME, model)
         if known := self.tables.place(identifier):
-            return Place(self.files.arrow_filesystem, f"{path_of(known)}/{DATA_FOLDER}")
+            return Place(f"{path_of(known)}/{DATA_FOLDER}", self.files.arrow_filesystem)
         table = self.tables.find(identifier)
         if table is None:
-            return None
-        file = path_of(table.location_provider().new_data_location(f"any{SUFFIX}"))
-        return Place(file_system_of(table), posixpath.dirname(file))
+            return Place("", self.files.arrow_filesystem)
+        return Place(
+            path_of(table.location_provider().data_path),
+            file_system_of(table),
+            frozenset(path_of(file.file_path) for file in current_files(table)),
+        )
 
     def prepare(self, models: Iterable[str]) -> None:
         names = [*models]
@@ -120,8 +121,10 @@ class IcebergModelFiles(ModelFiles):
 class Place:
     """The folder of a model's data files."""
 
-    file_system: fs.FileSystem
     folder: str
+    file_system: fs.FileSystem
+    files: AbstractSet[str] = frozenset()
+    """Paths of the table's files, where the folder may not be listed."""
 
 
 @dataclass(frozen=True)
@@ -189,8 +192,6 @@ class IcebergPublishing(Publishing):
         return Draft(table, transaction, has_other_columns=True)
 
     def publish(self, manifest: Manifest, removed: Sequence[str]) -> None:
-        from pyiceberg.exceptions import NoSuchTableError
-
         kept = {model: {*names} for model, names in by_model(manifest.files).items()}
         for model, draft in self._drafts.items():
             if draft.has_other_columns and kept[model] - {*draft.names}:
@@ -212,8 +213,8 @@ class IcebergPublishing(Publishing):
         list(self._pool.map(commit, self._drafts))
         self._staging.publish(msgspec.json.encode(manifest))
         for model in by_model(removed).keys() - kept.keys():
-            with suppress(NoSuchTableError):
-                self._tables.catalog.drop_table((ANALYTICS_NAME, model))
+            if self._tables.find((ANALYTICS_NAME, model)):
+                self._tables.catalog.purge_table((ANALYTICS_NAME, model))
 
 
 def _name(model: str, file: "DataFile") -> str:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.partitioning import PartitionSpec
     from pyiceberg.schema import Schema
-    from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.sorting import SortOrder
 
@@ -47,13 +46,16 @@ PROPERTIES: Final = {
     "commit.retry.num-retries": "0",  # A commit that is tried again has to read the rows again.
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "2",
+    "write.parquet.compression-codec": "zstd",
+}
+IN_OUR_PLACES: Final = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
     "write.object-storage.enabled": "false",  # Each data file is in the table's folder of them.
-    "write.parquet.compression-codec": "zstd",
 }
+"""Properties of tables whose places are ours; those of a REST catalog are the catalog's."""
 IN_ORDER: Final = (VANISHED_INVOKES.name, ASYNC_INVOKES.name, EXTRACT_RUNS.name)
-"""No run is told of whose rows are not there."""
+"""A run is recorded after its rows."""
 Identifier = tuple[str, str]
 """Namespace and name of a table."""
 
@@ -108,18 +110,19 @@ class IcebergTables:
         from pyiceberg.table.sorting import UNSORTED_SORT_ORDER
 
         namespace, _ = identifier
+        place = self.place(identifier)
         try:
             self.catalog.create_namespace_if_not_exists(namespace)
-        except Exception:  # Of SQL, where another worker was faster by a moment.
+        except Exception:  # Of SQL, where another worker has just made it.
             if not self.catalog.namespace_exists(namespace):
                 raise
         return self.catalog.create_table_if_not_exists(
             identifier,
             schema,
-            self.place(identifier),
+            place,
             spec or UNPARTITIONED_PARTITION_SPEC,
             order or UNSORTED_SORT_ORDER,
-            {**PROPERTIES, **properties, LAKE: self.files.url},
+            {**PROPERTIES, **(IN_OUR_PLACES if place else {}), **properties, LAKE: self.files.url},
         )
 
     def place(self, identifier: Identifier) -> str | None:
@@ -129,11 +132,6 @@ class IcebergTables:
         if isinstance(self.catalog, RestCatalog):
             return None
         return f"{location(self.files)}/{'/'.join(identifier)}"
-
-    def tasks(self, name: str) -> Sequence["FileScanTask"]:
-        """The files of a table that have its rows now."""
-        table = self.find((DATASET_NAME, name))
-        return [] if table is None else list(table.scan().plan_files())
 
     def progress(self) -> Mapping[str, str]:
         """By pipeline, the load that left the progress that goes with the rows."""
@@ -156,11 +154,10 @@ class IcebergTables:
 
         What a load has committed before it was stopped, it may commit again.
         """
-        names = sorted(TABLES, key=IN_ORDER.index)
         if self.find((DATASET_NAME, ASYNC_INVOKES.name)) is None:
-            for name in names:
+            for name in IN_ORDER:
                 self._create(TABLES[name])
-        for name in names:
+        for name in IN_ORDER:
             found = rows.get(name, no_rows(TABLES[name].stored_schema))
             known = progress if name == ASYNC_INVOKES.name else {}
             if found.num_rows or known:

@@ -8,9 +8,10 @@ ones, in one snapshot, by pyiceberg's public means.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bedrock_async_etl.destinations.lake.commits import newest_versions
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
@@ -39,41 +40,62 @@ if TYPE_CHECKING:
 def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change:
     """The files of the days of some rows, with the newest version of each row.
 
-    Files of other days are not read, but for rows that had no day before.
+    Files of other days are not read, but for rows that had no day, or have none any more.
     """
     with_all_columns(table, definition)
     day_column = DAYS.get(definition.name)
     days = days_in(rows, day_column)
+    elsewhere = _versions_elsewhere(table, definition, rows)
+    if elsewhere is not None:
+        versions = pa.concat_tables([elsewhere, rows.cast(elsewhere.schema)])
+        days, rows = days_in(versions, day_column), newest_versions(versions, definition)
     stored = _files_by_day(table, days) if table.current_snapshot() else {}
-    if None in stored and None not in days:
-        days.append(None)
     removed: list[DataFile] = []
 
     def parts() -> Iterator[Part]:
         for day in days:
             new, tasks = rows_of(rows, day_column, day), stored.get(day, [])
             old = read(table, tasks)
+            if elsewhere is not None:
+                old = _without(old, elsewhere, definition)
             same = new.select(old.column_names).cast(old.schema)
             merged = newest_versions(pa.concat_tables([old, same]), definition)
-            if day is None and day_column:
-                merged = _without(merged, rows.filter(rows[day_column].is_valid()), definition)
-                if not new.num_rows and merged.num_rows == old.num_rows:
-                    continue
             removed.extend(task.file for task in tasks)
-            yield Part(
-                unique_name(str(day or NO_DATE)),
-                merged.sort_by([(name, "ascending") for name in sorted_by(definition)]),
-                partition_of(table, day) if day_column else None,
-            )
+            if merged.num_rows:
+                yield Part(
+                    unique_name(str(day or NO_DATE)),
+                    merged.sort_by([(name, "ascending") for name in sorted_by(definition)]),
+                    partition_of(table, day) if day_column else None,
+                )
 
     return Change(write(table.io, table.metadata, parts()), removed)
 
 
+def _versions_elsewhere(
+    table: "IcebergTable", definition: Table, rows: pa.Table
+) -> pa.Table | None:
+    """The stored versions of rows that had no day, or have none any more; None without any."""
+    from pyiceberg.expressions import In
+
+    day_column = DAYS.get(definition.name)
+    if day_column is None or len(definition.key) > 1 or not table.current_snapshot():
+        return None
+    [key] = definition.key
+    undated = table.scan(row_filter=f"{day_column} is null", selected_fields=(key,)).to_arrow()[key]
+    new = rows[key].cast(undated.type)
+    moved = pc.or_(pc.is_in(new, undated), rows[day_column].is_null())
+    keys = rows[key].filter(moved).unique().to_pylist()
+    if not keys:
+        return None
+    is_one_of: Any = In  # It takes names and values, which its types leave out.
+    found = table.scan(row_filter=is_one_of(key, keys)).to_arrow()
+    return found if found.num_rows else None
+
+
 def _without(rows: pa.Table, others: pa.Table, definition: Table) -> pa.Table:
     """Rows less those whose keys others have."""
-    keys = [*definition.key]
-    theirs = others.select(keys).cast(rows.select(keys).schema)
-    return rows.join(theirs, keys, join_type="left anti").select(rows.column_names)
+    [key] = definition.key
+    return rows.filter(pc.invert(pc.is_in(rows[key], others[key].cast(rows[key].type))))
 
 
 def with_all_columns(table: "IcebergTable", definition: Table) -> None:
@@ -91,8 +113,9 @@ def _files_by_day(
     conditions = ["true"]
     if known and (column := DAYS.get(table.name()[-1])):
         start, end = min(known), max(known) + timedelta(days=1)
-        between = f"{column} >= '{_start(start)}' and {column} < '{_start(end)}'"
-        conditions = [between, f"{column} is null"]  # pyiceberg fails for `or` where it is null.
+        conditions = [f"{column} >= '{_start(start)}' and {column} < '{_start(end)}'"]
+        if None in days:  # Apart, as pyiceberg fails for `or` where a partition is null.
+            conditions.append(f"{column} is null")
     found: dict[date | None, list[FileScanTask]] = defaultdict(list)
     for condition in conditions:
         for task in table.scan(row_filter=condition).plan_files():
