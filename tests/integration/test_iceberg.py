@@ -4,6 +4,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import duckdb
 import polars
 import pyarrow as pa
 import pytest
+from dlt.common.configuration.specs import AwsCredentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
@@ -26,6 +28,8 @@ from bedrock_async_etl.destinations.iceberg import Format
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
+from bedrock_async_etl.destinations.lake.iceberg import file_io
+from bedrock_async_etl.destinations.lake.iceberg.catalog import S3_ACCESS
 from bedrock_async_etl.destinations.lake.iceberg.data_files import day_of
 from bedrock_async_etl.destinations.lake.iceberg.snapshots import current_files
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
@@ -305,9 +309,14 @@ def test_a_rest_catalog_chooses_the_places_and_gives_the_keys(
         ).fetchall()
     assert counted == [(sum(daily["invocations"].to_pylist()),)]
     catalog.drop_table("bedrock_analytics.failure_rate_daily")
+    hourly = catalog.load_table("bedrock_analytics.failure_rate_hourly")
+    hourly.overwrite(hourly.scan().to_arrow())  # As a service does that compacts by itself.
+    with pytest.raises(duckdb.CatalogException):
+        modelled(lake, "failure_rate_hourly")
     build_models(lake)
     rebuilt = catalog.load_table("bedrock_analytics.failure_rate_daily").scan().to_arrow()
     assert rebuilt.sort_by(SORTED).equals(daily.sort_by(SORTED))
+    assert len(modelled(lake, "failure_rate_hourly")) == hourly.scan().count()
 
 
 def modelled(lake: LakeDestination, name: str) -> list[tuple[Any, ...]]:
@@ -432,6 +441,63 @@ def test_a_lake_keeps_its_catalog_and_another_lake_has_another(
     shutil.copytree(lake.url, tmp_path / "other")
     with pytest.raises(CommandError, match=r"belongs to file://.*/lake, not to file://.*/other"):
         load(LakeDestination(str(tmp_path / "other")))
+
+
+def test_a_catalog_that_cannot_be_opened_makes_no_lake(
+    filled: Control, lake: LakeDestination
+) -> None:
+    with pytest.raises(CommandError, match=r"catalog wharehouse: .* Catalogs are glue;"):
+        load(replace(lake, catalog="wharehouse"))
+    load(lake)
+    assert_exact_copy(lake, filled)
+
+
+def test_a_table_that_must_keep_its_files_keeps_them(
+    filled: Control, lake: LakeDestination
+) -> None:
+    for _ in range(3):
+        load(lake)
+        filled.advance(timedelta(hours=5))
+    with table(lake).transaction() as transaction:
+        transaction.set_properties({"gc.enabled": "false"})
+    [rows, *others] = [each.removed for each in compact(lake, 0)]
+    assert rows == 0 < sum(others)
+
+
+USUAL = AwsCredentials("AKIA", "usual", region_name="eu-west-1", endpoint_url="https://usual")
+VENDED = {"s3.access-key-id": "ASIA", "s3.secret-access-key": "vended", "s3.session-token": "t"}
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, ("AKIA", "eu-west-1", "https://usual")),
+        ({"s3.endpoint": "https://own"}, ("AKIA", "eu-west-1", "https://own")),
+        ({"client.region": "us-east-2"}, ("AKIA", "us-east-2", "https://usual")),
+        (VENDED | {"s3.region": "us-east-2"}, ("ASIA", "us-east-2", None)),
+        (VENDED | {"s3.endpoint": "http://own"}, ("ASIA", "us-east-1", "http://own")),
+        (
+            {"client.access-key-id": "C", "client.secret-access-key": "c", "client.region": "r"},
+            ("C", "r", None),
+        ),
+    ],
+)
+def test_s3_is_reached_by_what_is_given_and_else_as_boto3_would(
+    properties: dict[str, str],
+    expected: tuple[str, str, str | None],
+    lake: LakeDestination,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def usual(bucket: str, region: str | None = None) -> AwsCredentials:
+        found = copy(USUAL)
+        found.region_name = region or USUAL.region_name
+        return found
+
+    monkeypatch.setattr(file_io, "s3_access", usual)
+    monkeypatch.setattr(file_io, "arrow_s3", lambda credentials: credentials)
+    io = file_io.LakeFileIO({S3_ACCESS: file_io.S3Access(lake.files), **properties})
+    found: Any = io.fs_by_scheme("s3", "bucket")
+    assert (found.aws_access_key_id, found.region_name, found.endpoint_url) == expected
 
 
 def test_a_table_whose_files_are_gone_is_told(filled: Control, lake: LakeDestination) -> None:

@@ -180,13 +180,16 @@ def without_submit_date(rows: pa.Table) -> pa.Table:
     return rows.set_column(place, field, pa.nulls(rows.num_rows, field.type))
 
 
-def test_an_upsert_finds_rows_that_had_no_date_before(tmp_path: Path) -> None:
+def test_an_upsert_finds_rows_that_had_no_date_or_lose_it(tmp_path: Path) -> None:
     undated = without_submit_date(invocations(0, 4, "InProgress"))
     write_deltalake(tmp_path, undated, partition_by=["submit_date"])
     upsert(DeltaTable(tmp_path), invocations(0, 2, "Completed"))
     rows = DeltaTable(tmp_path).to_pyarrow_table(columns=["invocation_arn", "submit_date"])
     dates = [date(1970, 1, 1), date(1970, 1, 1), None, None]
     assert rows.sort_by("invocation_arn")["submit_date"].to_pylist() == dates
+    upsert(DeltaTable(tmp_path), without_submit_date(invocations(1, 3, "Failed")))
+    rows = DeltaTable(tmp_path).to_pyarrow_table(columns=["invocation_arn", "submit_date"])
+    assert rows.sort_by("invocation_arn")["submit_date"].to_pylist() == [dates[0], None, None, None]
 
 
 def test_versions_of_one_invocation_in_one_package_come_down_to_the_newest() -> None:

@@ -1,5 +1,6 @@
 """What `export --readers` prints for a lake, run where the engine can be had."""
 
+import ast
 import os
 import sys
 from datetime import timedelta
@@ -105,12 +106,15 @@ def test_duckdbs_own_extension_reads_an_iceberg_lake_by_its_statements(
     block = blocks_of(statements(lake_relations(changed)))["-- DuckDB"]
     if changed.catalog:
         name, secret = os.environ[f"{PREFIX}CREDENTIAL"].split(":")
-        login = (
-            f"create secret (type iceberg, client_id '{name}', client_secret '{secret}', "
-            f"oauth2_server_uri '{os.environ[f'{PREFIX}OAUTH2_SERVER_URI']}');"
-        )
-        block = block.replace("'CATALOG_URI'", f"'{os.environ[f'{PREFIX}URI']}'")
-        block = login + block.replace("'WAREHOUSE'", f"'{os.environ[f'{PREFIX}WAREHOUSE']}'")
+        filled_in = {
+            "CLIENT_ID": name,
+            "CLIENT_SECRET": secret,
+            "OAUTH2_SERVER_URI": os.environ[f"{PREFIX}OAUTH2_SERVER_URI"],
+            "WAREHOUSE": os.environ[f"{PREFIX}WAREHOUSE"],
+            "CATALOG_URI": os.environ[f"{PREFIX}URI"],
+        }
+        for placeholder, text in filled_in.items():
+            block = block.replace(f"'{placeholder}'", f"'{text}'")
     query = COUNTS.format("async_invokes")
     read = run(home, "env", f"HOME={home}", python, "-c", READ, block, query)
-    assert eval(read) == counted(changed)
+    assert ast.literal_eval(read) == counted(changed)

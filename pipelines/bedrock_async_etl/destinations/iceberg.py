@@ -115,11 +115,15 @@ class Format(LakeFormat):
         return type("LakeIcebergClient", (IcebergClient,), {"tables": self.tables})
 
     @property
+    def catalog_type(self) -> str | None:
+        return self.tables.catalog_type
+
+    @property
     def is_elsewhere(self) -> bool:
         return self.tables.place((DATASET_NAME, "")) is None
 
     def metadata_file(self, identifier: tuple[str, str]) -> str | None:
-        table = None if self.catalog else self.tables.find(identifier)
+        table = self.tables.find(identifier)
         return table.metadata_location if table else None
 
     def named_progress(self) -> Mapping[str, str]:

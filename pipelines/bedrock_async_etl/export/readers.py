@@ -45,6 +45,14 @@ POLARS_TYPES: Final = {
 S3_BUCKET: Final = "s3://BUCKET/PATH"
 """Stands for a copy of what is local: Athena, Trino and Snowflake read from S3 alone."""
 GLUE: Final = "glue"
+DUCKDB_CATALOGS: Final[Mapping[str | None, Sequence[str]]] = {
+    GLUE: ["attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"],
+    "rest": [
+        "create secret catalog (type iceberg, client_id 'CLIENT_ID', client_secret "
+        "'CLIENT_SECRET', oauth2_server_uri 'OAUTH2_SERVER_URI');",
+        "attach 'WAREHOUSE' as lake (type iceberg, endpoint 'CATALOG_URI', secret catalog);",
+    ],
+}
 FIRST_DATE: Final = "2024-01-01"
 """Before the first asynchronous invocation."""
 
@@ -64,6 +72,8 @@ class Relation:
     """The column that folders are named after, where the layout is `dates`."""
     catalog: str | None = None
     """Where the layout is `iceberg`; None for that of a local lake."""
+    catalog_type: str | None = None
+    """As pyiceberg calls it: `sql`, `glue`, `rest` and others."""
     metadata: str | None = None
     """The newest metadata of an Iceberg table, where there is no catalog for everybody."""
 
@@ -126,9 +136,12 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
             f"{lake.url.rstrip('/')}/{schema}/{name}",
             stored.layout(name),
             catalog=stored.catalog,
-            metadata=stored.metadata_file((schema, name)),
+            catalog_type=stored.catalog_type,
+            metadata=metadata,
         )
         for (schema, name), columns in tables.items()
+        for metadata in [stored.metadata_file((schema, name))]
+        if metadata or stored.layout(name) != "iceberg"
     ]
 
 
@@ -149,13 +162,10 @@ def _no_opening(relations: Sequence[Relation]) -> Sequence[str]:
 
 def _duckdb_opening(relations: Sequence[Relation]) -> Iterator[str]:
     layouts = {each.layout for each in relations}
-    catalogs = {each.catalog for each in relations}
     if any(is_s3(each.place) for each in relations):
         yield "create secret lake (type s3, provider credential_chain);"
-    if "iceberg" in layouts and catalogs == {GLUE}:
-        yield "attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"
-    elif "iceberg" in layouts and catalogs != {None}:
-        yield "attach 'WAREHOUSE' as lake (type iceberg, endpoint 'CATALOG_URI');"
+    if "iceberg" in layouts:
+        yield from DUCKDB_CATALOGS.get(relations[0].catalog_type, ())
 
 
 def _duckdb(table: Relation) -> Iterator[str]:
@@ -164,8 +174,8 @@ def _duckdb(table: Relation) -> Iterator[str]:
         "dates": f"read_parquet({literal(f'{table.place}/*/*.parquet')}, hive_partitioning = true)",
         "delta": f"delta_scan({literal(table.place)})",
         "iceberg": f"lake.{table.schema}.{identifier(table.name)}"
-        if table.catalog
-        else f"iceberg_scan({literal(str(table.metadata))})",
+        if table.catalog_type in DUCKDB_CATALOGS
+        else f"iceberg_scan({literal(table.metadata or '')})",
     }.get(table.layout, f"read_parquet({files})")
     if table.layout == "log":
         versions = f"read_parquet({files}, union_by_name = true)"
@@ -196,7 +206,7 @@ def _athena(table: Relation) -> Iterator[str]:
     """Dates are projected, so that new ones are seen; the rows without one have a table too."""
     place = table.on_s3
     if table.layout == "iceberg":
-        if table.catalog == GLUE:
+        if table.catalog_type == GLUE:
             yield f"SELECT count(*) FROM {table.schema}.{table.name};"
         return
     if table.layout == "delta":

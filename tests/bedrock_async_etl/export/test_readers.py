@@ -35,7 +35,11 @@ def blocks_of(text: str) -> dict[str, str]:
 
 def relation(layout: Layout, place: str, catalog: str | None = None) -> Relation:
     dated = "submit_date" if layout == "dates" else None
-    return Relation("async_invokes", DATASET_NAME, COLUMNS, place, layout, dated, catalog)
+    kind = "rest" if catalog == "polaris" else catalog or "sql"
+    metadata = f"{place}/metadata/7.metadata.json"
+    return Relation(
+        "async_invokes", DATASET_NAME, COLUMNS, place, layout, dated, catalog, kind, metadata
+    )
 
 
 @pytest.mark.parametrize("place", ["/data/lake/bedrock/async_invokes", "s3://b/lake/bedrock/t"])

@@ -86,6 +86,11 @@ class LakeFormat(ABC):
         """True if any invocation is stored."""
 
     @property
+    def catalog_type(self) -> str | None:
+        """The kind of the catalog that has the tables, as pyiceberg calls it."""
+        return None
+
+    @property
     def is_elsewhere(self) -> bool:
         """True where the tables' files are not in the lake's folder."""
         return False

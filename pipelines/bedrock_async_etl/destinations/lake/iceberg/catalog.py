@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
 from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.client import ca_bundle
+from bedrock_async_invokes.errors import describe
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS: Final = 60
 """Time for which a catalog in a SQLite file is waited for."""
+CALLS: Final = (
+    "commit_table",
+    "create_namespace_if_not_exists",
+    "create_table_if_not_exists",
+    "list_tables",
+    "load_table",
+    "namespace_exists",
+    "purge_table",
+)
+"""What is asked of a catalog."""
 GLUE: Final = "glue"
 S3_ACCESS: Final = "bedrock-async-etl.s3-access"
 """Property of a catalog: what the class by which it reads and writes reaches S3 with."""
@@ -60,8 +73,25 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
         remedy = f" Catalogs are {known}; pyiceberg's configuration has others." if name else ""
         of = f"catalog {name}" if name else "catalog of the lake"
         raise CommandError(f"Cannot open the {of}: {error}.{remedy}") from error
-    setattr(catalog, "commit_table", _confirmed(catalog))  # noqa: B010, as mypy wants it
+    vars(catalog)["commit_table"] = _confirmed(catalog)
+    vars(catalog).update({call: _explained(getattr(catalog, call)) for call in CALLS})
     return catalog
+
+
+def _explained(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of a catalog, whose service's errors are one line."""
+    from pyiceberg.exceptions import CommitStateUnknownException, RESTError
+
+    @wraps(call)
+    def explained(*arguments: Any, **named: Any) -> Any:
+        try:
+            return call(*arguments, **named)
+        except CommitStateUnknownException:
+            raise
+        except (RESTError, BotoCoreError, ClientError) as error:
+            raise CommandError(f"The catalog failed: {describe(error)}") from error
+
+    return explained
 
 
 def _confirmed(catalog: "Catalog") -> Callable[..., Any]:

@@ -71,6 +71,17 @@ class IcebergTables:
         """The catalog; raises `CommandError` where it cannot be opened."""
         return open_catalog(self.files, self._name)
 
+    @property
+    def catalog_type(self) -> str:
+        """The catalog's kind, as pyiceberg calls it, such as `sql`, `glue` and `rest`."""
+        from pyiceberg.catalog import infer_catalog_type
+
+        properties = self.catalog.properties
+        if given := properties.get("type"):
+            return str(given)
+        inferred = infer_catalog_type(self.catalog.name, {"uri": properties["uri"]})
+        return "" if inferred is None else str(inferred.value)
+
     def find(self, identifier: Identifier) -> "IcebergTable | None":
         """A table, once there is one; raises `CommandError` for one of another lake."""
         table = self.load(identifier)
@@ -127,9 +138,7 @@ class IcebergTables:
 
     def place(self, identifier: Identifier) -> str | None:
         """The place of a table in the lake's folder; None where a REST catalog chooses it."""
-        from pyiceberg.catalog.rest import RestCatalog
-
-        if isinstance(self.catalog, RestCatalog):
+        if self.catalog_type == "rest":
             return None
         return f"{location(self.files)}/{'/'.join(identifier)}"
 
