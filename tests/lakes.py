@@ -20,12 +20,21 @@ def lake_of(database: Path, folder: Path, table_format: str) -> LakeDestination:
     folder.mkdir()
     marker = {"version": LAKE_VERSION, "table_format": table_format}
     (folder / MARKER).write_text(json.dumps(marker))
+    lake = LakeDestination(str(folder), table_format)
+    found: dict[str, pa.Table] = {}
     for name, table in TABLES.items():
         schema = table.stored_schema
         with DuckDBDestination(database).connection() as connection:
             rows = connection.sql(f"from bedrock.{name}").select(*schema.names).to_arrow_table()
-        store(rows.cast(schema), folder / "bedrock" / name, name, table_format)
-    return LakeDestination(str(folder), table_format)
+        found[name] = rows.cast(schema)
+    if table_format == "iceberg":
+        from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
+
+        IcebergTables(lake.files, None).commit(found, "1", {})
+        return lake
+    for name, rows in found.items():
+        store(rows, folder / "bedrock" / name, name, table_format)
+    return lake
 
 
 def store(rows: pa.Table, folder: Path, name: str, table_format: str) -> None:

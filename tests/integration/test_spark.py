@@ -163,7 +163,7 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
     "built",
     [
         pytest.param(built, marks=() if built == ("parquet", "spark") else pytest.mark.soak)
-        for built in product(("parquet", "delta"), ("duckdb", "spark"))
+        for built in product(("parquet", "delta", "iceberg"), ("duckdb", "spark"))
     ],
     ids=" by ".join,
     indirect=True,
