@@ -9,13 +9,13 @@ import pytest
 from _pytest.mark import ParameterSet
 
 SOAK: Final = "SOAK" in os.environ
-STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "100"))
+STEPS: Final = int(os.environ.get("STEPS", "20000" if SOAK else "60"))
 """Steps of random histories."""
-KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "2"))
+KILLS: Final = int(os.environ.get("KILLS", "50" if SOAK else "1"))
 """Kills per destination and kind of storage."""
-RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "8"))
+RUNS: Final = int(os.environ.get("RUNS", "30" if SOAK else "5"))
 """Loads in a row, each compared with the whole listing."""
-PUBLICATIONS: Final = int(os.environ.get("PUBLICATIONS", "50" if SOAK else "4"))
+PUBLICATIONS: Final = int(os.environ.get("PUBLICATIONS", "50" if SOAK else "2"))
 """Runs that publish a copy, beside readers of it."""
 
 

@@ -24,16 +24,19 @@ BUCKET = "data-lake"
 LONGEST = (
     "test_documents.py",
     "test_spark.py",
+    "test_iceberg.py",
+    "test_report.py",
+    "test_readers.py",
+    "test_models_against_references.py",
     "test_airflow.py",
     "test_kills.py",
-    "test_report.py",
-    "test_models_against_references.py",
-    "test_readers.py",
-    "test_publication.py",
     "test_export.py",
     "test_model_histories.py",
-    "test_shards.py",
     "test_lakes.py",
+    "test_publication.py",
+    "test_compact.py",
+    "test_output.py",
+    "test_shards.py",
 )
 """They begin first, so that no worker is left with one of them when the others have ended."""
 

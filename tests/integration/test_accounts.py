@@ -18,6 +18,7 @@ from bedrock_async_invokes.columns import ScopeReport
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy, query
+from tests.integration.budgets import cases
 
 pytestmark = pytest.mark.integration
 
@@ -65,7 +66,7 @@ def rows_of(database: Path, account: str) -> int:
     return int(query(database, counted)[0][0])
 
 
-@pytest.mark.parametrize("hub", [None, HUB])
+@pytest.mark.parametrize("hub", cases([(None,), (HUB,)], [(HUB,)]))
 def test_sessions_that_expire_in_the_middle_are_renewed(
     no_read_ahead: None, bedrock: Control, database: Path, hub: str | None
 ) -> None:

@@ -221,6 +221,7 @@ def test_a_scope_that_fails_fails_the_run_when_the_others_are_loaded_and_modelle
     assert f"Breach: lag of {ACCOUNT}/{REGION}" in told
 
 
+@pytest.mark.soak
 def test_a_check_that_does_not_hold_says_which_rows_and_is_not_tried_again(
     server: AirflowServer, filled: Control, database: Path, tmp_path: Path
 ) -> None:

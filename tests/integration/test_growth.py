@@ -54,6 +54,7 @@ def test_in_a_lake_that_its_runs_compact(
     assert_exact_copy(lake, bedrock)
 
 
+@pytest.mark.soak
 def test_in_a_lake_that_is_compacted(bedrock: Control, database: Path) -> None:
     lake = LakeDestination(str(database.with_name("lake")), "parquet")
     run_again(bedrock, lake, FEW)

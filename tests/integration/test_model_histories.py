@@ -13,7 +13,7 @@ pytestmark = pytest.mark.integration
 STEPS = (
     {"duckdb": 1_500, "parquet": 500, "delta": 250, "iceberg": 200}
     if SOAK
-    else {"duckdb": 12, "parquet": 6, "delta": 6, "iceberg": 6}
+    else {"duckdb": 6, "parquet": 3, "delta": 3, "iceberg": 3}
 )
 """Of all histories of a kind together."""
 STEPS_OF_ONE = 25

@@ -182,6 +182,7 @@ def test_a_policy_shown_elsewhere_is_the_same(document: str) -> None:
     assert all(policy in (LISTING, ROLES, LAKE, GLUE) for policy in permissions)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("lake_url", ["s3"], indirect=True)
 def test_the_policy_of_glue_is_the_calls_that_are_made(
     listed: Control, lake_url: str, calls: Calls, tmp_path: Path

@@ -16,6 +16,7 @@ def printed(picture: Path) -> list[str]:
     return [re.sub(r"[\d.]+&#160;(s|MB)\b", r"N&#160;\1", line) for line in lines]
 
 
+@pytest.mark.soak
 def test_the_pictures_of_the_readme_are_those_of_the_demo(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     draw(tmp_path / "demo", tmp_path)

@@ -58,13 +58,18 @@ def test_polars_reads_a_lake_by_its_statements(changed: LakeDestination) -> None
 
 
 @pytest.mark.parametrize("lake", [("parquet", "local")], indirect=True, ids=str)
-def test_duckdb_and_spark_read_a_change_log_by_their_statements(changed: LakeDestination) -> None:
+def test_duckdb_reads_a_change_log_by_its_statements(changed: LakeDestination) -> None:
+    with duckdb.connect() as reader:
+        reader.execute(blocks_of(statements(lake_relations(changed)))["-- DuckDB"])
+        assert reader.sql(COUNTS.format("async_invokes")).fetchall() == counted(changed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("lake", [("parquet", "local")], indirect=True, ids=str)
+def test_spark_reads_a_change_log_by_its_statements(changed: LakeDestination) -> None:
     from bedrock_async_etl.models.spark import spark_session
 
     blocks = blocks_of(statements(lake_relations(changed)))
-    with duckdb.connect() as reader:
-        reader.execute(blocks["-- DuckDB"])
-        assert reader.sql(COUNTS.format("async_invokes")).fetchall() == counted(changed)
     spark = spark_session("local[1]")
     for statement in filter(str.strip, blocks["-- Spark"].split(";\n")):
         spark.sql(statement.rstrip().removesuffix(";"))

@@ -22,6 +22,7 @@ DAY = timedelta(days=1)
 LAG = timedelta(minutes=5)
 
 
+@pytest.mark.soak
 def test_a_pass_takes_as_many_runs_as_there_are_thousands_of_rows(
     bedrock: Control, database: Path
 ) -> None:

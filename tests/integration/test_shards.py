@@ -56,7 +56,7 @@ def of_lakes(*kept: tuple[str, str]) -> pytest.MarkDecorator:
     )
 
 
-@of_lakes(("delta", "s3"), ("iceberg", "local"))
+@of_lakes(("iceberg", "local"))
 def test_four_workers_at_a_time_one_of_them_killed_make_an_exact_copy(
     fleet: Control, lake: LakeDestination
 ) -> None:
