@@ -60,6 +60,14 @@ DIVIDED = {
 """Columns that are equal to 1e-9; all others, percentiles and latencies too, to the last digit."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _java_that_starts_fast() -> Iterator[None]:
+    """Java's second compiler takes longer than what it saves where there are so few rows."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        yield
+
+
 @pytest.fixture(scope="module")
 def spark() -> Iterator[SparkSession]:
     session = spark_session("local[2]")
