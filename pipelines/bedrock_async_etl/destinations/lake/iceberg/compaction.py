@@ -67,13 +67,13 @@ def compact(
     try:
         removed = _remove(table, is_useless)
     except OSError as error:
-        if tables.place(identifier) or not is_refused(error):
+        if tables.place(identifier) or not _is_refused(error):
             raise
         removed = 0  # S3 Tables, for one, lets nobody list or delete: it removes them itself.
     return Compaction(identifier[-1], len(before.data), len(after.data), 0, removed)
 
 
-def is_refused(error: OSError) -> bool:
+def _is_refused(error: OSError) -> bool:
     """True where S3 does not let somebody do what was asked for."""
     return isinstance(error, PermissionError) or any(each in str(error) for each in REFUSALS)
 
