@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from bedrock_async_etl.commands.demo import NOW
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.export.readers import lake_relations, statements
 from tests.benchmarks.figures import Figure, calls_of, figure
 from tests.benchmarks.processes import in_turn
 from tests.benchmarks.stage import ACCOUNT, Stage
@@ -16,15 +18,6 @@ ROWS: Final = 300_000
 LAKES: Final = ("parquet", "delta", "iceberg")
 LOADS: Final = 60
 EVERY: Final = timedelta(minutes=10)
-COUNT: Final = """
-import sys, polars
-from bedrock_async_etl.destinations.lake import LakeDestination
-from bedrock_async_etl.export.readers import lake_relations, statements
-lake = LakeDestination(sys.argv[1])
-rows = [each for each in lake_relations(lake) if each.name == "async_invokes"]
-exec(statements(rows).partition("# Polars (Python)\\n")[2].partition("\\n\\n")[0])
-print(async_invokes.group_by("status").agg(polars.len()).collect())
-"""
 RANGE: Final = (("since", 10), ("until", 9))
 """Days ago."""
 
@@ -109,7 +102,8 @@ def year(stage: Stage, runs: int) -> Iterator[Figure]:
     for _ in range(2):
         in_turn({kind: [*compact, f"--lake={place}"] for kind, place in places.items()}, 1)
     counts = in_turn(
-        {kind: [sys.executable, "-c", COUNT, place] for kind, place in places.items()}, runs
+        {kind: [sys.executable, "-c", count_by_polars(place)] for kind, place in places.items()},
+        runs,
     )
     for kind, place in places.items():
         files = [path for path in Path(place, "bedrock").rglob("*") if path.is_file()]
@@ -118,3 +112,10 @@ def year(stage: Stage, runs: int) -> Iterator[Figure]:
         yield figure(
             f"a count by Polars, {kind}", f"{len(files)} files, {stored:.0f} MB", counts[kind]
         )
+
+
+def count_by_polars(place: str) -> str:
+    """The script of a reader that counts the rows of a lake by what `export --readers` prints."""
+    rows = [each for each in lake_relations(LakeDestination(place)) if each.name == "async_invokes"]
+    block = statements(rows).partition("# Polars (Python)\n")[2].partition("\n\n")[0]
+    return f"{block}\nprint(async_invokes.group_by('status').agg(pl.len()).collect())"
