@@ -477,6 +477,7 @@ VENDED = {"s3.access-key-id": "ASIA", "s3.secret-access-key": "vended", "s3.sess
         ({"client.region": "us-east-2"}, ("AKIA", "us-east-2", "https://usual")),
         (VENDED | {"s3.region": "us-east-2"}, ("ASIA", "us-east-2", None)),
         (VENDED | {"s3.endpoint": "http://own"}, ("ASIA", "us-east-1", "http://own")),
+        (VENDED | {"client.access-key-id": "C", "s3.region": "r"}, ("ASIA", "r", None)),
         (
             {"client.access-key-id": "C", "client.secret-access-key": "c", "client.region": "r"},
             ("C", "r", None),

@@ -12,14 +12,18 @@ from bedrock_async_etl.destinations.lake.iceberg.catalog import S3_ACCESS
 from bedrock_async_etl.files.object_store import LakeFiles, arrow_s3, s3_access
 
 S3_SCHEMES: Final = ("s3", "s3a", "s3n")
-OPTIONS: Final = {
-    "aws_access_key_id": ("s3.access-key-id", "client.access-key-id"),
-    "aws_secret_access_key": ("s3.secret-access-key", "client.secret-access-key"),
-    "aws_session_token": ("s3.session-token", "client.session-token"),
+FAMILIES: Final = ("s3", "client")
+"""Of pyiceberg's options: those for S3, and those for all of AWS."""
+KEYS: Final = {
+    "aws_access_key_id": "access-key-id",
+    "aws_secret_access_key": "secret-access-key",
+    "aws_session_token": "session-token",
+}
+PLACES: Final = {
     "region_name": ("s3.region", "client.region"),
     "endpoint_url": ("s3.endpoint",),
 }
-"""By field of dlt's credentials, pyiceberg's options for it, of which the first counts."""
+"""By field of dlt's credentials, pyiceberg's options for it."""
 ANY_REGION: Final = "us-east-1"
 """For servers other than AWS, which sign for no region of their own."""
 PYICEBERGS_OWN: Final = (
@@ -46,11 +50,7 @@ class S3Access:
 
     def file_system(self, bucket: str, properties: Mapping[str, str]) -> fs.FileSystem:
         """The file system of a bucket, by a catalog's or a table's properties."""
-        given: dict[str, Any] = {
-            field: next(properties[each] for each in names if properties.get(each))
-            for field, names in OPTIONS.items()
-            if any(properties.get(each) for each in names)
-        }
+        given = _given(properties)
         is_lakes = not self._lake.is_local and self._lake.root.partition("/")[0] == bucket
         if is_lakes and not given:
             return self._lake.arrow_filesystem
@@ -62,6 +62,18 @@ class S3Access:
             is_of_aws = "endpoint_url" not in given
             given["region_name"] = fs.resolve_s3_region(bucket) if is_of_aws else ANY_REGION
         return arrow_s3(AwsCredentials(**given))
+
+
+def _given(properties: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of dlt's credentials that are given; keys of one family are not mixed."""
+    has_keys = (each for each in FAMILIES if properties.get(f"{each}.access-key-id"))
+    family = next(has_keys, FAMILIES[0])
+    options = {field: (f"{family}.{name}",) for field, name in KEYS.items()} | PLACES
+    found = {
+        field: next((properties[each] for each in names if properties.get(each)), None)
+        for field, names in options.items()
+    }
+    return {field: text for field, text in found.items() if text}
 
 
 class LakeFileIO(PyArrowFileIO):
