@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
-
-from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, OAuthError, RESTError
+from typing import TYPE_CHECKING, Final
 
 from tests.integration.places import free_ports
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
 
 NAME: Final = "rest"
 PREFIX: Final = f"PYICEBERG_CATALOG__{NAME.upper()}__"
@@ -106,6 +106,8 @@ def served_catalog(folder: Path) -> Iterator[Mapping[str, str]]:
 
 def _answers(settings: Mapping[str, str]) -> bool:
     """True once the catalog has its bucket."""
+    from pyiceberg.exceptions import NoSuchNamespaceError, OAuthError, RESTError
+
     try:
         open_catalog(settings).list_namespaces()
     except (OAuthError, RESTError, NoSuchNamespaceError, OSError):
@@ -113,8 +115,10 @@ def _answers(settings: Mapping[str, str]) -> bool:
     return True
 
 
-def open_catalog(settings: Mapping[str, str] = os.environ) -> Catalog:
+def open_catalog(settings: Mapping[str, str] = os.environ) -> "Catalog":
     """The catalog as another program finds it."""
+    from pyiceberg.catalog import load_catalog
+
     found = {name: text for name, text in settings.items() if name.startswith(PREFIX)}
     return load_catalog(
         NAME,
@@ -122,7 +126,7 @@ def open_catalog(settings: Mapping[str, str] = os.environ) -> Catalog:
     )
 
 
-def empty_catalog(catalog: Catalog) -> None:
+def empty_catalog(catalog: "Catalog") -> None:
     """Drop all tables and their namespaces."""
     for namespace in catalog.list_namespaces():
         for name in catalog.list_tables(namespace):

@@ -147,4 +147,5 @@ def path_of(uri: str) -> str:
     """The path of a file, as Arrow's file systems have it."""
     from pyiceberg.io.pyarrow import PyArrowFileIO
 
-    return PyArrowFileIO.parse_location(uri)[2]
+    path: str = PyArrowFileIO.parse_location(uri)[2]
+    return path

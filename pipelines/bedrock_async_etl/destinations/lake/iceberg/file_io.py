@@ -1,6 +1,6 @@
 """How pyiceberg reads and writes files on S3: as everything else does."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -82,6 +82,8 @@ class LakeFileIO(PyArrowFileIO):
     Proxy, CA bundle and attempts are always those of boto3, unless the properties have options
     that pyiceberg alone obeys.
     """
+
+    fs_by_scheme: Callable[[str, str | None], fs.FileSystem]
 
     def __init__(self, properties: dict[str, Any]) -> None:
         super().__init__(properties)
