@@ -29,7 +29,6 @@ from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake import model_tables as lake_model_tables
 from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_async_etl.destinations.lake.iceberg import file_io
-from bedrock_async_etl.destinations.lake.iceberg.catalog import S3_ACCESS
 from bedrock_async_etl.destinations.lake.iceberg.data_files import day_of
 from bedrock_async_etl.destinations.lake.iceberg.snapshots import current_files
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
@@ -497,7 +496,7 @@ def test_s3_is_reached_by_what_is_given_and_else_as_boto3_would(
 
     monkeypatch.setattr(file_io, "s3_access", usual)
     monkeypatch.setattr(file_io, "arrow_s3", lambda credentials: credentials)
-    io = file_io.LakeFileIO({S3_ACCESS: file_io.S3Access(lake.files), **properties})
+    io = file_io.LakeFileIO({file_io.S3_ACCESS: file_io.S3Access(lake.files), **properties})
     found: Any = io.fs_by_scheme("s3", "bucket")
     assert (found.aws_access_key_id, found.region_name, found.endpoint_url) == expected
 

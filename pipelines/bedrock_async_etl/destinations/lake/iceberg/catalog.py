@@ -31,8 +31,6 @@ CALLS: Final = (
 )
 """What is asked of a catalog."""
 GLUE: Final = "glue"
-S3_ACCESS: Final = "bedrock-async-etl.s3-access"
-"""Property of a catalog: what the class by which it reads and writes reaches S3 with."""
 NOT_INSTALLED: Final = (
     "A lake of Iceberg needs the extra `iceberg`: pip install 'bedrock-async-etl[iceberg]'."
 )
@@ -48,7 +46,11 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
         from pyiceberg.catalog import load_catalog
         from pyiceberg.utils.config import Config
 
-        from bedrock_async_etl.destinations.lake.iceberg.file_io import LakeFileIO, S3Access
+        from bedrock_async_etl.destinations.lake.iceberg.file_io import (
+            S3_ACCESS,
+            LakeFileIO,
+            S3Access,
+        )
     except ModuleNotFoundError:
         raise CommandError(NOT_INSTALLED) from None
     configured = (name and Config().get_catalog_config(name)) or {}

@@ -8,9 +8,10 @@ from dlt.common.configuration.specs import AwsCredentials
 from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
-from bedrock_async_etl.destinations.lake.iceberg.catalog import S3_ACCESS
 from bedrock_async_etl.files.object_store import LakeFiles, arrow_s3, s3_access
 
+S3_ACCESS: Final = "bedrock-async-etl.s3-access"
+"""Property of a catalog: what the class by which it reads and writes reaches S3 with."""
 S3_SCHEMES: Final = ("s3", "s3a", "s3n")
 FAMILIES: Final = ("s3", "client")
 """Of pyiceberg's options: those for S3, and those for all of AWS."""
