@@ -45,7 +45,7 @@ def with_configuration(declared: type[Declared], *sections: str) -> Callable[...
     return with_config(options, sections=sections)
 
 
-def configured(section: str, name: str, expected: type) -> Any:
+def configured(name: str, expected: type, section: str = SECTION) -> Any:
     """The value of exactly this name in dlt's configuration, or None.
 
     `with_config` would look for it in the sections above, too: `models` is another thing there,
@@ -107,7 +107,7 @@ def private_files() -> Iterator[None]:
     The umask is the process's, so that at no moment others can read a new file, and no library has
     to be set up. Existing files keep their modes. Raises `UsageError` for a malformed umask.
     """
-    text = configured(SECTION, "umask", str) or PRIVATE_UMASK
+    text = configured("umask", str) or PRIVATE_UMASK
     if not UMASK.fullmatch(text):
         raise UsageError(
             f"{SECTION}.umask is {text!r}: it is text of three octal digits, the first of them 0, "

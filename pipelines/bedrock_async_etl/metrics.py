@@ -22,7 +22,6 @@ from bedrock_async_etl.files.atomic_write import check_place, replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.models.refresh import Refresh
-from bedrock_async_etl.options import SECTION
 from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
@@ -312,8 +311,8 @@ def find_metrics(
 
     Raises `UsageError` where the file cannot be written.
     """
-    metrics = metrics or configured(SECTION, "metrics", str)
-    max_scopes = configured(SECTION, "metrics_max_scopes", int)
+    metrics = metrics or configured("metrics", str)
+    max_scopes = configured("metrics_max_scopes", int)
     path = Path(metrics).resolve() if metrics else None
     if path:
         check_place(path, "--metrics", "DIR/bedrock.prom")

@@ -104,7 +104,7 @@ class Digest:
 def find_period(period: str | None = None) -> Period:
     """The period, else the one of dlt's configuration; raises `UsageError`."""
     [declared] = [each for each in options_of(DigestOptions) if each.name == "period"]
-    found = period or configured(DIGEST_SECTION, "period", str) or declared.default
+    found = period or configured("period", str, DIGEST_SECTION) or declared.default
     try:
         check_value(declared, found)
     except OptionError as error:

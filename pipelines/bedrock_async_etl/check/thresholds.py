@@ -118,12 +118,12 @@ def _is_per_model(option: Option) -> bool:
 def _setting(name: str, flags: Mapping[str, Any]) -> Any:
     option = OPTIONS[name]
     expected = bool if option.type is bool else str
-    return flags.get(name) or configured(CHECK_SECTION, name, expected) or option.default
+    return flags.get(name) or configured(name, expected, CHECK_SECTION) or option.default
 
 
 def _configured_per_model() -> Mapping[str, Mapping[str, Any]]:
     names = [option.name for option in THRESHOLDS.values() if _is_per_model(option)]
-    found: dict[str, Mapping[str, Any]] = configured(CHECK_SECTION, "models", dict) or {}
+    found: dict[str, Mapping[str, Any]] = configured("models", dict, CHECK_SECTION) or {}
     for model, limits in found.items():
         if not isinstance(limits, Mapping) or limits.keys() - set(names):
             raise UsageError(
@@ -138,7 +138,7 @@ def _limits(option: Option, flags: Any, per_model: Mapping[str, Mapping[str, Any
     parse = partial(PARSERS[(option.metavar or "").removeprefix(PER_MODEL)], option.flag)
     name = option.name
     given = _by_model(option.flag, flags) if _is_per_model(option) else {"": flags}
-    general = given.pop("", None) or configured(CHECK_SECTION, name, str)
+    general = given.pop("", None) or configured(name, str, CHECK_SECTION)
     by_model = {model: limits[name] for model, limits in per_model.items() if name in limits}
     return Limits(
         parse(general) if general else None,

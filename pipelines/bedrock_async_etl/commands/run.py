@@ -35,7 +35,7 @@ from bedrock_async_etl.formatting import (
     quarantine_message,
 )
 from bedrock_async_etl.logs import LOGS, LogFormat, log_event
-from bedrock_async_etl.options import SECTION, RunOptions, drop_none
+from bedrock_async_etl.options import RunOptions, drop_none
 
 if TYPE_CHECKING:
     from bedrock_async_etl.load import RunResult
@@ -142,7 +142,7 @@ def command(
 
 def find_log_format(output: Given) -> LogFormat:
     """The format that was given, else the configured one; raises `UsageError`."""
-    given = output.get("log_format") or configured(SECTION, "log_format", str)
+    given = output.get("log_format") or configured("log_format", str)
     if given not in (None, *get_args(LogFormat)):
         raise UsageError(f"log_format is {' or '.join(get_args(LogFormat))}, not {given!r}.")
     found: LogFormat = given or RunOptions.log_format

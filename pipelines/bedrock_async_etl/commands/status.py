@@ -63,7 +63,7 @@ def command(
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
-    calls = configured("sources.bedrock_async_invokes", "scrub_calls", int)
+    calls = configured("scrub_calls", int, "sources.bedrock_async_invokes")
     calls = LoadOptions.scrub_calls if calls is None else calls
     status = read_status(target, datetime.now(UTC), calls)
     exit_code = 2 if is_strict and not status.is_good else 0

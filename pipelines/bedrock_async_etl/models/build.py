@@ -37,7 +37,6 @@ from bedrock_async_etl.models.state import (
     sql_name,
     table_fingerprint,
 )
-from bedrock_async_etl.options import SECTION
 from bedrock_async_invokes.columns import ASYNC_INVOKES, TABLES
 
 STORED_TABLES: Final = """
@@ -74,7 +73,7 @@ def find_models(models: str | None = None) -> Path | None:
 
     Raises `UsageError` where it has no SQL files.
     """
-    models = models or configured(SECTION, "models", str)
+    models = models or configured("models", str)
     if models and not sql_paths(Path(models)):
         raise UsageError(f"{models} has no .sql files: --models names a folder with your own.")
     return Path(models) if models else None

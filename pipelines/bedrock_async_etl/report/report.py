@@ -66,11 +66,11 @@ def find_options(
 
     The configuration has quotas as a table; the ones given win model by model.
     """
-    table = configured(REPORT_SECTION, "quotas", dict) or {}
+    table = configured("quotas", dict, REPORT_SECTION) or {}
     return ReportOptions(
-        period=period or configured(REPORT_SECTION, "period", str) or ReportOptions.period,
+        period=period or configured("period", str, REPORT_SECTION) or ReportOptions.period,
         quotas=[*(f"{model}={limit}" for model, limit in table.items()), *(quotas or ())],
-        redact=redact or bool(configured(REPORT_SECTION, "redact", bool)),
+        redact=redact or bool(configured("redact", bool, REPORT_SECTION)),
     )
 
 

@@ -13,7 +13,6 @@ from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
-from bedrock_async_etl.options import SECTION
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
@@ -111,7 +110,7 @@ def find_publisher(destination: Destination, publish: str | None = None) -> Publ
 
     Raises `UsageError` for a file that cannot be a copy of the destination, or not be written.
     """
-    publish = publish or configured(SECTION, "publish", str)
+    publish = publish or configured("publish", str)
     if not publish:
         return None
     if not isinstance(destination, DuckDBDestination):
