@@ -77,9 +77,11 @@ def test_spark_reads_a_change_log_by_its_statements(changed: LakeDestination) ->
     assert sorted(tuple(row) for row in rows.collect()) == counted(changed)
 
 
+RELEASED = "1.5.5"
+"""Of which the registry has the extensions, too."""
 INSTALL = """
 from duckdb_extensions import import_extension
-for name in ("avro", "httpfs", "iceberg"):
+for name in ("avro", "delta", "httpfs", "iceberg"):
     import_extension(name, force_install=True)
 """
 READ = """
@@ -96,15 +98,29 @@ def released_duckdb(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
     folder = tmp_path_factory.mktemp("released")
     python = folder / "bin" / "python"
     uv("venv", "--python", sys.executable, "--allow-existing", str(folder))
-    extensions = [f"duckdb-extension-{name}==1.5.5" for name in ("iceberg", "avro", "httpfs")]
-    uv("pip", "install", "--python", str(python), "duckdb==1.5.5", "duckdb-extensions", *extensions)
+    names = ("avro", "delta", "httpfs", "iceberg")
+    extensions = [f"duckdb-extension-{name}=={RELEASED}" for name in names]
+    uv(
+        "pip",
+        "install",
+        "--python",
+        str(python),
+        f"duckdb=={RELEASED}",
+        "duckdb-extensions",
+        *extensions,
+    )
     run(folder, "env", f"HOME={folder}", python, "-c", INSTALL)
     return python, folder
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("lake", [("iceberg", each) for each in ("local", "rest")], indirect=True)
-def test_duckdbs_own_extension_reads_an_iceberg_lake_by_its_statements(
+@pytest.mark.parametrize(
+    "lake",
+    [("delta", "local"), ("iceberg", "local"), ("iceberg", "rest")],
+    indirect=True,
+    ids="-".join,
+)
+def test_duckdbs_own_extensions_read_a_lake_by_its_statements(
     changed: LakeDestination, released_duckdb: tuple[Path, Path]
 ) -> None:
     python, home = released_duckdb
