@@ -58,7 +58,7 @@ IAM: Final = {
 def served_catalog(folder: Path) -> Iterator[Mapping[str, str]]:
     """The settings by which pyiceberg finds the catalog `rest`."""
     command = str(Path(sys.executable).with_name("weed"))
-    services = ("s3", "s3.grpc", "iceberg", "master", "volume", "filer", "admin")
+    services = ("s3", "iceberg", "master", "volume", "filer", "admin")
     http = dict(zip(services, free_ports(len(services)), strict=True))
     grpc = dict(zip(services, free_ports(len(services)), strict=True))
     iam = folder / "iam.json"
@@ -94,9 +94,11 @@ def served_catalog(folder: Path) -> Iterator[Mapping[str, str]]:
         "WAREHOUSE": "s3://warehouse",
     }
     found = {f"{PREFIX}{name}": text for name, text in settings.items()}
+    deadline = time.monotonic() + 60
     try:
         while not _answers(found):
-            assert process.poll() is None, (folder / "log.txt").read_text()
+            is_starting = process.poll() is None and time.monotonic() < deadline
+            assert is_starting, (folder / "log.txt").read_text()
             time.sleep(0.1)
         yield found
     finally:

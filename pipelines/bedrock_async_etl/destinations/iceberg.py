@@ -48,7 +48,7 @@ def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination
     Raises `UsageError` for a name with characters that are others in a URL.
     """
     assert options.lake
-    name = "" if is_s3(options.lake) else str(Path(options.lake).resolve())
+    name = options.lake if is_s3(options.lake) else str(Path(options.lake).resolve())
     if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
         raise UsageError(
             f"A lake of Iceberg cannot be at {options.lake!r}: no name in its path may have "

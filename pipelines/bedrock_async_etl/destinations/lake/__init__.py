@@ -15,6 +15,7 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
 from bedrock_async_etl.destinations.lake.compaction import compact_if_due
 from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat, find_format
 from bedrock_async_etl.destinations.lake.model_tables import (
+    BuildInput,
     LakeModelTables,
     add_kept,
     add_models,
@@ -189,8 +190,9 @@ class LakeDestination(Destination):
     ) -> Iterator[LakeModelTables]:
         recover(self.files.filesystem, self.files.path(ANALYTICS_NAME))
         lake_format = self.stored_format
+        build_input = BuildInput.of(lake_format)
         with connected(lake_format, is_by_date=True) as lake:
-            tables = kind.open(lake, lake_format)
+            tables = kind.open(lake, lake_format, build_input)
             yield tables
             tables.publish()
 

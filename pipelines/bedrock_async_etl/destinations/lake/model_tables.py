@@ -5,6 +5,7 @@ dates that stay and a table of what was built anew. Its end publishes the files 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import duckdb
@@ -14,7 +15,9 @@ from bedrock_async_etl.destinations.database.dates import Dates, has_date_in
 from bedrock_async_etl.destinations.database.model_tables import (
     BUILD_SETTINGS,
     BUILDS_NAME,
+    INPUT,
     TABLES,
+    Fingerprint,
     Fingerprints,
     ModelTables,
     keep,
@@ -71,6 +74,33 @@ def add_models(
     return list(stored)
 
 
+@dataclass(frozen=True)
+class BuildInput:
+    """What a build of a lake's models begins with.
+
+    It is looked at before the rows are: what is loaded meanwhile is news to the next build.
+    """
+
+    model_files: ModelFiles
+    manifest: Manifest
+    fingerprints: Fingerprints
+    """Of the invocations, by date."""
+    read: Sequence[str]
+    """Names of their files."""
+
+    @classmethod
+    def of(cls, lake_format: "LakeFormat") -> Self:
+        """The input of a build that begins now."""
+        model_files = lake_format.model_files()
+        manifest = model_files.read_manifest()
+        before = {
+            day: Fingerprint(rows, value)
+            for table, day, rows, value, _ in manifest.fingerprints
+            if table == INPUT
+        }
+        return cls(model_files, manifest, *lake_format.fingerprints(before, manifest.read))
+
+
 class LakeModelTables(ModelTables):
     """The models of a lake while they are built."""
 
@@ -80,29 +110,32 @@ class LakeModelTables(ModelTables):
         self,
         connection: duckdb.DuckDBPyConnection,
         lake_format: "LakeFormat",
-        manifest: Manifest,
+        build_input: BuildInput,
     ) -> None:
         super().__init__(connection)
         self.files, self._format = lake_format.files, lake_format
-        self.model_files = lake_format.model_files()
-        self._manifest = manifest
+        self.model_files, self._input = build_input.model_files, build_input
+        self._manifest = manifest = build_input.manifest
         self._dated = dict(manifest.dated)
-        self._read = manifest.read
         self.new: dict[str, Dates | None] = {}
         """The models that were made, and of others the dates that were built anew."""
 
     @classmethod
-    def open(cls, connection: duckdb.DuckDBPyConnection, lake_format: "LakeFormat") -> Self:
+    def open(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        lake_format: "LakeFormat",
+        build_input: BuildInput,
+    ) -> Self:
         """The models that a lake has, in a connection that has its tables."""
-        model_files = lake_format.model_files()
-        manifest = model_files.read_manifest()
-        names = add_models(connection, model_files, manifest, FILES_NAME)
+        manifest = build_input.manifest
+        names = add_models(connection, build_input.model_files, manifest, FILES_NAME)
         add_kept(connection, manifest)
         connection.execute(f"{BUILD_SETTINGS}; create schema {WRITTEN_NAME}")
         for name in names:
             view = f"{FILES_NAME}.{identifier(name)}"
             connection.execute(f"create view {model_table(name)} as from {view}")
-        return cls(connection, lake_format, manifest)
+        return cls(connection, lake_format, build_input)
 
     @property
     def stored(self) -> dict[str, list[str]]:
@@ -117,8 +150,7 @@ class LakeModelTables(ModelTables):
         return super().names() - lost
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
-        found, self._read = self._format.fingerprints(before, self._read)
-        return found
+        return self._input.fingerprints
 
     def create(self, name: str, select: str) -> None:
         self.drop(name)
@@ -174,7 +206,7 @@ class LakeModelTables(ModelTables):
                 }
             files = {name for names in stored.values() for name in names} - removed | added
             manifest = Manifest(
-                MANIFEST_VERSION, sorted(files), self._dated, self._read, *kept.values()
+                MANIFEST_VERSION, sorted(files), self._dated, self._input.read, *kept.values()
             )
             publishing.publish(manifest, sorted(removed - added))
 
@@ -191,7 +223,7 @@ class LakeModelTables(ModelTables):
         table = f"{ANALYTICS_NAME}.{model}"
         rows = {day: count for name, day, count, *_ in kept if name == table}
         dated = self.dated.get(model)
-        if dates is None or model not in self._dated:
+        if dates is None or model not in self._dated or not rows:
             self._dated.pop(model, None)
             if dated is None or sum(rows.values()) <= ROWS_IN_ONE_FILE:
                 yield WHOLE, select

@@ -83,6 +83,7 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
 def _explained(call: Callable[..., Any]) -> Callable[..., Any]:
     """A call of a catalog, whose service's errors are one line."""
     from pyiceberg.exceptions import CommitStateUnknownException, RESTError
+    from sqlalchemy.exc import DBAPIError
 
     @wraps(call)
     def explained(*arguments: Any, **named: Any) -> Any:
@@ -90,8 +91,11 @@ def _explained(call: Callable[..., Any]) -> Callable[..., Any]:
             return call(*arguments, **named)
         except CommitStateUnknownException:
             raise
-        except (RESTError, BotoCoreError, ClientError) as error:
-            raise CommandError(f"The catalog failed: {describe(error)}") from error
+        except (RESTError, BotoCoreError, ClientError, DBAPIError) as error:
+            reason = describe(getattr(error, "orig", error))
+            raise CommandError(
+                f"The catalog failed: {reason} Check its state and its permissions, and try again."
+            ) from error
 
     return explained
 

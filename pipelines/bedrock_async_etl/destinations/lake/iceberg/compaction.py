@@ -99,7 +99,8 @@ def _merge_manifests(catalog: "Catalog", identifier: Identifier) -> None:
     pyiceberg's overwrites keep those that have nothing but files that were deleted.
     """
     table = catalog.load_table(identifier)
-    known = {PROGRESS: json.dumps({**stored_progress(table)}, sort_keys=True)}
+    progress = {**stored_progress(table)}
+    known = {PROGRESS: json.dumps(progress, sort_keys=True)} if progress else {}
     with (
         table.transaction() as transaction,
         transaction.update_snapshot(snapshot_properties=known).merge_append(),

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
+import boto3
 from dlt.common.configuration.specs import AwsCredentials
 from pyarrow import fs
 from pyiceberg.io.pyarrow import PyArrowFileIO
 
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles, arrow_s3, s3_access
 
 S3_ACCESS: Final = "bedrock-async-etl.s3-access"
@@ -26,7 +28,7 @@ PLACES: Final = {
 }
 """By field of dlt's credentials, pyiceberg's options for it."""
 ANY_REGION: Final = "us-east-1"
-"""For servers other than AWS, which sign for no region of their own."""
+"""For servers other than AWS, which mind none."""
 PYICEBERGS_OWN: Final = (
     "s3.anonymous",
     "s3.connect-timeout",
@@ -55,14 +57,25 @@ class S3Access:
         is_lakes = not self._lake.is_local and self._lake.root.partition("/")[0] == bucket
         if is_lakes and not given:
             return self._lake.arrow_filesystem
+        if "endpoint_url" in given:  # Which boto3 knows nothing of.
+            given = {"region_name": boto3.Session().region_name or ANY_REGION, **given}
         if "aws_access_key_id" not in given:
             usual = self._usual(bucket, given.get("region_name"))
             place = {"region_name": usual.region_name, "endpoint_url": usual.endpoint_url}
             given = {**usual.to_session_credentials(), **place, **given}
         elif "region_name" not in given:
-            is_of_aws = "endpoint_url" not in given
-            given["region_name"] = fs.resolve_s3_region(bucket) if is_of_aws else ANY_REGION
+            given["region_name"] = _region_of(bucket)
         return arrow_s3(AwsCredentials(**given))
+
+
+def _region_of(bucket: str) -> str:
+    try:
+        return str(fs.resolve_s3_region(bucket))
+    except OSError as error:
+        raise CommandError(
+            f"The region of s3://{bucket} is not known: set s3.region in the catalog's "
+            f"configuration. {error}"
+        ) from error
 
 
 def _given(properties: Mapping[str, str]) -> dict[str, Any]:

@@ -19,13 +19,19 @@ from pyarrow import fs
 from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.lake.iceberg.catalog import file_system_of, path_of
+from bedrock_async_etl.destinations.lake.iceberg.compaction import files_of
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     DATA_FOLDER,
     Part,
     unique_name,
     write,
 )
-from bedrock_async_etl.destinations.lake.iceberg.snapshots import Change, current_files, stage_files
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
+    Change,
+    current_files,
+    removed_in_conflict,
+    stage_files,
+)
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.destinations.lake.model_files import (
     SUFFIX,
@@ -91,7 +97,7 @@ class IcebergModelFiles(ModelFiles):
         return Place(
             path_of(table.location_provider().data_path),
             file_system_of(table),
-            frozenset(path_of(file.file_path) for file in current_files(table)),
+            files_of(table).data,
         )
 
     def prepare(self, models: Iterable[str]) -> None:
@@ -124,7 +130,7 @@ class Place:
     folder: str
     file_system: fs.FileSystem
     files: AbstractSet[str] = frozenset()
-    """Paths of the table's files, where the folder may not be listed."""
+    """Paths of the files of the table's snapshots, where the folder may not be listed."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,8 @@ class IcebergPublishing(Publishing):
         return Draft(table, transaction, has_other_columns=True)
 
     def publish(self, manifest: Manifest, removed: Sequence[str]) -> None:
+        from pyiceberg.exceptions import CommitFailedException, ValidationException
+
         kept = {model: {*names} for model, names in by_model(manifest.files).items()}
         for model, draft in self._drafts.items():
             if draft.has_other_columns and kept[model] - {*draft.names}:
@@ -204,17 +212,21 @@ class IcebergPublishing(Publishing):
             added = [file for written in draft.added for file in written.result()]
             stored = self._stored[model].files
             replaced = [file for file in stored if _name(model, file) not in kept[model]]
-            stage_files(draft.transaction, Change(added, replaced))
-            draft.transaction.commit_transaction()
+            try:
+                with removed_in_conflict(draft.table.io, added):
+                    stage_files(draft.transaction, Change(added, replaced))
+                    draft.transaction.commit_transaction()
+            except (CommitFailedException, ValidationException) as error:
+                raise CommandError(
+                    f"Another program has changed the table of {model}: run `models` again."
+                ) from error
 
         for model in (by_model(removed).keys() & kept.keys()) - self._drafts.keys():
             if table := self._stored[model].table:
                 self._drafts[model] = Draft(table, table.transaction(), has_other_columns=False)
         list(self._pool.map(commit, self._drafts))
         self._staging.publish(msgspec.json.encode(manifest))
-        for model in by_model(removed).keys() - kept.keys():
-            if self._tables.find((ANALYTICS_NAME, model)):
-                self._tables.catalog.purge_table((ANALYTICS_NAME, model))
+        self._tables.purge_models({name for name, _ in manifest.definitions})
 
 
 def _name(model: str, file: "DataFile") -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from bedrock_async_etl.destinations.lake.commits import with_retries
 
 if TYPE_CHECKING:
+    from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table import Transaction
@@ -31,15 +32,21 @@ class Change:
 
 def replace_files(table: "IcebergTable", change: Change, properties: Mapping[str, str]) -> None:
     """Commit a change as one snapshot. Its files are removed if the table changed meanwhile."""
+    with removed_in_conflict(table.io, change.added), table.transaction() as transaction:
+        stage_files(transaction, change, properties)
+
+
+@contextmanager
+def removed_in_conflict(io: "FileIO", files: Sequence["DataFile"]) -> Iterator[None]:
+    """Remove files where they cannot be committed, since the table has changed meanwhile."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
     try:
-        with table.transaction() as transaction:
-            stage_files(transaction, change, properties)
+        yield
     except (CommitFailedException, ValidationException):
-        for file in change.added:
+        for file in files:
             with suppress(OSError):
-                table.io.delete(file.file_path)
+                io.delete(file.file_path)
         raise
 
 

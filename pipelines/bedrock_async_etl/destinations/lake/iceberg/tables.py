@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -54,8 +55,8 @@ IN_OUR_PLACES: Final = {
     "write.object-storage.enabled": "false",  # Each data file is in the table's folder of them.
 }
 """Properties of tables whose places are ours; those of a REST catalog are the catalog's."""
-IN_ORDER: Final = (VANISHED_INVOKES.name, ASYNC_INVOKES.name, EXTRACT_RUNS.name)
-"""A run is recorded after its rows."""
+IN_ORDER: Final = (VANISHED_INVOKES.name, EXTRACT_RUNS.name, ASYNC_INVOKES.name)
+"""With the invocations goes the progress: a load that is stopped before commits all of it again."""
 Identifier = tuple[str, str]
 """Namespace and name of a table."""
 
@@ -77,8 +78,8 @@ class IcebergTables:
         from pyiceberg.catalog import infer_catalog_type
 
         properties = self.catalog.properties
-        if given := properties.get("type"):
-            return str(given)
+        if (given := properties.get("type", "")) or "py-catalog-impl" in properties:
+            return str(given).lower()
         inferred = infer_catalog_type(self.catalog.name, {"uri": properties["uri"]})
         return "" if inferred is None else str(inferred.value)
 
@@ -156,10 +157,18 @@ class IcebergTables:
             ]
         return [*((DATASET_NAME, name) for name in TABLES), *models]
 
+    def purge_models(self, kept: AbstractSet[str]) -> None:
+        """Remove the tables of all models of the lake but for some."""
+        for namespace, name in self.names():
+            if namespace == ANALYTICS_NAME and name not in kept:
+                table = self.load((namespace, name))
+                if table and table.properties.get(LAKE) == self.files.url:
+                    self.catalog.purge_table((namespace, name))
+
     def commit(
         self, rows: Mapping[str, pa.Table], load_id: str, progress: Mapping[str, str]
     ) -> None:
-        """Commit a load: the invocations in one snapshot with the progress, and then the run.
+        """Commit a load. The invocations come last, in one snapshot with the progress.
 
         What a load has committed before it was stopped, it may commit again.
         """

@@ -47,9 +47,9 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
     days = days_in(rows, day_column)
     elsewhere = _versions_elsewhere(table, definition, rows)
     if elsewhere is not None:
-        versions = pa.concat_tables([elsewhere, rows.cast(elsewhere.schema)])
+        versions = pa.concat_tables([elsewhere, with_schema(rows, elsewhere.schema)])
         days, rows = days_in(versions, day_column), newest_versions(versions, definition)
-    stored = _files_by_day(table, days) if table.current_snapshot() else {}
+    stored = _files_by_day(table, days)
     removed: list[DataFile] = []
 
     def parts() -> Iterator[Part]:
@@ -58,8 +58,8 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
             old = read(table, tasks)
             if elsewhere is not None:
                 old = _without(old, elsewhere, definition)
-            same = new.select(old.column_names).cast(old.schema)
-            merged = newest_versions(pa.concat_tables([old, same]), definition)
+            both = pa.concat_tables([old, with_schema(new, old.schema)])
+            merged = newest_versions(both, definition)
             removed.extend(task.file for task in tasks)
             if merged.num_rows:
                 yield Part(
@@ -74,11 +74,11 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
 def _versions_elsewhere(
     table: "IcebergTable", definition: Table, rows: pa.Table
 ) -> pa.Table | None:
-    """The stored versions of rows that had no day, or have none any more; None without any."""
+    """The stored versions of rows that had no day, or have none; None without such rows."""
     from pyiceberg.expressions import In
 
     day_column = DAYS.get(definition.name)
-    if day_column is None or len(definition.key) > 1 or not table.current_snapshot():
+    if day_column is None or len(definition.key) > 1:
         return None
     [key] = definition.key
     undated = table.scan(row_filter=f"{day_column} is null", selected_fields=(key,)).to_arrow()[key]
@@ -88,8 +88,18 @@ def _versions_elsewhere(
     if not keys:
         return None
     is_one_of: Any = In  # It takes names and values, which its types leave out.
-    found = table.scan(row_filter=is_one_of(key, keys)).to_arrow()
-    return found if found.num_rows else None
+    return table.scan(row_filter=is_one_of(key, keys)).to_arrow()
+
+
+def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows in the columns that are stored; those that another program added are null."""
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def _without(rows: pa.Table, others: pa.Table, definition: Table) -> pa.Table:
