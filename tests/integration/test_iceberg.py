@@ -21,6 +21,7 @@ from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.table import Table
+from sqlalchemy.exc import OperationalError
 
 from bedrock_async_etl.destinations import find_destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
@@ -439,6 +440,22 @@ def test_a_catalog_that_cannot_be_opened_makes_no_lake(
     with pytest.raises(CommandError, match=r"catalog wharehouse: .* Catalogs are glue;"):
         load(replace(lake, catalog="wharehouse"))
     load(lake)
+    assert_exact_copy(lake, filled)
+
+
+def test_a_catalog_that_another_worker_makes_at_the_same_moment_is_opened(
+    filled: Control, lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, failures = SqlCatalog.create_tables, ["table iceberg_tables already exists"]
+
+    def is_second(catalog: SqlCatalog) -> None:
+        make(catalog)
+        if failures:
+            raise OperationalError("create table", None, Exception(failures.pop()))
+
+    monkeypatch.setattr(SqlCatalog, "create_tables", is_second)
+    load(lake)
+    assert failures == []
     assert_exact_copy(lake, filled)
 
 

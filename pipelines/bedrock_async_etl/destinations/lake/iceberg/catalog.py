@@ -9,6 +9,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 from pyarrow import fs
 
+from bedrock_async_etl.destinations.lake.commits import with_retries
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.client import ca_bundle
@@ -30,6 +31,8 @@ CALLS: Final = (
     "purge_table",
 )
 """What is asked of a catalog."""
+JUST_MADE: Final = "already exists"
+"""Said of the tables of a SQL catalog that another worker made at the same moment."""
 GLUE: Final = "glue"
 NOT_INSTALLED: Final = (
     "A lake of Iceberg needs the extra `iceberg`: pip install 'bedrock-async-etl[iceberg]'."
@@ -69,7 +72,10 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
         properties["ssl"] = {"cabundle": bundle}  # For the HTTPS of a REST catalog.
     logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)  # Of columns without values.
     try:
-        catalog = load_catalog(name or "default", **configured | properties)
+        catalog = with_retries(
+            lambda: load_catalog(name or "default", **configured | properties),
+            lambda error: JUST_MADE in str(error),
+        )
     except Exception as error:  # pyiceberg's, and those of whatever library the catalog has.
         known = ", ".join(sorted({GLUE, *Config().get_known_catalogs()}))
         remedy = f" Catalogs are {known}; pyiceberg's configuration has others." if name else ""
