@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
+from bedrock_async_etl.destinations.lake.iceberg.catalog import GLUE
 from bedrock_async_etl.export.manifest import Manifest
 from bedrock_async_etl.files.parquet import NO_DATE, ROWS, exported_type, model_tables
 from bedrock_async_etl.files.urls import is_s3
@@ -44,7 +45,6 @@ POLARS_TYPES: Final = {
 """Of the columns that a change log has."""
 S3_BUCKET: Final = "s3://BUCKET/PATH"
 """Stands for a copy of what is local: Athena, Trino and Snowflake read from S3 alone."""
-GLUE: Final = "glue"
 DUCKDB_CATALOGS: Final[Mapping[str | None, Sequence[str]]] = {
     GLUE: ["attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"],
     "rest": [

@@ -25,6 +25,8 @@ from bedrock_async_invokes.columns import TABLES
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from bedrock_async_etl.destinations.lake.formats import LakeFormat
+
 WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
 """Spark's folder; readers take names that begin with an underscore for no data."""
 
@@ -62,10 +64,11 @@ class SparkModelTables(LakeModelTables):
     def start(self, spark: "SparkSession", lake: LakeDestination) -> None:
         """Have Spark know the tables of the lake, and the models that there are."""
         self._spark, self._folder = spark, f"{WRITTEN}/{uuid.uuid4().hex}"
+        stored = lake.stored_format
         with spark_errors():
-            register({(LOG_NAME, name): _log(spark, lake, name) for name in TABLES})
+            register({(LOG_NAME, name): _log(spark, stored, name) for name in TABLES})
             for name in TABLES:
-                rows = select_rows(lake.stored_format, name, is_by_date=True)
+                rows = select_rows(stored, name, is_by_date=True)
                 register({(DATASET_NAME, name): spark.sql(to_spark(rows))})
             for name, files in self.stored.items():
                 urls = [spark_url(self.files, self.model_files.path(file)) for file in files]
@@ -115,14 +118,14 @@ def spark_url(files: LakeFiles, path: str) -> str:
     return url.replace("s3://", "s3a://", 1)
 
 
-def _log(spark: "SparkSession", lake: LakeDestination, name: str) -> "DataFrame":
+def _log(spark: "SparkSession", stored: "LakeFormat", name: str) -> "DataFrame":
     """A table as the lake has it; without rows where it has none yet."""
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    files, schema = lake.files, from_arrow_schema(TABLES[name].stored_schema)
-    paths = lake.stored_format.data_files(name)
+    files, schema = stored.files, from_arrow_schema(TABLES[name].stored_schema)
+    paths = stored.data_files(name)
     urls = [spark_url(files, path) for path in paths]
     reader = spark.read.schema(schema)
-    if lake.stored_format.partitioned_by:
+    if stored.partitioned_by:
         reader = reader.option("basePath", spark_url(files, files.path(folder_of(name))))
     return reader.parquet(*urls) if urls else spark.createDataFrame([], schema)

@@ -192,7 +192,7 @@ class LakeDestination(Destination):
         lake_format = self.stored_format
         build_input = BuildInput.of(lake_format)
         with connected(lake_format, is_by_date=True) as lake:
-            tables = kind.open(lake, lake_format, build_input)
+            tables = kind.open(lake, build_input)
             yield tables
             tables.publish()
 

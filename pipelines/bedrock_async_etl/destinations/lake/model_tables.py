@@ -106,27 +106,16 @@ class LakeModelTables(ModelTables):
 
     kind = "view"
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        lake_format: "LakeFormat",
-        build_input: BuildInput,
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, build_input: BuildInput) -> None:
         super().__init__(connection)
-        self.files, self._format = lake_format.files, lake_format
         self.model_files, self._input = build_input.model_files, build_input
-        self._manifest = manifest = build_input.manifest
-        self._dated = dict(manifest.dated)
+        self.files, self._manifest = self.model_files.files, build_input.manifest
+        self._dated = dict(self._manifest.dated)
         self.new: dict[str, Dates | None] = {}
         """The models that were made, and of others the dates that were built anew."""
 
     @classmethod
-    def open(
-        cls,
-        connection: duckdb.DuckDBPyConnection,
-        lake_format: "LakeFormat",
-        build_input: BuildInput,
-    ) -> Self:
+    def open(cls, connection: duckdb.DuckDBPyConnection, build_input: BuildInput) -> Self:
         """The models that a lake has, in a connection that has its tables."""
         manifest = build_input.manifest
         names = add_models(connection, build_input.model_files, manifest, FILES_NAME)
@@ -135,7 +124,7 @@ class LakeModelTables(ModelTables):
         for name in names:
             view = f"{FILES_NAME}.{identifier(name)}"
             connection.execute(f"create view {model_table(name)} as from {view}")
-        return cls(connection, lake_format, build_input)
+        return cls(connection, build_input)
 
     @property
     def stored(self) -> dict[str, list[str]]:

@@ -23,13 +23,14 @@ from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
     stored_progress,
     with_progress,
 )
-from bedrock_async_etl.destinations.lake.iceberg.tables import LAKE, IcebergTables, Identifier
+from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables, Identifier
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table as IcebergTable
 
 GC: Final = "gc.enabled"
+"""Property of a table: false where its files may be of other branches of the catalog."""
 REFUSALS: Final = ("ACCESS_DENIED", "MethodNotAllowed", "NotImplemented")
 MANY_MANIFESTS: Final = 8
 ABANDONED_AFTER: Final = timedelta(days=1)
@@ -46,12 +47,9 @@ def compact(
     Files that no snapshot has any more are removed but for those `kept`, by their names, and
     those of commits that never came to an end, once they are a day old.
     """
-    table = tables.load(identifier)
-    nothing = Compaction(identifier[-1], 0, 0, 0, 0)
-    if table is None or table.properties.get(LAKE) != tables.files.url:
-        return nothing
-    if table.properties.get(GC) == "false":  # Files may be of other branches of the catalog.
-        return nothing
+    table = tables.find_own(identifier)
+    if table is None or table.properties.get(GC) == "false":
+        return Compaction(identifier[-1], 0, 0, 0, 0)
     before = files_of(table)
     if len(manifests_of(table)) > MANY_MANIFESTS:
         retry_on_conflict(partial(_merge_manifests, tables.catalog, identifier))

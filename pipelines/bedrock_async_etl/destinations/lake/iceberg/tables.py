@@ -85,18 +85,20 @@ class IcebergTables:
 
     def find(self, identifier: Identifier) -> "IcebergTable | None":
         """A table, once there is one; raises `CommandError` for one of another lake."""
-        table = self.load(identifier)
-        if table is None:
-            return None
-        if (owner := table.properties.get(LAKE)) != self.files.url:
+        table = self._load(identifier)
+        if table and (owner := table.properties.get(LAKE)) != self.files.url:
             raise CommandError(
                 f"The catalog's table {'.'.join(identifier)} belongs to "
                 f"{owner or 'something else'}, not to {self.files.url}: use another catalog."
             )
         return table
 
-    def load(self, identifier: Identifier) -> "IcebergTable | None":
-        """A table, whatever lake it belongs to."""
+    def find_own(self, identifier: Identifier) -> "IcebergTable | None":
+        """The same, but None for one of another lake."""
+        table = self._load(identifier)
+        return table if table and table.properties.get(LAKE) == self.files.url else None
+
+    def _load(self, identifier: Identifier) -> "IcebergTable | None":
         from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 
         try:
@@ -160,10 +162,9 @@ class IcebergTables:
     def purge_models(self, kept: AbstractSet[str]) -> None:
         """Remove the tables of all models of the lake but for some."""
         for namespace, name in self.names():
-            if namespace == ANALYTICS_NAME and name not in kept:
-                table = self.load((namespace, name))
-                if table and table.properties.get(LAKE) == self.files.url:
-                    self.catalog.purge_table((namespace, name))
+            is_useless = namespace == ANALYTICS_NAME and name not in kept
+            if is_useless and self.find_own((namespace, name)):
+                self.catalog.purge_table((namespace, name))
 
     def commit(
         self, rows: Mapping[str, pa.Table], load_id: str, progress: Mapping[str, str]
