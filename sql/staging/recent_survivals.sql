@@ -65,34 +65,27 @@ latencies as (
     where flights.is_ended and flights.status in ('Completed', 'Failed')
 ),
 
-kinds as (
-    select cohort
-    from (values ('recent'), ('recently ended'), ('typical')) as kinds (cohort)
-),
-
 subjects as (
     select
-        kinds.cohort,
+        case
+            when status <> 'Completed' or not is_ended then array['recent', 'recently ended']
+            when is_submitted then array['recent', 'recently ended', 'typical']
+            else array['typical']
+        end as cohorts,
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
-        latencies.model_id,
-        latencies.end_date as submit_date,
-        latencies.latencies_ms,
+        model_id,
+        end_date as submit_date,
+        latencies_ms,
         cast(null as bigint) as age_ms,
         false as is_open
     from latencies
-    cross join kinds
-    where
-        case
-            when kinds.cohort = 'typical'
-                then latencies.status = 'Completed' and latencies.is_ended
-            else latencies.is_submitted
-        end
+    where is_submitted or (status = 'Completed' and is_ended)
 
     union all
 
     select
-        'recent' as cohort,
+        array['recent'] as cohorts,
         cast(null as varchar) as account_id,
         cast(null as varchar) as region,
         ages.model_id,
@@ -107,6 +100,47 @@ subjects as (
 ),
 
 -- From here on as in survivals.sql, of which it is a copy.
+placed as (
+    select
+        *,
+        cast(
+            floor(100 * ln(1 + greatest(0, coalesce(latencies_ms[1], age_ms)))) as bigint
+        ) as bucket,
+        coalesce(array_length(latencies_ms), 0) as ended,
+        coalesce(latencies_ms[cast(array_length(latencies_ms) as bigint)], age_ms) as longest_ms
+    from subjects
+    where latencies_ms is not null or age_ms is not null
+),
+
+named_buckets as (
+    select
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_date,
+        bucket,
+        cast(sum(ended) as bigint) as ended,
+        count(age_ms) as censored,
+        count(*) filter (where is_open) as still_open,
+        max(longest_ms) as longest_ms
+    from (
+        select
+            unnest(cohorts) as cohort,
+            account_id,
+            region,
+            model_id,
+            submit_date,
+            bucket,
+            ended,
+            age_ms,
+            is_open,
+            longest_ms
+        from placed
+    ) as members
+    group by cohort, account_id, region, model_id, submit_date, bucket
+),
+
 -- Numbers are compared faster than names.
 cohorts as (
     select
@@ -121,71 +155,61 @@ cohorts as (
             region,
             model_id,
             submit_date
-        from subjects
-        where latencies_ms is not null or age_ms is not null
+        from named_buckets
     ) as names
-),
-
-placed as (
-    select
-        cohorts.number,
-        cast(
-            floor(
-                100 * ln(1 + greatest(0, coalesce(subjects.latencies_ms[1], subjects.age_ms)))
-            ) as bigint
-        ) as bucket,
-        subjects.latencies_ms,
-        subjects.age_ms,
-        subjects.is_open,
-        coalesce(array_length(subjects.latencies_ms), 0) as ended
-    from subjects
-    inner join cohorts
-        on subjects.cohort = cohorts.cohort
-        and subjects.account_id is not distinct from cohorts.account_id
-        and subjects.region is not distinct from cohorts.region
-        and subjects.model_id is not distinct from cohorts.model_id
-        and subjects.submit_date is not distinct from cohorts.submit_date
-    where subjects.latencies_ms is not null or subjects.age_ms is not null
 ),
 
 buckets as (
     select
-        number,
-        bucket,
-        cast(sum(ended) as bigint) as ended,
-        count(age_ms) as censored,
-        count(*) filter (where is_open) as still_open,
-        max(coalesce(latencies_ms[cast(ended as bigint)], age_ms)) as longest_ms
-    from placed
-    group by number, bucket
+        cohorts.number,
+        named_buckets.*
+    from named_buckets
+    inner join cohorts
+        on named_buckets.cohort = cohorts.cohort
+        and named_buckets.account_id is not distinct from cohorts.account_id
+        and named_buckets.region is not distinct from cohorts.region
+        and named_buckets.model_id is not distinct from cohorts.model_id
+        and named_buckets.submit_date is not distinct from cohorts.submit_date
+),
+
+-- Only latencies that are compared with an age are looked at one by one.
+mixed as (
+    select
+        buckets.number,
+        buckets.bucket,
+        placed.latencies_ms,
+        placed.age_ms
+    from buckets
+    inner join placed
+        on array_contains(placed.cohorts, buckets.cohort)
+        and placed.account_id is not distinct from buckets.account_id
+        and placed.region is not distinct from buckets.region
+        and placed.model_id is not distinct from buckets.model_id
+        and placed.submit_date is not distinct from buckets.submit_date
+        and placed.bucket = buckets.bucket
+    where buckets.ended > 0 and buckets.censored > 0
 ),
 
 durations as (
     select
-        placed.number,
-        placed.bucket,
-        unnest(placed.latencies_ms) as duration_ms,
+        number,
+        bucket,
+        unnest(latencies_ms) as duration_ms,
         1 as ended,
         0 as censored
-    from placed
-    inner join buckets
-        on placed.number = buckets.number
-        and placed.bucket = buckets.bucket
-    where placed.ended > 0 and buckets.censored > 0
+    from mixed
+    where latencies_ms is not null
 
     union all
 
     select
-        placed.number,
-        placed.bucket,
-        placed.age_ms as duration_ms,
+        number,
+        bucket,
+        age_ms as duration_ms,
         0 as ended,
         1 as censored
-    from placed
-    inner join buckets
-        on placed.number = buckets.number
-        and placed.bucket = buckets.bucket
-    where placed.ended = 0 and buckets.ended > 0
+    from mixed
+    where age_ms is not null
 ),
 
 -- A duration, or a whole bucket.
@@ -399,47 +423,45 @@ shares as (
 reached as (
     select
         curves.number,
-        curves.bucket,
         curves.duration_ms,
         shares.percentile,
         cast(
             ceil(curves.at_risk * (1 - shares.share / curves.survival_before)) as bigint
-        ) as ended
+        ) as ended,
+        buckets.cohort,
+        buckets.account_id,
+        buckets.region,
+        buckets.model_id,
+        buckets.submit_date,
+        buckets.bucket
     from curves
     inner join shares
         on curves.number = shares.number
         and curves.survival <= shares.share
         and curves.survival_before > shares.share
+    inner join buckets
+        on curves.number = buckets.number
+        and curves.bucket = buckets.bucket
 ),
 
-looked_into as (
+-- Of a whole bucket, the latency that does.
+found as (
     select
         reached.number,
         reached.percentile,
-        reached.ended,
-        unnest(placed.latencies_ms) as duration_ms
+        list_sort(flatten(array_agg(placed.latencies_ms)))[
+            cast(max(reached.ended) as bigint)
+        ] as duration_ms
     from reached
     inner join placed
-        on reached.number = placed.number
-        and reached.bucket = placed.bucket
+        on array_contains(placed.cohorts, reached.cohort)
+        and placed.account_id is not distinct from reached.account_id
+        and placed.region is not distinct from reached.region
+        and placed.model_id is not distinct from reached.model_id
+        and placed.submit_date is not distinct from reached.submit_date
+        and placed.bucket = reached.bucket
     where reached.duration_ms is null
-),
-
-found as (
-    select
-        number,
-        percentile,
-        duration_ms
-    from (
-        select
-            *,
-            row_number() over (
-                partition by number, percentile
-                order by duration_ms
-            ) as place
-        from looked_into
-    ) as sorted
-    where place = ended
+    group by reached.number, reached.percentile
 
     union all
 

@@ -79,7 +79,7 @@ where latency_ms is not null
 """They are inputs of `failure_rates`."""
 SUBJECTS: Final = """
 select
-    cohort, account_id, region, model_id, submit_date,
+    [cohort] as cohorts, account_id, region, model_id, submit_date,
     if(latency_ms is not null, [latency_ms], null) as latencies_ms,
     age_ms,
     is_open

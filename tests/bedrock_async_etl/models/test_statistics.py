@@ -8,7 +8,8 @@ from tests.sql.given_rates import FORMULA
 
 SUBJECTS = """
 select
-    'of ours' as cohort, null as account_id, null as region, 'a' as model_id, null as submit_date,
+    ['of ours'] as cohorts, null as account_id, null as region, 'a' as model_id,
+    null as submit_date,
     if(latency_ms is not null, [latency_ms], null) as latencies_ms, age_ms, is_open
 from (
     values (1000, null, false), (2000, null, false), (null, 2000, true), (null, 2500, false),
