@@ -62,6 +62,24 @@ outcomes as (
     from bedrock_analytics.spike_outcomes
 ),
 
+hours as (
+    select
+        model_id,
+        account_id,
+        region,
+        submit_hour,
+        sum(ended) as ended,
+        sum(failed) as failed
+    from outcomes
+    group by model_id, account_id, region, submit_hour
+),
+
+offsets as (
+    select 10 * tens.digit + ones.digit as hours
+    from (values (0), (1), (2)) as tens (digit)
+    cross join (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as ones (digit)
+),
+
 window_hours as (
     select
         windows.rank,
@@ -69,26 +87,30 @@ window_hours as (
         windows.model_id,
         windows.account_id,
         windows.region,
-        outcomes.submit_hour
-    from windows
-    inner join outcomes
-        on windows.model_id is not distinct from outcomes.model_id
-        and cast(windows.window_start at time zone 'UTC' as date) = outcomes.submit_date
-        and (windows.level = 'model' or windows.region is not distinct from outcomes.region)
+        windows.submit_hour
+    from (
+        select
+            windows.*,
+            windows.window_start + offsets.hours * interval '1' hour as submit_hour
+        from windows
+        inner join offsets
+            on offsets.hours < windows.window_hours
+    ) as windows
+    inner join hours
+        on windows.model_id is not distinct from hours.model_id
+        and windows.submit_hour = hours.submit_hour
+        and (windows.level = 'model' or windows.region is not distinct from hours.region)
         and (
-            windows.level <> 'scope' or windows.account_id is not distinct from outcomes.account_id
+            windows.level <> 'scope' or windows.account_id is not distinct from hours.account_id
         )
-        and outcomes.submit_hour >= windows.window_start
-        and outcomes.submit_hour
-        < windows.window_start + windows.window_hours * interval '1' hour
     group by
         windows.rank,
         windows.level,
         windows.model_id,
         windows.account_id,
         windows.region,
-        outcomes.submit_hour
-    having sum(outcomes.failed) > sum(outcomes.ended) * max(windows.half_way)
+        windows.submit_hour
+    having sum(hours.failed) > sum(hours.ended) * max(windows.half_way)
 ),
 
 steps as (
@@ -134,24 +156,53 @@ own_windows as (
     where level = 'scope'
 ),
 
-parts as (
+-- Those in which a window fails, and those between.
+period_hours as (
     select
+        periods.model_id,
         periods.incident,
+        periods.rank,
         periods.first_hour,
         periods.last_hour,
+        hours.submit_hour
+    from (
+        select
+            model_id,
+            incident,
+            submit_hour
+        from numbered
+
+        union
+
+        select
+            model_id,
+            incident,
+            submit_hour + interval '1' hour as submit_hour
+        from numbered
+    ) as hours
+    inner join periods
+        on hours.model_id is not distinct from periods.model_id
+        and hours.incident = periods.incident
+        and hours.submit_hour <= periods.last_hour
+),
+
+parts as (
+    select
+        period_hours.incident,
+        period_hours.first_hour,
+        period_hours.last_hour,
         windows.half_way,
         windows.baseline_rate,
         own_windows.incident is not null as has_own_window,
         outcomes.*
-    from periods
+    from period_hours
     inner join windows
-        on periods.rank = windows.rank
+        on period_hours.rank = windows.rank
     inner join outcomes
-        on periods.model_id is not distinct from outcomes.model_id
-        and outcomes.submit_hour >= periods.first_hour
-        and outcomes.submit_hour <= periods.last_hour
+        on period_hours.model_id is not distinct from outcomes.model_id
+        and period_hours.submit_hour = outcomes.submit_hour
     left join own_windows
-        on periods.incident = own_windows.incident
+        on period_hours.incident = own_windows.incident
         and outcomes.model_id is not distinct from own_windows.model_id
         and outcomes.account_id is not distinct from own_windows.account_id
         and outcomes.region is not distinct from own_windows.region
