@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.load import load
+from bedrock_async_etl.load import RunResult, load, verification
 from bedrock_async_etl.load.verification import Verification, repair, verify
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
@@ -179,6 +179,26 @@ def test_the_command_names_each_row_and_repairs_it(
     assert done.exit_code == 0
     assert done.stdout.splitlines()[-1] == "Repaired 1 of 1 row."
     assert CliRunner().invoke(app, command).exit_code == 0
+
+
+@pytest.mark.parametrize("output", [(), ("--json",)], ids=["table", "json"])
+def test_a_repair_that_fails_says_why(
+    output: tuple[str, ...],
+    bedrock: Control,
+    copy: DuckDBDestination,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def denied(*arguments: Any, **named: Any) -> RunResult:
+        bedrock.faults(access_denied=True)
+        return repair(*arguments, **named)
+
+    monkeypatch.setattr(verification, "repair", denied)
+    plant, _ = DRIFTS["deleted"]
+    plant(bedrock, copy, arns(bedrock)[10])
+    command = ["verify", "--repair", "--database", str(copy.database), *output]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert "AccessDenied" in done.stderr
 
 
 def test_a_repair_is_not_given_up_where_calls_are_throttled(

@@ -60,8 +60,8 @@ def command(
         with load_progress() as observer:
             repaired = repair(target, found, load, observer=observer)
         found = replace(found, repaired=sum(scope.rows_healed for scope in repaired.scopes))
+        log_failures(repaired)
         if not as_json:
-            log_failures(repaired)
             print_result(repaired)
             console = output_console()
             console.print(f"Repaired {found.repaired:,} of {format_count(found.drift, 'row')}.")
