@@ -20,9 +20,9 @@
 --   none or all fail, or only one period has terminal invocations
 -- latency_z_score: latency, in standard deviations: above 0 if they take longer than before; null
 --   where all take equally long, or only one period has any
--- change: worse if one of the two z-scores is above 2.24, which chance exceeds on either side 2.5 times
---   in 100; else better if one is below -2.24; else same, or unknown where one of the periods has
---   fewer than 30 terminal invocations
+-- change: unknown where one of the periods has fewer than 30 terminal invocations, or all of them on
+--   one date; else worse if one of the two z-scores is above 2.24, which chance exceeds on either side
+--   2.5 times in 100; else better if one is below -2.24; else same
 -- dated by: end_date
 -- reads back: 60 days
 with
@@ -231,6 +231,7 @@ tests as (
         sum(recent * size) as size,
         sum((1 - recent) * size) as size_before,
         sum((1 - recent) * failed) as failed_before,
+        min(dates) as dates,
         sum(score) as score,
         sum(variance) as variance,
         sum(
@@ -266,6 +267,7 @@ models as (
         max(case when test = 'failures' then size else 0 end) as terminal,
         max(case when test = 'failures' then size_before else 0 end) as terminal_before,
         max(case when test = 'failures' then failed_before else 0 end) as failed_before,
+        max(case when test = 'failures' then dates else 0 end) as dates,
         max(case when test = 'failures' then z_score end) as failure_z_score,
         max(case when test = 'latencies' then z_score end) as latency_z_score,
         coalesce(max(z_score), 0) as highest,
@@ -283,10 +285,10 @@ select
     models.failure_z_score,
     models.latency_z_score,
     case
+        when least(models.terminal, models.terminal_before) < 30 or models.dates < 2 then 'unknown'
         when models.highest > models.z then 'worse'
         when models.lowest < -models.z then 'better'
-        when least(models.terminal, models.terminal_before) >= 30 then 'same'
-        else 'unknown'
+        else 'same'
     end as change
 from models
 cross join bedrock_analytics.window_starts
