@@ -20,28 +20,24 @@ from bedrock_async_etl.options import (
     DIGEST_SECTION,
     REPORT_SECTION,
     SECTION,
+    SECTIONS,
+    SOURCE_SECTION,
     CheckOptions,
-    DestinationOptions,
-    DigestOptions,
-    ModelOptions,
-    ReportOptions,
-    RunOptions,
 )
 from bedrock_async_invokes.columns import LOAD_ID, TABLES, Table
-from bedrock_async_invokes.options import LoadOptions, Option, options_of
+from bedrock_async_invokes.options import Option, options_of
 
 ROOT: Final = Path(__file__).parents[1]
 THRESHOLDS: Final = re.compile(r"(?<=^\| option \| breached by \|\n\|---\|---\|\n)(\|.*\n)+", re.M)
 """The rows of the table in `docs/monitoring.md`."""
-SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
-SECTIONS: Final = (
-    ("What is read", SOURCE_SECTION, (LoadOptions,)),
-    ("Destination, models and output", SECTION, (DestinationOptions, ModelOptions, RunOptions)),
-    ("Thresholds of `check`", CHECK_SECTION, (CheckOptions,)),
-    ("A digest", DIGEST_SECTION, (DigestOptions,)),
-    ("Contents of a report", REPORT_SECTION, (ReportOptions,)),
-)
-"""Title, section of the configuration, and the classes that declare its options."""
+TITLES: Final = {
+    SOURCE_SECTION: "What is read",
+    SECTION: "Destination, models and output",
+    CHECK_SECTION: "Thresholds of `check`",
+    DIGEST_SECTION: "A digest",
+    REPORT_SECTION: "Contents of a report",
+}
+"""By section of the configuration."""
 SQL_TYPES: Final = {
     pa.string(): "text",
     pa.date32(): "date",
@@ -86,9 +82,10 @@ max_p95 = "15m"
 quotas = {"amazon.nova-reel-v1:1" = 20}
 ```
 
-A *secret* belongs into the environment or into `.dlt/secrets.toml`, not into `config.toml`. AWS
-credentials come from the standard AWS chain and are never configured here. In Airflow, the keys
-below are the keys of the [Variable](airflow.md#settings).
+A key that no option has is an error, so that a misspelt threshold does not go unnoticed. A *secret*
+belongs in the environment or in `.dlt/secrets.toml`, not in `config.toml`. AWS credentials
+come from the standard AWS chain and are never configured here. In Airflow, the keys below are the
+keys of the [Variable](airflow.md#settings).
 """
 CONFIGURED_ALONE: Final = """\
 ### Without a flag
@@ -164,7 +161,7 @@ def written() -> Mapping[Path, str]:
 
 def _configuration() -> str:
     parts = [CONFIGURATION]
-    for _, section, declared in SECTIONS:
+    for section, declared in SECTIONS.items():
         parts.append(f"# [{section}]\n")
         for option in (option for each in declared for option in options_of(each)):
             if value := _example(option):
@@ -187,9 +184,11 @@ def _comment(option: Option) -> str:
 
 def _reference() -> str:
     parts = [INTRODUCTION, "## Options\n"]
-    for title, section, declared in SECTIONS:
+    for section, declared in SECTIONS.items():
         options = [option for each in declared for option in options_of(each)]
-        parts.append(f"### {title}\n\nSection `[{section}]`.\n\n{_option_table(section, options)}")
+        parts.append(
+            f"### {TITLES[section]}\n\nSection `[{section}]`.\n\n{_option_table(section, options)}"
+        )
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     parts += [CONFIGURED_ALONE, f"## Commands\n\n{_command_table(commands)}"]
     parts += [FLAGS_ALONE + _single_flag_table(commands)]
@@ -232,7 +231,9 @@ def _command_table(commands: dict[str, Any]) -> str:
 
 def _single_flag_table(commands: dict[str, Any]) -> str:
     """Arguments and flags that are no options of the configuration."""
-    declared = {option.flag for *_, each in SECTIONS for one in each for option in options_of(one)}
+    declared = {
+        option.flag for each in SECTIONS.values() for one in each for option in options_of(one)
+    }
     rows: dict[tuple[str, str], list[str]] = {}
     for name, command in commands.items():
         for each in _parameters(command):

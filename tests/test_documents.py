@@ -4,19 +4,14 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
 
-from bedrock_async_etl.options import (
-    CheckOptions,
-    DestinationOptions,
-    DigestOptions,
-    ModelOptions,
-    ReportOptions,
-    RunOptions,
-)
-from bedrock_async_invokes.options import LoadOptions, options_of
+from bedrock_async_etl.options import SECTIONS
+from bedrock_async_invokes.options import options_of
 from tests.integration.documents import DOCUMENTS, ROOT, read_blocks, rewritten
 from tests.reference import written
 
@@ -112,17 +107,9 @@ def is_of(shown: str, message: str) -> bool:
 def test_every_option_is_in_the_commented_configuration() -> None:
     text = (ROOT / ".dlt" / "config.toml").read_text()
     known = tomllib.loads(re.sub(r"^# (?=[\[a-z])", "", text, flags=re.MULTILINE))
-    etl = known["bedrock_async_etl"]
-    sections = (
-        (known["sources"]["bedrock_async_invokes"], (LoadOptions,)),
-        (etl, (DestinationOptions, ModelOptions, RunOptions)),
-        (etl["check"], (CheckOptions,)),
-        (etl["digest"], (DigestOptions,)),
-        (etl["report"], (ReportOptions,)),
-    )
-    for section, declared in sections:
+    for section, declared in SECTIONS.items():
         names = {option.name for each in declared for option in options_of(each)}
-        assert names - SHELL_ONLY <= section.keys()
+        assert names - SHELL_ONLY <= reduce(getitem, section.split("."), known).keys()
 
 
 def test_a_block_knows_the_lines_of_its_output() -> None:

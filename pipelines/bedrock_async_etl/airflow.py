@@ -40,7 +40,7 @@ def shards(variable: str, dag_run: Any = None, dag: Any = None) -> list[str | No
     a run's configuration with a key that is no parameter: a `sinze` would load everything.
     """
     with _prepared(variable) as settings:
-        from bedrock_async_etl.airflow_settings import check_name
+        from bedrock_async_etl.options import check_name
 
         for name in dag_run.conf or {}:
             check_name("The configuration of this run", name, list(dag.params))

@@ -3,9 +3,8 @@
 Most settings are options of the commands by their names, and become dlt's configuration.
 """
 
-import difflib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final, Self, get_args, get_origin
@@ -14,17 +13,18 @@ from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import (
     CHECK_SECTION,
     SECTION,
+    SOURCE_SECTION,
     CheckOptions,
     DestinationOptions,
     ModelOptions,
     RunOptions,
+    check_name,
     drop_none,
 )
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import LoadOptions, Option, option, options_of
 
 EXAMPLE: Final = '{"database": "/data/bedrock_async.duckdb"}'
-SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
 PER_TASK: Final = ("shard", "since", "until")
 """Options of a load that belong to a task or to a run of the DAG."""
 PLACES: Final = ("database", "lake", "export", "models", "publish")
@@ -105,14 +105,6 @@ class AirflowSettings(AirflowOptions):
 def task_environment(**options: str | None) -> dict[str, str]:
     """Variables of the environment for options of the load that only one task has."""
     return _variables(SOURCE_SECTION, drop_none(**options))
-
-
-def check_name(where: str, name: str, known: Collection[str]) -> None:
-    """Raise `UsageError` for a name that is not known, with the one that is nearest."""
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f'did you mean "{near[0]}"?' if near else f"it may have {', '.join(known)}."
-        raise UsageError(f'{where} has "{name}", which is no setting: {hint}')
 
 
 def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:

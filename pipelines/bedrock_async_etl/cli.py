@@ -29,7 +29,11 @@ from bedrock_async_etl.commands import (
 )
 from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
-from bedrock_async_etl.configuration import private_files, set_defaults
+from bedrock_async_etl.configuration import (
+    private_files,
+    refuse_unknown_keys,
+    set_defaults,
+)
 from bedrock_async_etl.console import open_outputs, output_error, print_json
 from bedrock_async_etl.errors import (
     CommandError,
@@ -113,12 +117,14 @@ def options(
 
 
 def _run(
-    command: Callable[[], int | None], *, debug: bool, as_json: bool, makes_files: bool
+    command: Callable[[], int | None], *, debug: bool, as_json: bool, is_configured: bool
 ) -> None:
     """Run a command, log a failure in one line, and exit."""
     with LOGS:
         try:
-            with private_files() if makes_files else nullcontext():
+            if is_configured:
+                refuse_unknown_keys()
+            with private_files() if is_configured else nullcontext():
                 exit_code = command() or 0
             if not exit_code and (lost := output_error()):
                 raise CommandError(f"All is done, but stdout cannot be written: {lost.strerror}.")
@@ -153,7 +159,7 @@ def _log_end(error: BaseException, *, debug: bool) -> str:
 
 
 for name, module in COMMANDS.items():
-    run_module = partial(_run, makes_files=module is not emulator)
+    run_module = partial(_run, is_configured=module is not emulator)
     register = app.command(name, cls=PanelledCommand, epilog=epilog(module.EXAMPLES))
     register(typer_command(module.command, run_module))
 

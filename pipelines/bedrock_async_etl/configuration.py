@@ -8,8 +8,14 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.options import SECTION
-from bedrock_async_invokes.options import signature_of
+from bedrock_async_etl.options import (
+    FURTHER_KEYS,
+    SECTION,
+    SECTIONS,
+    SOURCE_SECTION,
+    check_name,
+)
+from bedrock_async_invokes.options import options_of, signature_of
 
 Declared = TypeVar("Declared")
 
@@ -62,6 +68,40 @@ def configured(name: str, expected: type, section: str = SECTION) -> Any:
         raise UsageError(
             f"{section}.{name} cannot be read: it must be of type {expected.__name__}."
         ) from None
+
+
+def refuse_unknown_keys() -> None:
+    """Raise `UsageError` for a configured key that is no option's, such as a misspelt threshold.
+
+    dlt looks for the keys that it is asked for, and for no others. The source's section may have
+    tables of dlt's own.
+    """
+    import dlt
+
+    for section in SECTIONS:
+        *outer, name = section.split(".")
+        known = _known_keys(section)
+        prefix = section.replace(".", "__").upper() + "__"
+        for variable in os.environ:
+            key = variable.removeprefix(prefix).lower()
+            if variable.startswith(prefix) and "__" not in key:
+                check_name(f"The environment, by {variable},", key, known)
+        for provider in dlt.config.config_providers:
+            configured_keys, _ = provider.get_value(name, dict, None, *outer)
+            if not isinstance(configured_keys, Mapping):
+                continue
+            for key, value in configured_keys.items():
+                if section != SOURCE_SECTION or not isinstance(value, Mapping):
+                    check_name(f"[{section}] of {provider.name}", key, known)
+
+
+def _known_keys(section: str) -> list[str]:
+    within = f"{section}."
+    return [
+        *(option.name for declared in SECTIONS[section] for option in options_of(declared)),
+        *FURTHER_KEYS.get(section, ()),
+        *(each.removeprefix(within) for each in SECTIONS if each.startswith(within)),
+    ]
 
 
 def set_defaults() -> None:

@@ -4,6 +4,8 @@ The command line, the configuration, Airflow's Variable and the reference in the
 from these declarations and from the source's `LoadOptions`. Nothing heavy is imported here.
 """
 
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import iter_modules
@@ -19,6 +21,7 @@ Per = Literal["scope", "region", "model", "all"]
 Period = Literal["1d", "7d"]
 SECTION: Final = "bedrock_async_etl"
 """The section of dlt's configuration; `check`, `digest` and `report` have sections in it."""
+SOURCE_SECTION: Final = "sources.bedrock_async_invokes"
 CHECK_SECTION: Final = f"{SECTION}.check"
 DIGEST_SECTION: Final = f"{SECTION}.digest"
 REPORT_SECTION: Final = f"{SECTION}.report"
@@ -265,6 +268,29 @@ class ReportOptions:
         "Leave out messages, errors, ARNs, outputs, account ids and the destination.",
         panel="Contents",
     )
+
+
+SECTIONS: Final[Mapping[str, Sequence[type]]] = {
+    SOURCE_SECTION: (source.LoadOptions,),
+    SECTION: (DestinationOptions, ModelOptions, RunOptions),
+    CHECK_SECTION: (CheckOptions,),
+    DIGEST_SECTION: (DigestOptions,),
+    REPORT_SECTION: (ReportOptions,),
+}
+"""By section of dlt's configuration: the classes that declare its options."""
+FURTHER_KEYS: Final[Mapping[str, Sequence[str]]] = {
+    SECTION: ("metrics_max_scopes", "umask"),
+    CHECK_SECTION: ("models",),
+}
+"""By section: keys that are no command's option."""
+
+
+def check_name(where: str, name: str, known: Collection[str]) -> None:
+    """Raise `UsageError` for a name that is not known, with the one that is nearest."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'did you mean "{near[0]}"?' if near else f"it may have {', '.join(known)}."
+        raise UsageError(f'{where} has "{name}", which is no setting: {hint}')
 
 
 def drop_none(**options: Any) -> dict[str, Any]:

@@ -290,6 +290,13 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
     assert "Traceback" not in result.stderr
 
 
+def test_a_misspelt_key_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__MAX_LAGG", "1h")
+    result = invoke("check", "--max-failure-rate", "5%")
+    assert result.exit_code == 2
+    assert 'did you mean "max_lag"?' in result.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

@@ -1,18 +1,41 @@
 """Environment variables that are set for a while, and values of dlt's configuration."""
 
 import os
+import re
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
 from bedrock_async_etl.configuration import (
     DEFAULTS,
     environment,
     private_files,
+    refuse_unknown_keys,
     set_defaults,
     shared_files,
 )
+from bedrock_async_etl.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Make a project with this text in a file of its configuration."""
+    context = Container()[PluggableRunContext]
+    before = context.context.run_dir
+
+    def write(text: str, file: str = "config.toml") -> None:
+        (tmp_path / ".dlt").mkdir()
+        (tmp_path / ".dlt" / file).write_text(text)
+        context.reload(str(tmp_path))
+
+    yield write
+    context.reload(before)
 
 
 def test_variables_are_set_and_taken_away_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +81,45 @@ def test_files_for_others_follow_the_callers_umask_among_private_ones(tmp_path: 
         assert made("afterwards") == 0o640
     finally:
         assert os.umask(before) == 0o027
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            '[bedrock_async_etl.check]\nmax_lagg = "1h"',
+            '[bedrock_async_etl.check] of config.toml has "max_lagg", which is no setting: did you '
+            'mean "max_lag"?',
+        ),
+        ('[bedrock_async_etl.chek]\nmax_lag = "1h"', 'has "chek", which is no setting: did you'),
+        ('[sources.bedrock_async_invokes]\nregons = ["a"]', 'did you mean "regions"?'),
+        ('[bedrock_async_etl.report]\nwindow = "1d"', "it may have period, quotas, redact."),
+    ],
+)
+def test_a_misspelt_key_is_told(text: str, told: str, configure: Callable[..., None]) -> None:
+    configure(text)
+    with pytest.raises(UsageError, match=re.escape(told)):
+        refuse_unknown_keys()
+
+
+def test_so_is_one_among_secrets_and_in_the_environment(
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure("[bedrock_async_etl.digest]\nnotifi = []", "secrets.toml")
+    with pytest.raises(UsageError, match=r"of secrets\.toml has .notifi., .*mean .notify."):
+        refuse_unknown_keys()
+    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__LAG", "300")
+    with pytest.raises(UsageError, match=r"by SOURCES__BEDROCK_ASYNC_INVOKES__LAG, has .lag.,"):
+        refuse_unknown_keys()
+
+
+def test_every_key_of_the_documents_is_known_and_tables_of_dlt_are_left_to_it(
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = re.sub(
+        r"^# (?=[\[a-z])", "", (ROOT / ".dlt" / "config.toml").read_text(), flags=re.MULTILINE
+    )
+    configure(f"{text}\n[sources.bedrock_async_invokes.data_writer]\nbuffer_max_items = 100\n")
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__MODELS", "{}")
+    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__DATA_WRITER__BUFFER_MAX_ITEMS", "100")
+    refuse_unknown_keys()
