@@ -30,8 +30,8 @@ from bedrock_async_etl.commands import (
 from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import (
+    check_configuration,
     private_files,
-    refuse_unknown_keys,
     set_defaults,
 )
 from bedrock_async_etl.console import open_outputs, output_error, print_json
@@ -123,7 +123,7 @@ def _run(
     with LOGS:
         try:
             if is_configured:
-                refuse_unknown_keys()
+                check_configuration()
             with private_files() if is_configured else nullcontext():
                 exit_code = command() or 0
             if not exit_code and (lost := output_error()):

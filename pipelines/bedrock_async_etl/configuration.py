@@ -70,38 +70,39 @@ def configured(name: str, expected: type, section: str = SECTION) -> Any:
         ) from None
 
 
-def refuse_unknown_keys() -> None:
-    """Raise `UsageError` for a configured key that is no option's, such as a misspelt threshold.
+def check_configuration() -> None:
+    """Raise `UsageError` for a key that no option has, and for a list that is a text.
 
     dlt looks for the keys that it is asked for, and for no others. The source's section may have
     tables of dlt's own.
     """
+    for section, declared in SECTIONS.items():
+        options = {option.name: option for each in declared for option in options_of(each)}
+        within = f"{section}."
+        tables = [each.removeprefix(within) for each in SECTIONS if each.startswith(within)]
+        known = [*options, *FURTHER_KEYS.get(section, ()), *tables]
+        for where, key, value in _configured_values(section):
+            check_name(where, key, known)
+            is_text = isinstance(value, str) and not value.lstrip().startswith("[")
+            if section == SOURCE_SECTION and is_text and options[key].is_list:
+                raise UsageError(f'{where} has "{key}", which is a list: ["…", "…"].')
+
+
+def _configured_values(section: str) -> Iterator[tuple[str, str, Any]]:
+    """Where each key of a section is, the key, and its value."""
     import dlt
 
-    for section in SECTIONS:
-        *outer, name = section.split(".")
-        known = _known_keys(section)
-        prefix = section.replace(".", "__").upper() + "__"
-        for variable in os.environ:
-            key = variable.removeprefix(prefix).lower()
-            if variable.startswith(prefix) and "__" not in key:
-                check_name(f"The environment, by {variable},", key, known)
-        for provider in dlt.config.config_providers:
-            configured_keys, _ = provider.get_value(name, dict, None, *outer)
-            if not isinstance(configured_keys, Mapping):
-                continue
-            for key, value in configured_keys.items():
-                if section != SOURCE_SECTION or not isinstance(value, Mapping):
-                    check_name(f"[{section}] of {provider.name}", key, known)
-
-
-def _known_keys(section: str) -> list[str]:
-    within = f"{section}."
-    return [
-        *(option.name for declared in SECTIONS[section] for option in options_of(declared)),
-        *FURTHER_KEYS.get(section, ()),
-        *(each.removeprefix(within) for each in SECTIONS if each.startswith(within)),
-    ]
+    prefix = section.replace(".", "__").upper() + "__"
+    for variable, value in os.environ.items():
+        key = variable.removeprefix(prefix).lower()
+        if variable.startswith(prefix) and "__" not in key:
+            yield f"The environment, by {variable},", key, value
+    *outer, name = section.split(".")
+    for provider in dlt.config.config_providers:
+        values, _ = provider.get_value(name, dict, None, *outer)
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            if section != SOURCE_SECTION or not isinstance(value, Mapping):
+                yield f"[{section}] of {provider.name}", key, value
 
 
 def set_defaults() -> None:

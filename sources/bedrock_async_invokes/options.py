@@ -54,6 +54,11 @@ class Option:
     """What the documents say beyond the help, in Markdown."""
 
     @property
+    def is_list(self) -> bool:
+        """True if it has several values."""
+        return any(get_origin(kind) is list for kind in (self.type, *get_args(self.type)))
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """The values of an option that has a fixed set of them."""
         kinds = (self.type, *get_args(self.type))

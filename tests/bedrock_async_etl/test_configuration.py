@@ -12,9 +12,9 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 
 from bedrock_async_etl.configuration import (
     DEFAULTS,
+    check_configuration,
     environment,
     private_files,
-    refuse_unknown_keys,
     set_defaults,
     shared_files,
 )
@@ -93,13 +93,14 @@ def test_files_for_others_follow_the_callers_umask_among_private_ones(tmp_path: 
         ),
         ('[bedrock_async_etl.chek]\nmax_lag = "1h"', 'has "chek", which is no setting: did you'),
         ('[sources.bedrock_async_invokes]\nregons = ["a"]', 'did you mean "regions"?'),
+        ('[sources.bedrock_async_invokes]\nregions = "a"', 'has "regions", which is a list: ["…"'),
         ('[bedrock_async_etl.report]\nwindow = "1d"', "it may have period, quotas, redact."),
     ],
 )
-def test_a_misspelt_key_is_told(text: str, told: str, configure: Callable[..., None]) -> None:
+def test_a_wrong_key_is_told(text: str, told: str, configure: Callable[..., None]) -> None:
     configure(text)
     with pytest.raises(UsageError, match=re.escape(told)):
-        refuse_unknown_keys()
+        check_configuration()
 
 
 def test_so_is_one_among_secrets_and_in_the_environment(
@@ -107,10 +108,10 @@ def test_so_is_one_among_secrets_and_in_the_environment(
 ) -> None:
     configure("[bedrock_async_etl.digest]\nnotifi = []", "secrets.toml")
     with pytest.raises(UsageError, match=r"of secrets\.toml has .notifi., .*mean .notify."):
-        refuse_unknown_keys()
+        check_configuration()
     monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__LAG", "300")
     with pytest.raises(UsageError, match=r"by SOURCES__BEDROCK_ASYNC_INVOKES__LAG, has .lag.,"):
-        refuse_unknown_keys()
+        check_configuration()
 
 
 def test_every_key_of_the_documents_is_known_and_tables_of_dlt_are_left_to_it(
@@ -122,4 +123,4 @@ def test_every_key_of_the_documents_is_known_and_tables_of_dlt_are_left_to_it(
     configure(f"{text}\n[sources.bedrock_async_invokes.data_writer]\nbuffer_max_items = 100\n")
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__MODELS", "{}")
     monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__DATA_WRITER__BUFFER_MAX_ITEMS", "100")
-    refuse_unknown_keys()
+    check_configuration()
