@@ -200,6 +200,14 @@ class DuckDBDestination(Destination):
         return signer if signer and signer.pid == pid else Holder(pid, program)
 
 
+def has_rows(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True if any invocation is stored in a database."""
+    try:
+        return bool(connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
+    except duckdb.CatalogException:
+        return False
+
+
 class DuckDBSession(LoadSession):
     """A load into a database, which is made when the first thing is written to it.
 
@@ -261,10 +269,7 @@ class DuckDBSession(LoadSession):
         return merging_duckdb(lambda: self.connection)
 
     def has_rows(self) -> bool:
-        try:
-            return bool(self.connection.table(f"{DATASET_NAME}.async_invokes").limit(1).fetchall())
-        except duckdb.CatalogException:
-            return False
+        return has_rows(self.connection)
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
         try:

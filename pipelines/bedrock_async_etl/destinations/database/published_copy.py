@@ -1,18 +1,21 @@
 """The copy of a DuckDB file that `run --publish` puts in place for readers."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 
 from bedrock_async_etl.configuration import configured, shared_files
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.database.content import read_content
-from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination, has_rows
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
+
+Found = TypeVar("Found")
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
@@ -66,7 +69,11 @@ class Publisher:
         return str(error) if isinstance(error, CommandError) else self.source.explain(error)
 
     def _replace(self) -> bool:
-        """Replace the file, unless it has what the database has."""
+        """Replace the file, unless it has what the database has.
+
+        Raises `CommandError` where a copy with rows would become one without: it may be all that is
+        left of a database that was lost.
+        """
         source = self.source
         if source.log.exists():
             with source.connect(read_only=False) as connection:
@@ -76,8 +83,13 @@ class Publisher:
             if source.log.exists():
                 raise CommandError(f"Another program has written to {source.location}.")
             content = read_content(connection)
-            if content and content == self._published_content():
+            if content and content == self._from_copy(read_content):
                 return False
+            if not has_rows(connection) and self._from_copy(has_rows):
+                raise CommandError(
+                    f"it has rows, and {source.location} has none. If that was lost, restore it "
+                    "from this copy; if not, remove the copy."
+                )
             self._own_log.unlink(missing_ok=True)
             with shared_files():
                 link_to_copy(self.file, source.database)
@@ -91,14 +103,14 @@ class Publisher:
         """
         return self.file.with_name(f"{self.file.name}.wal")
 
-    def _published_content(self) -> str | None:
-        """The content of the copy; None without one, or where somebody has written to it."""
+    def _from_copy(self, read: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found | None:
+        """What the copy has; None without one, or where somebody has written to it."""
         copy = DuckDBDestination(self.file)
         if not is_link_to_copy(self.file) or copy.log.exists() or self._own_log.exists():
             return None
         try:
             with copy.connect(read_only=True) as connection:
-                return read_content(connection)
+                return read(connection)
         except (CommandError, duckdb.Error) as error:
             if interruption_behind(error):
                 raise

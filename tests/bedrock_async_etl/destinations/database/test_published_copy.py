@@ -185,6 +185,21 @@ def killed_in_writing(path: Path) -> DuckDBDestination:
     return destination
 
 
+def test_a_copy_of_a_database_that_was_lost_stays(
+    listed: Control, database: Path, file: Path
+) -> None:
+    published(database, file)
+    database.unlink()
+    listed.faults(access_denied=True)
+    result = run(database, file)
+    assert result.exit_code == 1
+    told = f"Cannot publish {file}, which is as it was: it has rows, and {database} has none."
+    assert told in result.stderr
+    listed.faults()
+    assert_exact_copy(file, listed)
+    assert run(database, file).exit_code == 0
+
+
 def test_the_log_of_a_killed_process_is_in_the_copy(
     listed: Control, database: Path, file: Path
 ) -> None:
