@@ -57,8 +57,8 @@ environment wins over a file:
 2. an environment variable, such as `SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS='["us-east-1"]'`. Lists
    and tables are JSON;
 3. `secrets.toml` and `config.toml`, in `.dlt` in the folder in which the command runs, or in
-   `~/.dlt` (`/var/dlt` for root). The repository has a
-   [commented `config.toml`](../.dlt/config.toml).
+   `~/.dlt` (`/var/dlt` for root); the former win. The repository has a
+   [commented `config.toml`](../.dlt/config.toml) to copy from.
 
 ```toml
 [bedrock_async_etl]

@@ -6,6 +6,7 @@ programs of others, their handlers stay.
 
 import signal
 import time
+from importlib.util import find_spec
 from typing import ClassVar, Final, Self
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,6 +30,12 @@ class BusyError(CommandError):
     """Another run holds the destination."""
 
     exit_code = 75
+
+
+def require(package: str, extra: str, what: str) -> None:
+    """Raise `CommandError` where the package is not installed that something needs of an extra."""
+    if find_spec(package) is None:
+        raise CommandError(f"{what} needs the extra `{extra}`: install bedrock-async-etl[{extra}].")
 
 
 class Interruption(KeyboardInterrupt):

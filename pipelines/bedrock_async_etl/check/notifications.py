@@ -13,7 +13,7 @@ import botocore.session
 import dlt
 
 from bedrock_async_etl.configuration import environment, filtered
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import UsageError, require
 from bedrock_async_etl.logs import log_event
 from bedrock_async_invokes.client import ca_bundle
 
@@ -24,7 +24,6 @@ TIMEOUT_SECONDS: Final = 10
 REFUSED: Final = re.compile(r"\berror=(\d{3})\b")
 """An HTTP status as apprise's plugins log it; the rest of their lines may have a secret."""
 SERVICES: Final = "https://appriseit.com/services/"
-NOT_INSTALLED: Final = "--notify needs the extra `notify`: pip install 'bedrock-async-etl[notify]'."
 Severity = Literal["info", "warning", "failure"]
 
 
@@ -95,10 +94,9 @@ def find_receivers(
     urls = urls or _configured_urls(section)
     if not urls:
         return []
-    try:
-        from apprise import AppriseAsset
-    except ModuleNotFoundError:
-        raise CommandError(NOT_INSTALLED) from None
+    require("apprise", "notify", "--notify")
+    from apprise import AppriseAsset
+
     asset = AppriseAsset(
         app_id="bedrock-async-etl",
         http_redirects=False,  # the message would go to a host that nobody named

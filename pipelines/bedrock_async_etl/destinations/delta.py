@@ -157,14 +157,9 @@ def storage_options(credentials: Any) -> dict[str, str]:
 
 
 def delta_table(files: LakeFiles) -> "DeltaTable | None":
-    """The table of invocations, once there is one; raises `CommandError` without the extra."""
+    """The table of invocations, once there is one."""
     url = f"{files.url}/{folder_of(ASYNC_INVOKES.name)}"
-    try:
-        return tried_again(lambda: open_table(url, storage_options(files.credentials)))
-    except ModuleNotFoundError:
-        raise CommandError(
-            "A lake of Delta needs the extra `lake`: pip install 'bedrock-async-etl[lake]'."
-        ) from None
+    return tried_again(lambda: open_table(url, storage_options(files.credentials)))
 
 
 def open_table(url: str, options: dict[str, str]) -> "DeltaTable | None":
@@ -177,6 +172,7 @@ def open_table(url: str, options: dict[str, str]) -> "DeltaTable | None":
 class Format(LogFormat):
     """The invocations are a Delta table."""
 
+    needs = "deltalake", "lake"
     write_hints: ClassVar = {
         "write_disposition": {"disposition": "merge", "strategy": "upsert"},
         "table_format": "delta",

@@ -106,6 +106,8 @@ def _read(table: Table, paths: Sequence[Path]) -> pa.Table:
 class Format(LakeFormat):
     """All tables are Iceberg tables, that have no old versions of a row."""
 
+    needs = "pyiceberg", "iceberg"
+
     @cached_property
     def tables(self) -> IcebergTables:
         """The tables in the catalog."""

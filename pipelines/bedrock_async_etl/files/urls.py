@@ -12,7 +12,7 @@ import duckdb
 import fsspec
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError, UsageError, require
 from bedrock_async_invokes.client import ca_bundle
 from bedrock_async_invokes.errors import describe
 
@@ -41,15 +41,11 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     is_known = S3.match(url) or url.startswith("file://")
     if not url or (SCHEME.match(url) and not is_known):
         raise UsageError(f"{url!r} is neither a folder nor s3://BUCKET/PATH.")
-    try:
-        given = _s3_arguments() if is_s3(url) else {}
-        fs, root = fsspec.url_to_fs(
-            url, use_listings_cache=False, skip_instance_cache=True, **given
-        )
-    except ImportError:
-        raise CommandError(
-            "S3 needs the package s3fs: pip install 'bedrock-async-etl[lake]'."
-        ) from None
+    given = {}
+    if is_s3(url):
+        require("s3fs", "lake", "S3")
+        given = _s3_arguments()
+    fs, root = fsspec.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **given)
     fs.retries = S3_ATTEMPTS  # Of s3fs itself, where the body of an answer is cut short.
     return fs, root.rstrip("/")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.destinations.database.model_tables import EngineError
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError, UsageError, require
 from bedrock_async_etl.models.spark_sql import view_name
 from bedrock_async_etl.models.state import TableName
 
@@ -29,7 +29,6 @@ QUIET: Final = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
-NOT_INSTALLED: Final = "Spark is not installed: install bedrock-async-etl with its extra `spark`."
 NO_JAVA: Final = "Spark needs Java 17 or newer: install it, or name its folder in JAVA_HOME."
 REACHED_WITHIN_SECONDS: Final = 10
 """Spark's own default is ten minutes."""
@@ -47,10 +46,8 @@ def spark_session(master: str | None = None, remote: str | None = None) -> "Spar
     """
     if master and remote:
         raise UsageError("--master and --remote are two ways to reach Spark: give one of them.")
-    try:
-        return _connected(remote) if remote else _started(master or "local[*]")
-    except ImportError as error:
-        raise CommandError(NOT_INSTALLED) from error
+    require("pyspark", "spark", "--engine spark")
+    return _connected(remote) if remote else _started(master or "local[*]")
 
 
 def _connected(remote: str) -> "SparkSession":

@@ -209,7 +209,7 @@ def test_without_the_extra_it_is_named(copy: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "apprise", None)
     result = check(copy, *FAILING, "--notify", "json://localhost")
     assert result.exit_code == 1
-    assert "pip install 'bedrock-async-etl[notify]'" in result.stderr
+    assert "install bedrock-async-etl[notify]" in result.stderr
     assert check(copy, *FAILING).exit_code == 2
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,20 @@ def other_process_locks(lake: LakeDestination) -> None:
     except TimeoutError:
         raise BusyError from None
     lock.release()
+
+
+@pytest.mark.parametrize(
+    ("kind", "package", "extra"),
+    [("delta", "deltalake", "lake"), ("iceberg", "pyiceberg", "iceberg")],
+)
+def test_without_its_extra_a_lake_is_not_made(
+    kind: str, package: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    place = tmp_path / "lake"
+    with pytest.raises(CommandError, match=f"--destination {kind} needs the extra `{extra}`"):
+        load(find_destination(lake=str(place), destination=kind))
+    assert not (place / MARKER).exists()
 
 
 def test_a_folder_with_other_files_is_no_lake(lake: LakeDestination) -> None:

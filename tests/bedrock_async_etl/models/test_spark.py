@@ -96,8 +96,8 @@ def test_a_column_has_the_type_that_duckdb_would_make(kind: str, expected: str) 
 def test_without_spark_the_extra_is_named(
     remote: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
-    with pytest.raises(CommandError, match="install bedrock-async-etl with its extra `spark`"):
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(CommandError, match=r"install bedrock-async-etl\[spark\]"):
         spark_session(remote=remote)
 
 

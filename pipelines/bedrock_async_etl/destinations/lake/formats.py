@@ -13,6 +13,7 @@ from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
 from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
+from bedrock_async_etl.errors import require
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.columns import Table
 
@@ -65,8 +66,13 @@ class LakeFormat(ABC):
     """dlt's job that loads a package's files; None puts them into the table's folder."""
     partitioned_by: ClassVar[str | None] = None
     """Column of the invocations that their folders' names have, and the files need not."""
+    needs: ClassVar[tuple[str, str] | None] = None
+    """A package that it cannot do without, and the extra that has it."""
 
     def __init__(self, files: LakeFiles, catalog: str | None = None) -> None:
+        """Raise `CommandError` where its package is not installed."""
+        if self.needs:
+            require(*self.needs, f"--destination {type(self).__module__.rpartition('.')[2]}")
         self.files, self.catalog = files, catalog
 
     def client_class(self, plain: type[Any]) -> type[Any]:

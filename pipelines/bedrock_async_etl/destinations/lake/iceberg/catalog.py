@@ -34,28 +34,23 @@ CALLS: Final = (
 JUST_MADE: Final = "already exists"
 """Said of the tables of a SQL catalog that another worker made at the same moment."""
 GLUE: Final = "glue"
-NOT_INSTALLED: Final = (
-    "A lake of Iceberg needs the extra `iceberg`: pip install 'bedrock-async-etl[iceberg]'."
-)
 
 
 def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
     """The catalog of that name in pyiceberg's configuration, or the lake's own SQLite file.
 
-    A kind of catalog, such as `glue`, needs no configuration. Raises `CommandError` without the
-    extra, and for a catalog that cannot be opened.
+    A kind of catalog, such as `glue`, needs no configuration. Raises `CommandError` for a catalog
+    that cannot be opened.
     """
-    try:
-        from pyiceberg.catalog import load_catalog
-        from pyiceberg.utils.config import Config
+    from pyiceberg.catalog import load_catalog
+    from pyiceberg.utils.config import Config
 
-        from bedrock_async_etl.destinations.lake.iceberg.file_io import (
-            S3_ACCESS,
-            LakeFileIO,
-            S3Access,
-        )
-    except ModuleNotFoundError:
-        raise CommandError(NOT_INSTALLED) from None
+    from bedrock_async_etl.destinations.lake.iceberg.file_io import (
+        S3_ACCESS,
+        LakeFileIO,
+        S3Access,
+    )
+
     configured = (name and Config().get_catalog_config(name)) or {}
     properties: dict[str, Any] = {
         "py-io-impl": f"{LakeFileIO.__module__}.{LakeFileIO.__name__}",
