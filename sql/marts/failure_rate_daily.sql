@@ -1,6 +1,7 @@
 -- One row per account, region, model and date of submission (UTC): what became of the invocations.
 --
 -- invocations: all that were submitted on the date, whatever their status
+-- is_settled: none is open, and the scope was read past the end of the date and the lag
 -- dated by: submit_date
 select
     account_id,

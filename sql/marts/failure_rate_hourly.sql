@@ -1,6 +1,8 @@
 -- One row per account, region, model and hour of submission (UTC): what became of the invocations.
 --
+-- submit_hour: start of the hour of submission
 -- invocations: all that were submitted in the hour, whatever their status
+-- is_settled: none is open, and the scope was read past the end of the hour and the lag
 -- dated by: submit_hour
 select
     account_id,

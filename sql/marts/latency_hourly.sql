@@ -3,6 +3,7 @@
 -- latency_survival_daily.
 --
 -- status: Completed or Failed
+-- submit_hour: start of the hour of submission
 -- dated by: submit_hour
 select
     account_id,

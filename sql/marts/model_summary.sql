@@ -2,6 +2,7 @@
 -- accounts and regions together.
 --
 -- invocations: all that were submitted in the 30 days, whatever their status
+-- failed: those that are Failed
 -- failed_client: failed ones that are the client's fault; with the three below, all that failed
 -- failed_service: failed ones that are the service's fault
 -- failed_content: failed ones whose content was filtered
