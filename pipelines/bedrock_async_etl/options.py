@@ -149,8 +149,9 @@ class CheckOptions:
         details=(
             "A model, or all models together, that fails more often: `5%` or `0.05`. The low end "
             "of the 95 % interval of the [`failure_risk`](../sql/README.md#what-the-numbers-mean) "
-            "has to be above the threshold. A risk that is above it with too few to tell is "
-            "*inconclusive*: it is printed, and is no breach unless `--strict` is given."
+            "has to be above the threshold. A risk that is above it, and whose interval reaches "
+            "below it, is *inconclusive*: it is printed, and is no breach unless `--strict` is "
+            "given."
         ),
     )
     max_service_failure_rate: list[str] | None = option(
@@ -224,7 +225,9 @@ class CheckOptions:
         "model", "What rates and percentiles are judged for, each by itself.", panel="How to judge"
     )
     strict: bool = option(
-        False, "Count a rate or p95 above its threshold even if too few tell.", panel="How to judge"
+        False,
+        "Fail also where the interval of a rate or p95 reaches below its threshold.",
+        panel="How to judge",
     )
     allow_empty: bool = option(
         False, "Pass if nothing in the window has finished.", panel="How to judge"

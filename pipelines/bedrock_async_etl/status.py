@@ -422,7 +422,7 @@ def late_remedy(scope: Row) -> str:
     if scope["is_unread"]:
         return "name its account and region to `run` again, or let it be retired after a week"
     if scope["last_outcome"] == "failed":
-        return "mend what the error says, and `run`"
+        return "fix the error, and `run`"
     if scope["last_success_at"] is None:
         return "`run` without --since and --until"
     return "see why `run` is no longer started (cron, systemd, Airflow)"

@@ -55,14 +55,14 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
         for row in listed.listing(ACCOUNT, REGION)
         if row["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].startswith("s3://renders/a")
     ]
-    assert lines[0].startswith("Fresh?  Yes: all 2 scopes were loaded within ")
+    assert lines[0].startswith("Fresh?  Yes: all 2 scopes were loaded in the last ")
     assert lines[1] == "Whole?  Yes: the last run of 2 scopes succeeded."
     assert lines[3].startswith("Stuck?  Yes: ")
     assert lines[3].endswith(" open, 1 stuck.")
     assert lines[4:7] == [
         "Failing?  No: no open incident.",
         "",
-        "The longest, compared with their model (1 of 1):",
+        "Most overdue for their model (1 of 1):",
     ]
     assert lines[7].startswith("stuck for 2 d, since 2026-03-29 12:00:00 UTC, 99 % finish within ")
     assert lines[7].endswith(": amazon.nova-reel-v1:1")
@@ -125,12 +125,12 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
     assert lines[0].startswith(
-        f"Fresh?  No: 1 of 2 scopes never loaded ({ACCOUNT}/{REGION}); the other within "
+        f"Fresh?  No: 1 of 2 scopes never loaded ({ACCOUNT}/{REGION}); the other in the last "
     )
-    assert lines[0].endswith(" s. Next: mend what the error says, and `run`.")
+    assert lines[0].endswith(" s. Next: fix the error, and `run`.")
     assert lines[1] == (
         f"Whole?  No: the last run of 1 of 2 scopes failed ({ACCOUNT}/{REGION}). "
-        "Next: mend what the errors below say, and `run`."
+        "Next: fix the errors below, and `run`."
     )
     table = lines[next(n for n, line in enumerate(lines) if line.startswith("account")) :]
     assert table[1].split()[:4] == [ACCOUNT, REGION, "failed", "never"]
@@ -459,10 +459,10 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
     scopes = [scope(number, "failed" if number == 7 else "ok") for number in range(1, 1_001)]
     print_status(Status("lake", "/tmp", scopes, NOW, NOTHING, [], []), all_scopes=all_scopes)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Fresh?  Yes: all 1,000 scopes were loaded within 16 min 40 s."
+    assert lines[0] == "Fresh?  Yes: all 1,000 scopes were loaded in the last 16 min 40 s."
     assert lines[1] == (
         f"Whole?  No: the last run of 1 of 1,000 scopes failed (000000000007/{REGION}). "
-        "Next: mend what the errors below say, and `run`."
+        "Next: fix the errors below, and `run`."
     )
     assert lines[3] == "Stuck?  No: 0 open, 0 stuck."
     shown = [line.split()[0] for line in lines if line.startswith("0000")]
@@ -481,14 +481,14 @@ def test_of_very_many_scopes_those_that_failed_and_the_stalest_are_shown(
         ([97_200.0], f"No: the last successful run was 1 d 3 h ago. Next: {START}."),
         (
             [None, 1.0, 2.0],
-            f"No: 1 of 3 scopes never loaded (000000000000/{REGION}); the others within 2 s. "
+            f"No: 1 of 3 scopes never loaded (000000000000/{REGION}); the others in the last 2 s. "
             f"Next: {WHOLE}.",
         ),
         (
             [None, 1.0, 93_700.0, 97_200.0],
             f"No: 1 of 4 scopes never loaded (000000000000/{REGION}); 2 of 4 scopes not loaded for "
-            f"more than a day, the stalest, 000000000003/{REGION}, for 1 d 3 h; the other within "
-            f"1 s. Next: {WHOLE}.",
+            f"more than a day, the stalest, 000000000003/{REGION}, for 1 d 3 h; the other in the "
+            f"last 1 s. Next: {WHOLE}.",
         ),
         (
             [93_700.0, 97_200.0],
@@ -556,7 +556,7 @@ def test_the_longest_of_many_are_shown_and_the_others_counted(
     rows += [invocation(f"done{number}", timedelta(hours=2)) for number in range(30)]
     print_status(read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1), all_scopes=False)
     lines = capsys.readouterr().out.splitlines()
-    assert "The longest, compared with their model (5 of 178):" in lines
+    assert "Most overdue for their model (5 of 178):" in lines
     assert "and 173 more in bedrock_analytics.open_invocations" in lines
 
 

@@ -508,6 +508,27 @@ def test_a_model_that_is_new_is_compared_with_none(browser: Browser, tmp_path: P
         assert opened.trouble == []
 
 
+@pytest.mark.parametrize(
+    ("failed", "told"), [(24, "▲ up 2.0 points, may be chance"), (60, "▲ up 20.0 points")]
+)
+def test_a_change_that_may_be_chance_says_so(
+    failed: int, told: str, browser: Browser, tmp_path: Path
+) -> None:
+    """Of 200 before, 20 failed."""
+    invocations = [
+        invocation(f"{age.days}-{number}", age + timedelta(minutes=30 * number), status=status)
+        for age, failing in ((timedelta(days=8), 20), (timedelta(days=1), failed))
+        for number in range(200)
+        for status in ["Failed" if 7 * number % 200 < failing else "Completed"]
+    ]
+    invocations.append(invocation("oldest", timedelta(days=20)))
+    destination = modelled(tmp_path / "copy.duckdb", invocations)
+    write_report(destination, tmp_path / "report.html", ReportOptions(period="7d"))
+    with browser.new_context(viewport=DESKTOP) as context:
+        opened = Opened(context, tmp_path / "report.html")
+        assert opened.page.locator("[data-change=failure-risk]").inner_text() == told
+
+
 def test_a_year_of_twenty_models_is_less_than_three_megabytes(
     browser: Browser, tmp_path: Path
 ) -> None:

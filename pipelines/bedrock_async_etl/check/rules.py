@@ -120,7 +120,7 @@ def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> 
         outcome = "breach"
     elif value > limit:
         outcome = "inconclusive"
-        text += ": above the threshold, but too few to tell"
+        text += ": above the threshold, but the interval reaches below it"
     evidence = {name: rate[name] for name in ("low", "high", "failed", "terminal", "still_open")}
     return Finding(rule, subject, outcome, text, value, limit, terminal, evidence, rate["model_id"])
 
@@ -153,7 +153,11 @@ def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
     text += f" (95 % interval {format_latency(low)} {upper}), {ended:,} ended, {still_open:,} open"
     text += f"; at most {format_latency(limit)}"
     if outcome == "inconclusive":
-        text += ": above the threshold, but too few to tell" if least > limit else ": not known yet"
+        text += (
+            ": above the threshold, but the interval reaches below it"
+            if least > limit
+            else ": not known yet"
+        )
     names = ("p95_low", "p95_high", "ended", "still_open", "longest")
     evidence = {name.removeprefix("p95_"): survival[name] for name in names}
     return Finding(
@@ -309,7 +313,7 @@ def _unknown_models(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """A model that has a threshold and was never called is most likely misspelled."""
     for model in sorted(thresholds.models.difference(facts.model_ids)):
         close = get_close_matches(model, facts.model_ids, 1)
-        text = "it has a threshold, but no invocation was ever of this model"
+        text = "it has a threshold, but this model has never been invoked"
         remedy = f"correct the model's id{f', which may be {close[0]}' if close else ''}"
         yield Finding(DATA, model, _emptiness(thresholds), text, sample_size=0, remedy=remedy)
 

@@ -153,7 +153,7 @@ def _freshness(status: "Status") -> Iterator[str]:
     if status.fresh_age is not None:
         others = "the others" if number - len(never) - len(stale) > 1 else "the other"
         others = others if never or stale else f"all {number:,} scopes were loaded"
-        yield f"{others} within {format_duration(status.fresh_age)}"
+        yield f"{others} in the last {format_duration(status.fresh_age)}"
 
 
 def _name(scope: "Row") -> str:
@@ -179,7 +179,7 @@ def _whole(status: "Status") -> str:
     if not status.failed:
         return f"the last run of {scopes} succeeded{rest}"
     failed = f"{len(status.failed):,} of {scopes} failed ({_names(status.failed)})"
-    return f"the last run of {failed}{rest}. Next: mend what the errors below say, and `run`"
+    return f"the last run of {failed}{rest}. Next: fix the errors below, and `run`"
 
 
 def _exact(status: "Status") -> str:
@@ -246,7 +246,7 @@ def _worst(status: "Status") -> Iterator[str]:
     if not status.worst:
         return
     number = f"{len(status.worst)} of {status.worst_number:,}"
-    yield f"\nThe longest, compared with their model ({number}):"
+    yield f"\nMost overdue for their model ({number}):"
     for row in status.worst:
         typical = format_duration(row["typical_p99"])
         usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""

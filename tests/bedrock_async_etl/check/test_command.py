@@ -101,7 +101,7 @@ def test_strict_counts_what_is_too_small_a_sample(copy: Path) -> None:
     doubtful = ("--max-failure-rate", "30%")
     careful = check(copy, *doubtful)
     assert careful.exit_code == 0
-    assert "above the threshold, but too few to tell" in careful.stdout
+    assert "above the threshold, but the interval reaches below it" in careful.stdout
     assert "0 checked, 1 could not be checked" in careful.stdout
     assert check(copy, *doubtful, "--strict").exit_code == 2
 
@@ -131,7 +131,7 @@ def test_a_scope_that_was_never_read_is_exit_code_2(database: Path) -> None:
     assert (result.exit_code, result.stderr) == (
         2,
         "Breach: lag of 111122223333/us-east-1: never succeeded; the last run failed: "
-        "AccessDeniedException: No. Next: mend what the error says, and `run`.\n",
+        "AccessDeniedException: No. Next: fix the error, and `run`.\n",
     )
 
 

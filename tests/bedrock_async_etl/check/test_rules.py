@@ -174,7 +174,7 @@ def test_few_failures_of_few_are_said_to_be_too_small_a_sample(facts: Facts) -> 
     )
     assert found.text == (
         "12.5 % (95 % interval 2.24 % to 47.09 %), 1 of 8 failed; at most 10 %: "
-        "above the threshold, but too few to tell"
+        "above the threshold, but the interval reaches below it"
     )
 
 
@@ -371,7 +371,7 @@ def test_a_p95_of_one_says_that_it_is_too_few(facts: Facts) -> None:
     add(facts, REEL, "Completed", 1, 900)
     assert p95(facts).text == (
         "15 min (95 % interval 0 s or more), 1 ended, 0 open; at most 10 min: above the threshold, "
-        "but too few to tell"
+        "but the interval reaches below it"
     )
 
 
@@ -488,7 +488,7 @@ def test_a_scope_that_was_never_read_is_a_breach(facts: Facts) -> None:
 @pytest.mark.parametrize(
     ("run", "remedy"),
     [
-        (failed(good_run(7_200), "Denied: No."), "mend what the error says, and `run`"),
+        (failed(good_run(7_200), "Denied: No."), "fix the error, and `run`"),
         (good_run(7_200), "see why `run` is no longer started (cron, systemd, Airflow)"),
         (
             good_run(7_200) | {"is_unread": True},
@@ -547,8 +547,8 @@ def test_ages_need_no_data(facts: Facts) -> None:
 def test_a_model_that_was_never_called_is_taken_for_a_slip(facts: Facts) -> None:
     thresholds = Thresholds({"open_age": Limits(None, {"amazon.nova-reel-v1.1": 60})})
     assert [finding.line for finding in breaches(facts, thresholds)] == [
-        "no data of amazon.nova-reel-v1.1: it has a threshold, but no invocation was ever of this "
-        "model. Next: correct the model's id, which may be amazon.nova-reel-v1:1."
+        "no data of amazon.nova-reel-v1.1: it has a threshold, but this model has never been "
+        "invoked. Next: correct the model's id, which may be amazon.nova-reel-v1:1."
     ]
     assert not breaches(facts, replace(thresholds, allows_empty=True))
 

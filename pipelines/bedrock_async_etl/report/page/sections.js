@@ -43,6 +43,12 @@ function compared(now, previous, format, difference) {
   return text ? `${now > previous ? "▲ up" : "▼ down"} ${text}` : "as before";
 }
 
+/** The change of a risk, with a word about it where the intervals of the two overlap. */
+function mayBeChance(now, before, change) {
+  const isOverlap = before.risk != null && now.risk != null && now.low <= before.high && before.low <= now.high;
+  return isOverlap && change !== "as before" ? `${change}, may be chance` : change;
+}
+
 function points(now, previous) {
   const change = 100 * Math.abs(now - previous);
   return change < .05 ? null : `${change.toFixed(1)} points`;
@@ -78,7 +84,7 @@ function drawHeadline(data, now) {
       note: `${failedOf(now)} failed${parts.join("")}`, change: grown("invocations", count) },
     { name: "failure-risk", heading: "Failure risk", value: now.risk, text: percent(now.risk),
       note: now.risk == null ? "none has finished" : `${interval(now)}, 95\u00a0% interval`,
-      change: compared(now.risk, before.risk, percent, points) },
+      change: mayBeChance(now, before, compared(now.risk, before.risk, percent, points)) },
     latency("p50", "Median latency", "50 % finish within (Kaplan-Meier)"),
     latency("p95", "95th percentile", "95 % finish within (Kaplan-Meier)"),
     { name: "open", heading: "Open now", value: now.open, text: count(now.open),
@@ -238,8 +244,8 @@ function drawBreakdown(data, selection, rows, choose) {
   ];
   const others = dimensions?.includes("model") ? "the others" : "the others with the same models";
   show("breakdown", "Breakdown",
-    dimensions ? `Excess: failures more than at the rate of ${others}, by which the worst come first. Choose a name to see it alone.`
-      : "Excess: failures more than at the rate of the period before. Latencies are those of the failures. Choose a name to count those failures alone.",
+    dimensions ? `Excess: failures beyond the rate of ${others}; the worst come first. Choose a name to see it alone.`
+      : "Excess: failures beyond the rate of the period before. Latencies are those of the failures. Choose a name to count those failures alone.",
     tabs(selection, choose), rows.length ? table(`Breakdown by ${by}`, [...columns, ...(dimensions ? ofLeaves : ofCauses)], rows)
       : element("p", {}, dimensions ? "No invocations in this selection." : "No failures in this selection."));
 }
@@ -254,7 +260,7 @@ function tabs(selection, choose) {
 
 function drawIncidents(data, rows) {
   list("incidents", "Incidents",
-    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures more than usual. One of several accounts or regions is listed for each of them."
+    rows.length ? "Hours of submission with more failures than the week before, beyond chance. Excess: failures beyond the usual rate. An incident in several accounts or regions is listed whichever is chosen."
       : "No model failed more often than in the week before, beyond chance.", [
       { name: "from (UTC)", of: (row) => shortTime(row.started_ms) },
       { name: "until (UTC)", of: (row) => (row.ended_ms == null ? tag("ongoing", true) : shortTime(row.ended_ms)) },
