@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
@@ -53,6 +54,7 @@ DUCKDB_CATALOGS: Final[Mapping[str | None, Sequence[str]]] = {
         "attach 'WAREHOUSE' as lake (type iceberg, endpoint 'CATALOG_URI', secret catalog);",
     ],
 }
+SNAPSHOT: Final = "-- Of the newest snapshot alone: print these again after each run."
 FIRST_DATE: Final = "2024-01-01"
 """Before the first asynchronous invocation."""
 
@@ -109,7 +111,7 @@ def export_relations(manifest: Manifest, url: str) -> list[Relation]:
             name,
             ANALYTICS_NAME,
             table.columns,
-            f"{url.rstrip('/')}/{name}",
+            f"{_absolute(url)}/{name}",
             "dates" if table.partitioned_by else "files",
             table.partitioned_by,
         )
@@ -133,7 +135,7 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
             name,
             schema,
             {column: exported_type(kind) for column, kind in columns.items()},
-            f"{lake.url.rstrip('/')}/{schema}/{name}",
+            f"{_absolute(lake.url)}/{schema}/{name}",
             stored.layout(name),
             catalog=stored.catalog,
             catalog_type=stored.catalog_type,
@@ -143,6 +145,11 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
         for metadata in [stored.metadata_file((schema, name))]
         if metadata or stored.layout(name) != "iceberg"
     ]
+
+
+def _absolute(url: str) -> str:
+    """The URL for readers that are in another folder."""
+    return url.rstrip("/") if is_s3(url) else str(Path(url).resolve())
 
 
 def statements(relations: Iterable[Relation], *, only_rows: bool = False) -> str:
@@ -165,7 +172,7 @@ def _duckdb_opening(relations: Sequence[Relation]) -> Iterator[str]:
     if any(is_s3(each.place) for each in relations):
         yield "create secret lake (type s3, provider credential_chain);"
     if "iceberg" in layouts:
-        yield from DUCKDB_CATALOGS.get(relations[0].catalog_type, ())
+        yield from DUCKDB_CATALOGS.get(relations[0].catalog_type, [SNAPSHOT])
 
 
 def _duckdb(table: Relation) -> Iterator[str]:

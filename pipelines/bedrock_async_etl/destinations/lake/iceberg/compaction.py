@@ -68,7 +68,8 @@ def compact(
         if tables.place(identifier) or not _is_refused(error):
             raise
         removed = 0  # S3 Tables, for one, lets nobody list or delete: it removes them itself.
-    return Compaction(identifier[-1], len(before.data), len(after.data), 0, removed)
+    current = len(list(files_in(table, manifests_of(table))))
+    return Compaction(identifier[-1], current, current, 0, removed)
 
 
 def _is_refused(error: OSError) -> bool:
