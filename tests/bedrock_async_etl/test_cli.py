@@ -180,6 +180,7 @@ def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
     assert len(broken["examples"]) == 3
     logged = invoke("run", "--database", str(database)).stderr
     assert "Warning: check terminal_invocations_have_ended: 4 rows break the rule: An" in logged
+    assert "\n  and 1 more row" in logged
     assert logged.count("async-invoke/endless00") == 3
 
 

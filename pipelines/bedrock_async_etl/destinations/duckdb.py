@@ -90,7 +90,10 @@ class DuckDBDestination(Destination):
 
     def existing(self) -> Self:
         if not self.database.exists():
-            raise CommandError(f"{self.database} does not exist: load it first with `run`.")
+            raise CommandError(
+                f"{self.database} does not exist: load it first with `run`, "
+                "or name another file with --database."
+            )
         return self
 
     def lock_path(self) -> Path:

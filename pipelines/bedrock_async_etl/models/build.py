@@ -3,6 +3,7 @@
 So readers see one set or the next, and a build costs what has changed.
 """
 
+import logging
 import re
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ from bedrock_async_etl.destinations.database.model_tables import (
 )
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import identifier, literal
+from bedrock_async_etl.logs import log_event
 from bedrock_async_etl.models.sql_files import SqlFile, read_models, restricted, sql_paths
 from bedrock_async_etl.models.state import (
     BuildState,
@@ -175,8 +177,15 @@ class ModelBuild:
 
     def finish(self, ordered: Sequence[SqlFile]) -> None:
         """Keep what the next build has to know, and put the descriptions into the database."""
-        for name in {*self._before.definitions, *FORMER} - {model.name for model in ordered}:
+        gone = {*self._before.definitions, *FORMER} - {model.name for model in ordered}
+        for name in sorted(gone):
             self._tables.drop(name)
+        if own := sorted(gone & self._stored - {*FORMER}):
+            message = (
+                f"Dropped {', '.join(own)}: no model has that name any more. Models of your own "
+                "need --models, or `models` in the configuration, each time."
+            )
+            log_event("dropped", message, logging.WARNING, models=own)
         self._tables.clear()
         self._after.write(self._tables)
         _comment(self._tables, ordered, self._made)

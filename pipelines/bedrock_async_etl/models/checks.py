@@ -10,6 +10,7 @@ import duckdb
 from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
 from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, ModelTables, model_table
+from bedrock_async_etl.formatting import format_count
 from bedrock_async_etl.models.build import LOADED, DatedTables, conditions, place
 from bedrock_async_etl.models.sql_files import (
     Severity,
@@ -51,9 +52,11 @@ class CheckResult:
     @property
     def complaint_with_examples(self) -> str:
         """The complaint, and under it some of the rows, one a line."""
-        rows = (
+        rows = [
             ", ".join(f"{name}={value}" for name, value in row.items()) for row in self.examples
-        )
+        ]
+        if more := self.violations - len(rows):
+            rows.append(f"and {format_count(more, 'more row')}")
         return "\n  ".join((self.complaint, *rows))
 
 

@@ -171,12 +171,16 @@ def test_a_table_that_somebody_dropped_is_made_again(name: str, built: DuckDBDes
     assert query(built.database, f"from bedrock_analytics.{name} order by all") == rows
 
 
-def test_a_model_of_no_more_is_dropped(built: DuckDBDestination, tmp_path: Path) -> None:
+def test_a_model_of_no_more_is_dropped_and_named(
+    built: DuckDBDestination, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "mine.sql").write_text("select 1 as a")
     build_models(built, own)
     build_models(built)
+    build_models(built)
+    assert [each.message.partition(":")[0] for each in caplog.records] == ["Dropped mine"]
     with pytest.raises(duckdb.CatalogException):
         query(built.database, "from bedrock_analytics.mine")
 
