@@ -29,11 +29,7 @@ from bedrock_async_etl.commands import (
 )
 from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
-from bedrock_async_etl.configuration import (
-    check_configuration,
-    private_files,
-    set_defaults,
-)
+from bedrock_async_etl.configuration import check_configuration, private_files, set_defaults
 from bedrock_async_etl.console import open_outputs, output_error, print_json
 from bedrock_async_etl.errors import (
     CommandError,

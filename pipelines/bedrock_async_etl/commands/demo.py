@@ -208,7 +208,8 @@ def _report(console: "Console", destination: "DuckDBDestination", page: Path) ->
     console.rule("Report: the same as one page, with the incident in it.", align="left")
     console.print(write_report(destination, page, ReportOptions(quotas=[QUOTA])).message)
     look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
-    query = f"import duckdb; print(duckdb.connect('{destination.database}', read_only=True).sql('{look}'))"
+    opened = f"duckdb.connect('{destination.database}', read_only=True)"
+    query = f"import duckdb; print({opened}.sql('{look}'))"
     console.print("\nGo on with SQL, or with your own account:")
     console.print(f'  uv run python -c "{query}"')
     console.print("  uv run bedrock-async-etl run")
