@@ -22,7 +22,8 @@
 --   where all take equally long, or only one period has any
 -- change: unknown where one of the periods has fewer than 30 terminal invocations, or all of them on
 --   one date; else worse if one of the two z-scores is above 2.24, which chance exceeds on either side
---   2.5 times in 100; else better if one is below -2.24; else same
+--   2.5 times in 100; else better if one is below -2.24; else same. A z-score does not count where a
+--   period has all that it is about on one date
 -- dated by: end_date
 -- reads back: 60 days
 with
@@ -270,8 +271,8 @@ models as (
         max(case when test = 'failures' then dates else 0 end) as dates,
         max(case when test = 'failures' then z_score end) as failure_z_score,
         max(case when test = 'latencies' then z_score end) as latency_z_score,
-        coalesce(max(z_score), 0) as highest,
-        coalesce(min(z_score), 0) as lowest,
+        coalesce(max(case when dates > 1 then z_score end), 0) as highest,
+        coalesce(min(case when dates > 1 then z_score end), 0) as lowest,
         2.241402727604947e0 as z
     from z_scores
     group by model_id

@@ -32,7 +32,7 @@ group by all
 """
 SUBJECTS = """
 select
-    'given' as cohort, null as account_id, null as region, model_id, null as submit_date,
+    ['given'] as cohorts, null as account_id, null as region, model_id, null as submit_date,
     if(outcome = 'open', null, [ms]) as latencies_ms, if(outcome = 'open', ms, null) as age_ms,
     outcome = 'open' as is_open
 from given

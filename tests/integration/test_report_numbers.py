@@ -82,7 +82,7 @@ select model_id, failure_risk, failure_risk_low, failure_risk_high from ({FORMUL
 """
 SUBJECTS: Final = """
 select
-    'given' as cohort, null as account_id, null as region, model_id, null as submit_date,
+    ['given'] as cohorts, null as account_id, null as region, model_id, null as submit_date,
     if(outcome in ('open', 'other'), null, [cast(ms as bigint)]) as latencies_ms,
     if(outcome in ('open', 'other'), cast(ms as bigint), null) as age_ms,
     outcome = 'open' as is_open

@@ -43,3 +43,23 @@ def test_an_interval_is_exact_at_none_and_at_all() -> None:
 def test_a_part_that_a_model_does_not_have_is_an_error() -> None:
     with pytest.raises(ValueError, match="unpack"):
         statistic("survivals", subject=SUBJECTS)
+
+
+@pytest.mark.parametrize(("dates", "change"), [(1, "same"), (2, "worse")])
+def test_latencies_of_one_date_are_no_change(dates: int, change: str) -> None:
+    """Failures are of two dates in each period, and the same."""
+    with duckdb.connect() as connection:
+        connection.execute(f"""
+            create schema bedrock_analytics;
+            create table bedrock_analytics.window_starts as select 1 as end_date;
+            create table given as
+            select 'a' as model_id, recent, date '2026-01-01' + cast(day as integer) as submit_date
+            from range(2) as periods (recent) cross join range(2) as days (day);
+            create table counts as select *, 30 as completed, 1 as failed from given;
+            create table durations as
+            select *, 1000 + 100 * recent as bucket, 30 as invocations, 30 as completed
+            from given where submit_date < date '2026-01-01' + {dates};
+        """)
+        changes = statistic("recent_changes", counts="from counts", durations="from durations")
+        found = connection.sql(f"select change, latency_z_score > 6 from ({changes})").fetchall()
+    assert found == [(change, True)]
