@@ -57,7 +57,7 @@ environment wins over a file:
 2. an environment variable, such as `SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS='["us-east-1"]'`. Lists
    and tables are JSON;
 3. `secrets.toml` and `config.toml`, in `.dlt` in the folder in which the command runs, or in
-   `~/.dlt` (`/var/dlt` for root); the former win. The repository has a
+   `~/.dlt` (`/var/dlt` for root); the first folder wins. The repository has a
    [commented `config.toml`](../.dlt/config.toml) to copy from.
 
 ```toml
@@ -82,7 +82,7 @@ max_p95 = "15m"
 quotas = {"amazon.nova-reel-v1:1" = 20}
 ```
 
-A key that no option has is an error, so that a misspelt threshold does not go unnoticed. A *secret*
+An unknown key is an error, so that a misspelt threshold does not go unnoticed. A *secret*
 belongs in the environment or in `.dlt/secrets.toml`, not in `config.toml`. AWS credentials
 come from the standard AWS chain and are never configured here. In Airflow, the keys below are the
 keys of the [Variable](airflow.md#settings).

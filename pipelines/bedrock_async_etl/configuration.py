@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 from bedrock_async_etl.errors import UsageError
@@ -73,8 +74,8 @@ def configured(name: str, expected: type, section: str = SECTION) -> Any:
 def check_configuration() -> None:
     """Raise `UsageError` for a key that no option has, and for a list that is a text.
 
-    dlt looks for the keys that it is asked for, and for no others. The source's section may have
-    tables of dlt's own.
+    dlt looks for the keys that it is asked for, and for no others. It has tables of its own in
+    these sections: only those are refused that may be ours.
     """
     for section, declared in SECTIONS.items():
         options = {option.name: option for each in declared for option in options_of(each)}
@@ -82,27 +83,28 @@ def check_configuration() -> None:
         tables = [each.removeprefix(within) for each in SECTIONS if each.startswith(within)]
         known = [*options, *FURTHER_KEYS.get(section, ()), *tables]
         for where, key, value in _configured_values(section):
-            check_name(where, key, known)
+            is_dlts = isinstance(value, Mapping) and not get_close_matches(key, tables)
+            if not (is_dlts and key not in known):
+                check_name(where, key, known)
             is_text = isinstance(value, str) and not value.lstrip().startswith("[")
             if section == SOURCE_SECTION and is_text and options[key].is_list:
-                raise UsageError(f'{where} has "{key}", which is a list: ["…", "…"].')
+                raise UsageError(f'{where} has "{key}", which must be a list: ["…", "…"].')
 
 
 def _configured_values(section: str) -> Iterator[tuple[str, str, Any]]:
-    """Where each key of a section is, the key, and its value."""
+    """Where each key of a section is, the key, and its value; of a table, any mapping."""
     import dlt
 
     prefix = section.replace(".", "__").upper() + "__"
     for variable, value in os.environ.items():
-        key = variable.removeprefix(prefix).lower()
-        if variable.startswith(prefix) and "__" not in key:
-            yield f"The environment, by {variable},", key, value
+        key, *nested = variable.removeprefix(prefix).lower().split("__")
+        if variable.startswith(prefix):
+            yield f"The environment ({variable})", key, {} if nested else value
     *outer, name = section.split(".")
     for provider in dlt.config.config_providers:
         values, _ = provider.get_value(name, dict, None, *outer)
         for key, value in values.items() if isinstance(values, Mapping) else ():
-            if section != SOURCE_SECTION or not isinstance(value, Mapping):
-                yield f"[{section}] of {provider.name}", key, value
+            yield f"[{section}] in {provider.name}", key, value
 
 
 def set_defaults() -> None:

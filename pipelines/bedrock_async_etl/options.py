@@ -226,7 +226,7 @@ class CheckOptions:
     )
     strict: bool = option(
         False,
-        "Fail also where the interval of a rate or p95 reaches below its threshold.",
+        "Count a rate or p95 above its threshold as a breach, whatever its interval.",
         panel="How to judge",
     )
     allow_empty: bool = option(
@@ -282,7 +282,7 @@ SECTIONS: Final[Mapping[str, Sequence[type]]] = {
 }
 """By section of dlt's configuration: the classes that declare its options."""
 FURTHER_KEYS: Final[Mapping[str, Sequence[str]]] = {
-    SECTION: ("metrics_max_scopes", "umask"),
+    SECTION: ("metrics_max_scopes", "slice_rows", "umask"),
     CHECK_SECTION: ("models",),
 }
 """By section: keys that are no command's option."""

@@ -88,12 +88,15 @@ def test_files_for_others_follow_the_callers_umask_among_private_ones(tmp_path: 
     [
         (
             '[bedrock_async_etl.check]\nmax_lagg = "1h"',
-            '[bedrock_async_etl.check] of config.toml has "max_lagg", which is no setting: did you '
+            '[bedrock_async_etl.check] in config.toml has "max_lagg", which is no setting: did you '
             'mean "max_lag"?',
         ),
         ('[bedrock_async_etl.chek]\nmax_lag = "1h"', 'has "chek", which is no setting: did you'),
         ('[sources.bedrock_async_invokes]\nregons = ["a"]', 'did you mean "regions"?'),
-        ('[sources.bedrock_async_invokes]\nregions = "a"', 'has "regions", which is a list: ["…"'),
+        (
+            '[sources.bedrock_async_invokes]\nregions = "a"',
+            'has "regions", which must be a list: ["…"',
+        ),
         ('[bedrock_async_etl.report]\nwindow = "1d"', "it may have period, quotas, redact."),
     ],
 )
@@ -103,14 +106,25 @@ def test_a_wrong_key_is_told(text: str, told: str, configure: Callable[..., None
         check_configuration()
 
 
-def test_so_is_one_among_secrets_and_in_the_environment(
-    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_so_is_one_among_secrets(configure: Callable[..., None]) -> None:
     configure("[bedrock_async_etl.digest]\nnotifi = []", "secrets.toml")
-    with pytest.raises(UsageError, match=r"of secrets\.toml has .notifi., .*mean .notify."):
+    with pytest.raises(UsageError, match=r"in secrets\.toml has .notifi., .*mean .notify."):
         check_configuration()
-    monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__LAG", "300")
-    with pytest.raises(UsageError, match=r"by SOURCES__BEDROCK_ASYNC_INVOKES__LAG, has .lag.,"):
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [
+        ("SOURCES__BEDROCK_ASYNC_INVOKES__LAG", "lag"),
+        ("BEDROCK_ASYNC_ETL__CHECK__MAX_LAGG", "max_lagg"),
+        ("BEDROCK_ASYNC_ETL__CHEK__MAX_LAG", "chek"),
+    ],
+)
+def test_so_is_one_in_the_environment(
+    variable: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "300")
+    with pytest.raises(UsageError, match=rf'\({variable}\) has "{key}"'):
         check_configuration()
 
 
@@ -120,7 +134,11 @@ def test_every_key_of_the_documents_is_known_and_tables_of_dlt_are_left_to_it(
     text = re.sub(
         r"^# (?=[\[a-z])", "", (ROOT / ".dlt" / "config.toml").read_text(), flags=re.MULTILINE
     )
-    configure(f"{text}\n[sources.bedrock_async_invokes.data_writer]\nbuffer_max_items = 100\n")
+    for section in ("sources.bedrock_async_invokes", "bedrock_async_etl"):
+        text += f"\n[{section}.data_writer]\nbuffer_max_items = 100\n"
+    configure(f"{text}\n[bedrock_async_etl.load]\nworkers = 4\n")
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__LOAD__WORKERS", "4")
+    monkeypatch.setenv("BEDROCK_ASYNC_ETL__SLICE_ROWS", "1000")
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__MODELS", "{}")
     monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__DATA_WRITER__BUFFER_MAX_ITEMS", "100")
     check_configuration()

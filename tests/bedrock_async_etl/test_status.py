@@ -62,7 +62,7 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
     assert lines[4:7] == [
         "Failing?  No: no open incident.",
         "",
-        "Most overdue for their model (1 of 1):",
+        "Longest open for their model (1 of 1):",
     ]
     assert lines[7].startswith("stuck for 2 d, since 2026-03-29 12:00:00 UTC, 99 % finish within ")
     assert lines[7].endswith(": amazon.nova-reel-v1:1")
@@ -556,7 +556,7 @@ def test_the_longest_of_many_are_shown_and_the_others_counted(
     rows += [invocation(f"done{number}", timedelta(hours=2)) for number in range(30)]
     print_status(read_status(modelled(tmp_path / "copy.duckdb", rows), NOW, 1), all_scopes=False)
     lines = capsys.readouterr().out.splitlines()
-    assert "Most overdue for their model (5 of 178):" in lines
+    assert "Longest open for their model (5 of 178):" in lines
     assert "and 173 more in bedrock_analytics.open_invocations" in lines
 
 

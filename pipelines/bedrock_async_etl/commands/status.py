@@ -24,6 +24,7 @@ from bedrock_async_etl.formatting import (
     incident_message,
     quarantine_message,
 )
+from bedrock_async_etl.options import SOURCE_SECTION
 from bedrock_async_invokes.options import LoadOptions
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def command(
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
-    calls = configured("scrub_calls", int, "sources.bedrock_async_invokes")
+    calls = configured("scrub_calls", int, SOURCE_SECTION)
     calls = LoadOptions.scrub_calls if calls is None else calls
     status = read_status(target, datetime.now(UTC), calls)
     exit_code = 2 if is_strict and not status.is_good else 0
@@ -246,7 +247,7 @@ def _worst(status: "Status") -> Iterator[str]:
     if not status.worst:
         return
     number = f"{len(status.worst)} of {status.worst_number:,}"
-    yield f"\nMost overdue for their model ({number}):"
+    yield f"\nLongest open for their model ({number}):"
     for row in status.worst:
         typical = format_duration(row["typical_p99"])
         usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""

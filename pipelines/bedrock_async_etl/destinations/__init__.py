@@ -21,7 +21,7 @@ from dlt.common.destination.client import WithStateSync
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
-from bedrock_async_etl.configuration import with_configuration
+from bedrock_async_etl.configuration import configured, with_configuration
 from bedrock_async_etl.dlt_state import (
     PIPELINE_NAME,
     newest_progress,
@@ -30,7 +30,13 @@ from bedrock_async_etl.dlt_state import (
 )
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.waiting import HeldError, Holder, signed, wait_while_held
-from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions, parse_duration
+from bedrock_async_etl.options import (
+    DESTINATIONS,
+    SECTION,
+    SOURCE_SECTION,
+    DestinationOptions,
+    parse_duration,
+)
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import parse_shard
 
@@ -287,7 +293,7 @@ def existing_lake(**given: Any) -> "LakeDestination":
 
 def configured_shard(shard: str | None = None) -> str | None:
     """The shard given, else that of dlt's configuration."""
-    return shard or dlt.config.get("sources.bedrock_async_invokes.shard", str)
+    return shard or configured("shard", str, SOURCE_SECTION)
 
 
 def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:

@@ -20,7 +20,7 @@ from bedrock_async_etl.dlt_state import (
     settle,
 )
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.options import SECTION
+from bedrock_async_etl.options import SECTION, SOURCE_SECTION
 from bedrock_async_invokes import Extraction, extraction_source, new_extraction
 from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
 from bedrock_async_invokes.errors import OptionError, ScopeError, describe
@@ -37,7 +37,7 @@ OF_THE_RUN: Final = ("run_id", "started_at", "finished_at", "version")
 REPORTED: Final = tuple(each.name for each in fields(ScopeReport) if each.name not in OF_THE_RUN)
 """Columns of `extract_runs` that a scope has in the document of `run --json`."""
 
-configured_options = with_configuration(LoadOptions, "sources", "bedrock_async_invokes")
+configured_options = with_configuration(LoadOptions, *SOURCE_SECTION.split("."))
 
 
 @dataclass(frozen=True)
