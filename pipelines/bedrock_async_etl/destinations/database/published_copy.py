@@ -1,10 +1,9 @@
 """The copy of a DuckDB file that `run --publish` puts in place for readers."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import duckdb
 
@@ -14,8 +13,6 @@ from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination, has_rows
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
-
-Found = TypeVar("Found")
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
@@ -83,12 +80,12 @@ class Publisher:
             if source.log.exists():
                 raise CommandError(f"Another program has written to {source.location}.")
             content = read_content(connection)
-            if content and content == self._from_copy(read_content):
+            if content and content == self._published_content():
                 return False
-            if not has_rows(connection) and self._from_copy(has_rows):
+            if not has_rows(connection) and self._may_have_rows():
                 raise CommandError(
-                    f"it has rows, and {source.location} has none. If that was lost, restore it "
-                    "from this copy; if not, remove the copy."
+                    f"it may have rows, and {source.location} has none. If that was lost, restore "
+                    "it from this file; if not, remove the file."
                 )
             self._own_log.unlink(missing_ok=True)
             with shared_files():
@@ -103,18 +100,30 @@ class Publisher:
         """
         return self.file.with_name(f"{self.file.name}.wal")
 
-    def _from_copy(self, read: Callable[[duckdb.DuckDBPyConnection], Found]) -> Found | None:
-        """What the copy has; None without one, or where somebody has written to it."""
+    def _published_content(self) -> str | None:
+        """The content of the copy; None without one, or where somebody has written to it."""
         copy = DuckDBDestination(self.file)
         if not is_link_to_copy(self.file) or copy.log.exists() or self._own_log.exists():
             return None
         try:
             with copy.connect(read_only=True) as connection:
-                return read(connection)
+                return read_content(connection)
         except (CommandError, duckdb.Error) as error:
             if interruption_behind(error):
                 raise
             return None
+
+    def _may_have_rows(self) -> bool:
+        """True unless there is no file, or it was read and has none."""
+        if not self.file.exists():
+            return False
+        try:
+            with DuckDBDestination(self.file).connect(read_only=True) as connection:
+                return has_rows(connection)
+        except (CommandError, duckdb.Error) as error:
+            if interruption_behind(error):
+                raise
+            return True
 
 
 def find_publisher(destination: Destination, publish: str | None = None) -> Publisher | None:

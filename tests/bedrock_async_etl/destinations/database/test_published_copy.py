@@ -193,11 +193,22 @@ def test_a_copy_of_a_database_that_was_lost_stays(
     listed.faults(access_denied=True)
     result = run(database, file)
     assert result.exit_code == 1
-    told = f"Cannot publish {file}, which is as it was: it has rows, and {database} has none."
+    told = f"Cannot publish {file}, which is as it was: it may have rows, and {database} has none."
     assert told in result.stderr
     listed.faults()
     assert_exact_copy(file, listed)
     assert run(database, file).exit_code == 0
+
+
+def test_a_file_that_cannot_be_read_stays_where_the_database_is_empty(
+    listed: Control, database: Path, file: Path
+) -> None:
+    file.write_bytes(b"a backup, somehow")
+    listed.faults(access_denied=True)
+    assert "it may have rows" in run(database, file).stderr
+    assert file.read_bytes() == b"a backup, somehow"
+    file.unlink()
+    assert f"Published {file}, " in run(database, file).stdout
 
 
 def test_the_log_of_a_killed_process_is_in_the_copy(
