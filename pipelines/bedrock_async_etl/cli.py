@@ -145,7 +145,7 @@ def _log_end(error: BaseException, *, debug: bool) -> str:
     """Log the error or the signal that ends a command in one line, and return the line."""
     exit_code = exit_code_of(error)
     if interruption := interruption_behind(error):
-        reason = f"Interrupted by {str(interruption) or 'SIGINT'}. Nothing is left half done."
+        reason = f"Interrupted by {str(interruption) or 'SIGINT'}. What was finished is kept."
         log_event("interrupted", reason, logging.WARNING, exit_code=exit_code)
         return reason
     kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "

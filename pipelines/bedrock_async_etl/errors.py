@@ -33,7 +33,7 @@ class BusyError(CommandError):
 
 
 def require(package: str, extra: str, what: str) -> None:
-    """Raise `CommandError` where the package is not installed that something needs of an extra."""
+    """Raise `CommandError` if the package, which the extra installs, is missing for `what`."""
     if find_spec(package) is None:
         raise CommandError(f"{what} needs the extra `{extra}`: install bedrock-async-etl[{extra}].")
 

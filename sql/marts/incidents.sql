@@ -62,7 +62,7 @@ outcomes as (
     from bedrock_analytics.spike_outcomes
 ),
 
-hours as (
+scope_hours as (
     select
         model_id,
         account_id,
@@ -75,42 +75,42 @@ hours as (
 ),
 
 offsets as (
-    select 10 * tens.digit + ones.digit as hours
+    select 10 * tens.digit + ones.digit as number
     from (values (0), (1), (2)) as tens (digit)
     cross join (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as ones (digit)
 ),
 
 window_hours as (
     select
-        windows.rank,
-        windows.level,
-        windows.model_id,
-        windows.account_id,
-        windows.region,
-        windows.submit_hour
+        spans.rank,
+        spans.level,
+        spans.model_id,
+        spans.account_id,
+        spans.region,
+        spans.submit_hour
     from (
         select
             windows.*,
-            windows.window_start + offsets.hours * interval '1' hour as submit_hour
+            windows.window_start + offsets.number * interval '1' hour as submit_hour
         from windows
         inner join offsets
-            on offsets.hours < windows.window_hours
-    ) as windows
-    inner join hours
-        on windows.model_id is not distinct from hours.model_id
-        and windows.submit_hour = hours.submit_hour
-        and (windows.level = 'model' or windows.region is not distinct from hours.region)
+            on offsets.number < windows.window_hours
+    ) as spans
+    inner join scope_hours
+        on spans.model_id is not distinct from scope_hours.model_id
+        and spans.submit_hour = scope_hours.submit_hour
+        and (spans.level = 'model' or spans.region is not distinct from scope_hours.region)
         and (
-            windows.level <> 'scope' or windows.account_id is not distinct from hours.account_id
+            spans.level <> 'scope' or spans.account_id is not distinct from scope_hours.account_id
         )
     group by
-        windows.rank,
-        windows.level,
-        windows.model_id,
-        windows.account_id,
-        windows.region,
-        windows.submit_hour
-    having sum(hours.failed) > sum(hours.ended) * max(windows.half_way)
+        spans.rank,
+        spans.level,
+        spans.model_id,
+        spans.account_id,
+        spans.region,
+        spans.submit_hour
+    having sum(scope_hours.failed) > sum(scope_hours.ended) * max(spans.half_way)
 ),
 
 steps as (
@@ -156,7 +156,7 @@ own_windows as (
     where level = 'scope'
 ),
 
--- Those in which a window fails, and those between.
+-- The hours in which a window fails, and the single hours between them.
 period_hours as (
     select
         periods.model_id,

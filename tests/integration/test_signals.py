@@ -70,7 +70,7 @@ def assert_ends(process: "subprocess.Popen[str]", database: Path, number: signal
         process.kill()
     ends = [json.loads(line) for line in stderr.splitlines() if '"level": "info"' not in line]
     assert [(end["event"], end["exit_code"]) for end in ends] == [("interrupted", SIGNALS[number])]
-    assert ends[0]["message"].startswith(f"Interrupted by {number.name}. Nothing is left half")
+    assert ends[0]["message"].startswith(f"Interrupted by {number.name}. What was finished is")
     assert process.returncode == SIGNALS[number]
     assert last_exit_code(database.with_name("bedrock.prom")) == SIGNALS[number]
 

@@ -149,7 +149,7 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
 
 def _absolute(url: str) -> str:
     """The URL for readers that are in another folder."""
-    return url.rstrip("/") if is_s3(url) else str(Path(url).resolve())
+    return url.rstrip("/") if is_s3(url) else str(Path(url.removeprefix("file://")).resolve())
 
 
 def statements(relations: Iterable[Relation], *, only_rows: bool = False) -> str:

@@ -181,10 +181,7 @@ class ModelBuild:
         for name in sorted(gone):
             self._tables.drop(name)
         if own := sorted(gone & self._stored - {*FORMER}):
-            message = (
-                f"Dropped {', '.join(own)}: no model has that name any more. Models of your own "
-                "need --models, or `models` in the configuration, each time."
-            )
+            message = f"Dropped the tables {', '.join(own)}: no SQL file has them any more."
             log_event("dropped", message, logging.WARNING, models=own)
         self._tables.clear()
         self._after.write(self._tables)

@@ -51,6 +51,7 @@ def spark_session(master: str | None = None, remote: str | None = None) -> "Spar
 
 
 def _connected(remote: str) -> "SparkSession":
+    require("grpc", "spark", "--remote")
     import grpc
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession

@@ -180,7 +180,9 @@ def test_a_model_of_no_more_is_dropped_and_named(
     build_models(built, own)
     build_models(built)
     build_models(built)
-    assert [each.message.partition(":")[0] for each in caplog.records] == ["Dropped mine"]
+    assert [each.message.partition(":")[0] for each in caplog.records] == [
+        "Dropped the tables mine"
+    ]
     with pytest.raises(duckdb.CatalogException):
         query(built.database, "from bedrock_analytics.mine")
 

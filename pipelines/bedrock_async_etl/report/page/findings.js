@@ -234,7 +234,7 @@ function overQuota({ models }) {
 
 function quotaText(data, { model, peak, quota, last }) {
   return `${named(data, { model })}: up to ${count(peak)} in flight at once in one account and region, `
-    + `with a quota of ${count(quota)}; last reached some time ${betweenTimes(+last.begin, +last.end)}.`;
+    + `with a quota of ${count(quota)}; last reached at some time ${betweenTimes(+last.begin, +last.end)}.`;
 }
 
 function stuckLeaves(data, selection) {

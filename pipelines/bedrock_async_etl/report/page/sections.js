@@ -45,8 +45,8 @@ function compared(now, previous, format, difference) {
 
 /** The change of a risk, with a word about it where the intervals of the two overlap. */
 function mayBeChance(now, before, change) {
-  const isOverlap = before.risk != null && now.risk != null && now.low <= before.high && before.low <= now.high;
-  return isOverlap && change !== "as before" ? `${change}, may be chance` : change;
+  const overlaps = before.risk != null && now.risk != null && now.low <= before.high && before.low <= now.high;
+  return overlaps && change !== "as before" ? `${change}, may be chance` : change;
 }
 
 function points(now, previous) {
