@@ -68,8 +68,7 @@ def compact(
         if tables.place(identifier) or not _is_refused(error):
             raise
         removed = 0  # S3 Tables, for one, lets nobody list or delete: it removes them itself.
-    current = len(list(files_in(table, manifests_of(table))))
-    return Compaction(identifier[-1], current, current, 0, removed)
+    return Compaction(identifier[-1], len(before.data), len(after.data), 0, removed)
 
 
 def _is_refused(error: OSError) -> bool:
