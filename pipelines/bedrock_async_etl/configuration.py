@@ -83,9 +83,10 @@ def check_configuration() -> None:
         tables = [each.removeprefix(within) for each in SECTIONS if each.startswith(within)]
         known = [*options, *FURTHER_KEYS.get(section, ()), *tables]
         for where, key, value in _configured_values(section):
-            is_dlts = isinstance(value, Mapping) and not get_close_matches(key, tables)
-            if not (is_dlts and key not in known):
-                check_name(where, key, known)
+            is_table = key not in known and isinstance(value, Mapping)
+            if is_table and not get_close_matches(key, tables):
+                continue
+            check_name(where, key, known)
             is_text = isinstance(value, str) and not value.lstrip().startswith("[")
             if section == SOURCE_SECTION and is_text and options[key].is_list:
                 raise UsageError(f'{where} has "{key}", which must be a list: ["…", "…"].')
