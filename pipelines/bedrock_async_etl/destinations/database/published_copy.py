@@ -1,9 +1,10 @@
 """The copy of a DuckDB file that `run --publish` puts in place for readers."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 
@@ -13,6 +14,8 @@ from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination, has_rows
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
+
+Found = TypeVar("Found")
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
@@ -105,25 +108,22 @@ class Publisher:
         copy = DuckDBDestination(self.file)
         if not is_link_to_copy(self.file) or copy.log.exists() or self._own_log.exists():
             return None
-        try:
-            with copy.connect(read_only=True) as connection:
-                return read_content(connection)
-        except (CommandError, duckdb.Error) as error:
-            if interruption_behind(error):
-                raise
-            return None
+        return self._read_copy(read_content, None)
 
     def _may_have_rows(self) -> bool:
         """True unless there is no file, or it was read and has none."""
-        if not self.file.exists():
-            return False
+        return self.file.exists() and self._read_copy(has_rows, True)
+
+    def _read_copy(
+        self, read: Callable[[duckdb.DuckDBPyConnection], Found], unreadable: Found
+    ) -> Found:
         try:
             with DuckDBDestination(self.file).connect(read_only=True) as connection:
-                return has_rows(connection)
+                return read(connection)
         except (CommandError, duckdb.Error) as error:
             if interruption_behind(error):
                 raise
-            return True
+            return unreadable
 
 
 def find_publisher(destination: Destination, publish: str | None = None) -> Publisher | None:
