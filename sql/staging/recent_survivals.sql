@@ -100,6 +100,7 @@ subjects as (
 ),
 
 -- From here on as in survivals.sql, of which it is a copy.
+-- Arrays are read from here where they are needed: joined to a cohort, each is copied.
 placed as (
     select
         *,

@@ -50,6 +50,7 @@ subjects as (
     from bedrock_analytics.censored_ages
 ),
 
+-- Arrays are read from here where they are needed: joined to a cohort, each is copied.
 placed as (
     select
         *,
