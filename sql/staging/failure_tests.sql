@@ -272,8 +272,10 @@ products as (
         id,
         probability,
         exp(
-            sum(ln(factor)) over (
-                partition by id order by more rows between unbounded preceding and current row
+            cast(
+                sum(cast(ln(factor) as decimal(38, 18))) over (
+                    partition by id order by more rows between unbounded preceding and current row
+                ) as double
             )
         ) as product
     from more
