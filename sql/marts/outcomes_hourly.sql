@@ -13,10 +13,12 @@ ended as (
         account_id,
         region,
         model_id,
-        end_time,
+        epoch_us(end_time) // 3600000000 as hour_number,
         is_failed
     from bedrock_analytics.invocations
-    where is_terminal and cast(end_time at time zone 'UTC' as date) = submit_date
+    where
+        is_terminal
+        and epoch_us(end_time) // 86400000000 = epoch_us(submit_time) // 86400000000
 
     union all
 
@@ -24,7 +26,7 @@ ended as (
         account_id,
         region,
         model_id,
-        end_time,
+        epoch_us(end_time) // 3600000000 as hour_number,
         status = 'Failed' as is_failed
     from bedrock_analytics.flights
     where is_ended and status in ('Completed', 'Failed')
@@ -34,12 +36,8 @@ select
     account_id,
     region,
     model_id,
-    date_trunc('hour', end_time at time zone 'UTC') at time zone 'UTC' as end_hour,
+    cast('1970-01-01 00:00:00+00' as timestamptz) + hour_number * interval '1' hour as end_hour,
     count(*) filter (where not is_failed) as completed,
     count(*) filter (where is_failed) as failed
 from ended
-group by
-    account_id,
-    region,
-    model_id,
-    date_trunc('hour', end_time at time zone 'UTC') at time zone 'UTC'
+group by account_id, region, model_id, hour_number

@@ -67,7 +67,8 @@ select
     judged.extra,
     judged.observed_at,
     judged._dlt_load_id,
-    date_trunc('hour', judged.submit_time at time zone 'UTC') at time zone 'UTC' as submit_hour,
+    cast('1970-01-01 00:00:00+00' as timestamptz)
+    + epoch_us(judged.submit_time) // 3600000000 * interval '1' hour as submit_hour,
     case
         when judged.is_terminal
             then cast(
