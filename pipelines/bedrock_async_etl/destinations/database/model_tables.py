@@ -90,7 +90,7 @@ class ModelTables:
 
     kind: ClassVar = "table"
     """What a model is to the database."""
-    portion_rows: ClassVar[int | None] = 1_000_000
+    portion_rows: ClassVar[int | None] = 6_000_000
     """Rows that a portion of a model reads at most, unless one date has more; None for all."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
