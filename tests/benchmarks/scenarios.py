@@ -84,7 +84,7 @@ def nothing_new(stage: Stage, runs: int) -> Iterator[Figure]:
 
 
 def increment(stage: Stage, runs: int) -> Iterator[Figure]:
-    """About 1,000 new rows an hour, over a small table and over a large one."""
+    """About 1,000 new rows an hour, over a small table and over a large one, also with models."""
     small, large = "us-east-1", "us-west-2"
     stage.fill(large, 4_950_000, until_days_ago=20, days=1_000)
     for region in (small, large):
@@ -92,28 +92,31 @@ def increment(stage: Stage, runs: int) -> Iterator[Figure]:
         hours = timedelta(hours=2 * runs + 2)
         stage.bedrock.populate(ACCOUNT, region, 2_000 * (runs + 1), NOW, NOW + hours, 1)
     commands = {
-        "over 50,000 rows": stage.ours("small", f"--region={small}"),
-        "over 5,000,000 rows": stage.ours("large", f"--region={large}"),
+        f"over {rows}{', with models' if with_models else ''}": stage.ours(
+            f"{region} {with_models}", f"--region={region}", with_models=with_models
+        )
+        for with_models in (False, True)
+        for region, rows in ((small, "50,000 rows"), (large, "5,000,000 rows"))
     }
     in_turn(commands, 1)
 
-    def two_at_a_time(name: str) -> None:
-        if name == "over 50,000 rows":
+    def all_at_a_time(name: str) -> None:
+        if name == next(iter(commands)):
             stage.bedrock.advance(timedelta(hours=1))
 
-    timings = in_turn(commands, runs, two_at_a_time)
-    few, many = timings.values()
-    scenario = "1,000 new rows"
-    yield figure(scenario, "over 50,000 rows", few, calls=calls_of(few))
-    yield figure(
-        scenario,
-        "over 5,000,000 rows",
-        many,
-        calls=calls_of(many),
-        held_against="over 50,000",
-        ratio=many.median / few.median,
-        goal=1.3,
-    )
+    timings = in_turn(commands, runs, all_at_a_time)
+    for models in ("", ", with models"):
+        few, many = (timings[f"over {rows} rows{models}"] for rows in ("50,000", "5,000,000"))
+        yield figure("1,000 new rows", f"over 50,000{models}", few, calls=calls_of(few))
+        yield figure(
+            "1,000 new rows",
+            f"over 5,000,000{models}",
+            many,
+            calls=calls_of(many),
+            held_against="over 50,000",
+            ratio=many.median / few.median,
+            goal=1.3,
+        )
 
 
 def delayed(stage: Stage, runs: int) -> Iterator[Figure]:

@@ -31,17 +31,13 @@ class Stage:
         """Where the database of that name is."""
         return self.folder / f"{name}.duckdb"
 
-    def ours(self, name: str, *options: str) -> list[str]:
+    def ours(self, name: str, *options: str, with_models: bool = False) -> list[str]:
         """The command that loads into a database."""
-        load = ["run", "--no-models", "--json", f"--database={self.database(name)}"]
-        return [sys.executable, "-m", "bedrock_async_etl", *load, *options]
+        return _run(f"--database={self.database(name)}", *options, with_models=with_models)
 
     def ours_to_lake(self, name: str, *options: str, with_models: bool = False) -> list[str]:
         """The command that loads into a lake on the local disk."""
-        load = ["run", "--json", f"--lake={self.folder / name}.lake"]
-        if not with_models:
-            load.append("--no-models")
-        return [sys.executable, "-m", "bedrock_async_etl", *load, *options]
+        return _run(f"--lake={self.folder / name}.lake", *options, with_models=with_models)
 
     def anchor(self, name: str, region: str) -> list[str]:
         """The command that copies a region by one of the anchors: `floor` or `naive`."""
@@ -61,6 +57,11 @@ class Stage:
         start = end - timedelta(days=days)
         count = round(rows * self.share)
         self.bedrock.populate(ACCOUNT, region, count, start, end, never_ending_rate=0)
+
+
+def _run(*options: str, with_models: bool) -> list[str]:
+    command = [sys.executable, "-m", "bedrock_async_etl", "run", "--json", *options]
+    return command if with_models else [*command, "--no-models"]
 
 
 @contextmanager
