@@ -113,6 +113,16 @@ class Source:
         is_value = "is null" if value == NO_DATE else f"= date {literal(value)}"
         return f"{rows} where {self.partition_column} {is_value}"
 
+    def order(self, *, is_cut: bool = False) -> str:
+        """The ORDER BY of the rows in a file: by time where there is one, else as the table is.
+
+        What is cut in parts needs an order without ties: a row could be in two of them, or in none.
+        """
+        keys = ["submit_time"] if "submit_time" in self.columns else []
+        if is_cut:
+            keys += [identifier(name) for name in self.columns]
+        return f"order by {', '.join(keys)}" if keys else ""
+
     def _select(self, names: Iterable[str]) -> str:
         values = ", ".join(f"{self.value(name)} as {identifier(name)}" for name in names)
         return f"select {values} from {self.sql_name}"  # noqa: S608
@@ -181,7 +191,7 @@ def written_files(
     parts = max(1, -(-partition.rows // ROWS_PER_FILE))
     for part in range(parts):
         rows = min(ROWS_PER_FILE, partition.rows - part * ROWS_PER_FILE)
-        select = f"{source.rows_of(partition)} {_order(source, is_cut=parts > 1)}"
+        select = f"{source.rows_of(partition)} {source.order(is_cut=parts > 1)}"
         if parts > 1:  # DuckDB writes with one thread where there is a limit.
             select += f" limit {rows} offset {part * ROWS_PER_FILE}"
         write(connection, select, scratch)
@@ -196,14 +206,3 @@ def write(connection: duckdb.DuckDBPyConnection, select: str, file: Path) -> Non
         f"copy ({select}) to {literal(str(file))} (format parquet, parquet_version v1, "
         f"compression zstd, row_group_size {ROW_GROUP_ROWS})"
     )
-
-
-def _order(source: Source, *, is_cut: bool) -> str:
-    """By time where there is one, else as the table is.
-
-    What is cut in parts needs an order without ties: a row could be in two of them, or in none.
-    """
-    keys = ["submit_time"] if "submit_time" in source.columns else []
-    if is_cut:
-        keys += [identifier(name) for name in source.columns]
-    return f"order by {', '.join(keys)}" if keys else ""

@@ -208,20 +208,21 @@ class LakeModelTables(ModelTables):
 
     def _parts(self, model: str, dates: Dates | None, kept: Kept) -> Iterator[tuple[str, str]]:
         """The parts of a model that have to be written, and their rows."""
-        select = read_source(self.connection, ANALYTICS_NAME, model).all_rows
+        source = read_source(self.connection, ANALYTICS_NAME, model)
         table = f"{ANALYTICS_NAME}.{model}"
         rows = {day: count for name, day, count, *_ in kept if name == table}
         dated = self.dated.get(model)
         if dates is None or model not in self._dated or not rows:
             self._dated.pop(model, None)
             if dated is None or sum(rows.values()) <= ROWS_IN_ONE_FILE:
-                yield WHOLE, select
+                yield WHOLE, f"{source.all_rows} {source.order()}"
                 return
             self._dated[model] = dated
             dates = frozenset(rows)
         column, kind = self._dated[model]
         for day in sorted(dates & rows.keys(), key=str):
-            yield part_of(day), f"{select} where {has_date_in(identifier(column), kind, [day])}"
+            is_of_day = has_date_in(identifier(column), kind, [day])
+            yield part_of(day), f"{source.all_rows} where {is_of_day} {source.order()}"
 
 
 def _written(name: str) -> str:
