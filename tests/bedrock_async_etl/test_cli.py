@@ -48,6 +48,7 @@ def run_json(*arguments: str) -> tuple[dict[str, Any], Result]:
     return json.loads(result.stdout), result
 
 
+@pytest.mark.slow
 def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
     document, result = run_json("--database", str(database))
     [scope] = document["scopes"]
@@ -94,6 +95,7 @@ def test_run_prints_one_json_document(listed: Control, database: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_run_prints_for_people_what_it_did(listed: Control, database: Path) -> None:
     result = invoke("run", "--database", str(database), "--region", REGION)
     assert result.exit_code == 0
@@ -122,6 +124,7 @@ def test_run_reads_the_accounts_of_an_organization(
     assert result.exit_code == 0
 
 
+@pytest.mark.slow
 def test_all_shards_together_are_the_whole_and_leave_the_models_alone(
     listed: Control, database: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_a_shard_that_is_configured_leaves_the_models_alone_too(
     assert model_names(database) == []
 
 
+@pytest.mark.slow
 def test_models_rebuilds_the_models_and_lists_them(listed: Control, database: Path) -> None:
     invoke("run", "--database", str(database), "--no-models")
     result = invoke("models", "--database", str(database))
@@ -154,6 +158,7 @@ def test_models_rebuilds_the_models_and_lists_them(listed: Control, database: Pa
     assert {model["name"] for model in document["models"]} >= {"invocations", "failure_spikes"}
 
 
+@pytest.mark.slow
 def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
     listed: Control, database: Path
 ) -> None:
@@ -184,6 +189,7 @@ def test_a_check_that_does_not_hold_is_exit_code_1_after_the_load(
     assert logged.count("async-invoke/endless00") == 3
 
 
+@pytest.mark.slow
 def test_what_a_check_finds_is_logged_as_json_whatever_it_is(
     listed: Control, database: Path, tmp_path: Path
 ) -> None:
@@ -211,6 +217,7 @@ def test_a_model_that_cannot_be_built_is_exit_code_1_after_the_load(
     assert (logged.exit_code, logged.stderr.count("Error: ")) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_role_that_is_refused_in_five_regions_is_one_line(
     listed: Control, database: Path
 ) -> None:
@@ -240,6 +247,7 @@ def test_a_run_that_fails_says_so_in_its_last_line(listed: Control, database: Pa
     assert reason.endswith(". Allow bedrock:ListAsyncInvokes.")
 
 
+@pytest.mark.slow
 def test_a_failed_scope_is_exit_code_3_and_status_says_why(listed: Control, database: Path) -> None:
     both = ("--database", str(database), "--region", REGION, "--region", "eu-west-1")
     listed.faults(ACCOUNT, "eu-west-1", access_denied=True)
@@ -354,6 +362,7 @@ def test_a_bad_environment_is_logged_in_one_line(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_date_is_a_time_in_utc(listed: Control, database: Path) -> None:
     document, _ = run_json("--database", str(database), "--since", "2026-03-30")
     since = "2026-03-30T00:00:00"
@@ -396,6 +405,7 @@ def test_expired_credentials_say_so(listed: Control, database: Path) -> None:
     assert document["scopes"][0]["error"].startswith("ExpiredTokenException: ")
 
 
+@pytest.mark.slow
 def test_a_database_can_be_configured(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,6 +507,7 @@ def test_every_command_and_option_is_in_the_reference(command: str) -> None:
     assert {command, *(option for option in options if option.startswith("--"))} <= words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("status",), ("check", "--max-p95", "1h")])
 def test_what_cron_asks_often_starts_without_what_it_does_not_need(
     command: tuple[str, ...], listed: Control, database: Path

@@ -18,6 +18,8 @@ from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import query
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = """a"b'; drop table bedrock.async_invokes; --"""
 
 

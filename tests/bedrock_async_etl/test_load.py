@@ -50,6 +50,7 @@ def test_a_load_leaves_the_handlers_of_signals_alone(
     assert during == [[signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]]
 
 
+@pytest.mark.slow
 def test_a_run_after_time_has_passed_writes_what_is_new_or_changed(
     bedrock: Control, database: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_run_when_nothing_changed_writes_nothing(bedrock: Control, database: P
     )
 
 
+@pytest.mark.slow
 def test_an_increment_costs_few_calls(bedrock: Control, database: Path) -> None:
     """500 new rows, 20 recent open invocations and 3 old stragglers: at most 6 calls."""
     start, end = NOW - timedelta(days=60), NOW - timedelta(days=20)
@@ -98,6 +100,7 @@ def test_an_increment_costs_few_calls(bedrock: Control, database: Path) -> None:
     assert calls <= 6
 
 
+@pytest.mark.slow
 def test_ten_thousand_open_invocations_are_followed(bedrock: Control, database: Path) -> None:
     start = NOW - timedelta(days=10)
     bedrock.populate(ACCOUNT, REGION, 10_000, start, NOW, never_ending_rate=1)
@@ -109,6 +112,7 @@ def test_ten_thousand_open_invocations_are_followed(bedrock: Control, database: 
     assert result.scopes[0].calls <= 13
 
 
+@pytest.mark.slow
 def test_an_open_invocation_that_is_listed_no_more_has_vanished(
     bedrock: Control, database: Path
 ) -> None:
@@ -132,6 +136,7 @@ def test_an_open_invocation_that_is_listed_no_more_has_vanished(
     assert_exact_copy(database, bedrock)
 
 
+@pytest.mark.slow
 def test_a_failed_scope_leaves_the_others_alone_and_catches_up(
     bedrock: Control, database: Path
 ) -> None:
@@ -204,6 +209,7 @@ def test_without_sts_the_listing_tells_the_account(
     assert_exact_copy(database, bedrock)
 
 
+@pytest.mark.slow
 def test_a_range_is_read_again_without_moving_progress(bedrock: Control, database: Path) -> None:
     populate(bedrock, 3_000)
     through = run(database).scopes[0].submitted_through
@@ -236,6 +242,7 @@ def test_a_range_mends_rows_that_were_lost(bedrock: Control, database: Path) -> 
     assert_exact_copy(database, bedrock)
 
 
+@pytest.mark.slow
 def test_a_range_within_the_lag_does_not_leave_late_rows_behind(
     bedrock: Control, database: Path
 ) -> None:
@@ -251,6 +258,7 @@ def test_a_range_within_the_lag_does_not_leave_late_rows_behind(
     assert run(database).rows_loaded == 0
 
 
+@pytest.mark.slow
 def test_an_open_invocation_that_a_range_found_costs_one_call(
     bedrock: Control, database: Path
 ) -> None:
@@ -340,6 +348,7 @@ def test_odd_invocations_are_loaded_as_they_are(bedrock: Control, database: Path
     assert run(database).rows_loaded == 0
 
 
+@pytest.mark.slow
 def test_text_that_is_to_be_redacted_is_rewritten_when_its_range_is_read_again(
     bedrock: Control, database: Path
 ) -> None:

@@ -37,6 +37,7 @@ def events(lines: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_logs_each_event_as_a_json_object(listed: Control, database: Path) -> None:
     result = run(database)
     assert (result.exit_code, result.stdout) == (0, "")
@@ -76,6 +77,7 @@ def test_a_failure_is_json_too(
     assert ("traceback" in event) == bool(debug)
 
 
+@pytest.mark.slow
 def test_what_fails_and_what_breaks_a_rule_are_above_info(
     listed: Control, database: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +96,7 @@ def test_what_fails_and_what_breaks_a_rule_are_above_info(
     assert raised == {("scope_finished", "warning"), ("check", "error")}
 
 
+@pytest.mark.slow
 def test_neither_failure_messages_nor_credentials_are_logged(
     listed: Control, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ def named(read: Samples, prefix: str) -> Samples:
     return {key: value for key, value in read.items() if key[0].startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_both_parsers_read_what_the_database_holds(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -165,6 +166,7 @@ def test_both_parsers_read_what_the_database_holds(
     }
 
 
+@pytest.mark.slow
 def test_open_is_the_same_in_all_metrics_and_what_vanished_is_apart(
     bedrock: Control, database: Path, file: Path
 ) -> None:
@@ -209,6 +211,7 @@ def test_a_scope_that_fails_keeps_when_it_was_last_good(
     assert named(read, "last_run_exit_code") == of(database, "last_run_exit_code", 1)
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_as_a_whole_says_so_beside_what_is_known(
     listed: Control, database: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +289,7 @@ def test_a_file_can_be_configured(
     assert samples(database.with_name("configured.prom").read_text())
 
 
+@pytest.mark.slow
 def test_a_shard_tells_of_its_own_scopes_under_its_name(
     listed: Control, database: Path, file: Path
 ) -> None:

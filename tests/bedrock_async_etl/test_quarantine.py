@@ -99,6 +99,7 @@ def test_a_foreign_row_is_not_followed_although_it_is_open(
     assert (again.calls, again.rows_new, again.vanished, again.quarantined) == (2, 0, 0, 1)
 
 
+@pytest.mark.slow
 def test_a_page_of_nothing_else_fails_the_scope_and_leaves_its_progress(
     bedrock: Control, database: Path
 ) -> None:
@@ -133,6 +134,7 @@ def test_of_two_accounts_neither_is_chosen_where_nothing_tells_the_callers(
     assert query(database, "from bedrock.async_invokes") == []
 
 
+@pytest.mark.slow
 def test_people_logs_metrics_and_status_tell_of_it(bedrock: Control, database: Path) -> None:
     populate(bedrock)
     arn = put_foreign(bedrock, NOW - HOUR)
@@ -171,6 +173,7 @@ def test_a_log_and_the_document_tell_of_it(bedrock: Control, database: Path) -> 
     assert events["run_finished"]["quarantined"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
 def test_a_copy_that_an_older_version_made_is_read_and_gets_the_columns(
     bedrock: Control, database: Path, tmp_path: Path, kind: str

@@ -17,6 +17,8 @@ from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of
 from tests.drift import DRIFTS, list_anew, tamper
 
+pytestmark = pytest.mark.slow
+
 ROWS = 3_500
 RUNS = 5
 """Runs of one call in which 3,500 rows are read again, and the newest of them at the start."""

@@ -47,6 +47,7 @@ def status_json(database: Path) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 def test_at_a_glance(listed: Control, database: Path) -> None:
     run(database)
     lines = invoke("status", f"--database={database}").stdout.splitlines()
@@ -76,6 +77,7 @@ def test_at_a_glance(listed: Control, database: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_machine_is_told_the_same(listed: Control, database: Path) -> None:
     run(database)
     document = status_json(database)
@@ -139,6 +141,7 @@ def test_a_failed_scope_comes_first_and_the_copy_is_not_whole(
     assert status_json(database)["whole"] == whole
 
 
+@pytest.mark.slow
 def test_a_range_alone_is_neither_fresh_nor_whole(listed: Control, database: Path) -> None:
     since = (NOW - timedelta(days=1)).isoformat()
     load(database, "--since", since)
@@ -173,6 +176,7 @@ def test_a_range_without_a_gap_is_a_run_like_any_other(listed: Control, database
     assert all(one["last_success_at"] < other["last_success_at"] for one, other in pairs)
 
 
+@pytest.mark.slow
 def test_a_scope_that_is_no_longer_read_is_retired(listed: Control, database: Path) -> None:
     load(database)
     dropped = f"{ACCOUNT}/eu-west-1"
@@ -221,6 +225,7 @@ def test_a_scope_that_fails_by_another_clock_retires_no_other(
     assert (document["whole"]["unread"], document["retired"]) == (0, [])
 
 
+@pytest.mark.slow
 def test_a_run_without_an_account_leaves_no_scope(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +251,7 @@ def test_without_models_it_tells_what_is_known(listed: Control, database: Path) 
     assert stuck["open"] >= 1
 
 
+@pytest.mark.slow
 def test_without_a_typical_latency_it_is_unknown_whether_one_is_stuck(
     bedrock: Control, database: Path
 ) -> None:
@@ -363,6 +369,7 @@ def test_models_that_are_behind_are_not_asked_how_many_rows_there_are(tmp_path: 
     assert scope["scrub_runs"] == 4
 
 
+@pytest.mark.slow
 def test_models_older_than_the_last_run_are_told(listed: Control, database: Path) -> None:
     run(database)
     listed.advance(timedelta(hours=1))
@@ -374,6 +381,7 @@ def test_models_older_than_the_last_run_are_told(listed: Control, database: Path
     assert status_json(database)["stuck"]["are_models_behind"]
 
 
+@pytest.mark.slow
 def test_what_vanished_is_counted(listed: Control, database: Path) -> None:
     run(database)
     listed.faults(retention_seconds=24 * 3600)
@@ -589,6 +597,7 @@ def test_an_age_is_told_in_two_units(seconds: float | None, told: str) -> None:
     assert format_duration(seconds) == told
 
 
+@pytest.mark.slow
 def test_what_was_healed_and_how_late_it_was_is_told(listed: Control, database: Path) -> None:
     run(database)
     submitted = listed.now() - timedelta(days=5)
@@ -605,6 +614,7 @@ def test_what_was_healed_and_how_late_it_was_is_told(listed: Control, database: 
     assert exact["late_seconds"] >= 5 * 86_400
 
 
+@pytest.mark.slow
 def test_without_the_scrub_verify_tells(
     listed: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_the_working_directory_is_left_to_runs(destination: Destination) -> None
     assert not list(destination.working_directory.rglob("state.json"))
 
 
+@pytest.mark.slow
 def test_each_kind_of_drift_is_found_and_repaired(
     bedrock: Control, destination: Destination
 ) -> None:
@@ -97,6 +98,7 @@ def test_each_kind_of_drift_is_found_and_repaired(
     assert verify(destination).exit_code == 0
 
 
+@pytest.mark.slow
 def test_what_the_next_run_loads_is_due(bedrock: Control, copy: DuckDBDestination) -> None:
     """New rows, and open ones that end; not the newest row, if it is gone from the table."""
     bedrock.submit(ACCOUNT, REGION, submit_time=NOW - 2 * DAY, duration=2 * DAY + DAY)
@@ -126,6 +128,7 @@ def test_what_is_listed_no_more_is_only_here(bedrock: Control, copy: DuckDBDesti
     assert found.exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_range_leaves_the_rest_alone(bedrock: Control, copy: DuckDBDestination) -> None:
     plant, _ = DRIFTS["deleted"]
     rows = bedrock.listing(ACCOUNT, REGION)
@@ -155,6 +158,7 @@ def test_a_scope_that_cannot_be_read_is_told(bedrock: Control, copy: DuckDBDesti
     assert (exit_code, document["rows"]["equal"]) == (3, ROWS)
 
 
+@pytest.mark.slow
 def test_the_command_names_each_row_and_repairs_it(
     bedrock: Control, copy: DuckDBDestination
 ) -> None:
@@ -201,6 +205,7 @@ def test_a_repair_that_fails_says_why(
     assert "AccessDenied" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_repair_is_not_given_up_where_calls_are_throttled(
     bedrock: Control, copy: DuckDBDestination
 ) -> None:
@@ -214,6 +219,7 @@ def test_a_repair_is_not_given_up_where_calls_are_throttled(
     assert scope.rows_healed == 3
 
 
+@pytest.mark.slow
 def test_a_repair_of_few_rows_takes_few_calls(bedrock: Control, copy: DuckDBDestination) -> None:
     plant, _ = DRIFTS["deleted"]
     for at in (10, 20, 1_400):

@@ -12,6 +12,8 @@ from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.growth import Footprint, files_with_rows, run_again, state_file
 
+pytestmark = pytest.mark.slow
+
 
 class Stopping(LoadObserver):
     """An observer that stops a load when its second slice was read."""

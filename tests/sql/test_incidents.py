@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
+from tests.models import build_only
 from tests.sql.given import good_run, store, summary
 
 MODEL = "amazon.nova-reel-v1:1"
@@ -74,7 +74,7 @@ def incidents(folder: Path, given: Iterable[Hour], as_of: datetime | None = None
         vanished_invokes=VANISHED_INVOKES.schema.empty_table(),
     )
     destination = DuckDBDestination(database)
-    build_models(destination)
+    build_only(destination, "incidents")
     with destination.connection() as connection:
         rows = connection.sql(
             "select started_at, ended_at, scopes, accounts, failed, terminal, failure_category, "

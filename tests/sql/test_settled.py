@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
 from tests.copies import query
+from tests.models import build_only
 from tests.sql.given import store
 
 SCOPE = ("111122223333", "us-east-1")
@@ -54,7 +54,7 @@ def settled(folder: Path, runs: list[dict[str, Any]], status: str = "Completed")
         extract_runs=pa.Table.from_pylist(runs, EXTRACT_RUNS.schema),
         vanished_invokes=VANISHED_INVOKES.schema.empty_table(),
     )
-    build_models(DuckDBDestination(database))
+    build_only(DuckDBDestination(database), "failure_rate_hourly", "failure_rate_daily")
     [hour] = query(database, "select is_settled from bedrock_analytics.failure_rate_hourly")
     [date] = query(database, "select is_settled from bedrock_analytics.failure_rate_daily")
     return [*hour, *date]

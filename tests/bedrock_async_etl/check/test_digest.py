@@ -121,6 +121,7 @@ def test_slower_invocations_are_told_with_the_longest(database: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_week_is_compared_with_the_week_before(database: Path) -> None:
     given = [*hours("a", 0, 168, failed=3), *hours("b", 168, 336)]
     destination = modelled(database, given)
@@ -218,6 +219,7 @@ def test_a_model_of_which_nothing_ends_is_told(database: Path) -> None:
     assert (change.kind, change.what) == ("stuck", f"Nothing of {RAY} ends: 5 are open.")
 
 
+@pytest.mark.slow
 def test_scopes_that_fail_or_are_stale_are_told(database: Path) -> None:
     runs = [
         report(),
@@ -251,6 +253,7 @@ def test_failing_from_the_start_is_told(database: Path) -> None:
     assert found.looked_at == "No run has succeeded yet, so nothing could be looked at."
 
 
+@pytest.mark.slow
 def test_a_lake_has_the_same_digest(worse: Path, tmp_path: Path) -> None:
     lake = lake_of(worse, tmp_path / "lake", "parquet")
     build_models(lake)

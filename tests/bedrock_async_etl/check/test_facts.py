@@ -71,6 +71,7 @@ def found(
     return [finding for finding in findings if finding.rule == rule]
 
 
+@pytest.mark.slow
 def test_findings_are_of_the_window_and_of_all_that_is_open(path: Path) -> None:
     copy = modelled(path, GIVEN, vanished=["vanished", "vanished today"])
     facts = facts_of(copy, EVERYTHING)
@@ -160,6 +161,7 @@ def test_models_know_no_run_after_they_were_built(path: Path) -> None:
     assert facts.until == AS_OF - 3 * HOUR
 
 
+@pytest.mark.slow
 def test_a_lake_says_what_its_database_says(path: Path, tmp_path: Path) -> None:
     copy = modelled(path, GIVEN)
     lake = lake_of(path, tmp_path / "lake", "parquet")
@@ -167,6 +169,7 @@ def test_a_lake_says_what_its_database_says(path: Path, tmp_path: Path) -> None:
     assert check(lake, EVERYTHING, AS_OF) == check(copy, EVERYTHING, AS_OF)
 
 
+@pytest.mark.slow
 def test_percentiles_and_intervals_are_those_of_the_models(path: Path) -> None:
     [tables] = timeline(8_000, 30 * DAY, AS_OF)
     copy = DuckDBDestination(store_tables(path, **tables))

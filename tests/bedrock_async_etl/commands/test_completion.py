@@ -49,6 +49,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["--database copy.duckdb", "--lake lake"])
 def test_regions_and_models_complete_from_the_copy_that_the_line_names(
     bedrock: Control, database: Path, place: str

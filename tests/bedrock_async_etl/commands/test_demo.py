@@ -21,6 +21,7 @@ def proof(database: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
     return exit_code, capsys.readouterr().out.splitlines()[2]
 
 
+@pytest.mark.slow
 def test_each_column_of_each_row_is_compared(
     bedrock: Control, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

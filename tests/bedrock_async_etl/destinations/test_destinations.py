@@ -44,6 +44,7 @@ def run(database: Path) -> RunResult:
     return load(DuckDBDestination(database), slice_rows=1_000)
 
 
+@pytest.mark.slow
 def test_a_lost_working_directory_is_restored_from_the_database(
     listed: Control, database: Path
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_lost_working_directory_is_restored_from_the_database(
     assert_exact_copy(database, listed)
 
 
+@pytest.mark.slow
 def test_a_deleted_database_gets_everything_again(listed: Control, database: Path) -> None:
     run(database)
     database.unlink()
@@ -63,6 +65,7 @@ def test_a_deleted_database_gets_everything_again(listed: Control, database: Pat
     assert_exact_copy(database, listed)
 
 
+@pytest.mark.slow
 def test_a_second_database_has_progress_of_its_own(listed: Control, database: Path) -> None:
     run(database)
     second = database.with_name("second.duckdb")
@@ -70,6 +73,7 @@ def test_a_second_database_has_progress_of_its_own(listed: Control, database: Pa
     assert_exact_copy(second, listed)
 
 
+@pytest.mark.slow
 def test_a_database_restored_from_a_backup_catches_up(listed: Control, database: Path) -> None:
     run(database)
     backup = database.with_name("backup.duckdb")
@@ -110,6 +114,7 @@ def leave_a_package(database: Path) -> None:
         pipeline.normalize()
 
 
+@pytest.mark.slow
 def test_a_package_that_a_killed_run_left_is_loaded(listed: Control, database: Path) -> None:
     run(database)
     listed.advance(timedelta(hours=9))
@@ -118,6 +123,7 @@ def test_a_package_that_a_killed_run_left_is_loaded(listed: Control, database: P
     assert_exact_copy(database, listed)
 
 
+@pytest.mark.slow
 def test_a_package_that_builds_on_what_is_no_longer_there_is_dropped(
     listed: Control, database: Path
 ) -> None:
@@ -145,6 +151,7 @@ def test_a_working_directory_in_line_with_the_database_is_kept(
     assert state.parent.stat().st_ino == inode
 
 
+@pytest.mark.slow
 def test_rows_that_need_more_memory_than_usual_are_loaded(
     bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +176,7 @@ def test_a_moved_database_goes_on_where_it_was(listed: Control, database: Path) 
     assert run(moved).rows_loaded == 0
 
 
+@pytest.mark.slow
 def test_a_torn_working_directory_is_thrown_away(listed: Control, database: Path) -> None:
     run(database)
     for name in ("state.json", "schemas/bedrock_async_invokes.schema.json"):

@@ -43,6 +43,7 @@ def log_rows(lake: LakeDestination) -> int:
         return connection.sql("from bedrock_log.async_invokes").shape[0]
 
 
+@pytest.mark.slow
 def test_each_invocation_is_written_when_it_is_new_and_when_it_changes(
     listed: Control, lake: LakeDestination
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_lake_that_was_deleted_gets_everything_again(
     assert_exact_copy(lake, listed)
 
 
+@pytest.mark.slow
 def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeDestination) -> None:
     load(lake)
     refreshed = refresh(lake)
@@ -99,6 +101,7 @@ def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeD
     assert (status.counts["vanished"], status.are_models_behind) == (0, False)
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_leaves_the_models_of_a_lake_as_they_were(
     listed: Control, lake: LakeDestination, tmp_path: Path
 ) -> None:
@@ -111,6 +114,7 @@ def test_a_model_that_fails_leaves_the_models_of_a_lake_as_they_were(
     assert {path: path.read_bytes() for path in Path(lake.files.root).rglob("*.parquet")} == before
 
 
+@pytest.mark.slow
 def test_files_of_rows_that_stay_the_same_are_not_written_again(
     listed: Control, lake: LakeDestination, tmp_path: Path
 ) -> None:
@@ -138,6 +142,7 @@ def test_files_of_rows_that_stay_the_same_are_not_written_again(
     assert written(is_full=True) == dict.fromkeys(names, True)
 
 
+@pytest.mark.slow
 def test_a_model_that_lost_a_file_is_written_again(listed: Control, lake: LakeDestination) -> None:
     load(lake)
     refresh(lake)
@@ -148,6 +153,7 @@ def test_a_model_that_lost_a_file_is_written_again(listed: Control, lake: LakeDe
     assert lost.read_bytes() == rows
 
 
+@pytest.mark.slow
 def test_columns_that_are_called_otherwise_are_news(
     listed: Control, lake: LakeDestination, tmp_path: Path
 ) -> None:

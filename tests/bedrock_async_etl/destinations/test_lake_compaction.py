@@ -20,6 +20,8 @@ from bedrock_emulator import Control
 from tests.copies import assert_exact_copy
 from tests.growth import run_again
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def lake(database: Path) -> LakeDestination:

@@ -409,6 +409,7 @@ def test_a_model_whose_name_cannot_be_a_folder_is_told(
         export(connection, url)
 
 
+@pytest.mark.slow
 def test_runs_without_news_leave_an_export_as_it_is(copy: DuckDBDestination, url: str) -> None:
     """Though the age of what is open moves with each, and more."""
     export_between_runs(copy, url)
@@ -427,6 +428,7 @@ def test_runs_without_news_leave_an_export_as_it_is(copy: DuckDBDestination, url
     assert result.has_models
 
 
+@pytest.mark.slow
 def test_with_news_an_export_has_what_has_moved_as_well(copy: DuckDBDestination, url: str) -> None:
     export_between_runs(copy, url)
     with copy.connect(read_only=False) as connection:
@@ -604,6 +606,7 @@ def test_the_statement_for_athena_names_columns_partitions_and_place(
     )
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:
     database = str(make_database(tmp_path / "given.duckdb", "some are still open"))
     command = ["export", url, "--database", database]

@@ -65,6 +65,7 @@ def test_a_change_log_has_a_view_of_its_current_rows_for_every_engine() -> None:
         assert "where nth_newest = 1" in blocks[title]
 
 
+@pytest.mark.slow
 def test_the_statements_for_duckdb_read_a_lake_as_the_lake_does(tmp_path: Path) -> None:
     database = make_database(tmp_path / "given.duckdb", "some are still open")
     lake = lake_of(database, tmp_path / "lake", "parquet")

@@ -26,6 +26,7 @@ from tests.model_histories import (
 from tests.scenarios import Scenarios
 
 
+@pytest.mark.slow
 def test_a_date_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     history = History("duckdb", tmp_path, seed=1)
     follow(history, 3)
@@ -40,6 +41,7 @@ def test_a_date_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.Mo
         follow(history, 3)
 
 
+@pytest.mark.slow
 def test_a_build_that_is_stopped_leaves_the_models_as_they_were(tmp_path: Path) -> None:
     history = History("duckdb", tmp_path, seed=2)
     follow(history, 2)
@@ -69,6 +71,7 @@ def execute(destination: DuckDBDestination, statement: str) -> None:
         connection.execute(statement)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
 def test_nothing_new_builds_no_date(kind: CopyKind, tmp_path: Path) -> None:
     history = History(kind, tmp_path, seed=3)
@@ -81,6 +84,7 @@ def test_nothing_new_builds_no_date(kind: CopyKind, tmp_path: Path) -> None:
     assert dates["model_summary"] is None
 
 
+@pytest.mark.slow
 def test_a_change_builds_its_date_and_those_that_it_reaches(built: DuckDBDestination) -> None:
     """An invocation that was in flight on three dates ended a minute earlier."""
     execute(

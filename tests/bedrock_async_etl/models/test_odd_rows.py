@@ -38,6 +38,7 @@ def invoke(*arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("odd", "warned"), ODD.values(), ids=ODD)
 def test_odd_rows_are_a_warning_and_fail_a_strict_run_alone(
     bedrock: Control, database: Path, odd: list[dict[str, Any]], warned: list[str]

@@ -97,6 +97,7 @@ def test_a_page_that_cannot_be_written_leaves_the_last_one(
     assert not list(tmp_path.glob(".taken*"))
 
 
+@pytest.mark.slow
 def test_figures_that_need_more_memory_than_most_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def ages(destination: DuckDBDestination) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
+@pytest.mark.slow
 def test_runs_without_news_are_none_though_ages_move(copy: DuckDBDestination) -> None:
     before = content(copy)
     assert before

@@ -84,6 +84,7 @@ def test_a_run_publishes_the_database_and_says_so(
     assert modelled_rows(file) == modelled_rows(database)
 
 
+@pytest.mark.slow
 def test_a_run_without_news_leaves_the_copy_as_it_is(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -185,6 +186,7 @@ def killed_in_writing(path: Path) -> DuckDBDestination:
     return destination
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_database_that_was_lost_stays(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -200,6 +202,7 @@ def test_a_copy_of_a_database_that_was_lost_stays(
     assert run(database, file).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_stays_where_the_database_is_empty(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -211,6 +214,7 @@ def test_a_file_that_cannot_be_read_stays_where_the_database_is_empty(
     assert f"Published {file}, " in run(database, file).stdout
 
 
+@pytest.mark.slow
 def test_the_log_of_a_killed_process_is_in_the_copy(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -222,6 +226,7 @@ def test_the_log_of_a_killed_process_is_in_the_copy(
     assert (destination.log.exists(), names(file)) == (False, {file.name, COPIES})
 
 
+@pytest.mark.slow
 def test_the_log_of_somebody_who_wrote_to_the_copy_goes_with_it(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -238,6 +243,7 @@ def test_the_log_of_somebody_who_wrote_to_the_copy_goes_with_it(
     assert query(file, "select count(*) from duckdb_tables() where table_name = 'late'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_duckdb_follows_the_link_once(listed: Control, database: Path, file: Path) -> None:
     """Before it opens the file, which it does several times: it would mix two that are replaced."""
     published(database, file)
@@ -251,6 +257,7 @@ def test_duckdb_follows_the_link_once(listed: Control, database: Path, file: Pat
     assert path == str(file.resolve())
 
 
+@pytest.mark.slow
 def test_a_copy_is_named_by_its_link(listed: Control, database: Path, file: Path) -> None:
     """As a label of metrics, and in the report, where each copy would be another destination."""
     published(database, file)
@@ -258,6 +265,7 @@ def test_a_copy_is_named_by_its_link(listed: Control, database: Path, file: Path
     assert json.loads(result.stdout)["destination"] == f"duckdb:{file}"
 
 
+@pytest.mark.slow
 def test_a_link_is_replaced_and_what_it_leads_to_stays_as_it_is(
     listed: Control, database: Path, file: Path
 ) -> None:
@@ -281,6 +289,7 @@ def test_without_models_nothing_is_published(
     assert names(file) == set()
 
 
+@pytest.mark.slow
 def test_models_that_fail_leave_the_copy_of_those_before(
     listed: Control, database: Path, file: Path, tmp_path: Path
 ) -> None:
@@ -293,6 +302,7 @@ def test_models_that_fail_leave_the_copy_of_those_before(
     assert published(database, file)
 
 
+@pytest.mark.slow
 def test_a_check_that_does_not_hold_is_no_reason_to_keep_the_copy(
     listed: Control, database: Path, file: Path, tmp_path: Path
 ) -> None:
@@ -344,6 +354,7 @@ def test_a_prefix_with_a_colon_and_a_lake_are_wrong_usage(
     assert not lake.exists()
 
 
+@pytest.mark.slow
 def test_a_file_can_be_configured_and_no_other_variable_is_taken_for_it(
     listed: Control, database: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,6 +372,7 @@ def raising(error: BaseException) -> Callable[..., None]:
     return fail
 
 
+@pytest.mark.slow
 def test_a_failed_publication_fails_nothing_that_was_loaded(
     listed: Control, database: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +400,7 @@ def test_a_failed_publication_fails_nothing_that_was_loaded(
     assert_exact_copy(file, listed)
 
 
+@pytest.mark.slow
 def test_a_signal_ends_a_publication_and_its_run(
     listed: Control, database: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
