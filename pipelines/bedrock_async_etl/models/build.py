@@ -222,22 +222,22 @@ class ModelBuild:
 
     def _make(self, model: SqlFile) -> None:
         """Make all of a model, a portion of its dates after the other."""
-        first, *others = self._portions(model)
+        first, *others = self._portions(model, None)
         dated = self._date_column(model, f"(\n{model.text}\n)") if others else None
         self._tables.create(model.name, self._select(model, dated, first))
         for dates in others:
             self._tables.append(model.name, self._select(model, dated, dates))
         self._made.append(model)
 
-    def _portions(self, model: SqlFile) -> list[Dates | None]:
-        """All dates of a model, so many at a time that memory holds what they read.
+    def _portions(self, model: SqlFile, dates: Dates | None) -> list[Dates | None]:
+        """Some dates of a model, or all, so many at a time that memory holds what they read.
 
         [None] is all at once.
         """
         limit = self._tables.portion_rows
         is_apart = model.dated_by and model.reads_back is not None
         if limit is None or not is_apart or model.reads - self._dated.keys():
-            return [None]
+            return [dates]
         rows: Counter[date | None] = Counter()
         for table in model.reads:
             for day, found in self._after.fingerprints[key(table)].items():
@@ -245,19 +245,20 @@ class ModelBuild:
                     rows[each] += found.rows
         portions: list[set[date | None]] = [set()]
         size = 0
-        for day in sorted(rows, key=lambda day: day or date.min):
+        wanted = rows.keys() if dates is None else dates
+        for day in sorted(wanted, key=lambda day: day or date.min):
             if size + rows[day] > limit and portions[-1]:
                 portions.append(set())
                 size = 0
             portions[-1].add(day)
             size += rows[day]
-        return [frozenset(dates) for dates in portions] if len(portions) > 1 else [None]
+        return [frozenset(each) for each in portions] if len(portions) > 1 else [dates]
 
     def _stage(self, model: SqlFile, dates: Dates) -> str:
         """Build some dates of a model anew, beside it; returns the table of their rows."""
         dated = self._date_column(model, model_table(model.name))
-        select = self._select(model, dated, dates)
-        return self._tables.stage(model.name, select, model.versioned_by)
+        selects = [self._select(model, dated, each) for each in self._portions(model, dates)]
+        return self._tables.stage(model.name, selects, model.versioned_by)
 
     def _select(self, model: SqlFile, dated: DateColumn | None, dates: Dates | None) -> str:
         """The rows of some dates of a model, or all; the file's text begins on the second line."""

@@ -79,7 +79,8 @@ class SparkModelTables(LakeModelTables):
         register({(ANALYTICS_NAME, name): rows})
         self.add_whole(name, self._written(name))
 
-    def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
+    def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
+        [select] = selects  # There are no portions.
         self._write(name, select).createOrReplaceTempView("staged")
         return self._written(name)
 

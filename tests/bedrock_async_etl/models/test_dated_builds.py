@@ -11,6 +11,7 @@ from bedrock_async_etl.destinations.database import model_tables
 from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake.model_tables import LakeModelTables
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.models.build import ModelBuild, build_models
 from bedrock_async_etl.models.checks import run_checks
@@ -54,6 +55,25 @@ def test_a_build_that_is_stopped_leaves_the_models_as_they_were(tmp_path: Path) 
     build(history)
     assert model_rows(history.destination) != before
     assert_built_as_whole(history)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["duckdb", "parquet"])
+def test_portions_are_together_what_is_built_at_once(
+    kind: CopyKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time, and where several dates have changed."""
+    history = History(kind, tmp_path, seed=4)
+    with monkeypatch.context() as small:
+        for tables in (ModelTables, LakeModelTables):
+            small.setattr(tables, "portion_rows", 40)
+        for _ in range(3):
+            history.submit()
+            history.report()
+            build(history)
+        in_portions = model_rows(history.destination)
+    build_models(history.destination, history.own_models, is_full=True)
+    assert model_rows(history.destination) == in_portions
 
 
 @pytest.fixture

@@ -136,15 +136,16 @@ class ModelTables:
         """Add rows to the table of a model."""
         self.connection.execute(f"insert into {model_table(name)} {select}")
 
-    def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
-        """Put the rows of a SELECT into a table beside the model's; returns its name.
+    def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
+        """Put the rows of SELECTs into a table beside the model's; returns its name.
 
         It is a view where a few columns tell versions apart: the others are read of new rows alone.
         """
         self._versioned[name] = versioned_by
         kind = "view" if versioned_by else "table"
-        # The SELECT begins on the first line, as it has to.
-        self.connection.execute(f"create or replace temp {kind} staged_{kind} as {select}")
+        # The first SELECT begins on the first line, as it has to.
+        rows = "\nunion all ".join(selects)
+        self.connection.execute(f"create or replace temp {kind} staged_{kind} as {rows}")
         return f"staged_{kind}"
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:

@@ -6,7 +6,7 @@ dates that stay and a table of what was built anew. Its end publishes the files 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import duckdb
 
@@ -105,6 +105,8 @@ class LakeModelTables(ModelTables):
     """The models of a lake while they are built."""
 
     kind = "view"
+    portion_rows: ClassVar[int | None] = 1_000_000
+    """Fewer than of a database: what is built is in memory until it is published."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, build_input: BuildInput) -> None:
         super().__init__(connection)
@@ -146,8 +148,11 @@ class LakeModelTables(ModelTables):
         super().create(folder_name(name), select)
         self.new[name] = None
 
-    def stage(self, name: str, select: str, versioned_by: Sequence[str]) -> str:
-        self.connection.execute(f"create table {_written(name)} as {select}")
+    def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
+        first, *others = selects
+        self.connection.execute(f"create table {_written(name)} as {first}")
+        for select in others:
+            self.connection.execute(f"insert into {_written(name)} {select}")
         return _written(name)
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
