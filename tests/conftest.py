@@ -55,6 +55,9 @@ def pytest_sessionfinish() -> None:
     Container()[PipelineContext].deactivate()
     gc.callbacks.clear()  # Hypothesis's holds whatever it can reach.
     gc.unfreeze()
+    for each in gc.get_objects():
+        if issubclass(type(each), ValueError):  # A wrong choice, which pydantic hides from gc.
+            each.__traceback__ = None
     atexit.register(gc.collect)
 
 
