@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from tests.benchmarks.processes import Timing, in_turn, save
 from tests.conftest import NOW
 from tests.sql.given import store
@@ -67,6 +68,8 @@ update bedrock.extract_runs set finished_at = getvariable('seen');
 def make_database(path: Path, rows: int) -> None:
     """A timeline of 58 days, and copies of what has ended of it, each up to an hour earlier."""
     [tables] = timeline(min(rows, TIMELINE_ROWS), timedelta(days=DAYS), NOW)
+    with DuckDBDestination(path).connect(read_only=False):
+        pass  # It is made as a load makes it: older versions of DuckDB can read it.
     store(path, **tables)
     with duckdb.connect(path) as connection:
         connection.execute("set TimeZone = 'UTC'")
