@@ -6,12 +6,12 @@ So readers see one set or the next, and a build costs what has changed.
 import logging
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -235,23 +235,21 @@ class ModelBuild:
         [None] is all at once.
         """
         limit = self._tables.portion_rows
-        is_apart = model.dated_by and model.reads_back is not None
-        if limit is None or not is_apart or model.reads - self._dated.keys():
+        is_apart = model.dated_by and not model.reads - self._dated.keys()
+        if limit is None or model.reads_back is None or not is_apart:
             return [dates]
-        rows: Counter[date | None] = Counter()
-        for table in model.reads:
-            for day, found in self._after.fingerprints[key(table)].items():
-                for each in spread(frozenset({day}), after=model.reads_back or 0):
-                    rows[each] += found.rows
+        tables = [self._after.fingerprints[key(table)] for table in model.reads]
+        days = spread(frozenset(chain(*tables)), after=model.reads_back) if dates is None else dates
         portions: list[set[date | None]] = [set()]
         size = 0
-        wanted = rows.keys() if dates is None else dates
-        for day in sorted(wanted, key=lambda day: day or date.min):
-            if size + rows[day] > limit and portions[-1]:
+        for day in sorted(days, key=lambda day: day or date.min):
+            read = spread(frozenset({day}), before=model.reads_back)
+            rows = sum(found[each].rows for found in tables for each in read & found.keys())
+            if size + rows > limit and portions[-1]:
                 portions.append(set())
                 size = 0
             portions[-1].add(day)
-            size += rows[day]
+            size += rows
         return [frozenset(each) for each in portions] if len(portions) > 1 else [dates]
 
     def _stage(self, model: SqlFile, dates: Dates) -> str:
