@@ -6,12 +6,12 @@ So readers see one set or the next, and a build costs what has changed.
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ import duckdb
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
-from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, spread
+from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, in_portions, spread
 from bedrock_async_etl.destinations.database.model_tables import (
     DATED_BY,
     EngineError,
@@ -238,19 +238,13 @@ class ModelBuild:
         is_apart = model.dated_by and not model.reads - self._dated.keys()
         if limit is None or model.reads_back is None or not is_apart:
             return [dates]
-        tables = [self._after.fingerprints[key(table)] for table in model.reads]
-        days = spread(frozenset(chain(*tables)), after=model.reads_back) if dates is None else dates
-        portions: list[set[date | None]] = [set()]
-        size = 0
-        for day in sorted(days, key=lambda day: day or date.min):
-            read = spread(frozenset({day}), before=model.reads_back)
-            rows = sum(found[each].rows for found in tables for each in read & found.keys())
-            if size + rows > limit and portions[-1]:
-                portions.append(set())
-                size = 0
-            portions[-1].add(day)
-            size += rows
-        return [frozenset(each) for each in portions] if len(portions) > 1 else [dates]
+        rows: Counter[date | None] = Counter()
+        for table in model.reads:
+            for day, found in self._after.fingerprints[key(table)].items():
+                rows[day] += found.rows
+        days = spread(frozenset(rows), after=model.reads_back) if dates is None else dates
+        portions = in_portions(days, rows, limit, before=model.reads_back)
+        return list(portions) if len(portions) > 1 else [dates]
 
     def _stage(self, model: SqlFile, dates: Dates) -> str:
         """Build some dates of a model anew, beside it; returns the table of their rows."""

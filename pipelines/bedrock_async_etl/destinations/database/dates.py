@@ -1,6 +1,6 @@
 """Dates of rows: sets of them, and the SQL conditions that select them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Final
 
@@ -53,3 +53,26 @@ def spread(dates: Dates, *, before: int = 0, after: int = 0) -> Dates:
     return frozenset(
         day and day + offset * DAY for day in dates for offset in (offsets if day else (0,))
     )
+
+
+def in_portions(
+    dates: Dates, rows: Mapping[date | None, int], limit: int, *, before: int
+) -> list[Dates]:
+    """The dates in their order, cut in portions that read no more than `limit` rows each.
+
+    A date reads its own rows and those of so many days before, a portion each of them once. One
+    date alone may read more.
+    """
+    portions: list[set[date | None]] = [set()]
+    reached: set[date | None] = set()
+    size = 0
+    for day in sorted(dates, key=lambda day: day or date.min):
+        read = spread(frozenset({day}), before=before)
+        size += sum(rows.get(each, 0) for each in read - reached)
+        if size > limit and portions[-1]:
+            portions.append(set())
+            reached.clear()
+            size = sum(rows.get(each, 0) for each in read)
+        portions[-1].add(day)
+        reached |= read
+    return [frozenset(portion) for portion in portions]
