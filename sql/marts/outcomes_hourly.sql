@@ -7,13 +7,14 @@
 -- dated by: end_hour
 with
 
--- What ended on another date than that of its submission is in flights.
+-- What ended on another date than that of its submission is in flights. Hours are counted from the
+-- year 1 on, as a division of negative numbers rounds towards 0.
 ended as (
     select
         account_id,
         region,
         model_id,
-        epoch_us(end_time) // 3600000000 as hour_number,
+        (epoch_us(end_time) + 62135596800000000) // 3600000000 as hour_number,
         is_failed
     from bedrock_analytics.invocations
     where
@@ -26,7 +27,7 @@ ended as (
         account_id,
         region,
         model_id,
-        epoch_us(end_time) // 3600000000 as hour_number,
+        (epoch_us(end_time) + 62135596800000000) // 3600000000 as hour_number,
         status = 'Failed' as is_failed
     from bedrock_analytics.flights
     where is_ended and status in ('Completed', 'Failed')
@@ -36,7 +37,7 @@ select
     account_id,
     region,
     model_id,
-    cast('1970-01-01 00:00:00+00' as timestamptz) + hour_number * interval '1' hour as end_hour,
+    cast('0001-01-01 00:00:00+00' as timestamptz) + hour_number * interval '1' hour as end_hour,
     count(*) filter (where not is_failed) as completed,
     count(*) filter (where is_failed) as failed
 from ended
