@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
@@ -93,6 +94,9 @@ def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeD
     with lake.connection() as connection:
         modelled = connection.sql("from bedrock_analytics.invocations").shape[0]
     assert modelled == len(listed.listing(ACCOUNT, REGION))
+    [file] = Path(lake.files.root).glob("bedrock_analytics/invocations/*.parquet")
+    times = pq.read_table(file)["submit_time"].to_pylist()
+    assert times == sorted(times)
     status = read_status(lake, datetime.now(UTC))
     assert [scope["last_outcome"] for scope in status.scopes] == ["ok"]
     assert status.counts["open"] == sum(
