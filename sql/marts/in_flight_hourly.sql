@@ -15,18 +15,22 @@
 with
 
 epoch as (
-    select cast('1970-01-01 00:00:00+00' as timestamptz) as start
+    select cast('0001-01-01 00:00:00+00' as timestamptz) as start
 ),
 
+-- Milliseconds since 0001-01-01: integer division rounds negative numbers towards 0.
 timed as (
     select
         account_id,
         region,
         model_id,
         is_vanished,
-        epoch_us(submit_time) // 1000 as submitted_ms,
-        epoch_us(
-            case when is_vanished then greatest(submit_time, vanished_at) else end_time end
+        (epoch_us(submit_time) + 62135596800000000) // 1000 as submitted_ms,
+        (
+            epoch_us(
+                case when is_vanished then greatest(submit_time, vanished_at) else end_time end
+            )
+            + 62135596800000000
         ) // 1000 as gone_ms
     from bedrock_analytics.invocations
     where submit_time is not null and not is_open
@@ -73,8 +77,8 @@ placed as (
 flown as (
     select
         cohorts.cohort,
-        flights.from_ms,
-        flights.until_ms,
+        flights.from_ms + 62135596800000 as from_ms,
+        flights.until_ms + 62135596800000 as until_ms,
         flights.is_submitted,
         flights.is_ended,
         case when flights.is_flown then 1e0 else 0e0 end as step
@@ -148,7 +152,7 @@ hours as (
 -- Each hour begins with a step of 0, so that it is there even if nothing happens in it.
 steps as (
     select
-        cohort * 10000000 + instant_ms // 3600000 as cohort_hour,
+        cohort * 100000000 + instant_ms // 3600000 as cohort_hour,
         cast(instant_ms % 3600000 as integer) as ms_into_hour,
         step,
         submitted,
@@ -158,7 +162,7 @@ steps as (
     union all
 
     select
-        days.cohort * 10000000 + days.day * 24 + hours.hour_of_day as cohort_hour,
+        days.cohort * 100000000 + days.day * 24 + hours.hour_of_day as cohort_hour,
         0 as ms_into_hour,
         0e0 as step,
         0 as submitted,
@@ -181,8 +185,8 @@ levels as (
 
 hourly as (
     select
-        cohort_hour // 10000000 as cohort,
-        cohort_hour % 10000000 as hour_number,
+        cohort_hour // 100000000 as cohort,
+        cohort_hour % 100000000 as hour_number,
         cast(sum(submitted) as bigint) as submitted,
         cast(sum(ended) as bigint) as ended,
         sum(step) as step,

@@ -7,19 +7,29 @@
 -- dated by: end_hour
 with
 
--- What ended on another date than that of its submission is in flights. Hours are counted from the
--- year 1 on, as a division of negative numbers rounds towards 0.
+-- Hours since 0001-01-01: integer division rounds negative numbers towards 0.
+terminal as (
+    select
+        account_id,
+        region,
+        model_id,
+        is_failed,
+        (epoch_us(submit_time) + 62135596800000000) // 3600000000 as submit_hour,
+        (epoch_us(end_time) + 62135596800000000) // 3600000000 as hour_number
+    from bedrock_analytics.invocations
+    where is_terminal
+),
+
+-- What ended on another date than that of its submission is in flights.
 ended as (
     select
         account_id,
         region,
         model_id,
-        (epoch_us(end_time) + 62135596800000000) // 3600000000 as hour_number,
+        hour_number,
         is_failed
-    from bedrock_analytics.invocations
-    where
-        is_terminal
-        and epoch_us(end_time) // 86400000000 = epoch_us(submit_time) // 86400000000
+    from terminal
+    where hour_number // 24 = submit_hour // 24
 
     union all
 

@@ -24,12 +24,13 @@
 -- reads back: 14 days
 with
 
+-- Hours since 0001-01-01: integer division rounds negative numbers towards 0.
 submitted as (
     select
         account_id,
         region,
         model_id,
-        epoch_us(submit_hour) // 3600000000 as hour,
+        (epoch_us(submit_hour) + 62135596800000000) // 3600000000 as hour,
         failed,
         completed + failed as terminal,
         0 as still_open
@@ -42,7 +43,7 @@ submitted as (
         account_id,
         region,
         model_id,
-        epoch_us(submit_time) // 3600000000 as hour,
+        (epoch_us(submit_time) + 62135596800000000) // 3600000000 as hour,
         0 as failed,
         0 as terminal,
         1 as still_open
@@ -294,8 +295,8 @@ select
     account_id,
     region,
     model_id,
-    cast(date '1970-01-01' + cast(start // 24 as integer) as date) as window_date,
-    timestamptz '1970-01-01 00:00:00+00' + cast(start as bigint) * interval '1' hour as window_start,
+    cast(date '0001-01-01' + cast(start // 24 as integer) as date) as window_date,
+    timestamptz '0001-01-01 00:00:00+00' + cast(start as bigint) * interval '1' hour as window_start,
     window_hours,
     cast(failed as bigint) as failed,
     cast(terminal as bigint) as terminal,
@@ -316,7 +317,7 @@ select
     cast(null as text) as account_id,
     cast(null as text) as region,
     cast(null as text) as model_id,
-    cast(date '1970-01-01' + cast(start // 24 as integer) as date) as window_date,
+    cast(date '0001-01-01' + cast(start // 24 as integer) as date) as window_date,
     cast(null as timestamptz) as window_start,
     cast(null as integer) as window_hours,
     cast(null as bigint) as failed,

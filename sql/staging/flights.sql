@@ -58,11 +58,12 @@ spans as (
     from open_until
 ),
 
+-- Days since 0001-01-01: integer division rounds negative numbers towards 0.
 days as (
     select
         *,
-        submitted_ms // 86400000 as submit_day,
-        gone_ms // 86400000 as gone_day
+        (submitted_ms + 62135596800000) // 86400000 as submit_day,
+        (gone_ms + 62135596800000) // 86400000 as gone_day
     from spans
 ),
 
@@ -95,9 +96,9 @@ select
     model_id,
     status,
     submit_date,
-    cast(date '1970-01-01' + cast(flight_day as integer) as date) as flight_date,
+    cast(date '0001-01-01' + cast(flight_day as integer) as date) as flight_date,
     submitted_ms,
-    greatest(submitted_ms, flight_day * 86400000) as from_ms,
+    greatest(submitted_ms, flight_day * 86400000 - 62135596800000) as from_ms,
     case when gone_day = flight_day then gone_ms end as until_ms,
     case when gone_day = flight_day then end_time end as end_time,
     submit_day = flight_day as is_submitted,

@@ -67,7 +67,7 @@ select
     judged.extra,
     judged.observed_at,
     judged._dlt_load_id,
-    -- From the year 1 on, as a division of negative numbers rounds towards 0.
+    -- Hours since 0001-01-01: integer division rounds negative numbers towards 0.
     cast('0001-01-01 00:00:00+00' as timestamptz)
     + (epoch_us(judged.submit_time) + 62135596800000000) // 3600000000 * interval '1' hour
         as submit_hour,

@@ -37,4 +37,5 @@ select
     gone_ms,
     is_ended
 from gone
-where submitted_ms // 86400000 <> gone_ms // 86400000
+-- Days since 0001-01-01: integer division rounds negative numbers towards 0.
+where (submitted_ms + 62135596800000) // 86400000 <> (gone_ms + 62135596800000) // 86400000
