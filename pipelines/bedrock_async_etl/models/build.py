@@ -222,21 +222,20 @@ class ModelBuild:
 
     def _make(self, model: SqlFile) -> None:
         """Make all of a model, a portion of its dates after the other."""
-        first, *others = self._portions(model, None)
-        dated = self._date_column(model, f"(\n{model.text}\n)") if others else None
-        self._tables.create(model.name, self._select(model, dated, first))
-        for dates in others:
-            self._tables.append(model.name, self._select(model, dated, dates))
+        portions = self._portions(model, None)
+        dated = self._date_column(model, f"(\n{model.text}\n)") if len(portions) > 1 else None
+        selects = [self._select(model, dated, dates) for dates in portions]
+        self._tables.create(model.name, selects)
         self._made.append(model)
 
     def _portions(self, model: SqlFile, dates: Dates | None) -> list[Dates | None]:
-        """Some dates of a model, or all, so many at a time that memory holds what they read.
+        """The dates to build (None: all), split so that memory holds what each portion reads.
 
-        [None] is all at once.
+        One portion where no split is needed, or none is possible.
         """
         limit = self._tables.portion_rows
-        is_apart = model.dated_by and not model.reads - self._dated.keys()
-        if limit is None or model.reads_back is None or not is_apart:
+        reads_dated_alone = model.dated_by and not model.reads - self._dated.keys()
+        if limit is None or model.reads_back is None or not reads_dated_alone:
             return [dates]
         rows: Counter[date | None] = Counter()
         for table in model.reads:

@@ -74,13 +74,14 @@ class SparkModelTables(LakeModelTables):
                 urls = [spark_url(self.files, self.model_files.path(file)) for file in files]
                 register({(ANALYTICS_NAME, name): spark.read.parquet(*urls)})
 
-    def create(self, name: str, select: str) -> None:
+    def create(self, name: str, selects: Sequence[str]) -> None:
+        [select] = selects  # There are no portions.
         rows = self._write(folder_name(name), select)
         register({(ANALYTICS_NAME, name): rows})
         self.add_whole(name, self._written(name))
 
     def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
-        [select] = selects  # There are no portions.
+        [select] = selects
         self._write(name, select).createOrReplaceTempView("staged")
         return self._written(name)
 

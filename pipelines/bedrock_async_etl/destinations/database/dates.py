@@ -58,10 +58,10 @@ def spread(dates: Dates, *, before: int = 0, after: int = 0) -> Dates:
 def in_portions(
     dates: Dates, rows: Mapping[date | None, int], limit: int, *, before: int
 ) -> list[Dates]:
-    """The dates in their order, cut in portions that read no more than `limit` rows each.
+    """The dates in ascending order, split into portions that read at most `limit` rows each.
 
-    A date reads its own rows and those of so many days before, a portion each of them once. One
-    date alone may read more.
+    A date reads its own rows and those of the days `before` it. Days that several dates of a
+    portion read count once. A portion of a single date may read more.
     """
     portions: list[set[date | None]] = [set()]
     reached: set[date | None] = set()

@@ -127,14 +127,10 @@ class ModelTables:
         rows = self.connection.execute(INPUT_DATES).fetchall()
         return {day: Fingerprint(count, value) for day, count, value in rows}
 
-    def create(self, name: str, select: str) -> None:
-        """Make the table of a model, in place of the one there is."""
+    def create(self, name: str, selects: Sequence[str]) -> None:
+        """Make the table of a model, in place of the one there is, of the rows of SELECTs."""
         self._columns.pop(model_table(name), None)
-        self.connection.execute(f"create or replace table {model_table(name)} as {select}")
-
-    def append(self, name: str, select: str) -> None:
-        """Add rows to the table of a model."""
-        self.connection.execute(f"insert into {model_table(name)} {select}")
+        self._fill("table", model_table(name), selects)
 
     def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
         """Put the rows of SELECTs into a table beside the model's; returns its name.
@@ -142,11 +138,11 @@ class ModelTables:
         It is a view where a few columns tell versions apart: the others are read of new rows alone.
         """
         self._versioned[name] = versioned_by
-        kind = "view" if versioned_by else "table"
-        # The first SELECT begins on the first line, as it has to.
-        rows = "\nunion all ".join(selects)
-        self.connection.execute(f"create or replace temp {kind} staged_{kind} as {rows}")
-        return f"staged_{kind}"
+        if versioned_by:
+            self._fill("temp view", "staged_view", ["\nunion all ".join(selects)])
+            return "staged_view"
+        self._fill("temp table", "staged_table", selects)
+        return "staged_table"
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
         """Replace the rows of some dates, which hold a condition, by those that are staged.
@@ -160,6 +156,14 @@ class ModelTables:
         self.connection.execute(
             REPLACE.format(table=table, rows=rows, version=version, condition=condition)
         )
+
+    def _fill(self, kind: str, table: str, selects: Sequence[str]) -> None:
+        """Make a table, or a view of one SELECT. Memory holds what one SELECT needs."""
+        first, *others = selects
+        # The SELECT begins on the first line, as it has to.
+        self.connection.execute(f"create or replace {kind} {table} as {first}")
+        for select in others:
+            self.connection.execute(f"insert into {table} {select}")
 
     def leave(self, name: str) -> None:
         """Keep what is stored of a model that was made and has the rows that it had."""

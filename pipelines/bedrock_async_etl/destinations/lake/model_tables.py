@@ -106,7 +106,7 @@ class LakeModelTables(ModelTables):
 
     kind = "view"
     portion_rows: ClassVar[int | None] = 1_000_000
-    """Fewer than of a database: what is built is in memory until it is published."""
+    """Lower than for a database, as the rows that are built stay in memory until publication."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, build_input: BuildInput) -> None:
         super().__init__(connection)
@@ -143,16 +143,13 @@ class LakeModelTables(ModelTables):
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
         return self._input.fingerprints
 
-    def create(self, name: str, select: str) -> None:
+    def create(self, name: str, selects: Sequence[str]) -> None:
         self.drop(name)
-        super().create(folder_name(name), select)
+        super().create(folder_name(name), selects)
         self.new[name] = None
 
     def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
-        first, *others = selects
-        self.connection.execute(f"create table {_written(name)} as {first}")
-        for select in others:
-            self.connection.execute(f"insert into {_written(name)} {select}")
+        self._fill("table", _written(name), selects)
         return _written(name)
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
