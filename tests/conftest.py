@@ -56,7 +56,8 @@ def pytest_sessionfinish() -> None:
     gc.callbacks.clear()  # Hypothesis's holds whatever it can reach.
     gc.unfreeze()
     for each in gc.get_objects():
-        if issubclass(type(each), ValueError):  # A wrong choice, which pydantic hides from gc.
+        # Pydantic holds those of wrong choices where gc cannot see them, and they hold frames.
+        if issubclass(type(each), ValueError):
             each.__traceback__ = None
     atexit.register(gc.collect)
 

@@ -15,7 +15,12 @@ from typer.testing import CliRunner
 
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import find_destination
-from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER, LakeDestination
+from bedrock_async_etl.destinations.lake import (
+    LAKE_VERSION,
+    MARKER,
+    LakeDestination,
+    model_tables,
+)
 from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import load
@@ -94,15 +99,31 @@ def test_models_are_built_into_the_lake_and_checked(listed: Control, lake: LakeD
     with lake.connection() as connection:
         modelled = connection.sql("from bedrock_analytics.invocations").shape[0]
     assert modelled == len(listed.listing(ACCOUNT, REGION))
-    [file] = Path(lake.files.root).glob("bedrock_analytics/invocations/*.parquet")
-    times = pq.read_table(file)["submit_time"].to_pylist()
-    assert times == sorted(times)
     status = read_status(lake, datetime.now(UTC))
     assert [scope["last_outcome"] for scope in status.scopes] == ["ok"]
     assert status.counts["open"] == sum(
         row["status"] == "InProgress" for row in listed.listing(ACCOUNT, REGION)
     )
     assert (status.counts["vanished"], status.are_models_behind) == (0, False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows_in_one_file", [0, model_tables.ROWS_IN_ONE_FILE])
+def test_each_file_of_invocations_is_in_the_order_of_time(
+    rows_in_one_file: int,
+    listed: Control,
+    lake: LakeDestination,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Files of one date each, or a file of all dates."""
+    monkeypatch.setattr(model_tables, "ROWS_IN_ONE_FILE", rows_in_one_file)
+    load(lake)
+    refresh(lake)
+    files = list(Path(lake.files.root).glob("bedrock_analytics/invocations/*.parquet"))
+    assert (len(files) > 1) == (rows_in_one_file == 0)
+    for file in files:
+        times = pq.read_table(file)["submit_time"].to_pylist()
+        assert times == sorted(times)
 
 
 @pytest.mark.slow
