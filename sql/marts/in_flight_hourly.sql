@@ -40,7 +40,7 @@ timed as (
 cohorts as (
     select
         *,
-        row_number() over (order by account_id, region, model_id) as cohort
+        cast(row_number() over (order by account_id, region, model_id) as bigint) as cohort
     from (
         select
             account_id,
