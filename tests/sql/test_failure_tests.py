@@ -2,7 +2,7 @@
 
 import duckdb
 
-from bedrock_async_etl.models.sql_files import SHIPPED
+from bedrock_async_etl.models.statistics import statistic
 
 SERIES = 40
 GIVEN = """
@@ -22,7 +22,7 @@ from range($series) as models (model) cross join range(180) as hours (hour);
 
 def test_a_probability_does_not_depend_on_other_series() -> None:
     """Not in its last digit either: else a build of some dates differs from a build of all."""
-    tests = (SHIPPED / "staging" / "failure_tests.sql").read_text("utf-8")
+    tests = statistic("failure_tests")
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(GIVEN, {"series": SERIES})
