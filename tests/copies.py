@@ -11,6 +11,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.urls import is_s3
+from bedrock_async_etl.models.sql_files import read_models
 from bedrock_emulator import Control
 from tests.plain_rows import COMPARED, expected_row
 
@@ -100,15 +101,13 @@ def _model_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def assert_built_alike_by_hand(database: Path, zone: str) -> None:
     """The SELECTs give the rows of the models in a session of another time zone, too."""
-    files = {path.stem: path for path in Path("sql").rglob("*.sql")}
+    texts = {model.name: model.text for model in read_models()}
     names = model_names(database)
     assert len(names) > 20
     with duckdb.connect(database, read_only=True) as connection:
         connection.execute(f"set TimeZone = '{zone}'")
         for name in names:
-            connection.execute(
-                f"create or replace temp table by_hand as\n{files[name].read_text()}"
-            )
+            connection.execute(f"create or replace temp table by_hand as\n{texts[name]}")
             built = f"bedrock_analytics.{name}"
             for one, other in (("by_hand", built), (built, "by_hand")):
                 assert connection.sql(f"from {one} except all from {other}").fetchall() == []

@@ -15,8 +15,6 @@ from bedrock_async_invokes.failure_messages import (
 STAGING: Final = Path("sql/staging")
 FAILURE_CATEGORIES: Final = STAGING / "failure_categories.sql"
 FAILURE_MESSAGES: Final = STAGING / "failure_messages.sql"
-INPUT_OF: Final = {"failure_rates": "latencies", "survivals": "subjects"}
-"""By formula: the last part of it that has what it is computed of."""
 RULES: Final = re.compile(
     r"(?<=then split_part\(failure_message, ':', 2\)\n).*(?=        end as)", re.S
 )
@@ -74,23 +72,6 @@ def _fault(fault: str) -> str:
 """
 
 
-def recent(formula: str) -> str:
-    """The text of a model over 30 days, which goes on as the dated model of its formula does."""
-    kept, mark, _ = (
-        _recent(formula).read_text().partition(f"as in {formula}.sql, of which it is a copy.\n")
-    )
-    of_formula = (STAGING / f"{formula}.sql").read_text()
-    part = rf"^{INPUT_OF[formula]} as \(\n.*?^\),\n\n"
-    [_, rest] = re.split(part, of_formula, flags=re.MULTILINE | re.DOTALL)
-    return f"{kept}{mark}{rest}"
-
-
-def _recent(formula: str) -> Path:
-    return STAGING / f"recent_{formula}.sql"
-
-
 if __name__ == "__main__":
     FAILURE_CATEGORIES.write_text(failure_categories())
     FAILURE_MESSAGES.write_text(failure_messages())
-    for each in INPUT_OF:
-        _recent(each).write_text(recent(each))

@@ -14,12 +14,7 @@ from bedrock_async_invokes.failure_messages import CATEGORIES, FAULTS, category_
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
 from tests.copies import query
-from tests.generated import (
-    INPUT_OF,
-    failure_categories,
-    failure_messages,
-    recent,
-)
+from tests.generated import failure_categories, failure_messages
 from tests.sql.given import AS_OF, HERE, read_csv, store
 
 CATEGORY_OF = {
@@ -150,12 +145,6 @@ def test_the_rules_in_sql_are_generated_from_those_of_the_source() -> None:
     """`python -m tests.generated` writes them."""
     assert RULES.read_text() == failure_categories()
     assert Path("sql/staging/failure_messages.sql").read_text() == failure_messages()
-
-
-@pytest.mark.parametrize("formula", INPUT_OF)
-def test_the_models_of_30_days_go_on_as_their_formulas_do(formula: str) -> None:
-    """`python -m tests.generated` writes them."""
-    assert Path(f"sql/staging/recent_{formula}.sql").read_text() == recent(formula)
 
 
 def test_redaction_when_loading_has_the_same_rules() -> None:

@@ -13,17 +13,13 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
 from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.models.statistics import SHIPPED, computed_by, formula_path
 
-PACKAGE: Final = Path(__file__).parents[1]
-SHIPPED: Final = next(
-    path for path in (PACKAGE / "sql", PACKAGE.parents[1] / "sql") if path.is_dir()
-)
-"""In the package where it is installed, at the top of a checkout."""
 CHECKS: Final = "checks"
 """The folder, within one of SQL files, whose files are checks."""
 
 Severity = Literal["error", "warning"]
-COLUMN: Final = re.compile(r"([a-z_]\w*|dated by|reads back|versioned by): +(.+)")
+COLUMN: Final = re.compile(r"([a-z_]\w*|dated by|reads back|versioned by|computed by): +(.+)")
 DAYS: Final = re.compile(r"(\d+) days?|all days")
 
 
@@ -101,7 +97,14 @@ def read_file(path: Path) -> SqlFile:
         text = path.read_text("utf-8").rstrip().removesuffix(";")
     except (OSError, UnicodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}.") from None
-    description, columns = _described(_leading_comment(text.lstrip()))
+    description, columns = _described(text)
+    if name := columns.pop("computed by", None):
+        statistic = read_file(formula_path(name))
+        columns = {**statistic.columns, **columns}
+        try:
+            text = computed_by(statistic.text, text)
+        except ValueError as error:
+            raise CommandError(f"{path} cannot be computed by {name}: {error}.") from None
     return SqlFile(
         path,
         text,
@@ -205,12 +208,12 @@ def _leading_comment(text: str) -> list[str]:
     return lines
 
 
-def _described(comment: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The text before the first `column: ...`, and the text of each column."""
+def _described(text: str) -> tuple[str, dict[str, str]]:
+    """The leading comment up to the first `column: ...`, and the text of each column."""
     description: list[str] = []
     columns: dict[str, str] = {}
     name = ""
-    for line in comment:
+    for line in _leading_comment(text.lstrip()):
         if match := COLUMN.fullmatch(line):
             name = match[1]
             columns[name] = match[2]

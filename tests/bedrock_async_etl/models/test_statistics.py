@@ -1,8 +1,13 @@
 """A statistic of a shipped model, over rows of one's own."""
 
+import re
+from pathlib import Path
+
 import duckdb
 import pytest
 
+from bedrock_async_etl.errors import CommandError
+from bedrock_async_etl.models.sql_files import read_file
 from bedrock_async_etl.models.statistics import statistic
 from tests.sql.given_rates import FORMULA
 
@@ -41,8 +46,44 @@ def test_an_interval_is_exact_at_none_and_at_all() -> None:
 
 
 def test_a_part_that_a_model_does_not_have_is_an_error() -> None:
-    with pytest.raises(ValueError, match="unpack"):
+    with pytest.raises(ValueError, match="no part `subject`"):
         statistic("survivals", subject=SUBJECTS)
+
+
+def test_a_model_may_be_a_statistic_of_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ours.sql"
+    path.write_text(
+        "-- One row.\n-- p50: the middle\n-- computed by: survivals\n"
+        f"with\n\nsubjects as ({SUBJECTS}\n)\n\nselect * from subjects\n"
+    )
+    file = read_file(path)
+    with duckdb.connect() as connection:
+        found = connection.sql(f"select cohort, ended, p50 from ({file.text})").fetchall()
+    assert found == [("of ours", 3, 3.0)]
+    assert file.reads == set()
+    assert file.description == "One row."
+    assert file.dated_by is None
+    assert (file.columns["p50"], file.columns["ended"]) == (
+        "the middle",
+        "terminal invocations with an end_time",
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "select", "reason"),
+    [
+        ("survivals", "select 1", "it has to end with `select * from`"),
+        ("survivals", "with\na as (\nselect 1\n)\n\nselect * from a", "has no part `a`"),
+        ("nothing", "select 1", "No such file"),
+    ],
+)
+def test_a_model_of_no_statistic_is_an_error(
+    tmp_path: Path, formula: str, select: str, reason: str
+) -> None:
+    path = tmp_path / "ours.sql"
+    path.write_text(f"-- computed by: {formula}\n{select}\n")
+    with pytest.raises(CommandError, match=re.escape(reason)):
+        read_file(path)
 
 
 @pytest.mark.parametrize(("dates", "change"), [(1, "same"), (2, "worse")])
