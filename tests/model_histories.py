@@ -14,7 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bedrock_async_etl.destinations import Destination
+from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
+from bedrock_async_etl.destinations.database.model_tables import BUILDS_NAME
 from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.files.object_store import LakeFiles
@@ -241,7 +242,7 @@ def _iso(at: datetime) -> str:
 
 
 def copy_rows(history: History, whole: History) -> None:
-    """Give another place the same rows; an Iceberg lake stays where it is."""
+    """Give another place the same rows, and no models of DuckDB's; Iceberg stays where it is."""
     if history.kind == "iceberg":
         with history.destination.connection() as connection:
             for name, table in TABLES.items():
@@ -252,6 +253,10 @@ def copy_rows(history: History, whole: History) -> None:
     copy = shutil.copy if history.place.is_file() else shutil.copytree
     whole.place.unlink() if history.place.is_file() else shutil.rmtree(whole.place)
     copy(history.place, whole.place)
+    if history.kind == "duckdb":
+        with duckdb.connect(whole.place) as connection:
+            for schema in (ANALYTICS_NAME, BUILDS_NAME):
+                connection.execute(f"drop schema if exists {schema} cascade")
 
 
 class BuildStoppedError(Exception):

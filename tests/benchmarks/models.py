@@ -157,6 +157,7 @@ def measured(folder: Path, rows: int, pythons: Mapping[str, str], runs: int) -> 
         bench = Bench(folder, size, pythons, runs, timings)
         bench.time("first build", "models", before=forget_models)
         bench.time("1,000 rows later", "models", before=load_more)
+        bench.time("full build", "models", "--full")
         if size == rows:
             bench.time("export", "export", f"{folder}/VERSION")
             bench.time("report", "report", f"{folder}/VERSION.html", "--period=90d")

@@ -221,11 +221,16 @@ class ModelBuild:
         return stale
 
     def _make(self, model: SqlFile) -> None:
-        """Make all of a model, a portion of its dates after the other."""
+        """Make all of a model, a portion of its dates after the other.
+
+        Of a large one, which says what its rows are versioned by, only what differs is written.
+        """
         portions = self._portions(model, None)
-        dated = self._date_column(model, f"(\n{model.text}\n)") if len(portions) > 1 else None
+        dated = self._date_column(model, f"(\n{model.text}\n)") if model.dated_by else None
         selects = [self._select(model, dated, dates) for dates in portions]
-        self._tables.create(model.name, selects)
+        large = dated if model.versioned_by else None
+        if not (large and self._tables.renew(model.name, selects, large)):
+            self._tables.create(model.name, selects)
         self._made.append(model)
 
     def _portions(self, model: SqlFile, dates: Dates | None) -> list[Dates | None]:

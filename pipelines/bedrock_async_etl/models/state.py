@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Self
 
-from bedrock_async_etl.destinations.database.dates import Dates, date_of
+from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.database.model_tables import (
     BUILDS_NAME,
     Fingerprint,
@@ -131,12 +131,10 @@ def model_fingerprints(
     if dates == frozenset():
         return {}
     columns = tables.columns(model_table(model.name))
-    day = date_of(identifier(model.dated_by), columns[model.dated_by])
-    found = tables.connection.execute(
-        f"select {day}, {fingerprint_of(model.versioned_by or columns)} from {rows} group by all"  # noqa: S608
-    ).fetchall()
+    dated = model.dated_by, columns[model.dated_by]
+    found = tables.fingerprints(rows, dated, model.versioned_by or columns)
     end = f"-{definition[:16]}" if model.versioned_by else ""
-    return {day: Fingerprint(count, f"{value}{end}") for day, count, value in found}
+    return {day: Fingerprint(each.rows, f"{each.value}{end}") for day, each in found.items()}
 
 
 def table_fingerprint(tables: ModelTables, table: str) -> Fingerprints:

@@ -26,6 +26,8 @@ from tests.model_histories import (
 )
 from tests.scenarios import Scenarios
 
+INVOCATIONS = "bedrock_analytics.invocations"
+
 
 @pytest.mark.slow
 def test_a_date_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +91,20 @@ def execute(destination: DuckDBDestination, statement: str) -> None:
     with duckdb.connect(destination.database) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(statement)
+
+
+def test_a_full_build_makes_good_what_others_changed(built: DuckDBDestination) -> None:
+    rows = model_rows(built)
+    execute(built, f"update {INVOCATIONS} set status = 'ours'")
+    build_models(built, is_full=True)
+    assert model_rows(built) == rows
+
+
+def test_a_full_build_makes_a_table_of_other_columns_anew(built: DuckDBDestination) -> None:
+    rows = model_rows(built)
+    execute(built, f"alter table {INVOCATIONS} add column more integer")
+    build_models(built, is_full=True)
+    assert model_rows(built) == rows
 
 
 @pytest.mark.slow

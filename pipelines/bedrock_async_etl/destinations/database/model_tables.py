@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 import duckdb
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
-from bedrock_async_etl.destinations.database.dates import Dates
+from bedrock_async_etl.destinations.database.dates import Dates, date_of, has_date_in
 from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
@@ -127,10 +127,38 @@ class ModelTables:
         rows = self.connection.execute(INPUT_DATES).fetchall()
         return {day: Fingerprint(count, value) for day, count, value in rows}
 
+    def fingerprints(
+        self, rows: str, dated: tuple[str, str], columns: Iterable[str]
+    ) -> dict[date | None, Fingerprint]:
+        """By date: what some columns of the rows in a table are."""
+        day = date_of(identifier(dated[0]), dated[1])
+        found = self.connection.execute(
+            f"select {day}, {fingerprint_of(columns)} from {rows} group by all"  # noqa: S608
+        ).fetchall()
+        return {day: Fingerprint(count, value) for day, count, value in found}
+
     def create(self, name: str, selects: Sequence[str]) -> None:
         """Make the table of a model, in place of the one there is, of the rows of SELECTs."""
         self._columns.pop(model_table(name), None)
         self._fill("table", model_table(name), selects)
+
+    def renew(self, name: str, selects: Sequence[str], dated: tuple[str, str]) -> bool:
+        """Have the table of a dated model hold the rows of SELECTs, and write only what differs.
+
+        A date is compared in a fifth of the time that writing it takes. Returns False, and changes
+        nothing, where there is no such table, or most of its dates differ.
+        """
+        table, columns = model_table(name), self.columns(f"({selects[0]}\n)")
+        if name not in self.names() or [*self.columns(table).items()] != [*columns.items()]:
+            return False
+        rows = self.stage(name, selects, dated[:1])
+        new, stored = (self.fingerprints(each, dated, columns) for each in (rows, table))
+        changed = frozenset(day for day, _ in new.items() ^ stored.items())
+        if 2 * len(changed) > len(new):
+            return False
+        self._versioned[name] = ()
+        self.replace(name, rows, changed, has_date_in(identifier(dated[0]), dated[1], changed))
+        return True
 
     def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
         """Put the rows of SELECTs into a table beside the model's; returns its name.

@@ -148,6 +148,10 @@ class LakeModelTables(ModelTables):
         super().create(folder_name(name), selects)
         self.new[name] = None
 
+    def renew(self, name: str, selects: Sequence[str], dated: tuple[str, str]) -> bool:
+        """Do nothing: files are written whole."""
+        return False
+
     def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
         self._fill("table", _written(name), selects)
         return _written(name)
