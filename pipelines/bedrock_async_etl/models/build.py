@@ -165,8 +165,8 @@ class ModelBuild:
                 self._tables.dated[model.name] = self._dated[table]
             found = model_fingerprints(self._tables, model, rows, self._definitions[table], dates)
             changed = self._after.update(key(table), self._before, found, dates)
-            if is_kept and not model.dated_by and not changed:
-                self._tables.leave(model.name)
+            if is_kept and dates is None:
+                self._tables.leave(model.name, changed)
             elif dates and changed:
                 condition = _is_in(self._dated[table], changed)
                 self._tables.replace(model.name, rows, changed, condition)

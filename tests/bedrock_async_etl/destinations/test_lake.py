@@ -168,6 +168,30 @@ def test_files_of_rows_that_stay_the_same_are_not_written_again(
 
 
 @pytest.mark.slow
+def test_of_a_model_that_reads_all_days_the_files_of_changed_dates_are_written(
+    listed: Control, lake: LakeDestination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_tables, "ROWS_IN_ONE_FILE", 0)
+    (tmp_path / "days.sql").write_text(
+        "-- dated by: submit_date\n-- reads back: all days\n"
+        "select submit_date, count(*) as n from bedrock_analytics.invocations group by submit_date"
+    )
+
+    def files() -> dict[str, int]:
+        assert refresh(lake, tmp_path).exit_code == 0
+        folder = Path(lake.files.root, "bedrock_analytics", "days")
+        return {path.stem: path.stat().st_ino for path in folder.iterdir()}
+
+    load(lake)
+    before = files()
+    assert len(before) > 1
+    listed.submit(ACCOUNT, REGION, submit_time=NOW)
+    load(lake)
+    after = files()
+    assert [day for day in after if after[day] != before.get(day)] == [str(NOW.date())]
+
+
+@pytest.mark.slow
 def test_a_model_that_lost_a_file_is_written_again(listed: Control, lake: LakeDestination) -> None:
     load(lake)
     refresh(lake)

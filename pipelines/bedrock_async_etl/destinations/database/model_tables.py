@@ -193,8 +193,8 @@ class ModelTables:
         for select in others:
             self.connection.execute(f"insert into {table} {select}")
 
-    def leave(self, name: str) -> None:
-        """Keep what is stored of a model that was made and has the rows that it had."""
+    def leave(self, name: str, changed: Dates) -> None:
+        """Keep what is stored of a model that was made, but for the dates that have other rows."""
 
     def clear(self) -> None:
         """Remove what was staged."""

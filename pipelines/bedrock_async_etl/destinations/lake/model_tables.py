@@ -40,7 +40,7 @@ from bedrock_async_etl.formatting import identifier
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
 
-ROWS_IN_ONE_FILE: Final = 20_000
+ROWS_IN_ONE_FILE: Final = 10_000
 """Of a model that has dates: above that, each date has a file of its own."""
 KEPT: Final = ("definitions", "fingerprints", "checked", "broken")
 """The tables of `bedrock_builds`, which the manifest keeps."""
@@ -165,8 +165,10 @@ class LakeModelTables(ModelTables):
             f"from {stored} where ({condition}) is not true union all from {rows} where {condition}"
         )
 
-    def leave(self, name: str) -> None:
+    def leave(self, name: str, changed: Dates) -> None:
         del self.new[name]
+        if changed:
+            self.new[name] = changed
 
     def add_whole(self, name: str, rows: str) -> None:
         """Have a model that was made elsewhere, of a table."""
