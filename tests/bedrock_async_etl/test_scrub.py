@@ -58,17 +58,21 @@ def test_drift_is_healed_within_a_pass(bedrock: Control, destination: Destinatio
     assert run(destination, scrub_calls=9).rows_healed == 0
 
 
-def test_what_a_lake_has_is_copied_first_where_much_of_it_is_compared(
-    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("few", [0, 1])
+@pytest.mark.parametrize("kind", ["parquet", *FORMATS])
+def test_days_that_are_looked_at_often_are_copied_from_a_lake(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch, kind: CopyKind, few: int
 ) -> None:
-    monkeypatch.setattr(session, "FEW_LOOKUPS", 0)
-    bedrock.populate(ACCOUNT, REGION, 500, NOW - 20 * DAY, NOW - DAY, 1, never_ending_rate=0)
-    lake = destination_of("parquet", database)
+    """Rows of two days in four readings and more."""
+    monkeypatch.setattr(session, "FEW_LOOKUPS", few)
+    bedrock.populate(ACCOUNT, REGION, 9_000, NOW - 2 * DAY, NOW - DAY, 1, never_ending_rate=0)
+    lake = destination_of(kind, database)
     run(lake)
     arns = [row["invocationArn"] for row in bedrock.listing(ACCOUNT, REGION)]
     for number, (plant, _) in enumerate(DRIFTS.values()):
-        plant(bedrock, lake, arns[50 * number + 10])
-    assert run(lake).rows_healed == len(DRIFTS)
+        plant(bedrock, lake, arns[1_500 * number + 10])
+    again = run(lake, since=NOW - 6 * DAY)
+    assert again.rows_new + again.rows_changed == len(DRIFTS)
     assert_exact_copy(lake, bedrock)
 
 

@@ -1,6 +1,8 @@
 """A load into a lake."""
 
+from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +11,8 @@ import pyarrow as pa
 from dlt.sources import DltSource
 
 from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
+from bedrock_async_etl.destinations.database.dates import DAY, Dates, has_date_in
+from bedrock_async_etl.destinations.database.model_tables import DATED_BY
 from bedrock_async_etl.destinations.duckdb import LISTED, stored_digests
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
 from bedrock_async_etl.destinations.lake.formats import LakeFormat
@@ -21,8 +25,13 @@ if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
 
 
-FEW_LOOKUPS: Final = 20
-"""Lookups that cost less in the lake's files than a copy of all of its rows."""
+SETTINGS: Final = "set memory_limit = '256MB'; set preserve_insertion_order = false;"
+"""A day may have many rows, and what memory does not hold goes to a temporary file."""
+LOG: Final = f"{LOG_NAME}.{ASYNC_INVOKES.name}"
+COPIED: Final = "copied"
+"""The rows of days on which a run looks for rows often."""
+FEW_LOOKUPS: Final = 2
+"""Lookups on a day that cost less in its files than a copy of its rows."""
 
 
 class LakeSession(LoadSession):
@@ -32,15 +41,15 @@ class LakeSession(LoadSession):
         super().__init__(destination)
         self._files = destination.files
         self._format = lake_format
-        self._lookups = 0
+        self._lookups: Counter[date | None] = Counter()
+        """By day."""
+        self._copied: Dates = frozenset()
 
     @cached_property
     def _files_read(self) -> duckdb.DuckDBPyConnection:
-        return self._opened.enter_context(connected(self._format, is_materialized=False))
-
-    @cached_property
-    def _copy(self) -> duckdb.DuckDBPyConnection:
-        return self._opened.enter_context(connected(self._format, is_materialized=True))
+        connection = self._opened.enter_context(connected(self._format))
+        connection.execute(f"{SETTINGS} create table {COPIED} as from {LOG} limit 0")
+        return connection
 
     def dlt_destination(self) -> lake:
         files = self._files
@@ -69,15 +78,23 @@ class LakeSession(LoadSession):
         return self._format.has_rows()
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        """From the files that have rows of these times, while a run asks for few."""
-        self._lookups += 1
-        if self._lookups > FEW_LOOKUPS:
-            return stored_digests(self._copy, table)
-        log = f"{LOG_NAME}.{ASYNC_INVOKES.name}"
-        query = f"from {log} {LISTED}"
+        """From the files that have rows of these times, or a copy of what they have of the days."""
+        days = _days(table)
+        self._lookups.update(days)
+        is_copied = any(self._lookups[day] > FEW_LOOKUPS for day in days)
+        if is_copied:
+            self._copy(days | {None})
+        query = f"from {COPIED if is_copied else LOG} {LISTED}"
         if self._format.is_log(ASYNC_INVOKES.name):
             query += f" qualify {is_current(ASYNC_INVOKES)}"
         return stored_digests(self._files_read, table, query)
+
+    def _copy(self, days: Dates) -> None:
+        """Copy the rows of days (None: those without one) that are not copied yet."""
+        if new := days - self._copied:
+            is_of_days = has_date_in(DATED_BY, "DATE", new)
+            self._files_read.execute(f"insert into {COPIED} from {LOG} where {is_of_days}")
+            self._copied |= new
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
         """The newest of each scope that any other pipeline has: shards may have been cut anew."""
@@ -89,3 +106,14 @@ class LakeSession(LoadSession):
         with self.pipeline().destination_client() as client:
             assert isinstance(client, LakeClient)
             return newest_progress(stored_progress(client, sorted(names)))
+
+
+def _days(table: pa.Table) -> Dates:
+    """The days of the times of submission in a table, and those between."""
+    import pyarrow.compute as pc
+
+    edges = pc.min_max(table["submit_time"]).as_py()
+    if edges["min"] is None:
+        return frozenset()
+    first, last = edges["min"].date(), edges["max"].date()
+    return frozenset(first + day * DAY for day in range((last - first).days + 1))
