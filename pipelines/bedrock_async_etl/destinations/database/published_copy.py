@@ -19,6 +19,10 @@ Found = TypeVar("Found")
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Ends of the names of the database and of what belongs to it."""
+RUN: Final = "select 1 from bedrock.extract_runs where run_id = ? limit 1"
+NEWEST_RUN: Final = (
+    "select max_by(run_id, try_cast(_dlt_load_id as double)) from bedrock.extract_runs"
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,7 @@ class Publisher:
     def _replace(self) -> bool:
         """Replace the file, unless it has what the database has.
 
-        Raises `CommandError` where a copy with rows would become one without: it may be all that is
-        left of a database that was lost.
+        Raises `CommandError` where the file may be all that is left of a database that was lost.
         """
         source = self.source
         if source.log.exists():
@@ -85,10 +88,10 @@ class Publisher:
             content = read_content(connection)
             if content and content == self._published_content():
                 return False
-            if not has_rows(connection) and self._may_have_rows():
+            if self._has_other_runs(connection):
                 raise CommandError(
-                    f"it may have rows, and {source.location} has none. If that was lost, restore "
-                    "it from this file; if not, remove the file."
+                    f"it may have rows that {source.location} never had. If that was lost, or is "
+                    "an older backup, restore it from this file; if not, remove the file."
                 )
             self._own_log.unlink(missing_ok=True)
             with shared_files():
@@ -110,9 +113,12 @@ class Publisher:
             return None
         return self._read_copy(read_content, None)
 
-    def _may_have_rows(self) -> bool:
-        """True unless there is no file, or it was read and has none."""
-        return self.file.exists() and self._read_copy(has_rows, True)
+    def _has_other_runs(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """True where the file's newest run is not in the database, or cannot be read."""
+        if not self.file.exists():
+            return False
+        newest = self._read_copy(newest_run, None)
+        return not (has_run(connection, newest) if newest else has_rows(connection))
 
     def _read_copy(
         self, read: Callable[[duckdb.DuckDBPyConnection], Found], unreadable: Found
@@ -124,6 +130,23 @@ class Publisher:
             if interruption_behind(error):
                 raise
             return unreadable
+
+
+def newest_run(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The run that was stored last; None without any."""
+    try:
+        [(run,)] = connection.execute(NEWEST_RUN).fetchall()
+    except duckdb.CatalogException:
+        return None
+    return run and str(run)
+
+
+def has_run(connection: duckdb.DuckDBPyConnection, run: str) -> bool:
+    """True if a run is stored."""
+    try:
+        return bool(connection.execute(RUN, [run]).fetchall())
+    except duckdb.CatalogException:
+        return False
 
 
 def find_publisher(destination: Destination, publish: str | None = None) -> Publisher | None:

@@ -155,14 +155,10 @@ def test_what_a_killed_run_did_not_publish_the_next_does(
 
 
 @pytest.mark.integration
-def test_the_copy_of_another_database_is_replaced(
+def test_a_file_that_is_not_the_last_copy_is_replaced(
     listed: Control, database: Path, file: Path
 ) -> None:
     published(database, file)
-    listed.submit(ACCOUNT, REGION, submit_time=NOW)
-    other = database.with_name("other.duckdb")
-    assert published(other, file)
-    assert published(database, file)
     file.unlink()
     assert published(database, file)
     file.write_text("no database")
@@ -190,16 +186,41 @@ def killed_in_writing(path: Path) -> DuckDBDestination:
 def test_a_copy_of_a_database_that_was_lost_stays(
     listed: Control, database: Path, file: Path
 ) -> None:
+    """Also where what the service still lists was loaded anew, and a newer copy than a backup."""
     published(database, file)
+    backup = database.read_bytes()
+    listed.submit(ACCOUNT, REGION, submit_time=NOW)
+    published(database, file)
+    kept, message = (
+        file.read_bytes(),
+        f"Cannot publish {file}, which is as it was: it may have rows",
+    )
+
+    def assert_kept() -> None:
+        result = run(database, file)
+        assert (result.exit_code, message in result.stderr) == (1, True)
+        assert file.read_bytes() == kept
+
     database.unlink()
     listed.faults(access_denied=True)
-    result = run(database, file)
-    assert result.exit_code == 1
-    told = f"Cannot publish {file}, which is as it was: it may have rows, and {database} has none."
-    assert told in result.stderr
+    assert_kept()
     listed.faults()
-    assert_exact_copy(file, listed)
-    assert run(database, file).exit_code == 0
+    assert_kept()
+    database.write_bytes(backup)
+    assert_kept()
+    database.write_bytes(kept)
+    listed.submit(ACCOUNT, REGION, submit_time=NOW)
+    assert published(database, file)
+
+
+@pytest.mark.slow
+def test_a_copy_without_rows_is_replaced(bedrock: Control, database: Path, file: Path) -> None:
+    """Of accounts in which nothing was invoked yet, a failure is news all the same."""
+    assert published(database, file)
+    bedrock.faults(access_denied=True)
+    assert f"Published {file}, " in run(database, file).stdout
+    bedrock.faults()
+    assert published(database, file)
 
 
 @pytest.mark.slow
