@@ -57,7 +57,7 @@ environment wins over a file:
 2. an environment variable, such as `SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS='["us-east-1"]'`. Lists
    and tables are JSON;
 3. `secrets.toml` and `config.toml`, in `.dlt` in the folder in which the command runs, or in
-   `~/.dlt` (`/var/dlt` for root); the first folder wins. The repository has a
+   `~/.dlt` (`/var/dlt` for root); of a key that both have, the first counts. The repository has a
    [commented `config.toml`](../.dlt/config.toml) to copy from.
 
 ```toml

@@ -232,7 +232,10 @@ def test_a_role_that_is_refused_in_five_regions_is_one_line(
     assert refused.startswith(
         f"777788889999/{', '.join(sorted(regions))} failed: Cannot assume {role}: "
     )
-    assert lines[-1] == "Partly loaded: 5 of 10 scopes failed, the next run catches up."
+    assert (
+        lines[-1]
+        == "Partly loaded: 5 of 10 scopes failed. A run catches up once the cause is gone."
+    )
     status = invoke("status", f"--database={database}").stdout
     assert [line for line in status.splitlines() if "Cannot assume" in line] == [refused]
 

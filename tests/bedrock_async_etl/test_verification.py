@@ -152,10 +152,11 @@ def test_a_scope_that_cannot_be_read_is_told(bedrock: Control, copy: DuckDBDesti
     document, exit_code = run_json("--database", str(copy.database), "--region", "eu-west-1")
     assert (exit_code, document["exit_code"]) == (3, 3)
     assert "bedrock:ListAsyncInvokes" in document["scopes"][0]["error"]
-    document, exit_code = run_json(
-        "--database", str(copy.database), "--region", "eu-west-1", "--region", REGION
-    )
+    both = ["--database", str(copy.database), "--region", "eu-west-1", "--region", REGION]
+    document, exit_code = run_json(*both)
     assert (exit_code, document["rows"]["equal"]) == (3, ROWS)
+    *_, verdict = CliRunner().invoke(app, ["verify", *both]).stdout.splitlines()
+    assert verdict.endswith(" equal: an exact copy of 1 of 2 scopes.")
 
 
 @pytest.mark.slow

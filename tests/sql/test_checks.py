@@ -115,9 +115,10 @@ def test_checks_of_ones_own_are_run_and_take_the_place_of_others(
         for check in run_checks(destination, tmp_path / "own", is_full=True)
     }
     assert found == dict.fromkeys(CHECKS, 0) | {"nothing_runs_for_long": 1}
-    (checks / "wrong.sql").write_text("select 1\nfrom bedrock.nope")
+    (checks / "wrong.sql").write_text("-- severity: warning\nselect 1\nfrom bedrock.nope")
     [broken] = [
         check for check in run_checks(destination, tmp_path / "own", is_full=True) if check.error
     ]
     assert (broken.name, broken.holds, broken.violations) == ("wrong", False, 0)
-    assert "wrong.sql, line 2: Catalog Error: " in str(broken.error)
+    assert broken.severity == "error"
+    assert "wrong.sql, line 3: Catalog Error: " in str(broken.error)

@@ -205,7 +205,8 @@ def _verdict(run: "Run") -> str | None:
     if run.refreshed and (broken := len(run.refreshed.broken)):
         return f"Failed: {format_count(broken, 'check')} broken."
     if failed:
-        return f"Partly loaded: {failed:,} of {scopes} failed, the next run catches up."
+        what = f"Partly loaded: {failed:,} of {scopes} failed."
+        return f"{what} A run catches up once the cause is gone."
     if run.published and run.published.error:
         return "Failed: the copy for readers was not published."
     return "Failed: the metrics were not written." if run.exit_code else None

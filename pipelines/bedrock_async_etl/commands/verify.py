@@ -102,4 +102,7 @@ def verdict(found: "Verification") -> str:
     listed, equal, due = (found.total(name) for name in ("listed", "equal", "due"))
     rest = f", {due:,} due in the next run" if due else ""
     end = "NOT an exact copy" if found.drift else "an exact copy"
+    if found.failed:
+        compared, scopes = len(found.scopes) - len(found.failed), len(found.scopes)
+        end += f" of {compared:,} of {format_count(scopes, 'scope')}"
     return f"{listed:,} listed, {found.stored:,} in the table, {equal:,} equal{rest}: {end}."

@@ -139,5 +139,5 @@ def _run(
         examples = connection.sql(f"{statement} limit {EXAMPLES if violations else 0}")
         rows: list[dict[str, Any]] = examples.to_arrow_table().to_pylist()
     except duckdb.Error as error:
-        return result(error=f"{check.path}{place(error)}")
+        return result(error=f"{check.path}{place(error)}", severity="error")
     return result(violations, rows)
