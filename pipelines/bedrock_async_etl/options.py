@@ -142,7 +142,7 @@ class CheckOptions:
 
     max_failure_rate: list[str] | None = option(
         None,
-        "Maximum share of failures among finished invocations, such as 0.05 or 5%; repeatable.",
+        "Maximum share that will have failed once all have ended, such as 5%; repeatable.",
         "[MODEL=]SHARE",
         panel="Thresholds",
         example='"5%"',
