@@ -1,10 +1,11 @@
 """A page of the listing: from JSON to columns of text."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from operator import attrgetter
 from reprlib import Repr
 from typing import Any, Final
 
@@ -87,6 +88,8 @@ _PAGE: Final = msgspec.defstruct(
 _decode: Final = msgspec.json.Decoder(_PAGE).decode
 _decode_any: Final = msgspec.json.Decoder(float_hook=_number).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+_READERS: Final = [attrgetter(str(each.member)) for each in LISTED]
+"""Of each column, what finds its value in a structure."""
 _shown = Repr()
 _shown.maxstring = 80
 
@@ -113,21 +116,10 @@ def read_page(body: bytes) -> Page:
         page: Any = _decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _read_any_page(body)
-    columns: dict[str, Any] = dict(_columns(page.asyncInvokeSummaries))
-    columns["extra"] = pa.nulls(len(page.asyncInvokeSummaries), TEXT)
-    return Page(pa.RecordBatch.from_pydict(columns, PAGE_SCHEMA), page.nextToken)
-
-
-def _columns(
-    structures: Sequence[Any], members: Tree = MEMBERS
-) -> Iterator[tuple[str, list[str | None]]]:
-    values = zip(*map(msgspec.structs.astuple, structures), strict=True)
-    columns = [list(column) for column in values] or [[]] * len(members)  # Arrow is slow at tuples
-    for column, inner in zip(columns, members.values(), strict=True):
-        if isinstance(inner, str):
-            yield inner, column
-        else:
-            yield from _columns(column, inner)
+    summaries = page.asyncInvokeSummaries
+    columns = [pa.array(list(map(read, summaries)), TEXT) for read in _READERS]
+    columns.append(pa.nulls(len(summaries), TEXT))
+    return Page(pa.RecordBatch.from_arrays(columns, schema=PAGE_SCHEMA), page.nextToken)
 
 
 def _check_size(body: bytes) -> None:
