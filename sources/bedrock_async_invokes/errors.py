@@ -37,9 +37,6 @@ class UnreadableInvocation(ValueError):
 
 SSO_REMEDY: Final = "Log in with `aws sso login`, with --profile NAME if AWS_PROFILE is set."
 REMEDIES: Final = {
-    # STS says this of a role; Bedrock and Organizations have a code with another ending.
-    "AccessDenied": "Let the role trust the caller, and allow the caller sts:AssumeRole on it.",
-    "AccessDeniedException": "Allow bedrock:ListAsyncInvokes.",
     "ExpiredTokenException": "Renew the credentials.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
     "SSLError": "Behind a proxy with a CA of its own, set AWS_CA_BUNDLE to the CA's file.",
@@ -48,6 +45,13 @@ REMEDIES: Final = {
     "UnauthorizedSSOTokenError": SSO_REMEDY,
 }
 """What to do, by the service's code or the class of the error."""
+DENIED: Final = ("AccessDenied", "AccessDeniedException", "403")
+"""Codes with which STS, Bedrock, S3 and others refuse a call."""
+DENIED_REMEDIES: Final = {
+    "AssumeRole": "Let the role trust the caller, and allow the caller sts:AssumeRole on it.",
+    "ListAsyncInvokes": "Allow bedrock:ListAsyncInvokes.",
+}
+"""What to do, by the operation that is refused."""
 LINE_LENGTH: Final = 1_000
 """Characters of a description."""
 LONGEST_TEXT: Final = 1_000_000
@@ -88,10 +92,14 @@ def describe(error: BaseException) -> str:
         name = str(error.response.get("Error", {}).get("Code", name))
         message = str(error.response.get("Error", {}).get("Message") or "")
     line = one_line(f"{name}: {message}").rstrip(":")
-    if name not in REMEDIES and not isinstance(error, ClientError):
+    remedy = REMEDIES.get(name, "")
+    if isinstance(error, ClientError) and name in DENIED:
+        operation = error.operation_name
+        remedy = DENIED_REMEDIES.get(operation, f"Allow the caller {operation}.")
+    if not remedy and not isinstance(error, ClientError):
         return line
     sentence = line if line.endswith((".", "!", "?")) else f"{line}."
-    return f"{sentence} {REMEDIES.get(name, '')}".rstrip()
+    return f"{sentence} {remedy}".rstrip()
 
 
 @contextmanager

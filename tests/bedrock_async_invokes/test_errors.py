@@ -49,6 +49,21 @@ def test_a_credential_is_masked(quoted: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "operation", "remedy"),
+    [
+        ("AccessDeniedException", "ListAsyncInvokes", "Allow bedrock:ListAsyncInvokes."),
+        ("AccessDenied", "AssumeRole", "Let the role trust the caller, and allow the caller "),
+        ("AccessDenied", "PutObject", "Allow the caller PutObject."),
+        ("AccessDeniedException", "GetTable", "Allow the caller GetTable."),
+        ("403", "HeadObject", "Allow the caller HeadObject."),
+    ],
+)
+def test_who_is_denied_a_call_learns_which(code: str, operation: str, remedy: str) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "No."}}, operation)
+    assert describe(error).startswith(f"{code}: No. {remedy}")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "arn:aws:bedrock:us-east-1:111122223333:async-invoke/y7p1teq5pk6r is of another account.",

@@ -49,7 +49,7 @@ S3_BUCKET: Final = "s3://BUCKET/PATH"
 DUCKDB_CATALOGS: Final[Mapping[str | None, Sequence[str]]] = {
     GLUE: ["attach 'ACCOUNT' as lake (type iceberg, endpoint_type glue);"],
     "rest": [
-        "create secret catalog (type iceberg, client_id 'CLIENT_ID', client_secret "
+        "create or replace secret catalog (type iceberg, client_id 'CLIENT_ID', client_secret "
         "'CLIENT_SECRET', oauth2_server_uri 'OAUTH2_SERVER_URI');",
         "attach 'WAREHOUSE' as lake (type iceberg, endpoint 'CATALOG_URI', secret catalog);",
     ],
@@ -170,7 +170,7 @@ def _no_opening(relations: Sequence[Relation]) -> Sequence[str]:
 def _duckdb_opening(relations: Sequence[Relation]) -> Iterator[str]:
     layouts = {each.layout for each in relations}
     if any(is_s3(each.place) for each in relations):
-        yield "create secret lake (type s3, provider credential_chain);"
+        yield "create or replace secret lake (type s3, provider credential_chain);"
     if "iceberg" in layouts:
         yield from DUCKDB_CATALOGS.get(relations[0].catalog_type, [SNAPSHOT])
 
@@ -186,9 +186,9 @@ def _duckdb(table: Relation) -> Iterator[str]:
     }.get(table.layout, f"read_parquet({files})")
     if table.layout == "log":
         versions = f"read_parquet({files}, union_by_name = true)"
-        yield f"create view {table.name} as\n{table.current_rows(versions)};"
+        yield f"create or replace view {table.name} as\n{table.current_rows(versions)};"
         return
-    yield f"create view {table.name} as from {source};"
+    yield f"create or replace view {table.name} as from {source};"
 
 
 def _spark(table: Relation) -> Iterator[str]:

@@ -4,6 +4,7 @@ import errno
 import json
 import shutil
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,13 @@ def test_a_lake_of_another_kind_is_left_alone(
     Path(lake.files.root, MARKER).write_text(json.dumps(marker))
     with pytest.raises(CommandError, match=told):
         load(lake)
+
+
+@pytest.mark.parametrize("kind", [None, "parquet"])
+def test_a_catalog_is_for_a_lake_of_iceberg(kind: str | None, lake: LakeDestination) -> None:
+    with pytest.raises(UsageError, match="--catalog goes with --destination iceberg"):
+        load(replace(lake, table_format=kind, catalog="glue"))
+    assert not Path(lake.files.root, MARKER).exists()
 
 
 def test_a_lake_of_an_earlier_version_is_kept_from_it_once_it_is_written_to(

@@ -614,7 +614,10 @@ def test_the_command_tells_what_it_did(tmp_path: Path, url: str) -> None:
     assert first.exit_code == 0
     assert f"Wrote 1 partition with 6 rows to {url}" in first.stdout
     assert "There are no models" in first.stderr
-    assert f"create view async_invokes as from read_parquet('{url}/async_invokes" in first.stdout
+    assert (
+        f"create or replace view async_invokes as from read_parquet('{url}/async_invokes"
+        in first.stdout
+    )
     assert "CREATE EXTERNAL TABLE IF NOT EXISTS `async_invokes_dated`" in first.stdout
     build_models(DuckDBDestination(Path(database)))
     dry = CliRunner().invoke(app, [*command, "--dry-run", "--readers"])

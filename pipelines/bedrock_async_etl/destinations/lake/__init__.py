@@ -160,7 +160,9 @@ class LakeDestination(Destination):
         mark = mark or Mark(0, self.table_format or DEFAULT_FORMAT, self.catalog)
         if self.table_format not in (None, mark.table_format):
             kind = mark.table_format
-            raise UsageError(f"{self.url} is a lake of {kind}: use --destination {kind}.")
+            raise UsageError(
+                f"{self.url} is a lake of {kind}: use --destination {kind}, or another --lake."
+            )
         if self.catalog not in (None, mark.catalog):
             raise UsageError(
                 f"The tables of {self.url} are in the catalog {mark.catalog}: use that."

@@ -13,7 +13,7 @@ from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
 from bedrock_async_etl.destinations import find_kind
 from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
-from bedrock_async_etl.errors import require
+from bedrock_async_etl.errors import UsageError, require
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.columns import Table
 
@@ -111,7 +111,8 @@ class LakeFormat(ABC):
 
     def check_new(self) -> None:
         """Raise `UsageError` where a new lake cannot be made."""
-        return
+        if self.catalog:
+            raise UsageError("--catalog goes with --destination iceberg.")
 
     def model_files(self) -> "ModelFiles":
         """The files of the lake's models."""
