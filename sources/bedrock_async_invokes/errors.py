@@ -95,7 +95,7 @@ def describe(error: BaseException) -> str:
     remedy = REMEDIES.get(name, "")
     if isinstance(error, ClientError) and name in DENIED:
         operation = error.operation_name
-        remedy = DENIED_REMEDIES.get(operation, f"Allow the caller {operation}.")
+        remedy = DENIED_REMEDIES.get(operation, f"Allow the caller to call {operation}.")
     if not remedy and not isinstance(error, ClientError):
         return line
     sentence = line if line.endswith((".", "!", "?")) else f"{line}."

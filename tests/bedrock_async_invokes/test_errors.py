@@ -53,9 +53,9 @@ def test_a_credential_is_masked(quoted: str, shown: str) -> None:
     [
         ("AccessDeniedException", "ListAsyncInvokes", "Allow bedrock:ListAsyncInvokes."),
         ("AccessDenied", "AssumeRole", "Let the role trust the caller, and allow the caller "),
-        ("AccessDenied", "PutObject", "Allow the caller PutObject."),
-        ("AccessDeniedException", "GetTable", "Allow the caller GetTable."),
-        ("403", "HeadObject", "Allow the caller HeadObject."),
+        ("AccessDenied", "PutObject", "Allow the caller to call PutObject."),
+        ("AccessDeniedException", "GetTable", "Allow the caller to call GetTable."),
+        ("403", "HeadObject", "Allow the caller to call HeadObject."),
     ],
 )
 def test_who_is_denied_a_call_learns_which(code: str, operation: str, remedy: str) -> None:
