@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bedrock_async_etl.copies import AS_OF, invocation, store
+from tests.build_only import build_only
 from tests.copies import query
-from tests.models import build_only
 
 
 def test_hours_before_1970_begin_as_any_other(tmp_path: Path) -> None:
