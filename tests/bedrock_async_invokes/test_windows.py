@@ -1,5 +1,6 @@
 """The planner: every submitTime that must be read is in one window, at a bounded price."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from math import ceil
 
@@ -15,6 +16,7 @@ from bedrock_async_invokes.windows import (
     Window,
     cut_piece,
     plan_increment,
+    to_microseconds,
 )
 
 LAG_US = 300
@@ -179,3 +181,57 @@ def test_a_piece_has_about_as_many_rows_as_asked_for() -> None:
 def test_an_unbounded_window_is_not_cut() -> None:
     with pytest.raises(ValueError, match="bounded"):
         cut_piece(Window(None, 5), 1.0, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("time", "microseconds"),
+    [
+        (datetime(1970, 1, 1, 0, 0, 1, 7, tzinfo=UTC), 1_000_007),
+        (datetime(1970, 1, 1, 0, 0, 1, 7), 1_000_007),
+        (datetime(1970, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))), 0),
+        (datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), -1_000_000),
+    ],
+)
+def test_a_time_is_counted_from_1970(time: datetime, microseconds: int) -> None:
+    found = to_microseconds(time)
+    assert (found, type(found)) == (microseconds, int)
+
+
+def test_a_window_is_between_two_times_or_unbounded() -> None:
+    since, until = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
+    start, end = to_microseconds(since), to_microseconds(until)
+    assert Window.between(since, until) == Window(start, end)
+    assert Window.between(since, None) == Window(start, None)
+    assert Window.between(None, until) == Window(None, end)
+    assert Window.between(None, None) == Window()
+
+
+@pytest.mark.parametrize(
+    ("window", "end", "before"),
+    [
+        (Window(1, 5), None, Window(1, 5)),
+        (Window(1, 5), 3, Window(1, 3)),
+        (Window(1, 5), 5, Window(1, 5)),
+        (Window(1, 5), 7, Window(1, 5)),
+        (Window(1, None), 3, Window(1, 3)),
+        (Window(None, 5), 3, Window(None, 3)),
+    ],
+)
+def test_the_part_before_a_time(window: Window, end: int | None, before: Window) -> None:
+    assert window.before(end) == before
+
+
+@pytest.mark.parametrize(
+    ("start", "window", "is_forward"),
+    [
+        (None, Window(None, 3), True),
+        (4, Window(None, 3), False),
+        (4, Window(3, 5), False),
+        (4, Window(4, 5), True),
+        (4, Window(5, 6), True),
+    ],
+)
+def test_a_part_of_the_forward_window_is_told_from_others(
+    start: int | None, window: Window, is_forward: bool
+) -> None:
+    assert Plan((), Window(start, 9), None).is_forward(window) is is_forward
