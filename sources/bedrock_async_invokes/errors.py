@@ -87,19 +87,21 @@ def describe(error: BaseException) -> str:
 
     if isinstance(error, ScopeError):
         return one_line(str(error))
-    name, message = type(error).__name__, str(error)
+    name, message, remedy = type(error).__name__, str(error), None
     if isinstance(error, ClientError):
         name = str(error.response.get("Error", {}).get("Code", name))
         message = str(error.response.get("Error", {}).get("Message") or "")
+        remedy = _allowing(error.operation_name) if name in DENIED else ""
+    remedy = REMEDIES.get(name, remedy)
     line = one_line(f"{name}: {message}").rstrip(":")
-    remedy = REMEDIES.get(name, "")
-    if isinstance(error, ClientError) and name in DENIED:
-        operation = error.operation_name
-        remedy = DENIED_REMEDIES.get(operation, f"Allow the caller to call {operation}.")
-    if not remedy and not isinstance(error, ClientError):
+    if remedy is None:
         return line
     sentence = line if line.endswith((".", "!", "?")) else f"{line}."
     return f"{sentence} {remedy}".rstrip()
+
+
+def _allowing(operation: str) -> str:
+    return DENIED_REMEDIES.get(operation, f"Allow the caller to call {operation}.")
 
 
 @contextmanager

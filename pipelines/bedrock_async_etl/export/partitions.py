@@ -13,6 +13,7 @@ from bedrock_async_etl.destinations.database.model_tables import (
     Fingerprint,
     Fingerprints,
     fingerprint_of,
+    read_fingerprints,
 )
 from bedrock_async_etl.files.parquet import ROWS, Partition, Source, table_names
 
@@ -22,7 +23,7 @@ KEPT: Final = "select day, rows, fingerprint from bedrock_builds.fingerprints wh
 def partitions(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Partition]:
     """The partitions of a table's rows, each with its fingerprint and no files yet."""
     if source.name == ROWS:
-        found = _fingerprints(connection, INPUT_DATES)
+        found = read_fingerprints(connection, INPUT_DATES)
     else:
         found = _kept(connection, source) or _computed(connection, source)
     return sorted(
@@ -39,7 +40,7 @@ def _kept(connection: duckdb.DuckDBPyConnection, source: Source) -> Fingerprints
     """
     if "fingerprints" not in table_names(connection, BUILDS_NAME):
         return None
-    kept = _fingerprints(connection, KEPT, f"{source.schema}.{source.name.lower()}")
+    kept = read_fingerprints(connection, KEPT, f"{source.schema}.{source.name.lower()}")
     if not source.partition_column:
         kept = _combined(kept)
     counts = {day: each.rows for day, each in kept.items()}
@@ -54,7 +55,7 @@ def _combined(found: Fingerprints) -> Fingerprints:
 
 
 def _computed(connection: duckdb.DuckDBPyConnection, source: Source) -> Fingerprints:
-    return _fingerprints(connection, _by_partition(source, fingerprint_of(source.columns)))
+    return read_fingerprints(connection, _by_partition(source, fingerprint_of(source.columns)))
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, source: Source) -> Mapping[date | None, int]:
@@ -67,8 +68,3 @@ def _by_partition(source: Source, values: str) -> str:
     key = source.partition_column
     grouped = f"group by {key}" if key else ""
     return f"select {key or 'null'}, {values} from {source.sql_name} {grouped}"  # noqa: S608
-
-
-def _fingerprints(connection: duckdb.DuckDBPyConnection, query: str, *values: str) -> Fingerprints:
-    rows = connection.execute(query, values).fetchall()
-    return {day: Fingerprint(count, value) for day, count, value in rows}

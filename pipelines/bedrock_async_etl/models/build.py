@@ -226,10 +226,12 @@ class ModelBuild:
         Of a large one, which says what its rows are versioned by, only what differs is written.
         """
         portions = self._portions(model, None)
-        dated = self._date_column(model, f"(\n{model.text}\n)") if model.dated_by else None
+        is_large = model.dated_by and model.versioned_by
+        dated = None
+        if is_large or len(portions) > 1:
+            dated = self._date_column(model, f"(\n{model.text}\n)")
         selects = [self._select(model, dated, dates) for dates in portions]
-        large = dated if model.versioned_by else None
-        if not (large and self._tables.renew(model.name, selects, large)):
+        if not (is_large and dated and self._tables.renew(model.name, selects, dated)):
             self._tables.create(model.name, selects)
         self._made.append(model)
 

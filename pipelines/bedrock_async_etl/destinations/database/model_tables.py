@@ -124,18 +124,15 @@ class ModelTables:
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
         """By date of the invocations that were loaded; `before` are those of the last build."""
-        rows = self.connection.execute(INPUT_DATES).fetchall()
-        return {day: Fingerprint(count, value) for day, count, value in rows}
+        return read_fingerprints(self.connection, INPUT_DATES)
 
     def fingerprints(
         self, rows: str, dated: tuple[str, str], columns: Iterable[str]
-    ) -> dict[date | None, Fingerprint]:
+    ) -> Fingerprints:
         """By date: what some columns of the rows in a table are."""
-        day = date_of(identifier(dated[0]), dated[1])
-        found = self.connection.execute(
-            f"select {day}, {fingerprint_of(columns)} from {rows} group by all"  # noqa: S608
-        ).fetchall()
-        return {day: Fingerprint(count, value) for day, count, value in found}
+        values = f"{date_of(identifier(dated[0]), dated[1])}, {fingerprint_of(columns)}"
+        query = f"select {values} from {rows} group by all"  # noqa: S608
+        return read_fingerprints(self.connection, query)
 
     def create(self, name: str, selects: Sequence[str]) -> None:
         """Make the table of a model, in place of the one there is, of the rows of SELECTs."""
@@ -222,6 +219,14 @@ def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequen
         columns = ", ".join(f"unnest(cast(? as {kind}[]))" for kind in kinds)
         values = [list(each) for each in zip(*rows, strict=True)]
         connection.execute(f"insert into {table} select {columns}", values)
+
+
+def read_fingerprints(
+    connection: duckdb.DuckDBPyConnection, query: str, *values: str
+) -> Fingerprints:
+    """Fingerprints by date, of a query that returns date, number of rows and value."""
+    rows = connection.execute(query, values).fetchall()
+    return {day: Fingerprint(count, value) for day, count, value in rows}
 
 
 def fingerprint_of(columns: Iterable[str]) -> str:

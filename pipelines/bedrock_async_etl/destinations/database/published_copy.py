@@ -134,10 +134,7 @@ class Publisher:
 
 def newest_run(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The run that was stored last; None without any."""
-    try:
-        [(run,)] = connection.execute(NEWEST_RUN).fetchall()
-    except duckdb.CatalogException:
-        return None
+    [(run,)] = connection.execute(NEWEST_RUN).fetchall()
     return run and str(run)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dlt.sources import DltSource
 
 from bedrock_async_etl.destinations import DATASET_NAME, LoadSession
-from bedrock_async_etl.destinations.database.dates import DAY, Dates, has_date_in
+from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, spread
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY
 from bedrock_async_etl.destinations.duckdb import LISTED, stored_digests
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient, lake
@@ -20,6 +20,7 @@ from bedrock_async_etl.destinations.lake.tables import LOG_NAME, connected, is_c
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, newest_progress, stored_progress
 from bedrock_async_etl.files.urls import S3_RETRIES
 from bedrock_async_invokes.columns import ASYNC_INVOKES
+from bedrock_async_invokes.windows import to_time
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
@@ -110,10 +111,11 @@ class LakeSession(LoadSession):
 
 def _days(table: pa.Table) -> Dates:
     """The days of the times of submission in a table, and those between."""
-    import pyarrow.compute as pc
+    # As in `DuckDBSession.dlt_destination`.
+    from bedrock_async_invokes.records import submit_edges
 
-    edges = pc.min_max(table["submit_time"]).as_py()
-    if edges["min"] is None:
+    oldest, newest = submit_edges(table)
+    if oldest is None or newest is None:
         return frozenset()
-    first, last = edges["min"].date(), edges["max"].date()
-    return frozenset(first + day * DAY for day in range((last - first).days + 1))
+    first, last = to_time(oldest).date(), to_time(newest).date()
+    return spread(frozenset({first}), after=(last - first).days)

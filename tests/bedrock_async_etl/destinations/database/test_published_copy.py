@@ -191,10 +191,8 @@ def test_a_copy_of_a_database_that_was_lost_stays(
     backup = database.read_bytes()
     listed.submit(ACCOUNT, REGION, submit_time=NOW)
     published(database, file)
-    kept, message = (
-        file.read_bytes(),
-        f"Cannot publish {file}, which is as it was: it may have rows",
-    )
+    kept = file.read_bytes()
+    message = f"Cannot publish {file}, which is as it was: it may have rows"
 
     def assert_kept() -> None:
         result = run(database, file)
