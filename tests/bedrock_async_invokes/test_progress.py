@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_async_invokes.pages import page_of
-from bedrock_async_invokes.progress import FORGIVEN_US, Changes, Progress
+from bedrock_async_invokes.progress import FORGIVEN_US, Changes, Progress, Stored
 from bedrock_async_invokes.records import digests, to_table
 from bedrock_async_invokes.windows import UNRANKED, Window, to_microseconds, to_time
 
@@ -248,9 +248,10 @@ def test_progress_comes_back_as_it_was_stored() -> None:
     """Its revision grows with what it tells, and with nothing else."""
     progress = Progress(LAG_US)
     take(progress, listed(1, 0), listed(2, 1, "InProgress"))
-    progress.has_islands = True
+    progress.has_islands, progress.scrubbed_through = True, EPOCH_US
     state = progress.to_state()
-    assert (state["has_islands"], state["revision"]) == (True, 1)
+    assert (state["has_islands"], state["scrubbed_through"]) == (True, EPOCH_US)
+    assert state["revision"] == 1
     again = Progress.from_state(state, LAG_US)
     assert again.to_state() == state
     take(again, listed(3, 2))
@@ -337,6 +338,104 @@ def test_what_is_found_out_of_order_has_no_rank() -> None:
     progress.advance(late)
     progress.changes(Window(), late)
     assert [seen.rank for seen in progress.open.values()] == [UNRANKED]
+
+
+def holding(*summaries: dict[str, Any]) -> Stored:
+    """A destination that has these rows."""
+    rows = table_of(*summaries)
+    held = dict(zip(rows["invocation_arn"].to_pylist(), digests(rows), strict=True))
+
+    def stored(table: pa.Table) -> dict[str, str]:
+        return {arn: held[arn] for arn in table["invocation_arn"].to_pylist() if arn in held}
+
+    return stored
+
+
+def scrub(progress: Progress, *summaries: dict[str, Any], holds: Stored) -> Changes:
+    """Read them again, and compare each with the destination."""
+    return progress.changes(
+        Window(), table_of(*summaries), progress.settled_before, holds, heals=True
+    )
+
+
+def counts(changes: Changes) -> dict[str, Any]:
+    return {
+        "new": changes.new,
+        "changed": changes.changed,
+        "healed": numbers(changes.healed),
+        "late": numbers(changes.late),
+    }
+
+
+def test_the_scrub_heals_what_an_increment_would_pass_over() -> None:
+    """A row that is missing was listed late; one that differs was stored."""
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1), listed(4, 10_000))
+    again = [listed(1, 0), listed(2, 1, "Failed"), listed(3, 2), listed(4, 10_000)]
+    progress = restored(progress)
+    changes = scrub(progress, *again, holds=holding(again[0], listed(2, 1), again[3]))
+    assert numbers(changes.table) == [2, 3]
+    assert counts(changes) == {"new": 0, "changed": 0, "healed": [2, 3], "late": [3]}
+
+
+def test_the_scrub_counts_as_new_and_changed_what_an_increment_would_load() -> None:
+    progress = Progress(LAG_US)
+    before = [listed(1, 0, "InProgress"), listed(2, 1, "InProgress"), listed(4, 10_000)]
+    take(progress, *before)
+    again = [listed(1, 0, "InProgress"), listed(2, 1), listed(3, 9_999), listed(4, 10_000)]
+    progress = restored(progress)
+    changes = scrub(progress, *again, holds=holding(*before))
+    assert numbers(changes.table) == [2, 3]
+    assert counts(changes) == {"new": 1, "changed": 1, "healed": [], "late": []}
+
+
+def test_the_scrub_heals_what_is_near_the_watermark_and_stored_otherwise() -> None:
+    """An increment would pass over it, since it is listed as it was read."""
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0), listed(2, 1))
+    progress = restored(progress)
+    rows = listed(1, 0), listed(2, 1)
+    changes = scrub(progress, *rows, holds=holding(listed(1, 0, "Failed"), rows[1]))
+    assert counts(changes) == {"new": 0, "changed": 0, "healed": [1], "late": []}
+
+
+def test_an_open_invocation_that_is_listed_after_it_was_given_up_is_loaded_again() -> None:
+    progress = Progress(LAG_US)
+    rows = listed(1, 0, "InProgress"), listed(2, 10_000)
+    take(progress, *rows)
+    progress, _ = without(progress)
+    progress, _ = without(progress, hours=24)
+    assert progress.open == {}
+    changes = scrub(progress, *rows, holds=holding(*rows))
+    assert numbers(changes.table) == numbers(changes.healed) == [1]
+    assert len(progress.open) == 1
+
+
+def test_the_scrub_passes_over_what_its_own_run_has_loaded() -> None:
+    """It is not stored yet, so that it would count as missing."""
+    progress = Progress(LAG_US)
+    take(progress, listed(1, 0, "InProgress"), listed(2, 1, "InProgress"), listed(5, 10_000))
+    progress = restored(progress)
+    settled_before = progress.settled_before
+    for ended in (listed(1, 0), listed(2, 1, "Failed"), listed(3, None)):
+        assert take(progress, ended, settled_before=settled_before).table.num_rows == 1
+    again = [listed(1, 0), listed(2, 1, "Failed"), listed(3, None), listed(5, 10_000)]
+    changes = scrub(progress, *again, holds=holding(listed(5, 10_000)))
+    assert changes.table.num_rows == 0
+
+
+@pytest.mark.parametrize("is_patchy", [False, True])
+def test_due_is_what_an_increment_would_load(is_patchy: bool) -> None:
+    progress = Progress(LAG_US)
+    rows = listed(1, 0), listed(2, 1, "InProgress"), listed(3, 10_000)
+    take(progress, *rows)
+    progress = restored(progress)
+    progress.has_islands = is_patchy
+    again = table_of(listed(1, 0, "Failed"), listed(2, 1), rows[2], listed(4, 10_001))
+    assert progress.is_due(again, None).to_pylist() == [True] * 4
+    due = progress.is_due(again, progress.settled_before).to_pylist()
+    # What progress does not know whole is for the destination to compare.
+    assert due == [False, True, is_patchy, True]
 
 
 statuses = st.sampled_from(["InProgress", "Completed", "Failed", "Queued", None])
