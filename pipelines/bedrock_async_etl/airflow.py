@@ -25,7 +25,7 @@ EXPORT: Final = Asset("bedrock-async-etl://bedrock/export")
 TIME: Final[dict[str, Any]] = {"type": ["null", "string"]}
 """Schema of a parameter that is a time."""
 FAILURES: Final = 20
-"""Failed scopes that are named one by one."""
+"""Maximum failed scopes named one by one."""
 
 Summary = Mapping[str, Any]
 Environment = dict[str, str | None]
@@ -209,9 +209,9 @@ def _failed_scopes(loaded: Summary) -> str:
 
 @contextmanager
 def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings]":
-    """The settings, while the environment is set by them; `options` are those of one task.
+    """The settings, with the environment set from them; `options` are those of one task.
 
-    Wrong usage is not retried, since it would fail again; all else is, a held destination too.
+    Wrong usage is not retried, since it would fail again; others are, a held destination too.
     """
     from bedrock_async_etl.configuration import environment, private_files, set_defaults
 
@@ -259,7 +259,7 @@ def aws_connection(conn_id: str | None) -> Iterator[None]:
 
     _check_connection(AwsBaseHook.get_connection(conn_id))
     hook = AwsBaseHook(conn_id)
-    # What the worker's environment has would win over a profile, and over some of the hook's own.
+    # The worker's environment would win over a profile, and over some of the hook's values.
     with environment(_given_environment(hook.conn_config)), environment(_role_environment(hook)):
         yield
 

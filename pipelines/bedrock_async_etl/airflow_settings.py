@@ -1,6 +1,6 @@
 """The settings of a DAG: a JSON object in an Airflow Variable, read when a task runs.
 
-Most settings are options of the commands by their names, and become dlt's configuration.
+Most settings are named like the commands' options, and become dlt's configuration.
 """
 
 import json
@@ -103,12 +103,12 @@ class AirflowSettings(AirflowOptions):
 
 
 def task_environment(**options: str | None) -> dict[str, str]:
-    """Variables of the environment for options of the load that only one task has."""
+    """Environment variables for options of the load that only one task has."""
     return _variables(SOURCE_SECTION, drop_none(**options))
 
 
 def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as variables of the environment, by dlt's names for them."""
+    """Values as environment variables, by dlt's names for them."""
     prefix = section.upper().replace(".", "__")
     return {
         f"{prefix}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)

@@ -64,7 +64,7 @@ WRONG_COMMAND_LINE: Final[Any] = typer.BadParameter.__base__
 
 
 class Commands(TyperGroup):
-    """The commands. A wrong command line is reported in JSON to those who ask for JSON in it."""
+    """The commands. A wrong command line is reported in JSON if it asks for JSON."""
 
     def main(self, args: Sequence[str] | None = None, *others: Any, **options: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args)
@@ -163,9 +163,9 @@ for name, module in COMMANDS.items():
 def main() -> None:
     """Run the command line.
 
-    Modules and schemas make many objects that stay: looking through them for garbage, as often as
-    Python does by itself and once more at the end, is a fifth of a small run. All that a command
-    opens is closed when it ends, so nothing is left for Python's own exit to do.
+    Garbage collection, on the way and at the end, would take a fifth of a small run, since modules
+    and schemas make many lasting objects. A command closes all that it opens, so Python's own exit
+    has nothing left to do.
     """
     handle_signals()
     open_outputs()

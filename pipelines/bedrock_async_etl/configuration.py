@@ -22,7 +22,7 @@ Declared = TypeVar("Declared")
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    # dlt would take SIGINT and SIGTERM, and end when all that is under way is done.
+    # dlt would handle SIGINT and SIGTERM, and finish all work under way first.
     "RUNTIME__INTERCEPT_SIGNALS": "false",
     # Where Airflow is installed, dlt would ask its database for settings, and make one if need be.
     "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
@@ -35,18 +35,18 @@ PRIVATE_UMASK: Final = "077"
 """Files are 600, folders 700."""
 UMASK: Final = re.compile(r"0?0[0-7]{2}")
 _callers_umasks: Final[list[int]] = []
-"""Umasks from before each `private_files` that has begun."""
+"""Umasks before each active `private_files`."""
 
 
 def with_configuration(declared: type[Declared], *sections: str) -> Callable[..., Declared]:
-    """A function that makes `declared` of the options given, the others from these sections."""
+    """A function that makes `declared` of the options given; these sections have the others."""
     import dlt
     from dlt.common.configuration import with_config
 
     def options(**values: Any) -> Declared:
         return declared(**values)
 
-    # dlt reads the signature, and keeps what it makes of it under the qualified name.
+    # dlt reads the signature, and caches the result under the qualified name.
     options.__signature__ = signature_of(declared, dlt.TSecretStrValue)  # type: ignore[attr-defined]
     options.__qualname__ = f"configured_{declared.__name__}"
     return with_config(options, sections=sections)
@@ -55,9 +55,9 @@ def with_configuration(declared: type[Declared], *sections: str) -> Callable[...
 def configured(name: str, expected: type, section: str = SECTION) -> Any:
     """The value of exactly this name in dlt's configuration, or None.
 
-    `with_config` would look for it in the sections above, too: `models` is another thing there,
-    and GNU screen has a variable WINDOW in the environment. Raises `UsageError` for a value of
-    another type.
+    `with_config` would also search the sections above, where `models` is another thing, and where
+    GNU screen's environment variable WINDOW counts. Raises `UsageError` for a value of another
+    type.
     """
     # dlt takes longer to import than `--help` may take.
     import dlt
@@ -72,10 +72,10 @@ def configured(name: str, expected: type, section: str = SECTION) -> Any:
 
 
 def check_configuration() -> None:
-    """Raise `UsageError` for a key that no option has, and for a list that is a text.
+    """Raise `UsageError` for a key that no option has, and for a text in place of a list.
 
-    dlt looks for the keys that it is asked for, and for no others. It has tables of its own in
-    these sections: only those are refused that may be ours.
+    dlt ignores keys that nobody asks for. It has tables of its own in these sections: only tables
+    that may be ours are refused.
     """
     for section, declared in SECTIONS.items():
         options = {option.name: option for each in declared for option in options_of(each)}
@@ -93,7 +93,7 @@ def check_configuration() -> None:
 
 
 def _configured_values(section: str) -> Iterator[tuple[str, str, Any]]:
-    """Where each key of a section is, the key, and its value; of a table, any mapping."""
+    """Place, key and value of each key of a section; the value of a table is any mapping."""
     import dlt
 
     prefix = section.replace(".", "__").upper() + "__"
@@ -135,7 +135,7 @@ def _set(values: Mapping[str, str | None]) -> None:
 
 @contextmanager
 def filtered(logger_name: str, is_logged: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
-    """Of a library's logger, log only these records meanwhile."""
+    """Log only these records of a library's logger meanwhile."""
     logger = logging.getLogger(logger_name)
     logger.addFilter(is_logged)
     try:
@@ -148,8 +148,8 @@ def filtered(logger_name: str, is_logged: Callable[[logging.LogRecord], bool]) -
 def private_files() -> Iterator[None]:
     """Make files and folders by the configured umask: dlt's, DuckDB's and Delta's, too.
 
-    The umask is the process's, so that at no moment others can read a new file, and no library has
-    to be set up. Existing files keep their modes. Raises `UsageError` for a malformed umask.
+    The umask is set for the process: others can at no moment read a new file, and no library needs
+    setup. Existing files keep their modes. Raises `UsageError` for a malformed umask.
     """
     text = configured("umask", str) or PRIVATE_UMASK
     if not UMASK.fullmatch(text):
@@ -166,7 +166,7 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def shared_files() -> Iterator[None]:
-    """Make files that are there for others by the caller's umask, even within `private_files`."""
+    """Make files for others by the caller's umask, even within `private_files`."""
     if not _callers_umasks:
         yield
         return

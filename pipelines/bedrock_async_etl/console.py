@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_ROWS: Final = 50
 """Scopes in a table; the others are summed up."""
 MIN_WORD: Final = 9
-"""Columns of a terminal that a word of a table has at least: `1234…9012`."""
+"""Minimum width of a word in a table, in columns: `1234…9012`."""
 GAP: Final = 2
 """Columns between two of a table."""
 MAX_LINES: Final = 20
@@ -33,10 +33,10 @@ MAX_LINES: Final = 20
 
 
 class Output(io.FileIO):
-    """Stdout or stderr: what cannot be written is left out, so that it stops no work."""
+    """Stdout or stderr that drops what cannot be written, so that no work stops."""
 
     error: OSError | None = None
-    """The first that writing raised."""
+    """The first error that writing raised."""
 
     def write(self, data: Any) -> int:
         try:
@@ -51,7 +51,7 @@ class Output(io.FileIO):
 def open_outputs() -> None:
     """Make stdout and stderr outputs that raise nothing.
 
-    A descriptor that is closed would be the next file's, for instance the database's: it is
+    A closed descriptor would go to the next file that is opened, such as the database: it is
     opened for reading, so that nothing can be written to it.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
@@ -100,7 +100,7 @@ def _plain_console(**options: Any) -> "Console":
 
 @dataclass
 class PlainTable:
-    """A table without lines. On a terminal that is too narrow, its widest columns give way first.
+    """A table without lines. On a terminal that is too narrow, its widest columns shrink first.
 
     Cells wrap between words, and a word of a text that has no room is cut in its middle. Numbers
     are never cut: what cannot fit at all is wrapped by the terminal itself.

@@ -60,9 +60,9 @@ def working_directory(destination: str) -> Path:
 
 
 def explain_working_directory(error: OSError) -> str | None:
-    """The reason why dlt cannot use its folder, with the remedy; None if another file is it.
+    """The reason why dlt cannot use its folder, with the remedy; None if another file failed.
 
-    An error of a write has no name of a file.
+    Errors of writes name no file.
     """
     folder = _data_folder("")
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else None
@@ -112,7 +112,7 @@ class SettledPipeline:
     """Invocations in the package of an earlier run, which was loaded first."""
 
     def run(self, source: DltSource, can_go_on: Callable[[BaseException], bool]) -> None:
-        """Load one package; once more after an error of which `can_go_on` says so.
+        """Load one package; once more after an error where `can_go_on` allows it.
 
         The destination is written to only when the package is complete. Raises `BusyError` where
         it is held: the next run loads the package.
@@ -209,7 +209,7 @@ def _delete_leftovers(folder: Path) -> None:
 
 
 def completed_files() -> Iterator[tuple[str, Path]]:
-    """Tables and files of the package that is being completed, but for those of references."""
+    """Tables and files of the package that is being completed, except references."""
     package = Container()[LoadPackageStateInjectableContext]
     folder = PackageStorage.COMPLETED_JOBS_FOLDER
     for state, job in package.storage.list_all_jobs_with_states(package.load_id):

@@ -47,7 +47,7 @@ class Interruption(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.exit_code = 128 + number
-        """That of a process that the signal ends, as shells have it."""
+        """Exit code of a process that the signal ends, as in shells."""
         self.raised_at = time.monotonic()
 
 

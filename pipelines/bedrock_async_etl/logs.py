@@ -107,7 +107,7 @@ class Logs:
 
 
 LOGS: Final = Logs()
-"""Those of the command that this process runs."""
+"""Log lines of the command that this process runs."""
 
 
 def mask_credentials(value: Any) -> Any:

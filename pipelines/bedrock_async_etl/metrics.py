@@ -39,7 +39,7 @@ Subject = Literal["run", "scopes", "scope", "model"]
 
 
 NOT_SHOWN: Final = ("_low", "_high", "_before")
-"""Ends of columns that are bounds of another one, or are of the period before."""
+"""Suffixes of columns that are bounds of another one, or of the period before."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def run_once(
 
 
 def _exit_code(loaded: RunResult, refreshed: Refresh | None) -> int:
-    """The worst of both; models that wait for the next run are less than scopes that failed."""
+    """The worse of both; models that wait for the next run weigh less than failed scopes."""
     if refreshed is None or (refreshed.is_busy and loaded.exit_code):
         return loaded.exit_code
     return refreshed.exit_code or loaded.exit_code

@@ -96,12 +96,12 @@ MODELLED_SIZES: Final = """
     from bedrock_analytics.scope_days
     group by account_id, region
 """
-"""The same where the models are up to date; a lake would read all rows for the other."""
+"""The same where the models are up to date; the other would read all rows of a lake."""
 PAGE_ROWS: Final = 1_000
 """Rows that one call reads again at most."""
 UNREAD_AFTER: Final = timedelta(days=1)
 RETIRE_AFTER: Final = timedelta(days=7)
-"""Times without a run of a scope, while others run, until it is no longer read, and retired."""
+"""Times without a run of a scope, while others run, until it counts as unread, and as retired."""
 WORST: Final = """
 select
     invocation_arn,
@@ -138,7 +138,7 @@ from bedrock_analytics.model_summary
 where stuck_unknown > 0 or is_stalled
 order by is_stalled desc, open_invocations desc, model_id
 """
-"""Models of which it cannot be told what is stuck, or of which nothing ends."""
+"""Models whose stuck invocations are unknown, or of which nothing ends."""
 OPEN_INCIDENTS: Final = """
 select * replace (coalesce(model_id, 'unknown') as model_id)
 from bedrock_analytics.incidents
@@ -184,18 +184,18 @@ class Status:
     modelled_at: datetime | None
     """The newest good run that the models know of; None where they were not built."""
     counts: Row
-    """Open invocations; of them those that are stuck, and those of which that is unknown for want
-    of a typical latency; and those that vanished. None for what only the models know."""
+    """Open invocations; of them stuck ones, and ones of which that is unknown for want of a typical
+    latency; and vanished ones. None for what only the models know."""
     worst: Sequence[Row]
     """The longest of those that are stuck, unknown or vanished."""
     retired: Sequence[Row]
     """Scopes that count nowhere, since no run has asked for them in `RETIRE_AFTER`."""
     inconclusive: Sequence[Row] = ()
-    """Models of which it cannot be told what is stuck, or of which nothing ends."""
+    """Models whose stuck invocations are unknown, or of which nothing ends."""
     worst_number: int = 0
     """The number of those that are stuck, unknown or vanished, of which `worst` has some."""
     incidents: Sequence[Row] | None = None
-    """Incidents that have not ended; None where the models do not tell."""
+    """Incidents that have not ended; None where the models lack them."""
 
     @property
     def is_fresh(self) -> bool:
@@ -222,7 +222,7 @@ class Status:
 
     @property
     def is_failing(self) -> bool | None:
-        """True where an incident has not ended; None where the models do not tell."""
+        """True where an incident has not ended; None where the models lack them."""
         if self.incidents:
             return True
         return None if self.incidents is None or self.are_models_stale else False
@@ -254,7 +254,7 @@ class Status:
 
     @property
     def remedy(self) -> str | None:
-        """What to do about the first scope that was never read or is stale; None without any."""
+        """Remedy for the first scope that was never read or is stale; None without any."""
         late = [*self.never_read, *self.stale]
         return late_remedy(late[0]) if late else None
 
@@ -301,7 +301,7 @@ class Status:
 
     @property
     def are_models_stale(self) -> bool:
-        """True where they are so much older than a successful run that they tell nothing of now."""
+        """True where the models are more than `STALE_AFTER` older than a successful run."""
         limit = self.modelled_at and self.modelled_at + STALE_AFTER
         return limit is not None and _is_behind(limit, self.scopes)
 
@@ -418,7 +418,7 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
 
 
 def late_remedy(scope: Row) -> str:
-    """What to do about a scope whose last successful run is long ago, or that has none."""
+    """Remedy for a scope whose last successful run is long ago, or that has none."""
     if scope["is_unread"]:
         return "name its account and region to `run` again, or let it be retired after a week"
     if scope["last_outcome"] == "failed":

@@ -22,18 +22,18 @@ from bedrock_async_etl.status import Row, read_rows
 Kind = Literal["scope", "incident", "failure_rate", "p95", "reason", "stuck"]
 
 MONTH: Final = timedelta(days=30)
-"""Time without a failure for a reason after which it is a new one."""
+"""Time without failures after which their reason counts as new."""
 ENOUGH: Final = 30
-"""Finished invocations in each of two periods that can be compared, as for a model's `change`."""
+"""Minimum finished invocations per period for a comparison, as for a model's `change`."""
 UNLIMITED: Final = Thresholds(
     {"failure_rate": Limits(1), "p95": Limits(timedelta.max.total_seconds())}
 )
-"""Thresholds that nothing breaches: the rules compute the numbers of a window."""
+"""Thresholds that nothing breaches, so that the rules only compute numbers."""
 NUMBERS: Final[Mapping[Kind, tuple[str, str]]] = {
     "failure_rate": ("failure_z_score", "The failure risk"),
     "p95": ("latency_z_score", "The p95"),
 }
-"""By their rules: the score of the test that goes with each, and its name."""
+"""By rule: the score of its test, and the number's name."""
 
 SUBMITTED: Final = """
 select
@@ -48,8 +48,8 @@ left join (select invocation_arn, age_ms from bedrock_analytics.unmeasured_ages)
     using (invocation_arn)
 where submit_time >= $before and submit_time < $until
 """
-"""The invocations of both periods, in the place of the `edges` of `recent_changes`, from which its
-other inputs are made; a part of a period is what a date is for it.
+"""The invocations of both periods, in place of `edges` in `recent_changes`, from which its other
+inputs are made; parts of a period take the place of dates.
 """
 COUNTS: Final = """
 select
@@ -118,7 +118,7 @@ left join ended
     on reasons.model_id is not distinct from ended.model_id
 order by reasons.name, reasons.failed desc, reasons.failure_category
 """
-"""Why models failed. A reason is new if none of its model was seen in the 30 days before."""
+"""Failure reasons by model. One is new if the model had none in the 30 days before."""
 LONGEST: Final = """
 select
     coalesce(model_id, model_arn) as model_id,
@@ -170,7 +170,7 @@ from open_invocations
 group by model_id
 order by model_id
 """
-"""An invocation is stuck from three times the typical latency on."""
+"""An invocation is stuck at three times the typical latency."""
 STALLED: Final = """
 select coalesce(model_id, 'unknown') as model_id, open_invocations
 from bedrock_analytics.model_summary
@@ -195,7 +195,7 @@ class Change:
     subject: str
     """A model's id, a scope, or the models."""
     what: str
-    """What it is, where and since when."""
+    """The change, its place and its start."""
     certainty: str
     next_step: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
@@ -212,7 +212,7 @@ class Windows:
     now: Facts
     before: Facts
     part: timedelta
-    """What happens in a part of a period is taken to have one cause."""
+    """Length of parts of a period: events in one part count as one cause."""
 
     @classmethod
     def of(cls, facts: Facts, length: timedelta, part: timedelta) -> Self:
@@ -221,12 +221,12 @@ class Windows:
 
     @property
     def times(self) -> dict[str, Any]:
-        """The parameters of queries that read both."""
+        """The parameters of queries of both periods."""
         return {"before": self.before.since, "since": self.now.since, "until": self.now.until}
 
 
 def find_changes(windows: Windows) -> list[Change]:
-    """What changed in the period, but for scopes."""
+    """Changes in the period, except those of scopes."""
     facts = windows.now
     reasons = _of_period(REASONS, facts, month=MONTH)
     return [
@@ -242,7 +242,7 @@ def _of_period(query: str, facts: Facts, **values: Any) -> list[Row]:
 
 
 def find_scopes(facts: Facts) -> Iterator[Change]:
-    """Scopes and models that are behind, and scopes whose last run failed, while they are so."""
+    """Scopes and models that are behind, and scopes whose last run failed, as long as it lasts."""
     stale = Thresholds({"lag": Limits(STALE_AFTER.total_seconds())})
     for finding in RULES["lag"](facts, stale):
         is_failing = finding.evidence.get("last_error")
@@ -285,7 +285,7 @@ def _numbers(windows: Windows, reasons: Sequence[Row]) -> Iterator[Change]:
     """Failure risks and p95 that changed beyond chance.
 
     The models' test says that a model changed, and intervals that do not overlap say which of its
-    numbers did. The first knows that what ends together has one cause, the second small samples.
+    numbers did. The test allows for common causes, the intervals for small samples.
     """
     query = statistic("recent_changes", edges=SUBMITTED, counts=COUNTS, durations=DURATIONS)
     tests = read_rows(windows.now.connection, query, part=windows.part, **windows.times)
@@ -332,7 +332,7 @@ def _number(
 
 
 def _is_known(finding: Finding) -> bool:
-    """True for a number of one model of which enough have finished."""
+    """True for a number of one model with enough finished invocations."""
     finished = finding.evidence.get("terminal", finding.evidence.get("ended", 0))
     return finding.model_id is not None and finished >= ENOUGH
 
@@ -368,7 +368,7 @@ def _failed(reason: Row) -> str:
 
 
 def _longest(facts: Facts) -> dict[str, tuple[str, str]]:
-    """By model: the one that took longest, and what to do next."""
+    """By model: its longest invocation, and what to do next."""
     return {
         row["model_id"]: (
             f"The longest took {format_duration(row['seconds'])}: {row['example_arn']}.",

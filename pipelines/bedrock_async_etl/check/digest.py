@@ -31,7 +31,7 @@ PERIODS: Final[Mapping[Period, tuple[timedelta, timedelta, str]]] = {
     "1d": (DAY, HOUR, "24 hours"),
     "7d": (7 * DAY, DAY, "7 days"),
 }
-"""Their lengths, the parts that are taken to have a cause in common, and their names."""
+"""By period: its length, that of its parts, each taken to have one cause, and its name."""
 LOOKED_AT: Final = """
 with by_model as (
     select
@@ -68,7 +68,7 @@ class Digest:
     models: int = 0
     invocations_before: int = 0
     compared: int = 0
-    """Models of which `ENOUGH` have finished in each of the two periods."""
+    """Models with `ENOUGH` finished invocations in each period."""
 
     @property
     def title(self) -> str:

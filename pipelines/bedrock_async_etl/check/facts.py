@@ -64,7 +64,7 @@ class Facts:
     """Invocations of the window that are terminal."""
     model_ids: Sequence[str] = ()
     modelled_at: float | None = None
-    """When the newest run that the models know was loaded, by the loading machine's clock."""
+    """Load time of the newest run that the models know, by the loading machine's clock."""
 
 
 def read_facts(

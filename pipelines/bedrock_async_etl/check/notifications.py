@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 10
 REFUSED: Final = re.compile(r"\berror=(\d{3})\b")
-"""An HTTP status as apprise's plugins log it; the rest of their lines may have a secret."""
+"""An HTTP status as apprise's plugins log it; the rest of a line may hold a secret."""
 SERVICES: Final = "https://appriseit.com/services/"
 Severity = Literal["info", "warning", "failure"]
 
 
 @dataclass(frozen=True)
 class Message:
-    """Plain text, which nothing in it can turn into a mention or a link."""
+    """Plain text: nothing in it can become a mention or a link."""
 
     title: str
     body: str
     severity: Severity
-    """By which apprise chooses a colour, and PagerDuty who is woken."""
+    """Decides apprise's colour, and whom PagerDuty wakes."""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """A service that takes messages. Anyone who knows its URL can post: it is shown nowhere."""
+    """A service that takes messages. Its URL is never shown, since whoever knows it can post."""
 
     service: "NotifyBase" = field(repr=False)
     name: str
-    """Which one it is, without its URL."""
+    """Name of the service, without its URL."""
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def post(self, message: Message) -> str | None:
@@ -153,7 +153,7 @@ def _is_here(host: str | None) -> bool:
 
 
 def _certificates() -> dict[str, str | None]:
-    """Those that AWS's clients trust, for the library that apprise posts with."""
+    """The certificates that AWS's clients trust, for apprise's HTTP library."""
     bundle = ca_bundle(botocore.session.get_session())
     return {"REQUESTS_CA_BUNDLE": bundle} if bundle else {}
 

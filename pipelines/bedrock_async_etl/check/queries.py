@@ -1,4 +1,4 @@
-"""The queries of the rules: invocations of a window, and what the statistics say of them."""
+"""The queries of the rules: invocations of a window, and their statistics."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,8 +12,8 @@ LEVELS: Final[Mapping[str, Sequence[str]]] = {
     "model": ("model_id",),
     "all": ("model_id",),
 }
-"""Columns that tell apart what a rate or a percentile is of, by `--per`; with `all`, it is of those
-models alone that have a threshold of their own, and of the others together.
+"""Columns that group rates and percentiles, by `--per`; with `all`, models with a threshold of
+their own are groups, and the others one group.
 """
 CHOSEN: Final = """
 with submitted as (
@@ -49,7 +49,7 @@ chosen as (
     select 'together' as cohort, * from together
 )
 """
-"""The invocations of the window, once in what each is judged by, and once more together."""
+"""The invocations of the window, once in their group and once in the group of all."""
 HOURS: Final = """
 select
     cohort, account_id, region, model_id, submit_hour, submit_date,
@@ -76,7 +76,7 @@ select
 from chosen
 where latency_ms is not null
 """
-"""They are inputs of `failure_rates`."""
+"""Inputs of `failure_rates`."""
 SUBJECTS: Final = """
 select
     [cohort] as cohorts, account_id, region, model_id, submit_date,
@@ -164,7 +164,7 @@ order by model_id
 
 
 def failure_rates_query(per: Per, is_failed: str) -> str:
-    """Failure rates and risks of what is judged by itself, and of all together.
+    """Failure rates and risks of each group, and of all invocations.
 
     `is_failed` is the condition under which an invocation counts as failed.
     """
@@ -174,7 +174,7 @@ def failure_rates_query(per: Per, is_failed: str) -> str:
 
 
 def survivals_query(per: Per) -> str:
-    """Percentiles of the latencies of what is judged by itself."""
+    """Latency percentiles of each group."""
     survivals = statistic("survivals", subjects=SUBJECTS)
     return SURVIVALS.format(chosen=_chosen(per), survivals=survivals)
 

@@ -36,7 +36,7 @@ def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
 
 
 def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of each model, or what else is asked for, and once more of all under the general threshold.
+    """Rates of each model, or other group asked for, and of all under the general threshold.
 
     Many small samples together can be proof where none of them is.
     """
@@ -45,7 +45,7 @@ def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def service_failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """The same of failures by the service's fault. Those of an unknown category are nobody's."""
+    """The same for failures by the service's fault; an unknown category is nobody's fault."""
     by_service = "is_failed and failure_fault is not distinct from 'service'"
     remedy = "see https://health.aws.amazon.com, and submit again what failed"
     return _rates("service_failure_rate", by_service, remedy, facts, thresholds)
@@ -80,7 +80,7 @@ def _of_window(query: str, facts: Facts, thresholds: Thresholds, limits: Limits)
 
 
 def _subject(row: Row, limits: Limits) -> str:
-    """The model, after its account and region where it is judged in each by itself."""
+    """The model, after its account and region where each has its own group."""
     if row["model_id"] is None:
         return ALL_OTHERS if limits.by_model else ALL
     place = "/".join(row[name] for name in ("account_id", "region") if row[name])
@@ -126,7 +126,7 @@ def _rate(rule: str, subject: str, rate: Row, limit: float, is_strict: bool) -> 
 
 
 def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of each model's invocations in the window; those that are still open count, too."""
+    """p95 of each model's invocations in the window, open ones included."""
     limits = thresholds.limits["p95"]
     for survival in _of_window(survivals_query(thresholds.per), facts, thresholds, limits):
         limit = limits.of(survival["model_id"])
@@ -137,7 +137,7 @@ def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
-    """What the curve does not come down to is beyond the longest duration there is."""
+    """A finding; a p95 that the curve does not reach is beyond the longest duration."""
     value, ended, still_open = survival["p95"], survival["ended"], survival["still_open"]
     least, low = (
         survival["longest"] if survival[name] is None else survival[name]
@@ -175,7 +175,7 @@ def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
 
 
 def open_age(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of each model that has open invocations, whenever they were submitted."""
+    """Age of each model's open invocations, whenever they were submitted."""
     limits = thresholds.limits["open_age"]
     models, values = list(limits.by_model), list(limits.by_model.values())
     found = read_rows(facts.connection, OPEN, models=models, limits=values, general=limits.general)
@@ -220,7 +220,7 @@ def _open_age(found: Row, limit: float) -> Finding:
 def incident(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
     """One finding for each open incident, or one that there is none.
 
-    Raises `CommandError` where the models are an older version's.
+    Raises `CommandError` where an older version built the models.
     """
     limits = thresholds.limits["incident"]
     found = read_model(facts.connection, OPEN_INCIDENTS)
@@ -248,7 +248,7 @@ def _incident(until: datetime, found: Row, limit: float) -> Finding:
 
 
 def lag(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Of each scope, and of the models: the other rules see no further than these do."""
+    """Lag of each scope, and of the models: the other rules see no further."""
     limit = thresholds.limits["lag"].general or 0
     for run in facts.runs:
         yield _lag(run, limit, facts.now)
@@ -289,13 +289,13 @@ RULES: Final = {
     for rule in (failure_rate, service_failure_rate, p95, open_age, incident, lag)
 }
 OF_WINDOW: Final = frozenset({"failure_rate", "service_failure_rate", "p95"})
-"""Rules about what was submitted in the window, so nothing there is a finding, too."""
+"""Rules about submissions in the window: an empty window is a finding, too."""
 READ_TOGETHER: Final = timedelta(minutes=5)
-"""Scopes of which one was read so much later than another were read up to the same time."""
+"""Scopes read within this time of each other count as read up to the same time."""
 
 
 def _no_data(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """A breach where nothing has ended: nothing there can be said to be good."""
+    """A breach where nothing has ended, so that nothing is known to be good."""
     if facts.ended:
         return
     text = "no run has succeeded yet, and there are no rows"
@@ -323,7 +323,7 @@ def _emptiness(thresholds: Thresholds) -> Outcome:
 
 
 def _unread(facts: Facts) -> Iterator[Finding]:
-    """Scopes that were not read up to the end of the window: what they failed of is not in it."""
+    """Scopes not read up to the end of the window, which lacks their failures."""
     for run in facts.runs:
         read_until = run["last_success_at"]
         if facts.until and not (read_until and facts.until - read_until <= READ_TOGETHER):

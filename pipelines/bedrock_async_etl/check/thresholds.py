@@ -42,14 +42,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Everything that a check asks of the data."""
+    """The thresholds and settings of a check."""
 
     limits: Mapping[str, Limits]
     """By the names of their rules: `failure_rate` is set by `max_failure_rate`."""
     window: timedelta = timedelta(hours=24)
-    """Rates and percentiles are of what was submitted so long before the last successful run."""
+    """Rates and percentiles cover submissions within this time before the last successful run."""
     per: Per = "model"
-    """Rates and percentiles are of each scope, region, or model by itself, or of all together."""
+    """Group of a rate or percentile: each scope, region or model, or all together."""
     is_strict: bool = False
     """A rate above its threshold is a breach even if the sample is small."""
     allows_empty: bool = False
@@ -67,7 +67,7 @@ class Thresholds:
 
 
 def find_thresholds(**flags: Any) -> Thresholds:
-    """The thresholds of `CheckOptions` by name, each else as dlt's configuration has it.
+    """The thresholds of `CheckOptions` given by name; dlt's configuration has the others.
 
     Values are text: `VALUE`, or also `MODEL=VALUE` where the option allows it. Raises `UsageError`
     for a value that cannot be read, and where there is no threshold at all.

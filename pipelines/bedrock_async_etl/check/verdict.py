@@ -10,7 +10,7 @@ from bedrock_async_etl.check.notifications import Message
 Outcome = Literal["ok", "breach", "inconclusive"]
 
 DATA: Final = "data"
-"""The rule that there is anything to check."""
+"""The rule that there is data to check."""
 ALL: Final = "all models together"
 ALL_OTHERS: Final = "all other models together"
 BREACHED: Final = 2
@@ -41,7 +41,7 @@ class Finding:
     model_id: str | None = None
     """The model of a rate or a percentile, where it is of one."""
     remedy: str = ""
-    """What to do about it if it is a breach."""
+    """Remedy of a breach."""
 
     @property
     def title(self) -> str:
@@ -49,7 +49,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The text, and what to do about a breach."""
+        """The text, and the remedy of a breach."""
         if self.outcome != "breach" or not self.remedy:
             return self.text
         return f"{self.text.rstrip('.')}. Next: {self.remedy}."
@@ -73,7 +73,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Everything that was checked."""
+    """All findings of a check."""
 
     findings: Sequence[Finding]
     since: datetime | None = None

@@ -20,7 +20,7 @@ bedrock-async-etl check --window 7d --max-failure-rate 10% --max-failure-rate lu
 """
 
 SHOWN: Final = 20
-"""Rows of one rule that are good; there may be thousands of scopes."""
+"""Good rows shown per rule; there may be thousands of scopes."""
 
 
 def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:

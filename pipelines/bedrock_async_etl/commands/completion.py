@@ -1,7 +1,7 @@
-"""Completion in the shell: regions and models that the models of the copy have.
+"""Shell completion of regions and model ids, from the models of the copy.
 
-It reads the file or the folder by itself: dlt takes longer to import than anybody waits for a key,
-so only the environment and `config.toml` say where a copy is that no flag names.
+It reads the file or folder without dlt, whose import takes longer than anybody waits for a key, so
+it finds a copy that no flag names only by the environment and `config.toml`.
 """
 
 import os
@@ -28,7 +28,7 @@ def completion(metavar: str | None) -> Completion | None:
     model, column = COLUMNS[word]
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        # A shell would print what is raised, whatever it is, into the line that somebody types.
+        # A shell would print any error into the line that is being typed.
         try:
             values = _values(ctx.params, model, column)
         except Exception:

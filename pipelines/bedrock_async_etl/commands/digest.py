@@ -26,7 +26,7 @@ bedrock-async-etl digest --quiet
 
 Format = Literal["text", "markdown"]
 MARKS: Final = re.compile(r"([\\`*_\[\]<>|~&])")
-"""Characters that Markdown may take for more than themselves."""
+"""Characters that may be markup in Markdown."""
 
 
 def command(
@@ -68,7 +68,7 @@ def _text(found: "digest.Digest") -> str:
 
 
 def _body(found: "digest.Digest") -> str:
-    """Each change with how sure it is and what to do next, and what was looked at."""
+    """Each change with its certainty and next step, and what was looked at."""
     parts = [
         f"- {change.what}\n  How sure: {change.certainty}\n  Next: {change.next_step}"
         for change in found.changes[:MAX_LINES]
@@ -90,5 +90,5 @@ def _markdown(found: "digest.Digest") -> str:
 
 
 def _escaped(text: str) -> str:
-    """Other people's text as Markdown shows it again, on one line."""
+    """Foreign text escaped for Markdown, on one line."""
     return MARKS.sub(r"\\\1", " ".join(text.split()))

@@ -9,12 +9,12 @@ from typer.core import TyperCommand
 class PanelledCommand(TyperCommand):
     """A command whose help has a part for each panel of options.
 
-    Typer draws panels with Rich alone, which runs the lines of the examples together, and takes
-    longer to import than a help may take.
+    Typer draws panels only with Rich, which joins the examples' lines and imports too slowly for a
+    help.
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments, each panel in the order of its first option, and what has none."""
+        """Write arguments, each panel in the order of its first option, and options without one."""
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
         for parameter in self.get_params(ctx):
             is_argument = parameter.param_type_name == "argument"

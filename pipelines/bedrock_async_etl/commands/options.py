@@ -61,7 +61,7 @@ _keyword = partial(inspect.Parameter, kind=inspect.Parameter.KEYWORD_ONLY)
 def typer_command(command: Command, run: Callable[..., None]) -> Callable[..., None]:
     """A function for Typer, with one keyword for each option of the command, and `--debug`.
 
-    It calls `run` with the command, that needs no more arguments, and with `debug` and `as_json`.
+    It calls `run` with the command, its arguments bound, and with `debug` and `as_json`.
     """
     parameters: list[inspect.Parameter] = []
     declared: dict[str, list[Option]] = {}
@@ -91,7 +91,7 @@ def typer_command(command: Command, run: Callable[..., None]) -> Callable[..., N
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    """A keyword whose default is None, so that dlt's configuration has its say."""
+    """A keyword whose default is None, so that dlt's configuration applies."""
     flag = typer.Option(
         option.flag,
         metavar=option.metavar,

@@ -73,7 +73,7 @@ COLUMNS: Final = {
 RARE: Final = ("rows_healed", "vanished", "throttled")
 """Columns that are left out where they are all 0."""
 MIN_WIDTH_FOR_TIMES: Final = 95
-"""Columns of a terminal on which the table fits with the times."""
+"""Terminal columns that the table needs to show the times."""
 
 
 def command(
@@ -194,7 +194,7 @@ def print_result(result: "RunResult") -> None:
 
 
 def _verdict(run: "Run") -> str | None:
-    """The end of a run that lacks something, in one line; None after a good one."""
+    """The verdict on an incomplete run, in one line; None after a good one."""
     failed, scopes = len(run.loaded.failed), format_count(len(run.loaded.scopes), "scope")
     if run.loaded.exit_code == 1:
         return f"Failed: {scopes} could not be read."

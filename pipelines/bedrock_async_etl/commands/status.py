@@ -76,7 +76,7 @@ def command(
 
 
 def print_status(status: "Status", *, all_scopes: bool) -> None:
-    """Print it; of very many scopes those that failed and the stalest, unless all are asked for."""
+    """Print the status; of many scopes only failed and stalest ones, unless all are asked for."""
     console = output_console()
     _print_answers(console, status)
     for line in _worst(status):
@@ -162,7 +162,7 @@ def _name(scope: "Row") -> str:
 
 
 def _names(scopes: "Sequence[Row]") -> str:
-    """The first of them, and how many more there are."""
+    """The first scope's name, and the number of others."""
     more = f" and {len(scopes) - 1:,} more" if len(scopes) > 1 else ""
     return f"{_name(scopes[0])}{more}"
 
@@ -184,7 +184,7 @@ def _whole(status: "Status") -> str:
 
 
 def _exact(status: "Status") -> str:
-    """How soon the scrub has read all rows again, and what it healed."""
+    """Time until the scrub has reread all rows, and the rows it healed."""
     runs, seconds = status.worst_of("scrub_runs"), status.worst_of("scrub_seconds")
     if runs is None:
         return "nothing is read again (`scrub_calls` is 0); use `verify` to check"
@@ -231,7 +231,7 @@ def _behind(status: "Status") -> str:
 
 
 def _inconclusive(model: "Row") -> str:
-    """Why no open invocation of a model is known to be stuck, or that nothing of it ends."""
+    """A model whose stuck invocations are unknown, or of which nothing ends, and the reason."""
     verdict = "Nothing ends of" if model["is_stalled"] else "Unknown what is stuck of"
     facts = [f"{model['open_invocations']:,} open"]
     if model["is_stalled"]:

@@ -1,7 +1,7 @@
-"""Destinations of the copy. Each module here is a kind of destination, named as its option has it.
+"""Destinations of the copy. Each module here is a kind of destination, named as in its option.
 
 Such a module has `PLACE`, the option that says where the destination is (`database` or `lake`), and
-`at(options, shard)`, which makes it. The folders have the code that kinds of one place share.
+`at(options, shard)`, which makes it. The folders hold code that kinds of one place share.
 """
 
 from abc import ABC, abstractmethod
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 DATASET_NAME: Final = "bedrock"
 ANALYTICS_NAME: Final = "bedrock_analytics"
 STALE_AFTER: Final = timedelta(hours=26)
-"""Time since the last successful run of a scope after which a copy is not fresh: a day and some."""
+"""Time since the last successful run of a scope after which a copy is not fresh: a day and more."""
 
 
 class LoadSession(ABC):
@@ -59,7 +59,7 @@ class LoadSession(ABC):
     def __init__(self, destination: "Destination") -> None:
         self.destination = destination
         self._opened = ExitStack()
-        """Is closed with the session."""
+        """Closed with the session."""
         self._pipeline: dlt.Pipeline | None = None
         self._working_directory = destination.working_directory
 
@@ -84,7 +84,7 @@ class LoadSession(ABC):
         """The destination as dlt has it."""
 
     def writing(self) -> AbstractContextManager[None]:
-        """Hold the destination for writing; until then, and afterwards, others may read it.
+        """Hold the destination for writing; others may read it before and afterwards.
 
         Raises `BusyError` where another process holds it for too long.
         """
@@ -99,7 +99,7 @@ class LoadSession(ABC):
         """Digests by ARN of those invocations in `table` that are stored."""
 
     def with_write_hints(self, source: DltSource) -> DltSource:
-        """The source with hints about the way in which this destination writes its tables."""
+        """The source with hints on how this destination writes its tables."""
         return source
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
@@ -126,7 +126,7 @@ class Destination(ABC):
     """The place of the copy; `str` names it, with its kind."""
 
     wait: str
-    """How long a command waits while another process holds it."""
+    """Time to wait while another process holds the destination."""
 
     engines: ClassVar[tuple[str, ...]] = ("duckdb",)
     """Engines that can build its models."""
@@ -198,14 +198,13 @@ class Destination(ABC):
     ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection that reads tables and models, times in UTC; raises `CommandError`.
 
-        For those who read the rows many times or for long, `is_materialized` has the tables copied
-        first, to a private place that is removed with the connection. Of a DuckDB file that is the
-        whole file: who reads the copy keeps nobody from writing. Of a lake it is the current rows,
-        while the models stay in its files.
+        For repeated or long reads, `is_materialized` first copies the tables to a private place
+        that is removed with the connection: a whole DuckDB file, so that reading keeps nobody from
+        writing; of a lake the current rows, while the models stay in its files.
         """
 
     def snapshot(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection for those who read for long, mostly models: it keeps nobody from writing.
+        """A connection for long reads, mostly of models, that keeps nobody from writing.
 
         Of a DuckDB file it reads a private copy. Files of a lake can be read while others write.
         """
@@ -213,7 +212,7 @@ class Destination(ABC):
 
     @contextmanager
     def connection_between_runs(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A materialized connection to what a whole run has left, held for as long as it needs.
+        """A materialized connection to the result of a whole run, with the destination held.
 
         Raises `BusyError` and `CommandError`.
         """
@@ -228,7 +227,7 @@ class Destination(ABC):
         """
 
     def compact_if_due(self) -> "LakeCompaction | None":
-        """Merge small files if there are many; None if there are not, or never are.
+        """Merge small files if there are many, else return None.
 
         An error is in the result.
         """
@@ -252,7 +251,7 @@ def find_kind(name: str) -> Any:
 def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     """The destination of a load: the options given, else those of dlt's configuration.
 
-    A configured kind does not count where another place is given. Each shard has a pipeline of its
+    A configured kind is ignored where another place is given. Each shard has a pipeline of its
     own in a lake. Raises `UsageError` for options that do not go together.
     """
     options, shard = configured_options(**given), configured_shard(shard)

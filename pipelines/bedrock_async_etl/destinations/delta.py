@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it.
 
-    Raises `UsageError` for a name with characters that delta-rs takes for others, or fails for.
+    Raises `UsageError` for a name with characters that delta-rs misreads, or fails for.
     """
     assert options.lake
     name = options.lake if is_s3(options.lake) else str(Path(options.lake).resolve())
@@ -98,8 +98,8 @@ def panics_as_errors() -> Iterator[None]:
 def tried_again(call: Callable[[], Result]) -> Result:
     """The result of a call of delta-rs, which is tried again where that may help.
 
-    It does where another worker committed first, as what it committed is then seen, and where S3
-    fails: delta-rs repeats a call, but not one whose answer is cut short. Raises `CommandError`
+    It helps where another worker committed first, since its commit is then seen, and where S3
+    fails: delta-rs repeats calls, except those whose answer is cut short. Raises `CommandError`
     for a panic.
     """
     from deltalake.exceptions import CommitFailedError
@@ -114,7 +114,7 @@ def tried_again(call: Callable[[], Result]) -> Result:
 def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
     """Merge rows, no ARN twice, into the partitions of their dates; delta-rs's own figures."""
     newest_by = ASYNC_INVOKES.newest_by
-    # Not streamed: where it streams, delta-rs looks into files that cannot match.
+    # Not streamed: when streaming, delta-rs opens files that cannot match.
     merge = table.merge(
         versions,
         _matching(versions),
@@ -141,7 +141,7 @@ def _writer_properties() -> "WriterProperties":
 def _matching(versions: pa.Table) -> str:
     """The condition of a merge, which names its dates so that no other partition is read.
 
-    Rows that had no date are found, too, and of rows that have none any more, all dates are read.
+    Rows that had no date are found, too; for rows that lost theirs, all dates are read.
     """
     [key] = ASYNC_INVOKES.key
     dates = versions[DATED_BY].unique()
@@ -153,9 +153,9 @@ def _matching(versions: pa.Table) -> str:
 
 
 def storage_options(credentials: Any) -> dict[str, str]:
-    """delta-rs's options for a bucket, none for a folder: dlt's, with boto3's keys and its way.
+    """delta-rs's options for a bucket, none for a folder: dlt's, with boto3's keys and transport.
 
-    dlt hands on only keys that it holds, and delta-rs knows fewer providers of credentials.
+    dlt passes on only keys that it holds, and delta-rs knows fewer credential providers.
     """
     from dlt.common.libs.deltalake import deltalake_storage_options
 
@@ -210,7 +210,7 @@ class Format(LogFormat):
     def fingerprints(
         self, before: Fingerprints, read: Sequence[str]
     ) -> tuple[Fingerprints, Sequence[str]]:
-        """By date, of the names of its files, which change whenever a row does."""
+        """Fingerprints by date, of the files' names, which change whenever a row does."""
         table = delta_table(self.files)
         found: dict[date | None, list[tuple[str, int]]] = {}
         if table is not None:

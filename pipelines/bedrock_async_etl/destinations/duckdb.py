@@ -34,7 +34,7 @@ STORED: Final = f"""
 from bedrock.async_invokes
 where rowid in (select rowid from bedrock.async_invokes {LISTED})
 """  # noqa: S608
-"""The other columns are read of those rows alone."""
+"""Other columns are read only for these rows."""
 SETTINGS: Final = """
 set memory_limit = '128MB';
 set preserve_insertion_order = false;
@@ -77,7 +77,7 @@ class DuckDBDestination(Destination):
             )
 
     def __str__(self) -> str:
-        # A published copy is called by its link.
+        # A published copy is named by its link.
         return f"duckdb:{self.database.parent.resolve() / self.database.name}"
 
     @property
@@ -107,7 +107,7 @@ class DuckDBDestination(Destination):
 
     @property
     def log(self) -> Path:
-        """DuckDB's log of what is not in the file yet, as after a process was killed."""
+        """DuckDB's log of changes not in the file yet, as after a process was killed."""
         file = self.database.resolve()
         return file.with_name(f"{file.name}.wal")
 
@@ -128,7 +128,7 @@ class DuckDBDestination(Destination):
     def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to a copy of the file in the temporary folder.
 
-        The copy has no name while it is read, so that a process that is killed leaves none behind.
+        The copy has no name while it is read, so that a killed process leaves none behind.
         """
         with tempfile.TemporaryDirectory() as folder:
             copy = replace(self, database=Path(folder, self.database.name))
@@ -177,7 +177,7 @@ class DuckDBDestination(Destination):
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """A connection, times in UTC; raises `BusyError` and `CommandError`.
 
-        Another process that writes is waited for, and to write, others that read as well.
+        It waits for a process that writes and, in order to write, for those that read as well.
         """
         return self.wait_while_held(partial(self._connect, read_only=read_only))
 
@@ -212,11 +212,11 @@ def has_rows(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 class DuckDBSession(LoadSession):
-    """A load into a database, which is made when the first thing is written to it.
+    """A load into a database, which is made by the first write.
 
-    The connection reads, so that others can read as well however long the service takes, but for
-    the moments in which it writes: all connections of a process are of one kind. It stays open in
-    between, since DuckDB drops all that it has cached when the last one is closed.
+    The connection is read-only except while it writes, so that others can read however long the
+    service takes: all connections of a process are of one kind. It stays open in between, since
+    DuckDB drops its cache when the last one is closed.
     """
 
     destination: DuckDBDestination
@@ -266,7 +266,7 @@ class DuckDBSession(LoadSession):
         self._connection = None
 
     def dlt_destination(self) -> Any:
-        # What only loads need, others do not wait for: it takes a tenth of a second to import.
+        # Only loads import this, as it takes a tenth of a second.
         from bedrock_async_etl.destinations.database.merge import merging_duckdb
 
         return merging_duckdb(lambda: self.connection)

@@ -45,7 +45,7 @@ UNREADABLE: Final = re.compile(r"[#?%\x00-\x1f\x7f]")
 def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
     """The lake at a folder or URL, as one of several workers loads it.
 
-    Raises `UsageError` for a name with characters that are others in a URL.
+    Raises `UsageError` for a name with characters that stand for others in a URL.
     """
     assert options.lake
     name = options.lake if is_s3(options.lake) else str(Path(options.lake).resolve())
@@ -88,7 +88,7 @@ class IcebergClient(LakeClient):
         self.tables.commit(rows, load_id, progress)
 
     def _list_dlt_table_files(self, table_name: str, *only: Any) -> Iterator[tuple[str, list[str]]]:
-        """Of the files of progress, those that the snapshot names: it may have been rolled back."""
+        """The progress files that the snapshot names, since it may have been rolled back."""
         listed = super()._list_dlt_table_files(table_name, *only)
         if table_name != self.schema.state_table_name:
             yield from listed
@@ -104,7 +104,7 @@ def _read(table: Table, paths: Sequence[Path]) -> pa.Table:
 
 
 class Format(LakeFormat):
-    """All tables are Iceberg tables, that have no old versions of a row."""
+    """All tables are Iceberg tables, without old versions of rows."""
 
     needs = "pyiceberg", "iceberg"
 
@@ -137,7 +137,7 @@ class Format(LakeFormat):
                 "A lake of Iceberg on S3 needs --catalog: glue, or a name in pyiceberg's own "
                 "configuration."
             )
-        _ = self.catalog and self.tables.catalog  # One that cannot be opened makes no lake.
+        _ = self.catalog and self.tables.catalog  # Make no lake if it cannot be opened.
 
     def model_files(self) -> ModelFiles:
         return IcebergModelFiles(self.files, self.tables)
@@ -152,7 +152,7 @@ class Format(LakeFormat):
         return [path_of(file.file_path) for file in self._files(self._table(name))]
 
     def rows(self, table: Table) -> pa.dataset.Dataset | pa.Table:
-        """The files; those of other days than a query is about are not opened."""
+        """The files; a query does not open those of other days."""
         stored, schema = self._table(table.name), table.stored_schema
         files = self._files(stored)
         if not files or not stored:
@@ -185,7 +185,7 @@ class Format(LakeFormat):
     def fingerprints(
         self, before: Fingerprints, read: Sequence[str]
     ) -> tuple[Fingerprints, Sequence[str]]:
-        """By date, of the names of its files, which change whenever a row does."""
+        """Fingerprints by date, of the files' names, which change whenever a row does."""
         found: dict[date | None, list[tuple[str, int]]] = defaultdict(list)
         for file in self._files(self._table(ASYNC_INVOKES.name)):
             found[day_of(file)].append((file.file_path, file.record_count))
@@ -198,11 +198,11 @@ class Format(LakeFormat):
         return [compact(self.tables, name, grace_seconds, kept) for name in names]
 
     def is_compaction_due(self, after: int) -> bool:
-        """By the snapshots of `extract_runs` that nobody needs any more: every run adds one."""
+        """True by the number of unneeded snapshots of `extract_runs`: every run adds one."""
         table = self._table(EXTRACT_RUNS.name)
         return table is not None and len(replaced_snapshots(table, GRACE_SECONDS)) > after
 
 
 def _holds_of(schema: pa.Schema, day: date | None) -> pc.Expression:
-    """What holds of all invocations in the file of a day."""
+    """The condition met by all invocations in a day's file."""
     return is_of(schema.field(DATED_BY), day) & is_of(schema.field("submit_time"), day)

@@ -73,7 +73,7 @@ class ExportResult:
     dry_run: bool
     tables: Sequence[TableExport]
     manifest: Manifest
-    """Of the export as it is then."""
+    """The export's, as it is then."""
     is_first: bool
     """True if nothing had been exported to the URL before."""
     seconds: float
@@ -98,8 +98,8 @@ def export_between_runs(
 ) -> ExportResult:
     """Bring the export at `url` in line with what a whole run has left in a destination.
 
-    Raises `BusyError`, and what `export` raises. To see that nothing is new, the destination is
-    read for a moment; otherwise it is copied first, which takes longer the larger it is.
+    Raises `BusyError`, and what `export` raises. Where nothing is new, the destination is read
+    briefly; otherwise it is copied first, which takes longer the larger it is.
     """
     started = time.monotonic()
     fs, root = open_url(url)
@@ -163,9 +163,9 @@ def export(
 
 @contextmanager
 def _snapshot(connection: duckdb.DuckDBPyConnection) -> Iterator[str | None]:
-    """Fingerprints and files are of the same rows, whatever is committed in between.
+    """A transaction in which fingerprints and files are of the same rows.
 
-    Gives the content before that, since a table that is missing aborts a transaction.
+    Yields the content from before it, since a missing table aborts a transaction.
     """
     content = read_content(connection)
     connection.begin()
@@ -212,9 +212,9 @@ def _publish(
 def _staged(
     connection: duckdb.DuckDBPyConnection, table: TableExport, staging: Publication
 ) -> TableExport:
-    """Write and stage a file at a time: this machine may have room for one, and not for all.
+    """Write and stage one file at a time: this machine may lack room for all.
 
-    What DuckDB writes on the way, such as rows that memory does not hold, stays private.
+    DuckDB's temporary files, such as rows that memory does not hold, stay private.
     """
     if table.source is None:
         return table
@@ -262,7 +262,7 @@ def _table(
     entry: TableEntry | None,
     sizes: Mapping[str, int],
 ) -> TableExport:
-    """A partition is left if its rows and columns are as before, and all its files are there."""
+    """A table's plan: partitions with the same rows and columns, and all their files, stay."""
     kept: dict[tuple[str, str], Partition] = {}
     if entry and entry.columns == source.exported_columns:
         kept = {

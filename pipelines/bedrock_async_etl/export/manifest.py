@@ -37,7 +37,7 @@ class Manifest:
     exported_at: datetime
     tables: Mapping[str, TableEntry]
     content: str | None = None
-    """Of the database that was exported; None where it was unknown, as in older versions."""
+    """The exported database's; None where it was unknown, as in older versions."""
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -33,10 +33,10 @@ def partitions(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Pa
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, source: Source) -> Fingerprints | None:
-    """What the last build has kept of a model; None where it does not fit the rows there are.
+    """A model's fingerprints of the last build; None where they do not fit its present rows.
 
-    Other tables have nothing that is kept. A model of the user's may have other dates than those
-    of the partitions, and somebody may have changed a table since the build.
+    Other tables have none. A user's model may have other dates than its partitions, and somebody
+    may have changed a table since the build.
     """
     if "fingerprints" not in table_names(connection, BUILDS_NAME):
         return None

@@ -43,7 +43,7 @@ POLARS_TYPES: Final = {
     "DATE": "pl.Date",
     "TIMESTAMP WITH TIME ZONE": "pl.Datetime('us', 'UTC')",
 }
-"""Of the columns that a change log has."""
+"""For the columns of a change log."""
 S3_BUCKET: Final = "s3://BUCKET/PATH"
 """Stands for a copy of what is local: Athena, Trino and Snowflake read from S3 alone."""
 DUCKDB_CATALOGS: Final[Mapping[str | None, Sequence[str]]] = {
@@ -73,7 +73,7 @@ class Relation:
     dated_by: str | None = None
     """The column that folders are named after, where the layout is `dates`."""
     catalog: str | None = None
-    """Where the layout is `iceberg`; None for that of a local lake."""
+    """For the layout `iceberg`; None for a local lake's catalog."""
     catalog_type: str | None = None
     """As pyiceberg calls it: `sql`, `glue`, `rest` and others."""
     metadata: str | None = None
@@ -153,7 +153,7 @@ def _absolute(url: str) -> str:
 
 
 def statements(relations: Iterable[Relation], *, only_rows: bool = False) -> str:
-    """What each engine reads the tables with, or some the rows alone; to be pasted."""
+    """Statements to paste, by which each engine reads the tables, or some only the rows."""
     chosen = [each for each in relations if not only_rows or each.name == ROWS]
     blocks = []
     for title, (opening, read) in ENGINES.items():
@@ -210,7 +210,7 @@ def _spark(table: Relation) -> Iterator[str]:
 
 
 def _athena(table: Relation) -> Iterator[str]:
-    """Dates are projected, so that new ones are seen; the rows without one have a table too."""
+    """Dates are projected, so that new ones are seen; rows without a date have their own table."""
     place = table.on_s3
     if table.layout == "iceberg":
         if table.catalog_type == GLUE:

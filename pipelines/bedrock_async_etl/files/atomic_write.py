@@ -33,9 +33,9 @@ def replacing(path: Path) -> Iterator[Path]:
 def replace(path: Path, content: bytes, mode: int | None = None) -> None:
     """Put a file in another's place at once; raises `OSError`, and then the old one is as it was.
 
-    `mode` is the file's, whatever the umask. Without it, it keeps the one that it has, and a new
-    file gets the umask's. A link is replaced, not followed; but what is no file, such as a pipe or
-    `/dev/stdout`, is written to: nothing must take its place.
+    `mode` is the file's, whatever the umask. Without it, the file keeps its mode, and a new one
+    gets the umask's. A link is replaced, not followed; but what is no file, such as a pipe or
+    `/dev/stdout`, is written to, and must not be replaced.
     """
     if path.absolute().parent == DEVICES or (path.exists() and not path.is_file()):
         path.write_bytes(content)
@@ -50,19 +50,19 @@ def replace(path: Path, content: bytes, mode: int | None = None) -> None:
 
 
 def link_to_copy(path: Path, source: Path) -> None:
-    """Put a link to a new copy of another file in a file's place at once, when it is on the disk.
+    """Replace a file at once by a link to a new copy of another, when the copy is on the disk.
 
     A program that opens a path several times, as DuckDB does for one connection, would mix two
-    files if one took the other's place meanwhile. A link it follows once, and the copy before stays
-    until the next call for those that are about to open it. One process at a time writes there.
-    The copy has the name of the link, and modes and errors are as in `replace`.
+    files if one replaced the other meanwhile. It follows a link once, and the previous copy stays
+    until the next call, for programs about to open it. One process at a time writes there. The
+    copy has the name of the link, and modes and errors are as in `replace`.
     """
     folder, mode = _copies_of(path), _mode_of(path)
     if not folder.exists():
         _make_folder(folder, path.parent)
     for version in folder.iterdir():
         if version.resolve() != path.resolve().parent:
-            # What a reader on NFS holds open, or another user has made, may go the next time.
+            # Files open on NFS, or made by another user, may go the next time.
             shutil.rmtree(version, ignore_errors=True)
     version, link = folder / secrets.token_hex(4), path.with_name(f".{path.name}.link")
     link.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def _copies_of(path: Path) -> Path:
 
 
 def _make_folder(folder: Path, parent: Path) -> None:
-    """A folder for all who may read the one that the link is in, whatever the umask."""
+    """Make a folder for all who may read the link's folder, whatever the umask."""
     folder.mkdir()
     folder.chmod(stat.S_IMODE(parent.stat().st_mode))
 

@@ -154,7 +154,7 @@ def s3_access(bucket: str, region: str | None = None) -> AwsCredentials:
             f"Cannot use s3://{bucket}: {remedy(f's3://{bucket}', error)}"
         ) from error
     credentials = AwsCredentials()
-    credentials.on_partial()  # Takes the chain's. dlt leaves what is complete as it is.
+    credentials.on_partial()  # Takes the chain's keys. dlt leaves complete ones alone.
     credentials.region_name = region = answer.get("BucketRegion") or client.meta.region_name
     if region != client.meta.region_name:
         client = _client(region)
@@ -171,9 +171,9 @@ def _client(region: str | None = None) -> BaseClient:
 
 
 def _endpoint(client: BaseClient) -> str | None:
-    """The endpoint of S3 that botocore found; None where that is what any engine would build.
+    """The endpoint of S3 that botocore found; None where any engine would build the same.
 
-    Other partitions of AWS, FIPS, dual stack and settings of one's own have others.
+    Other partitions of AWS, FIPS, dual stack and the user's settings have others.
     """
     found: str = client.meta.endpoint_url
     return None if found == f"https://s3.{client.meta.region_name}.amazonaws.com" else found

@@ -116,7 +116,7 @@ class Source:
     def order(self, *, is_cut: bool = False) -> str:
         """The ORDER BY of the rows in a file: by time where there is one, else as the table is.
 
-        What is cut in parts needs an order without ties: a row could be in two of them, or in none.
+        Parts need an order without ties: otherwise a row could be in two of them, or in none.
         """
         keys = ["submit_time"] if "submit_time" in self.columns else []
         if is_cut:

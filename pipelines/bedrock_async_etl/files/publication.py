@@ -77,7 +77,7 @@ class Publication:
     def discard(self) -> None:
         """Remove the staged files, unless they have to be published; errors are left alone."""
         if not self.is_decided:
-            # A full disk must not stay full. Files that cannot go now, the next one removes.
+            # A full disk must not stay full. The next publication removes files that cannot go now.
             with suppress(OSError):
                 _discard(self._fs, self._folder)
 
@@ -116,7 +116,7 @@ def published_manifest(fs: AbstractFileSystem, root: str) -> bytes | None:
 
 
 def _finish(fs: AbstractFileSystem, root: str, folder: str, intent: Intent) -> None:
-    """Do what is left of an intent: what is staged no more has been moved."""
+    """Finish an intent: files that are no longer staged have been moved."""
     staged = names_in(fs, folder)
     moves = {
         f"{folder}/{name}": f"{root}/{final}"
@@ -160,7 +160,7 @@ def _discard(fs: AbstractFileSystem, folder: str) -> None:
 
 
 def _write_intent(fs: AbstractFileSystem, folder: str, intent: Intent) -> None:
-    """Whole or not at all: a local file can be half written, so it gets its name afterwards."""
+    """Write an intent whole or not at all: a local file gets its name once it is written."""
     written = f"{folder}/intent"
     fs.pipe_file(written, msgspec.json.encode(intent))
     _move(fs, {written: f"{folder}/{INTENT}"})

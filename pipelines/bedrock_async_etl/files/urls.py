@@ -20,7 +20,7 @@ SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Longer than a letter, which would be a drive of Windows."""
 S3: Final = re.compile(r"s3://[^/]+")
 S3_ATTEMPTS: Final = 10
-"""At one call, by whichever client: of three, as is usual, a bad minute of S3 takes all."""
+"""Per call of any client: a bad minute of S3 uses up the usual three."""
 S3_RETRIES: Final = {"retries": {"mode": "standard", "total_max_attempts": S3_ATTEMPTS}}
 """The same for botocore."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -46,7 +46,7 @@ def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         require("s3fs", "lake", "S3")
         given = _s3_arguments()
     fs, root = fsspec.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True, **given)
-    fs.retries = S3_ATTEMPTS  # Of s3fs itself, where the body of an answer is cut short.
+    fs.retries = S3_ATTEMPTS  # s3fs's own, for answers whose body is cut short.
     return fs, root.rstrip("/")
 
 

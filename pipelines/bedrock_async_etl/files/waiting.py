@@ -62,7 +62,7 @@ class Holder:
 
 
 class HeldError(Exception):
-    """An attempt has found that another process holds the destination; it may be known which."""
+    """An attempt has found that another process, perhaps unknown, holds the destination."""
 
     def __init__(self, holder: Holder | None) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ MAX_NAMED: Final = 1_000
 """Rows that are named; all are counted."""
 COMPARED: Final = [each.name for each in ASYNC_INVOKES.columns if each.name != "observed_at"]
 State = Literal["missing", "different", "due", "gone", "expired"]
-"""Of a row that is not equal.
+"""State of an unequal row.
 
 `missing` and `different` are drift; `due` is what the next run loads, as it is new or has changed
 since the last. What is only in the copy is `expired` where it is older than all that is listed, and
@@ -44,7 +44,7 @@ where submit_time is null and rowid not in (
     select min(rowid) from listed where submit_time is null group by invocation_arn
 )
 """
-"""What has no submitTime is listed in every window."""
+"""Rows without submitTime are listed in every window."""
 UNEQUAL: Final = """
 create temp table unequal as
 with stored as (
@@ -151,7 +151,7 @@ from grouped
 group by scope, number
 order by all
 """
-"""What a repair reads: two rows share a window where half a page at most lies between."""
+"""Windows that a repair reads: rows with at most half a page between them share one."""
 PARTS: Final = {
     "digest": f"hash({', '.join(COMPARED)})",
     "unequal_columns": ", ".join(
@@ -164,7 +164,7 @@ PARTS: Final = {
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that the copy should have, and has not, or has otherwise."""
+    """A row that the copy lacks, or has with other values."""
 
     state: State
     account_id: str
@@ -172,7 +172,7 @@ class Difference:
     invocation_arn: str
     submit_time: datetime | None
     columns: Sequence[str]
-    """Those that differ; `stored twice` stands for one that is there twice."""
+    """Columns that differ; `stored twice` stands for a duplicate row."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class Verification:
 
     @property
     def stored(self) -> int:
-        """Rows in the copy of what was read; those that are due may be there, too, as they were."""
+        """Rows of the copy in what was read; it may also have old versions of due ones."""
         return sum(self.total(name) for name in ("equal", "different", "gone", "expired"))
 
     @property

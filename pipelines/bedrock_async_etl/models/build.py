@@ -1,6 +1,6 @@
 """Build the SQL models: of each the dates whose input has changed, all models in one transaction.
 
-So readers see one set or the next, and a build costs what has changed.
+Readers see one set or the next, and a build costs as much as has changed.
 """
 
 import logging
@@ -200,7 +200,7 @@ class ModelBuild:
         self._changed[table] = self._after.update(key(table), self._before, found, None)
 
     def _is_kept(self, table: TableName, model: SqlFile) -> bool:
-        """True where the rows of a model may be those it has, of some dates or of all."""
+        """True where a model may keep some or all of its rows."""
         read = [self._definitions[each] for each in sorted(model.reads)]
         definition = digest(model.text, str(model.dated_by), str(model.reads_back), *read)
         self._definitions[table] = self._after.definitions[model.name] = definition
@@ -211,7 +211,7 @@ class ModelBuild:
         )
 
     def _stale_dates(self, model: SqlFile) -> Dates | None:
-        """The dates of a model on which it may have other rows now; None for all."""
+        """The dates on which a model may have other rows now; None for all."""
         stale: Dates = frozenset()
         for table in model.reads:
             changed = self._changed[table]
@@ -221,9 +221,9 @@ class ModelBuild:
         return stale
 
     def _make(self, model: SqlFile) -> None:
-        """Make all of a model, a portion of its dates after the other.
+        """Make a whole model, one portion of its dates after the other.
 
-        Of a large one, which says what its rows are versioned by, only what differs is written.
+        Of a large one, which declares `versioned_by`, only what differs is written.
         """
         portions = self._portions(model, None)
         is_large = model.dated_by and model.versioned_by
@@ -282,7 +282,7 @@ class ModelBuild:
 
 
 def conditions(dated: DatedTables, file: SqlFile, dates: Dates) -> dict[TableName, str]:
-    """Of each table that a file reads and whose rows have dates: the condition that they have."""
+    """By dated table that a file reads: the SQL condition that its rows have these dates."""
     return {table: _is_in(dated[table], dates) for table in file.reads & dated.keys()}
 
 

@@ -95,7 +95,7 @@ def check_tables(
 
 
 def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
-    """The tables whose rows have dates, and are there."""
+    """The existing tables whose rows have dates."""
     found = {LOADED: (DATED_BY, "DATE")}
     stored = tables.names()
     for model in read_models(user_models):

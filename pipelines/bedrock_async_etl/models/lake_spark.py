@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
 
 WRITTEN: Final = f"{ANALYTICS_NAME}/_spark"
-"""Spark's folder; readers take names that begin with an underscore for no data."""
+"""Spark's folder; readers ignore names that begin with an underscore."""
 
 
 @contextmanager
@@ -62,7 +62,7 @@ class SparkModelTables(LakeModelTables):
     portion_rows = None
 
     def start(self, spark: "SparkSession", lake: LakeDestination) -> None:
-        """Have Spark know the tables of the lake, and the models that there are."""
+        """Register the tables of the lake and the existing models with Spark."""
         self._spark, self._folder = spark, f"{WRITTEN}/{uuid.uuid4().hex}"
         stored = lake.stored_format
         with spark_errors():
@@ -109,7 +109,7 @@ class SparkModelTables(LakeModelTables):
             return self._spark.read.parquet(url)
 
     def _written(self, name: str) -> str:
-        """What Spark has written of a model, as a table of DuckDB."""
+        """Rows that Spark has written of a model, as a table of DuckDB."""
         return self.register(name, self.files.glob(f"{self._folder}/{name}/*.parquet"))
 
 

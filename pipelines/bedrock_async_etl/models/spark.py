@@ -83,7 +83,7 @@ def _started(master: str) -> "SparkSession":
 
 
 def register(tables: Mapping[TableName, "DataFrame"]) -> None:
-    """Have Spark know tables by the names that `to_spark` gives them."""
+    """Register tables with Spark by the names that `to_spark` gives them."""
     for name, rows in tables.items():
         rows.createOrReplaceTempView(view_name(name))
 

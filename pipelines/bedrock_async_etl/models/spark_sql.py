@@ -51,5 +51,5 @@ def _rename(table: exp.Table) -> None:
 
 
 def spark_type(kind: str) -> str:
-    """Spark's type that is a DuckDB type."""
+    """Spark's name of a DuckDB type."""
     return exp.DataType.build(kind, dialect="duckdb").sql("spark")

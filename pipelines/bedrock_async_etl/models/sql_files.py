@@ -41,7 +41,7 @@ class SqlFile:
     reads_back: int | None = 0
     """Days before a date that its rows depend on, too; None for all."""
     versioned_by: Sequence[str] = ()
-    """Columns: two rows that have the same in these are the same. None given stands for all."""
+    """Columns: rows that are equal in these are the same. None given stands for all."""
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""What is known of the models between two builds: their definitions, and their rows by date."""
+"""The state of the models between two builds: their definitions, and their rows by date."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ from bedrock_async_etl.models.sql_files import SqlFile
 TableName = tuple[str, str]
 """Schema and name in lower case; no schema is an empty one."""
 RULES: Final = "2"
-"""Of this version, by which builds find out what has changed. Another one rebuilds all."""
+"""Version of the rules by which builds find changes. Another one rebuilds all."""
 
 
 @dataclass
 class BuildState:
-    """Of one build: what each table is made by and has, and what has changed since the one before.
+    """One build: definitions and rows of each table, and the changes since the build before.
 
     A table whose rows have no dates has one fingerprint, under None.
     """
@@ -40,7 +40,7 @@ class BuildState:
     builds: dict[str, Mapping[date | None, int]] = field(default_factory=dict)
     """By table and date: the last build in which it changed."""
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By check: a digest of its text, and the last build that it has looked at."""
+    """By check: a digest of its text, and the last build that it looked at."""
     broken: dict[str, Dates] = field(default_factory=dict)
     """By check: the dates that broke its rule."""
 
@@ -75,7 +75,7 @@ class BuildState:
         return type(self)(self.build + 1)
 
     def write(self, tables: ModelTables) -> None:
-        """Keep it."""
+        """Store it."""
         rows = [
             (table, day, each.rows, each.value, self.builds[table][day])
             for table, found in self.fingerprints.items()
@@ -85,7 +85,7 @@ class BuildState:
         keep(tables.connection, "definitions", list(self.definitions.items()))
 
     def update(self, table: str, before: Self, found: Fingerprints, dates: Dates | None) -> Dates:
-        """Take the fingerprints of some dates of a table, or of all; of others, those before.
+        """Take the fingerprints of some dates of a table, or of all; other dates keep theirs.
 
         Returns the dates whose rows have changed.
         """
@@ -110,12 +110,12 @@ class BuildState:
         keep(tables.connection, "broken", broken)
 
     def changed_since(self, build: int, table: str) -> Dates:
-        """Dates of a table that changed in later builds than that."""
+        """Dates of a table that changed in builds after this one."""
         return frozenset(day for day, at in self.builds.get(table, {}).items() if at > build)
 
 
 def digest(*texts: str) -> str:
-    """The same for the same texts in the same order."""
+    """A digest of texts in their order."""
     return hashlib.sha256("\0".join([RULES, *texts]).encode()).hexdigest()
 
 
@@ -124,7 +124,7 @@ def model_fingerprints(
 ) -> Fingerprints:
     """Fingerprints by date of the rows in a table: those of some dates of a model, or of all.
 
-    The columns that tell versions apart do not tell what another definition makes of them.
+    The columns that identify versions do not show the effect of another definition.
     """
     if model.dated_by is None:
         return table_fingerprint(tables, rows)

@@ -43,7 +43,7 @@ def formula_path(model: str) -> Path:
 
 
 def _around(name: str, text: str) -> list[str]:
-    """What stands before and after a common table expression."""
+    """The text before and after a common table expression."""
     if len(sides := re.split(rf"^{name} as \(\n.*?^\)", text, flags=re.M | re.S)) != 2:
         raise ValueError(f"the formula has no part `{name}`")
     return sides

@@ -15,7 +15,7 @@ QUERIES: Final = Path(__file__).with_name("queries")
 LISTED: Final = 500
 """Maximum rows of a table of single invocations."""
 BUCKETS: Final = 4_400
-"""More than the buckets of latencies that there can be."""
+"""More than the possible buckets of latencies."""
 AGES: Final = 1_000
 """Maximum ages that divide buckets."""
 CELLS: Final = 2_000_000
@@ -33,7 +33,7 @@ INVOCATIONS: Final = """
 select coalesce(sum(invocations), 0) from report_submitted where bin >= $first_bin
 """
 TABLES: Final = (("counts", 1), ("durations", BUCKETS + AGES), ("in_flight", 1))
-"""What adds up, and how many buckets it has."""
+"""Tables that add up, and their numbers of buckets."""
 PACKED: Final = "select * exclude (cell) from packed('report_{name}', {buckets}) order by cell"
 Columns = dict[str, list[Any]]
 
@@ -69,7 +69,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
 
 
 def _invocations(connection: duckdb.DuckDBPyConnection, longest: Period) -> int:
-    """How many invocations the page has."""
+    """Number of invocations on the page."""
     parameters = {"first_bin": longest.first_bin}
     [(invocations,)] = connection.execute(INVOCATIONS, parameters).fetchall()
     return int(invocations)

@@ -27,7 +27,7 @@ class Period:
 
     @property
     def before_ms(self) -> int:
-        """When the period before begins; it ends as this one begins."""
+        """Start of the period before, which ends as this one begins."""
         return self.from_ms - self.days * DAY_MS
 
     @property

@@ -1,6 +1,6 @@
-"""The content of a copy: what is stored and modelled, without what every run moves.
+"""The content of a copy: rows and models, without what every run changes.
 
-Exports and the copy for readers are left as they are while it is the same.
+Exports and the copy for readers stay as they are while the content is the same.
 """
 
 import hashlib
@@ -54,12 +54,12 @@ CONTENT: Final = (
     "select account_id, region, last_outcome, last_error from bedrock_analytics.scopes",
     "select invocation_arn, is_stuck, is_vanished from bedrock_analytics.open_invocations",
 )
-"""Queries that give the same for two copies which differ in runs without news alone.
+"""Queries with equal results for two copies that differ only in runs without news.
 
-They are about what is stored, and not about what this run has loaded: a run that was killed may
-have stored rows, with or without its reports. The last run that had news is another one in another
-database. Of each scope the report counts that was stored last, whatever its clock said: a failure
-that lasts is news once, unlike in `ScopeReport.has_news`, and its end is news, too.
+They read what is stored, not what this run has loaded: a killed run may have stored rows, with or
+without its reports. The last run that had news differs between databases. The report of each scope
+that was stored last counts, whatever its clock said: a failure that lasts is news once, unlike in
+`ScopeReport.has_news`, and its end is news, too.
 
 Models may be older than the rows, so the tables that they were built from, and the outcomes that
 they know, count as well. Ages, freshness and the windows of the last 30 days do not.

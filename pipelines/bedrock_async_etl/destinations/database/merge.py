@@ -31,8 +31,8 @@ where file_row_number in (select max_by(file_row_number, {age}) from {rows} grou
 class MergeJob(DuckDbCopyJob):
     """Replaces the rows that have the same primary keys as a file's, in one transaction.
 
-    Of several rows with one key, the latest counts by the column with the hint `dedup_sort`, or
-    else the last.
+    Of several rows with one key, the latest by the column with the hint `dedup_sort` counts, else
+    the last.
     """
 
     def run(self) -> None:
@@ -93,7 +93,7 @@ class MergingDuckDB(FixedCapabilities, duckdb):
     def configuration(
         self, initial_config: DuckDbClientConfiguration, accept_partial: bool = False
     ) -> DuckDbClientConfiguration:
-        """The configuration of a client, which works through the connection of the moment."""
+        """The configuration of a client, which uses the current connection."""
         self.config_params["credentials"] = self.find_connection()
         found: DuckDbClientConfiguration = super().configuration(initial_config, accept_partial)
         return found

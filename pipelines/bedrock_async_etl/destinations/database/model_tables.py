@@ -13,7 +13,7 @@ from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 BUILDS_NAME: Final = "bedrock_builds"
-"""The schema of what builds keep; that of the models has none but them."""
+"""The schema of what builds keep; that of the models has only models."""
 BUILD_SETTINGS: Final = """
 set memory_limit = '1GB';
 set preserve_insertion_order = false;
@@ -32,7 +32,7 @@ create table if not exists {BUILDS_NAME}.broken (check_name varchar, day date);
 """
 INPUT: Final = f"{DATASET_NAME}.{ASYNC_INVOKES.name}"
 DATED_BY: Final = "submit_date"
-"""Column of the invocations that were loaded, by which they have dates."""
+"""Column that dates the loaded invocations."""
 INPUT_DATES: Final = f"""
 select
     {DATED_BY},
@@ -41,7 +41,7 @@ select
 from {INPUT}
 group by {DATED_BY}
 """  # noqa: S608
-"""Whatever becomes of a row, it is read anew."""
+"""Each change of a row changes its `observed_at`."""
 
 
 NAMES: Final = """
@@ -72,7 +72,7 @@ drop table if exists changed_rows;
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells the rows of a date, or of a table, from others."""
+    """The identity of the rows of a date, or of a table."""
 
     rows: int
     value: str
@@ -89,7 +89,7 @@ class ModelTables:
     """The models of a database while they are built."""
 
     kind: ClassVar = "table"
-    """What a model is to the database."""
+    """The kind of object that stores a model."""
     portion_rows: ClassVar[int | None] = 6_000_000
     """Rows that a portion of a model reads at most, unless one date has more; None for all."""
 
@@ -98,7 +98,7 @@ class ModelTables:
         self.dated: dict[str, tuple[str, str]] = {}
         """Column and its type, by which the rows of a model have dates."""
         self._versioned: dict[str, Sequence[str]] = {}
-        """Columns that say whether a row of a model is the one it was; without any, all do."""
+        """Columns that show whether a row of a model has changed; all, where none is named."""
         self._columns: dict[str, dict[str, str]] = {}
 
     @classmethod
@@ -108,11 +108,11 @@ class ModelTables:
         return cls(connection)
 
     def lift_memory_limit(self) -> None:
-        """Let a build that needs more take what DuckDB takes by default."""
+        """Raise the memory limit to DuckDB's default."""
         self.connection.execute(f"set memory_limit = {literal(usual_memory_limit())}")
 
     def names(self) -> set[str]:
-        """The models that are there. To ask for one that is not would end a transaction."""
+        """The existing models. Asking for a missing one would end a transaction."""
         return {name for (name,) in self.connection.execute(NAMES, [ANALYTICS_NAME]).fetchall()}
 
     def columns(self, table: str) -> dict[str, str]:
@@ -123,26 +123,26 @@ class ModelTables:
         return self._columns[table]
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
-        """By date of the invocations that were loaded; `before` are those of the last build."""
+        """Fingerprints of the loaded invocations by date; `before` are the last build's."""
         return read_fingerprints(self.connection, INPUT_DATES)
 
     def fingerprints(
         self, rows: str, dated: tuple[str, str], columns: Iterable[str]
     ) -> Fingerprints:
-        """By date: what some columns of the rows in a table are."""
+        """Fingerprints by date of some columns of a table."""
         values = f"{date_of(identifier(dated[0]), dated[1])}, {fingerprint_of(columns)}"
         query = f"select {values} from {rows} group by all"  # noqa: S608
         return read_fingerprints(self.connection, query)
 
     def create(self, name: str, selects: Sequence[str]) -> None:
-        """Make the table of a model, in place of the one there is, of the rows of SELECTs."""
+        """Make or replace the table of a model with the rows of SELECTs."""
         self._columns.pop(model_table(name), None)
         self._fill("table", model_table(name), selects)
 
     def renew(self, name: str, selects: Sequence[str], dated: tuple[str, str]) -> bool:
-        """Have the table of a dated model hold the rows of SELECTs, and write only what differs.
+        """Bring the table of a dated model to the rows of SELECTs, writing only what differs.
 
-        A date is compared in a fifth of the time that writing it takes. Returns False, and changes
+        Comparing a date takes a fifth of the time of writing it. Returns False, and changes
         nothing, where there is no such table, or most of its dates differ.
         """
         table, columns = model_table(name), self.columns(f"({selects[0]}\n)")
@@ -160,7 +160,7 @@ class ModelTables:
     def stage(self, name: str, selects: Sequence[str], versioned_by: Sequence[str]) -> str:
         """Put the rows of SELECTs into a table beside the model's; returns its name.
 
-        It is a view where a few columns tell versions apart: the others are read of new rows alone.
+        It is a view where a few columns identify a version: others are read only for new rows.
         """
         self._versioned[name] = versioned_by
         if versioned_by:
@@ -170,9 +170,9 @@ class ModelTables:
         return "staged_table"
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
-        """Replace the rows of some dates, which hold a condition, by those that are staged.
+        """Replace the rows of some dates, which meet a condition, by the staged ones.
 
-        Rows that stay the same stay where they are: a date has many, and few of them change.
+        Equal rows stay in place: a date has many rows, and few of them change.
         """
         table = model_table(name)
         version = (
@@ -191,7 +191,7 @@ class ModelTables:
             self.connection.execute(f"insert into {table} {select}")
 
     def leave(self, name: str, changed: Dates) -> None:
-        """Keep what is stored of a model that was made, but for the dates that have other rows."""
+        """Keep the stored rows of a model that was made, except on dates with other rows."""
 
     def clear(self) -> None:
         """Remove what was staged."""
@@ -204,14 +204,14 @@ class ModelTables:
 
 
 def usual_memory_limit() -> str:
-    """DuckDB's own, as DuckDB 1.5 says that a limit was reset, and keeps to it."""
+    """DuckDB's default; DuckDB 1.5 claims to reset a limit, but keeps to it."""
     with duckdb.connect() as untouched:
         [(limit,)] = untouched.execute("select current_setting('memory_limit')").fetchall()
     return str(limit)
 
 
 def keep(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Have a table of `bedrock_builds` hold these rows and no others."""
+    """Replace the rows of a table of `bedrock_builds`."""
     table = f"{BUILDS_NAME}.{name}"
     connection.execute(f"delete from {table}")  # noqa: S608
     if rows:
@@ -230,7 +230,7 @@ def read_fingerprints(
 
 
 def fingerprint_of(columns: Iterable[str]) -> str:
-    """The SQL of the number of rows, and of what tells them from others, whatever their order."""
+    """The SQL of the number of rows, and of a hash of them in any order."""
     hashed = ", ".join(map(identifier, columns))
     return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
 

@@ -18,7 +18,7 @@ from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, l
 Found = TypeVar("Found")
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
-"""Ends of the names of the database and of what belongs to it."""
+"""Suffixes of the names of the database and its own files."""
 RUN: Final = "select 1 from bedrock.extract_runs where run_id = ? limit 1"
 NEWEST_RUN: Final = (
     "select max_by(run_id, try_cast(_dlt_load_id as double)) from bedrock.extract_runs"
@@ -33,7 +33,7 @@ class PublishedCopy:
     bytes: int = 0
     seconds: float = 0.0
     error: str | None = None
-    """Reason why the file is as it was."""
+    """Reason why the file was not replaced."""
 
     @property
     def message(self) -> str:
@@ -51,7 +51,7 @@ class Publisher:
     file: Path
 
     def publish(self) -> PublishedCopy | None:
-        """Replace the file where the database has something else; None where it has not.
+        """Replace the file if the database has other content, else return None.
 
         An error is in the result.
         """
@@ -73,9 +73,9 @@ class Publisher:
         return str(error) if isinstance(error, CommandError) else self.source.explain(error)
 
     def _replace(self) -> bool:
-        """Replace the file, unless it has what the database has.
+        """Replace the file, unless its content is the database's.
 
-        Raises `CommandError` where the file may be all that is left of a database that was lost.
+        Raises `CommandError` where the file may be all that is left of a lost database.
         """
         source = self.source
         if source.log.exists():
@@ -100,9 +100,9 @@ class Publisher:
 
     @property
     def _own_log(self) -> Path:
-        """The log of somebody who wrote to the copy by a DuckDB before 1.5, which follows no link.
+        """The log left by a DuckDB before 1.5 that wrote to the copy, as it follows no link.
 
-        Such a one would take it for the next copy's.
+        Such a DuckDB would take it for the next copy's.
         """
         return self.file.with_name(f"{self.file.name}.wal")
 

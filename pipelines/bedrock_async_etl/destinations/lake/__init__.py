@@ -34,12 +34,12 @@ from bedrock_async_invokes.options import parse_shard
 MARKER: Final = "bedrock_async_etl.json"
 """Marks a folder as a lake, with its format and the version that wrote it."""
 LAKE_VERSION: Final = sum(len(table.columns) for table in TABLES.values())
-"""Grows with every column: an earlier version of this program, which would lose it, refuses."""
+"""Grows with every column: an earlier version, which would lose it, refuses the lake."""
 DEFAULT_FORMAT: Final = "parquet"
 
 
 class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a lake says of itself."""
+    """The mark of a lake."""
 
     version: int
     table_format: str
@@ -127,7 +127,7 @@ class LakeDestination(Destination):
         return mark
 
     def lock_path(self) -> Path:
-        """In the lake, if it is a folder; else on this machine, whose runs alone are kept apart."""
+        """In the lake, if it is a folder; else on this machine, for whose runs alone it works."""
         name = f".{self.pipeline_name}.lock"
         if not self.files.is_local:
             folder = working_directory(str(self))
@@ -199,7 +199,7 @@ class LakeDestination(Destination):
             tables.publish()
 
     def compact_if_due(self) -> LakeCompaction | None:
-        """A shard leaves it: another one might merge the same files, and so double their rows."""
+        """Skip a shard: another one might merge the same files, and so double their rows."""
         if self.shard or not self.compact_after:
             return None
         return compact_if_due(self, self.compact_after)

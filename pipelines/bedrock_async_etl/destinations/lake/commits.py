@@ -1,4 +1,4 @@
-"""What commits to tables of a format share: the newest versions, and further attempts."""
+"""Parts of commits that table formats share: newest versions and retries."""
 
 import random
 import time
@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from bedrock_async_invokes.columns import Table
 
 ATTEMPTS: Final = 30
-"""Of one call, while other workers commit to the same table."""
+"""Per call, while other workers commit to the same table."""
 Result = TypeVar("Result")
 
 
 def newest_versions(rows: pa.Table, table: Table) -> pa.Table:
-    """The row of each key that was read last, and of several of those the last."""
+    """The row of each key that was read last; the last one of a tie."""
     if len(table.key) == 1 and rows.num_rows == pc.count_distinct(rows[table.key[0]]).as_py():
         return rows
     numbered = rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
@@ -26,7 +26,7 @@ def newest_versions(rows: pa.Table, table: Table) -> pa.Table:
 
 
 def with_retries(call: Callable[[], Result], may_succeed: Callable[[Exception], bool]) -> Result:
-    """The result of a call, repeated after the errors after which it may succeed."""
+    """The result of a call, repeated after errors that may pass."""
     for attempt in range(ATTEMPTS - 1):
         try:
             return call()

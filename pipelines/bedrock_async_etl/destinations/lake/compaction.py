@@ -1,4 +1,4 @@
-"""Compaction of a lake, whose tables months of runs would leave in many small files."""
+"""Compaction of a lake: months of runs would leave its tables in many small files."""
 
 import math
 import time
@@ -23,8 +23,8 @@ DLT_TABLES: Final = ("_dlt_loads", "_dlt_pipeline_state")
 def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
     """Merge the small files of each table.
 
-    Readers find every row at any time: a file that was replaced stays for `grace_seconds`, since
-    it may be open, and the next compaction removes it. Until then a log has its rows twice, which
+    Readers find every row at any time: a replaced file stays for `grace_seconds`, since it may be
+    open, and the next compaction removes it. Until then a log has its rows twice, which
     its current rows do not show. Raises `CommandError` where files cannot be read or written.
     """
     try:
@@ -46,7 +46,7 @@ def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None
         if not lake.stored_format.is_compaction_due(after):
             return None
         return LakeCompaction(compact(lake, GRACE_SECONDS))
-    except Exception as error:  # Of whatever kind: what was loaded is whole, and the run is good.
+    except Exception as error:  # Of any kind: the load is complete, and the run is good.
         if interruption_behind(error):
             raise
         return LakeCompaction(

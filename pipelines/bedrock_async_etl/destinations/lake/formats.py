@@ -33,7 +33,7 @@ class Compaction:
     table: str
     files_before: int
     files_after: int
-    """Once those replaced are removed."""
+    """Once replaced ones are removed."""
     rows_rewritten: int
     removed: int
     """Files that earlier compactions had replaced."""
@@ -65,7 +65,7 @@ class LakeFormat(ABC):
     load_job: ClassVar[type[ReferenceFollowupJob] | None] = None
     """dlt's job that loads a package's files; None puts them into the table's folder."""
     partitioned_by: ClassVar[str | None] = None
-    """Column of the invocations that their folders' names have, and the files need not."""
+    """Column of the invocations that is in folder names, and need not be in files."""
     needs: ClassVar[tuple[str, str] | None] = None
     """A package that it cannot do without, and the extra that has it."""
 
@@ -106,7 +106,7 @@ class LakeFormat(ABC):
         return None
 
     def named_progress(self) -> Mapping[str, str]:
-        """By pipeline, the load whose file of progress has to stay, however old it is."""
+        """By pipeline, the load whose progress file must stay, however old it is."""
         return {}
 
     def check_new(self) -> None:
@@ -132,14 +132,14 @@ class LakeFormat(ABC):
     def fingerprints(
         self, before: Fingerprints, read: Sequence[str]
     ) -> tuple[Fingerprints, Sequence[str]]:
-        """By date of the invocations, and the names of the files that they were made of.
+        """Fingerprints of the invocations by date, and the names of the files behind them.
 
         `before` and `read` are those that the models know.
         """
 
     @abstractmethod
     def compact(self, grace_seconds: float) -> Sequence[Compaction]:
-        """Merge small files; those replaced stay for so many seconds."""
+        """Merge small files; replaced ones stay for so many seconds."""
 
     @abstractmethod
     def is_compaction_due(self, after: int) -> bool:
@@ -153,7 +153,7 @@ def find_format(name: str, files: LakeFiles, catalog: str | None = None) -> Lake
 
 
 def fingerprints_of(files: Mapping[date | None, Sequence[tuple[str, int]]]) -> Fingerprints:
-    """By date, of the names and rows of its files, where no file is ever replaced by its name."""
+    """Fingerprints by date, of names and rows of files, where no name is ever used again."""
     return {
         day: Fingerprint(
             sum(rows for _, rows in places),

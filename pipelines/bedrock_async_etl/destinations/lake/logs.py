@@ -61,7 +61,7 @@ class LogFormat(LakeFormat):
         return log_fingerprints(self.files, before, read)
 
     def compact(self, grace_seconds: float) -> list[Compaction]:
-        # It is due by the files of `extract_runs`: a compaction that stops before it is due still.
+        # Files of `extract_runs` make it due: a compaction that stops before them is still due.
         names = sorted(TABLES, key=EXTRACT_RUNS.name.__eq__)
         done = {name: self.compact_table(name, grace_seconds) for name in names}
         return [done[name] for name in TABLES]
@@ -71,10 +71,10 @@ class LogFormat(LakeFormat):
         return compact_log(self.files, name, grace_seconds)
 
     def is_compaction_due(self, after: int) -> bool:
-        """By the files of `extract_runs`, but for those that were replaced and cannot go yet.
+        """True by the files of `extract_runs`, without replaced ones that cannot go yet.
 
-        They stand for those of all tables: whatever a run writes adds one there. That takes two
-        listings and the schemas of the few merged files, while the models read every file.
+        They stand for all tables, since every run that writes adds one. That takes two listings
+        and the schemas of the few merged files, while the models read every file.
         """
         replaced_at, until = (
             _replaced_at(self.files, EXTRACT_RUNS.name),
@@ -111,8 +111,8 @@ def log_fingerprints(
 ) -> tuple[Fingerprints, list[str]]:
     """By date of the invocations in a log, and the names of its files.
 
-    A fingerprint changes with each file that has rows of the date, but for one that was merged of
-    files that were `read` when those `before` were made.
+    A fingerprint changes with each file that has rows of the date, except one merged from files
+    that were `read` when the fingerprints `before` were made.
     """
     table = ASYNC_INVOKES
     paths, known = log_files(files, table.name), set(read)
@@ -134,7 +134,7 @@ def log_fingerprints(
 
 
 def _merge(files: LakeFiles, name: str, paths: Sequence[str]) -> int:
-    """Write one file of several; returns its rows."""
+    """Merge files into one; returns its rows."""
     made_of = {"replaced": [_name(path) for path in paths], "at": time.time()}
     schema = TABLES[name].stored_schema.with_metadata({MADE_OF: json.dumps(made_of).encode()})
     parquet = pa.dataset.ParquetFileFormat()
@@ -150,7 +150,7 @@ def _merge(files: LakeFiles, name: str, paths: Sequence[str]) -> int:
         )
         merged = f"{folder_of(name)}/{COMPACTED}{uuid.uuid4().hex}.parquet"
         rows = 0
-        for scratch in Path(folder).iterdir():  # Not one, where no file has rows.
+        for scratch in Path(folder).iterdir():  # None, where no file has rows.
             files.filesystem.put_file(str(scratch), files.path(merged))
             rows = pq.read_metadata(scratch).num_rows
     return rows

@@ -1,4 +1,4 @@
-"""The files of a lake's models, with what the next build has to know of this one."""
+"""The files of a lake's models, and their manifest for the next build."""
 
 import posixpath
 import tempfile
@@ -31,7 +31,7 @@ Kept = Sequence[tuple[str, date | None, int, str, int]]
 
 
 class Manifest(msgspec.Struct):
-    """Of the models of a lake: what the next build has to know of this one."""
+    """Facts about a build of a lake's models for the next build."""
 
     version: int = MANIFEST_VERSION
     files: Sequence[str] = ()
@@ -52,7 +52,7 @@ class ModelFiles:
         self.files = files
 
     def read_manifest(self) -> Manifest:
-        """The manifest of the models; one without contents where there is none of this version."""
+        """The manifest of the models; an empty one where there is none of this version."""
         root = self.files.path(ANALYTICS_NAME)
         content = published_manifest(self.files.filesystem, root) or b"{}"
         try:
@@ -79,10 +79,10 @@ class ModelFiles:
         return dataset_of(self.files.arrow_filesystem, paths, dated)
 
     def prepare(self, models: Iterable[str]) -> None:
-        """Look at what there is of the models that are going to be written."""
+        """Look up the stored files of the models to be written."""
 
     def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
-        """The dates of a model that have to be written, of those that were built; None: whole."""
+        """The dates of a model to write, of those that were built; None: all."""
         return dates
 
     @contextmanager
@@ -110,7 +110,7 @@ class Publishing:
         return name
 
     def publish(self, manifest: Manifest, removed: Sequence[str]) -> None:
-        """Have readers see what was added, and no more what was removed."""
+        """Show readers what was added, and hide what was removed."""
         self._staging.publish(msgspec.json.encode(manifest), removed)
 
 
@@ -140,7 +140,7 @@ def dataset_of(
 
 
 def is_of(field: pa.Field, day: date | None) -> pc.Expression:
-    """What holds of all rows in the file of a date."""
+    """The condition met by all rows in a date's file."""
     column = pc.field(field.name)
     if day is None:
         return column.is_null()

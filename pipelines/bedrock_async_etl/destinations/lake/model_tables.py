@@ -1,7 +1,7 @@
-"""The models of a lake: Parquet files, of a large model that has dates one for each date.
+"""The models of a lake: Parquet files, one for each date of a large model that has dates.
 
-A build works in a DuckDB of its own, in which a model is a view of its files, or of those of the
-dates that stay and a table of what was built anew. Its end publishes the files of what is new.
+A build works in a DuckDB of its own, in which a model is a view of its files, or of the files of
+unchanged dates and a table of rebuilt ones. At its end it publishes the new files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
 
 ROWS_IN_ONE_FILE: Final = 10_000
-"""Of a model that has dates: above that, each date has a file of its own."""
+"""Maximum for a model that has dates: above, each date has its own file."""
 KEPT: Final = ("definitions", "fingerprints", "checked", "broken")
 """The tables of `bedrock_builds`, which the manifest keeps."""
 FILES_NAME: Final = "bedrock_files"
 """The schema of the models as their files have them."""
 WRITTEN_NAME: Final = "bedrock_written"
-"""The schema of the rows that were built anew, where the others stay as they are."""
+"""The schema of rebuilt rows, where the others stay as they are."""
 
 
 def add_kept(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> None:
-    """Make the tables of what the last build has kept."""
+    """Make the tables that the last build has kept."""
     connection.execute(TABLES)
     for name in KEPT:
         keep(connection, name, getattr(manifest, name))
@@ -76,9 +76,9 @@ def add_models(
 
 @dataclass(frozen=True)
 class BuildInput:
-    """What a build of a lake's models begins with.
+    """The input of a build of a lake's models.
 
-    It is looked at before the rows are: what is loaded meanwhile is news to the next build.
+    It is read before the rows: rows loaded meanwhile are news to the next build.
     """
 
     model_files: ModelFiles
@@ -134,7 +134,7 @@ class LakeModelTables(ModelTables):
         return self.model_files.stored(self._manifest)
 
     def names(self) -> set[str]:
-        """The models that are there with all the files that they had."""
+        """The models that still have all their files."""
         stored = self.stored
         whole = by_model(self._manifest.files)
         lost = {model for model, files in whole.items() if not {*files} <= {*stored.get(model, ())}}
@@ -157,7 +157,7 @@ class LakeModelTables(ModelTables):
         return _written(name)
 
     def replace(self, name: str, rows: str, dates: Dates, condition: str) -> None:
-        """Have the rows of other dates from the files, and those of some dates from a table."""
+        """Take the rows of some dates from a table, and those of others from the files."""
         stored = f"{FILES_NAME}.{identifier(name)}"
         self.new[name] = dates
         self.connection.execute(
@@ -171,7 +171,7 @@ class LakeModelTables(ModelTables):
             self.new[name] = changed
 
     def add_whole(self, name: str, rows: str) -> None:
-        """Have a model that was made elsewhere, of a table."""
+        """Add a model that was made elsewhere, in a table."""
         self.drop(name)
         self.new[name] = None
         self.connection.execute(f"create view {model_table(name)} as from {rows}")
@@ -183,7 +183,7 @@ class LakeModelTables(ModelTables):
         return identifier(registered)
 
     def publish(self) -> None:
-        """Write the files of what is new, and publish them with what the next build has to know."""
+        """Write the new files, and publish them with the manifest for the next build."""
         kept = {name: self.connection.table(f"{BUILDS_NAME}.{name}").fetchall() for name in KEPT}
         if not self.new and all(kept[name] == getattr(self._manifest, name) for name in KEPT):
             return

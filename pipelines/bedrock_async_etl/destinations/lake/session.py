@@ -32,7 +32,7 @@ LOG: Final = f"{LOG_NAME}.{ASYNC_INVOKES.name}"
 COPIED: Final = "copied"
 """The rows of days on which a run looks for rows often."""
 FEW_LOOKUPS: Final = 2
-"""Lookups on a day that cost less in its files than a copy of its rows."""
+"""Lookups on a day that cost less than a copy of its rows."""
 
 
 class LakeSession(LoadSession):
@@ -79,7 +79,7 @@ class LakeSession(LoadSession):
         return self._format.has_rows()
 
     def stored(self, table: pa.Table) -> Mapping[str, str]:
-        """From the files that have rows of these times, or a copy of what they have of the days."""
+        """Digests from the files with rows of these times, or from a copy of the days' rows."""
         days = _days(table)
         self._lookups.update(days)
         is_copied = any(self._lookups[day] > FEW_LOOKUPS for day in days)
@@ -98,7 +98,7 @@ class LakeSession(LoadSession):
             self._copied |= new
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
-        """The newest of each scope that any other pipeline has: shards may have been cut anew."""
+        """The newest of each scope in any other pipeline, since shards may have changed."""
         paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
         names = {path.rpartition("/")[2].split("__")[0] for path in paths}
         names -= {self.destination.pipeline_name}

@@ -41,9 +41,9 @@ def current_rows(table: Table, *apart: str) -> str:
 
 
 def current_rows_by_date(name: str) -> str:
-    """The same of a table by name, of which the invocations of a date are found without the others.
+    """The same of a table by name, which finds the invocations of a date without reading others.
 
-    That holds as long as no version of an invocation has another time of submission.
+    That holds as long as all versions of an invocation have one time of submission.
     """
     return current_rows(TABLES[name], *((DATED_BY,) if name == ASYNC_INVOKES.name else ()))
 
@@ -68,10 +68,10 @@ def connected(
     is_materialized: bool = False,
     is_by_date: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB of its own with a lake's tables, which are copied into it or looked up each time.
+    """A separate DuckDB with a lake's tables, which are copied into it or read by each query.
 
-    With `is_by_date`, the invocations of some dates are looked up without the others. It is in a
-    temporary file, so that DuckDB can put there what memory does not hold.
+    With `is_by_date`, a query of some dates does not read other invocations. The DuckDB is a
+    temporary file, so that it can hold what memory does not.
     """
     with (
         tempfile.TemporaryDirectory() as folder,

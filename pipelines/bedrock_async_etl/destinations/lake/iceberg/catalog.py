@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 BUSY_SECONDS: Final = 60
-"""Time for which a catalog in a SQLite file is waited for."""
+"""Maximum wait for a catalog in a SQLite file."""
 CALLS: Final = (
     "commit_table",
     "create_namespace_if_not_exists",
@@ -30,9 +30,9 @@ CALLS: Final = (
     "namespace_exists",
     "purge_table",
 )
-"""What is asked of a catalog."""
+"""Called methods of a catalog."""
 JUST_MADE: Final = "already exists"
-"""Said of the tables of a SQL catalog that another worker made at the same moment."""
+"""Error where another worker made a SQL catalog's tables at the same moment."""
 GLUE: Final = "glue"
 
 
@@ -54,7 +54,7 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
     configured = (name and Config().get_catalog_config(name)) or {}
     properties: dict[str, Any] = {
         "py-io-impl": f"{LakeFileIO.__module__}.{LakeFileIO.__name__}",
-        "snapshot-loading-mode": "all",  # Of REST: the progress may be that of an older one.
+        "snapshot-loading-mode": "all",  # Of REST: an older one may have the progress.
         S3_ACCESS: S3Access(files),
     }
     if name is None:
@@ -71,7 +71,7 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
             lambda: load_catalog(name or "default", **configured | properties),
             lambda error: JUST_MADE in str(error),
         )
-    except Exception as error:  # pyiceberg's, and those of whatever library the catalog has.
+    except Exception as error:  # pyiceberg's, and those of the catalog's libraries.
         known = ", ".join(sorted({GLUE, *Config().get_known_catalogs()}))
         remedy = f" Catalogs are {known}; pyiceberg's configuration has others." if name else ""
         of = f"catalog {name}" if name else "catalog of the lake"
@@ -102,10 +102,10 @@ def _explained(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _confirmed(catalog: "Catalog") -> Callable[..., Any]:
-    """The catalog's `commit_table`, which takes no commit for failed that the table has.
+    """The catalog's `commit_table`; a commit that the table has does not count as failed.
 
-    Where an answer is lost, the call is repeated, and refused as the table has changed. pyiceberg
-    would then remove the files of the snapshot that the table has.
+    Where an answer is lost, the call is repeated, and refused since the table has changed.
+    pyiceberg would then remove the files of the table's snapshot.
     """
     from pyiceberg.exceptions import CommitFailedException
     from pyiceberg.table import CommitTableResponse
@@ -129,14 +129,14 @@ def _confirmed(catalog: "Catalog") -> Callable[..., Any]:
 
 
 def location(files: LakeFiles) -> str:
-    """The lake's URL as pyiceberg has it, which takes a path for what it is."""
+    """The lake's URL for pyiceberg, which takes paths literally."""
     return f"file://{files.root}" if files.is_local else files.url
 
 
 def file_system_of(table: "Table") -> fs.FileSystem:
     """The file system of a table's files, with the credentials that a REST catalog vends.
 
-    Raises `CommandError` where the catalog has them read in another way.
+    Raises `CommandError` where the catalog requires another way to read them.
     """
     from pyiceberg.io.pyarrow import PyArrowFileIO
 

@@ -1,4 +1,4 @@
-"""Compaction of Iceberg tables: few manifests, few snapshots, no file that nobody needs."""
+"""Compaction of Iceberg tables: few manifests, few snapshots, no unneeded file."""
 
 import json
 import time
@@ -44,8 +44,8 @@ def compact(
 ) -> Compaction:
     """Expire the snapshots of a table that were replaced so many seconds ago.
 
-    Files that no snapshot has any more are removed but for those `kept`, by their names, and
-    those of commits that never came to an end, once they are a day old.
+    Files that no snapshot has any more are removed, and those of unfinished commits once they are
+    a day old; files `kept`, by their names, stay.
     """
     table = tables.find_own(identifier)
     if table is None or table.properties.get(GC) == "false":
@@ -72,7 +72,7 @@ def compact(
 
 
 def _is_refused(error: OSError) -> bool:
-    """True where S3 does not let somebody do what was asked for."""
+    """True where S3 denies the operation."""
     return isinstance(error, PermissionError) or any(each in str(error) for each in REFUSALS)
 
 
@@ -92,9 +92,9 @@ def _expire(catalog: "Catalog", identifier: Identifier, grace_seconds: float) ->
 
 
 def _merge_manifests(catalog: "Catalog", identifier: Identifier) -> None:
-    """Commit nothing, in the way that merges manifests.
+    """Make an empty commit, in the way that merges manifests.
 
-    pyiceberg's overwrites keep those that have nothing but files that were deleted.
+    pyiceberg's overwrites keep manifests of nothing but deleted files.
     """
     table = catalog.load_table(identifier)
     progress = {**stored_progress(table)}
@@ -109,7 +109,7 @@ def _merge_manifests(catalog: "Catalog", identifier: Identifier) -> None:
 def replaced_snapshots(table: "IcebergTable", grace_seconds: float) -> list[int]:
     """The ids of snapshots that another one replaced so many seconds ago.
 
-    Those that have a name, and the one that has the progress, stay.
+    Snapshots with a name, and the one with the progress, stay.
     """
     until = (time.time() - grace_seconds) * 1_000
     kept = {each.snapshot_id for each in table.metadata.refs.values()}

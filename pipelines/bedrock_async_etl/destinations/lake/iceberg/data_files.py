@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
 
 DATA_FOLDER: Final = "data"
-"""Of a table, where pyiceberg puts its data files."""
+"""Folder of a table in which pyiceberg puts data files."""
 FILES_AT_ONCE: Final = 8
-"""Of which pyiceberg holds the rows in memory while it writes them."""
+"""pyiceberg holds their rows in memory while it writes them."""
 EPOCH: Final = date(1970, 1, 1)
 
 
@@ -30,7 +30,7 @@ class Part:
     """Rows of a new file."""
 
     name: str
-    """Of the file, without its suffix."""
+    """The file's, without its suffix."""
     rows: pa.Table
     partition: "PartitionKey | None" = None
 
@@ -41,7 +41,7 @@ def unique_name(part: str) -> str:
 
 
 def days_in(rows: pa.Table, column: str | None) -> list[date | None]:
-    """The days of a column in UTC, None last if it is null; no day alone without a column."""
+    """The days of a column in UTC, None last if it is null; only None without a column."""
     if column is None:
         return [None]
     days = pc.cast(rows[column], pa.date32()).unique()

@@ -1,4 +1,4 @@
-"""How pyiceberg reads and writes files on S3: as everything else does."""
+"""Files on S3 for pyiceberg, reached as by everything else."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -13,10 +13,10 @@ from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles, arrow_s3, s3_access
 
 S3_ACCESS: Final = "bedrock-async-etl.s3-access"
-"""Property of a catalog: what the class by which it reads and writes reaches S3 with."""
+"""Property of a catalog: the `S3Access` of its `LakeFileIO`."""
 S3_SCHEMES: Final = ("s3", "s3a", "s3n")
 FAMILIES: Final = ("s3", "client")
-"""Of pyiceberg's options: those for S3, and those for all of AWS."""
+"""Prefixes of pyiceberg's options: for S3, and for all of AWS."""
 KEYS: Final = {
     "aws_access_key_id": "access-key-id",
     "aws_secret_access_key": "secret-access-key",
@@ -41,7 +41,7 @@ PYICEBERGS_OWN: Final = (
     "client.profile-name",
     "client.role-arn",
 )
-"""Options that pyiceberg's own file system obeys alone."""
+"""Options that only pyiceberg's own file system obeys."""
 
 
 class S3Access:
@@ -93,8 +93,8 @@ def _given(properties: Mapping[str, str]) -> dict[str, Any]:
 class LakeFileIO(PyArrowFileIO):
     """Reaches S3 by the keys that are given for a table, else by boto3's.
 
-    Proxy, CA bundle and attempts are always those of boto3, unless the properties have options
-    that pyiceberg alone obeys.
+    Proxy, CA bundle and attempts are always boto3's, unless the properties have options that only
+    pyiceberg obeys.
     """
 
     fs_by_scheme: Callable[[str, str | None], fs.FileSystem]

@@ -64,7 +64,7 @@ class IcebergModelFiles(ModelFiles):
         self._stored: Mapping[str, Stored] = {}
 
     def stored(self, manifest: Manifest) -> dict[str, list[str]]:
-        """Names of the files of each model that has all of those that the manifest names."""
+        """Names of the files of each model that has all files named in the manifest."""
         names = by_model(manifest.files)
         if not names:
             return {}
@@ -87,7 +87,7 @@ class IcebergModelFiles(ModelFiles):
         return dataset_of(self.place(model).file_system, paths, dated)
 
     def _place(self, model: str) -> "Place":
-        """The place of a model's files; a REST catalog has to be asked for it, and for them."""
+        """The place of a model's files; a REST catalog is asked for the place and the files."""
         identifier = (ANALYTICS_NAME, model)
         if known := self.tables.place(identifier):
             return Place(f"{path_of(known)}/{DATA_FOLDER}", self.files.arrow_filesystem)
@@ -110,7 +110,7 @@ class IcebergModelFiles(ModelFiles):
         return Stored(table, current_files(table) if table else ())
 
     def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
-        """The whole, too, where something else than a build that ended has written the table."""
+        """Also all dates, where anything but a finished build has written the table."""
         there = {_name(model, file) for file in self._stored[model].files}
         return dates if there == {*names} else None
 

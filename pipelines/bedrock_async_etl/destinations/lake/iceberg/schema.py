@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pyiceberg.schema import Schema
 
 DAYS: Final = {ASYNC_INVOKES.name: "submit_time", EXTRACT_RUNS.name: "started_at"}
-"""Columns by whose UTC day a table is partitioned. A vanished invocation may come back and vanish
-again on another day, so that those are not."""
+"""Columns by whose UTC day a table is partitioned. `vanished_invokes` is not, as an invocation may
+come back and vanish again on another day."""
 
 
 def schema_of(definition: Table) -> "Schema":

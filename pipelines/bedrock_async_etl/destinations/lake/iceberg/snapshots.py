@@ -24,7 +24,7 @@ goes with the rows."""
 
 @dataclass(frozen=True)
 class Change:
-    """Files that take the place of others."""
+    """Files that replace others."""
 
     added: Sequence["DataFile"] = ()
     removed: Sequence["DataFile"] = ()
@@ -38,7 +38,7 @@ def replace_files(table: "IcebergTable", change: Change, properties: Mapping[str
 
 @contextmanager
 def removed_in_conflict(io: "FileIO", files: Sequence["DataFile"]) -> Iterator[None]:
-    """Remove files where they cannot be committed, since the table has changed meanwhile."""
+    """Remove files that cannot be committed since the table has changed meanwhile."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
     try:
@@ -55,7 +55,7 @@ def stage_files(
     change: Change,
     properties: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Make a change the one snapshot of a transaction."""
+    """Make a change the only snapshot of a transaction."""
     with transaction.update_snapshot(snapshot_properties={**properties}).overwrite() as snapshot:
         for file in change.removed:
             snapshot.delete_data_file(file)
@@ -99,7 +99,7 @@ def stored_progress(table: "IcebergTable") -> Mapping[str, str]:
 
 
 def with_progress(table: "IcebergTable") -> Any:
-    """The newest snapshot that has the progress; another program's have none."""
+    """The newest snapshot with the progress; those of other programs have none."""
     of_ours = (each for each in ancestors(table) if each.summary and each.summary[PROGRESS])
     return next(of_ours, None)
 

@@ -52,11 +52,11 @@ PROPERTIES: Final = {
 IN_OUR_PLACES: Final = {
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
-    "write.object-storage.enabled": "false",  # Each data file is in the table's folder of them.
+    "write.object-storage.enabled": "false",  # Data files are in the table's data folder.
 }
-"""Properties of tables whose places are ours; those of a REST catalog are the catalog's."""
+"""Properties of tables in places of ours; a REST catalog chooses its own places."""
 IN_ORDER: Final = (VANISHED_INVOKES.name, EXTRACT_RUNS.name, ASYNC_INVOKES.name)
-"""With the invocations goes the progress: a load that is stopped before commits all of it again."""
+"""The progress goes with the invocations: a load stopped before that commits all of it again."""
 Identifier = tuple[str, str]
 """Namespace and name of a table."""
 
@@ -171,7 +171,7 @@ class IcebergTables:
     ) -> None:
         """Commit a load. The invocations come last, in one snapshot with the progress.
 
-        What a load has committed before it was stopped, it may commit again.
+        A load that was stopped may commit the same rows again.
         """
         if self.find((DATASET_NAME, ASYNC_INVOKES.name)) is None:
             for name in IN_ORDER:

@@ -1,4 +1,4 @@
-"""Upserts into Iceberg tables, by which the files of the days that they touch are replaced.
+"""Upserts into Iceberg tables, which replace the files of the days that they touch.
 
 pyiceberg's own `upsert` compares every column of every row, and its overwrites make one snapshot
 for what they remove and one for what they add. Here the files of a day take the place of its former
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change:
     """The files of the days of some rows, with the newest version of each row.
 
-    Files of other days are not read, but for rows that had no day, or have none any more.
+    Files of other days are not read, except for rows that had no day, or lost theirs.
     """
     with_all_columns(table, definition)
     day_column = DAYS.get(definition.name)
@@ -103,7 +103,7 @@ def with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _without(rows: pa.Table, others: pa.Table, definition: Table) -> pa.Table:
-    """Rows less those whose keys others have."""
+    """Rows without those whose keys are in others."""
     [key] = definition.key
     return rows.filter(pc.invert(pc.is_in(rows[key], others[key].cast(rows[key].type))))
 
