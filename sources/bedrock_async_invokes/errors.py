@@ -44,14 +44,14 @@ REMEDIES: Final = {
     "TokenRetrievalError": SSO_REMEDY,
     "UnauthorizedSSOTokenError": SSO_REMEDY,
 }
-"""What to do, by the service's code or the class of the error."""
+"""Remedies by the service's code or the class of the error."""
 DENIED: Final = ("AccessDenied", "AccessDeniedException", "403")
 """Codes with which STS, Bedrock, S3 and others refuse a call."""
 DENIED_REMEDIES: Final = {
     "AssumeRole": "Let the role trust the caller, and allow the caller sts:AssumeRole on it.",
     "ListAsyncInvokes": "Allow bedrock:ListAsyncInvokes.",
 }
-"""What to do, by the operation that is refused."""
+"""Remedies by the operation that is refused."""
 LINE_LENGTH: Final = 1_000
 """Characters of a description."""
 LONGEST_TEXT: Final = 1_000_000
@@ -75,7 +75,7 @@ SECRETS: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Credentials as AWS and proxies quote them from a request that they refuse: in the canonical
-string with all of its headers, or in the Authorization header. What has a name keeps it."""
+string with all of its headers, or in the Authorization header. Names are kept."""
 
 
 def describe(error: BaseException) -> str:
@@ -108,8 +108,8 @@ def _allowing(operation: str) -> str:
 def scope_errors(failure: str, service: str, secret: str | None = None) -> Iterator[None]:
     """Raise a `ScopeError` that begins with `failure` for whatever a call to a service raises.
 
-    Nothing is quoted of an answer that is not one of the service's: botocore's parsers raise errors
-    of many classes, with the body in some, and one of STS that was cut short may hold a secret key.
+    Answers that are not the service's are not quoted: botocore's parsers raise errors of many
+    classes, with the body in some, and one of STS that was cut short may hold a secret key.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

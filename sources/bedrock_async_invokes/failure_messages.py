@@ -48,8 +48,8 @@ NAMES: Final = (
     ),
     (f"arn:{_REST}|https?://[a-z0-9_:/.+=@*%~?&#-]*", " "),
 )
-"""Names of resources in lower case, and what they stand for. What a bucket or a role is called
-tells nothing of why an invocation failed, but would fit the rules."""
+"""Names of resources in lower case, and what they stand for. The name of a bucket or a role is no
+reason for a failure, but would fit the rules."""
 CONTRACTIONS: Final = (("can['\u2019]t", "cannot"), ("n['\u2019]t", " not"))
 SEPARATORS: Final = ("[^a-z0-9]+", " ")
 
@@ -104,7 +104,7 @@ CATEGORIES: Final = (
         " guardrail( identifier| id| arn| version)( [^ ]+){0,8} (invalid|not valid|not exist|"
         "not found|not ready) ",
     ),
-    # What was made, and what was given: the noun beside the verb tells which was filtered.
+    # Output and input: the noun beside the verb shows which was filtered.
     ("content_filter_output", " rai( [^ ]+){0,3} (output|generated)| output( [^ ]+){0,2} deflect"),
     ("content_filter_input", " rai( [^ ]+)? (violation|input|deflection)| input( [^ ]+)? deflect"),
     (
@@ -159,7 +159,7 @@ CATEGORIES: Final = (
         f" {_IS_NOT} (supported|available|offered|enabled|launched) (in|for) (this|that|your|the|"
         "us|eu|ap|ca|sa|me|af|il|mx)( [^ ]+){0,3} (region|partition|account|[0-9]) ",
     ),
-    # Who asks, as far as a token, a key, a role or an action of Bedrock tells.
+    # The caller, as far as a token, a key, a role or an action of Bedrock shows.
     ("storage_access", " output( data)? config( or| and)? credentials "),
     (
         "credentials",
@@ -242,7 +242,7 @@ CATEGORIES: Final = (
         "cannot)( [^ ]+){0,2} (written|uploaded|saved|stored|delivered|persisted)|"
         "all access to this|proposed upload|glacier|archived|method not allowed against",
     ),
-    # Filters that say no more than that they were there.
+    # Filters that give no details.
     ("content_filter_output", f" {_MADE}( [^ ]+){{0,4}} (blocked|filtered|flagged|withheld) "),
     ("content_filter_input", " (blocked|filtered|flagged|filters) "),
     (
@@ -361,10 +361,10 @@ CATEGORIES: Final = (
         "frames?|image|text|audio|video) | one of | (allowed|permitted|accepted|valid) values |"
         "wrong (type|value|size)| (adjust|choose|upload|re encode) |not be (decoded|read|parsed)",
     ),
-    # Whatever it was, it may go well the next time.
+    # Whatever the cause, the next attempt may succeed.
     ("internal_error", "please (try again|retry)|retry your request|try again later"),
 )
-"""First match wins, else `unknown`. What tells more is asked before what tells less. The rules in
+"""First match wins, else `unknown`. More specific rules come first. The rules in
 sql/staging/failure_categories.sql are generated from these."""
 
 JSON_TEXT: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(?P<is_name>:)?', re.DOTALL)
@@ -383,7 +383,7 @@ def category_of(message: str) -> str:
 
 
 def phrases_of(message: str) -> str:
-    """What the rules see: words in lower case between single blanks, without names of resources."""
+    """Input of the rules: words in lower case between single blanks, without names of resources."""
     phrases = message.lower()
     for pattern, text in _REPLACEMENTS:
         phrases = pattern.sub(text, phrases)

@@ -51,7 +51,7 @@ class Option:
     example: str = ""
     """The value in the commented `config.toml`, as TOML; else that is the default."""
     details: str = ""
-    """What the documents say beyond the help, in Markdown."""
+    """Text of the documents beyond the help, in Markdown."""
 
     @property
     def is_list(self) -> bool:

@@ -89,7 +89,7 @@ _decode: Final = msgspec.json.Decoder(_PAGE).decode
 _decode_any: Final = msgspec.json.Decoder(float_hook=_number).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 _READERS: Final = [attrgetter(str(each.member)) for each in LISTED]
-"""Of each column, what finds its value in a structure."""
+"""Getter of each column's value from a structure."""
 _shown = Repr()
 _shown.maxstring = 80
 

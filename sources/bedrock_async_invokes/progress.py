@@ -26,7 +26,7 @@ from .windows import (
 )
 
 FORGIVEN_US: Final = 24 * 3600 * 1_000_000
-"""Time for which an open invocation that is listed no more is looked for."""
+"""Time for which an open invocation that is no longer listed is sought."""
 
 Stored = Callable[[pa.Table], Mapping[str, str]]
 """Digests by ARN of the table's rows that the destination holds."""
@@ -296,7 +296,7 @@ class Progress:
         self._ended = pa.concat_tables([still_recent, ended])
 
     def _remember_undated(self, table: pa.Table) -> None:
-        """At once, since any window may list them again."""
+        """Keep undated ones at once: any window may list them again."""
         for arn, _, digest in _identities(table):
             self.recent[arn] = ClosedInvocation(None, digest)
 

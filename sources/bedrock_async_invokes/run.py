@@ -33,10 +33,10 @@ CLOCKS_APART_US: Final = 24 * 3600 * 1_000_000
 """Largest credible lead of a submitTime over the service's clock."""
 
 IS_DUE: Final = "is_due"
-"""Column of what is compared: True where the next run loads the row without more ado."""
+"""Column of compared rows: True where the next run loads the row anyway."""
 BATCH_ROWS: Final = 50_000
 BATCH_BYTES: Final = 50_000_000
-"""A table that dlt gets has one or the other, since each of them costs it some milliseconds."""
+"""Either limit ends a table for dlt, to which each table costs some milliseconds."""
 SLICE_BYTES: Final = 150_000_000
 """Limit of one load package, which wide rows reach before their number does."""
 

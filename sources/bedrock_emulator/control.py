@@ -39,7 +39,7 @@ Summary = dict[str, Any]
 
 
 class Submission(Struct, frozen=True, kw_only=True):
-    """The arguments of `submit` that tell one invocation of a scope from another."""
+    """The arguments of `submit` that differ between invocations of a scope."""
 
     submit_time: datetime
     duration: timedelta | None = None

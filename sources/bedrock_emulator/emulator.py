@@ -11,7 +11,7 @@ from .state import State
 
 DEFAULT_ACCOUNT, DEFAULT_REGION = "111122223333", "us-east-1"
 STOP_SECONDS = 0.01
-"""How long it takes at most until a server notices that it is to stop."""
+"""Maximum time until a server notices that it is to stop."""
 
 
 class Emulator:
