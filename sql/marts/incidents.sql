@@ -19,7 +19,7 @@
 -- example_arn: ARN of a failed invocation of the category
 with
 
--- A day tells nothing of its own where its hours or quarters tell more.
+-- A day adds nothing where its hours or quarters show more.
 windows as (
     select
         spikes.*,

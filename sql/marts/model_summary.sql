@@ -12,7 +12,7 @@
 -- vanished: those that were open and are no longer listed, however old
 -- stuck: open invocations that are older than three times the model's typical 99th percentile; 0
 --   where that is unknown
--- stuck_unknown: open invocations of which it cannot be told whether they are stuck, since fewer than
+-- stuck_unknown: open invocations of which it is unknown whether they are stuck, since fewer than
 --   30 of the model were Completed in the 30 days
 -- is_stalled: nothing ends: at least 5 have been open for more than 24 hours, and none has ended in
 --   the 24 hours before open ones were read last

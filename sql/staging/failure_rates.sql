@@ -1,6 +1,6 @@
 -- One row per cohort of each of two kinds: what became of its invocations.
 --
--- Failures of one hour often have one cause, so a cohort of several hours tells less than as many
+-- Failures of one hour often have one cause, so a cohort of several hours proves less than as many
 -- invocations that fail each by itself. Its intervals are Wilson's (1927) with the number of
 -- terminal invocations divided by the design effect of the hours.
 --
@@ -393,7 +393,7 @@ rates as (
 ),
 
 -- The variance between hours, as of a ratio of two sums, over that of invocations that fail each by
--- itself. Few hours with failures tell little of it, so it counts for more there; but no more than if
+-- itself. Few hours with failures show little of it, so it counts for more there; but no more than if
 -- all of an hour had the same end.
 designs as (
     select

@@ -10,7 +10,7 @@
 --
 -- Each test is the sum of a score over all invocations, and so over dates of submission. What happens
 -- on a date often has one cause. So the variance of the sum is that between the dates, but at least
--- that of independent invocations. Few dates tell little of it, so it counts for more there: by a
+-- that of independent invocations. Few dates show little of it, so it counts for more there: by a
 -- factor that keeps chance at 5 % in simulations. Of a period of one date, it is not known, and is 0.
 --
 -- end_date: the date on which the 30 days end, UTC

@@ -236,7 +236,7 @@ curves as (
     from factors
 ),
 
--- The number of invocations without any open one among them that would tell p95 as well: by
+-- The number of invocations, none of them open, that would determine p95 equally well: by
 -- Greenwood's variance where the curve comes to 5 %, or ends.
 sizes as (
     select

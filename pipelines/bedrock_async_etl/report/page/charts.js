@@ -29,7 +29,7 @@ function plot(ariaLabel, { steps, step_ms, incidents: bands, width }, { marks, .
       ...marks,
     ],
   });
-  // A screen reader is told what the chart is, not what its lines are made of.
+  // A screen reader reads what the chart is, not what its lines are made of.
   for (const part of svg.querySelectorAll("g[aria-label]")) part.removeAttribute("aria-label");
   svg.setAttribute("role", "img");
   return svg;

@@ -104,7 +104,7 @@ function failedWhen(data, selection, span, { leaves, failed, terminal, ofOthers 
 
 /**
  * The stretch of steps with the greatest sum of scores (Kadane), as text, if what `isMore` says of it
- * is not true of the steps before or after it; nothing where that tells no more than chance.
+ * is not true of the steps before or after it; nothing where that is no more than chance.
  */
 function stretch({ steps }, scores, isMore) {
   let [best, running, begin] = [{ sum: -Infinity }, 0, 0];

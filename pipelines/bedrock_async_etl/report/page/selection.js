@@ -143,7 +143,7 @@ function outcomesOfLeaves(data, selection, span) {
 /**
  * The failures of each group against those of the other groups in the same strata, which have the same
  * labels `within` some dimensions: `expected` at the rate of all, `ofOthers` at that of the others, and
- * the excess over these, null without any others. Leaves without an end tell nothing.
+ * the excess over these, null without any others. Leaves without an end do not count.
  */
 function comparedFailures(data, ofLeaves, groups, within) {
   const stratumOf = (leaf) => within.map((name) => data.leaves[leaf][name]).join();
