@@ -3,7 +3,7 @@
 --
 -- By an exact test, and the method of Benjamini and Hochberg (1995): among the windows of a model,
 -- for as many tests as there are of all models on the date and the six dates before. So an outage of
--- one model lets nothing through of another. failure_tests is the test.
+-- one model lets no spike of another through. failure_tests is the test.
 --
 -- level: scope, region (all accounts in one) or model (all accounts and regions)
 -- window_start: start of the window

@@ -147,7 +147,7 @@ tested as (
     )
 ),
 
--- What is not a standard deviation above its mean is no rarer than 1 in 100.
+-- A number less than a standard deviation above its mean is no rarer than 1 in 100.
 outlying as (
     select
         *,

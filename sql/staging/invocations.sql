@@ -1,4 +1,4 @@
--- One row per invocation: its listed values, and what follows from them.
+-- One row per invocation: its listed values, and values derived from them.
 --
 -- invocation_arn: ARN of the invocation; no two rows have the same
 -- account_id: AWS account that the invocation ran in

@@ -98,7 +98,7 @@ function spanOf(data, { days, from_ms }) {
   };
 }
 
-/** The span of the period before, of which only the sums are asked for: all of it is one hour. */
+/** The span of the period before, as one hour: only its sums are needed. */
 function spanBefore(data, { from_ms, before_ms }) {
   const places = placesOf(data, before_ms, from_ms, () => 0);
   return { steps: [], hours: 1, hourOf: places, anywhere: places };
@@ -126,12 +126,12 @@ function addUp({ outcome, bin, bucket, invocations, rangeOf }, leaves, size, bin
   return d3.range(kinds).map((kind) => sums.subarray(kind * size, (kind + 1) * size));
 }
 
-/** How many of leaves there are of each kind and hour; `kindOf` has the kind of each outcome. */
+/** The counts of leaves by kind and hour; `kindOf` has the kind of each outcome. */
 function countsOf(data, span, leaves, kindOf) {
   return addUp(data.cells.counts, leaves, span.hours, span.hourOf, kindOf);
 }
 
-/** How many latencies of leaves there are of each kind and bucket. */
+/** The numbers of leaves' latencies by kind and bucket. */
 function durationsOf(data, span, leaves, kindOf) {
   return addUp(data.cells.durations, leaves, data.cells.buckets, span.anywhere, kindOf);
 }

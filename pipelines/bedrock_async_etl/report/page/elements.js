@@ -76,7 +76,7 @@ function table(caption, columns, rows) {
     element("table", {}, element("thead", {}, element("tr", {}, ...columns.map(heading))), body), rest);
 }
 
-/** Does something once what was drawn is shown, one such thing after the other. */
+/** Runs a task once the drawing is shown, one task after the other. */
 function afterPaint(task) {
   requestAnimationFrame(() => setTimeout(task));
 }

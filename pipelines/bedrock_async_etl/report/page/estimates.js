@@ -34,7 +34,7 @@ function wilson(share, n) {
   return [share === 0 ? 0 : centre - half, share === 1 ? 1 : centre + half];
 }
 
-/** By how much failures that come together in some hours widen an interval. */
+/** The design effect of failures that cluster in hours. */
 function designEffect(failed, terminal) {
   const [f, n] = [total(failed), total(terminal)];
   if (!n) return 1;
@@ -102,7 +102,7 @@ function percentiles({ seconds }, ended, censored, shares = SHARES) {
   return found;
 }
 
-/** How many have ended, of the numbers of each kind. */
+/** The number of ended ones, from the numbers of each kind. */
 function endedOf(counted) {
   return counted[COMPLETED] + d3.sum(counted.slice(FAILING));
 }
@@ -112,7 +112,7 @@ function allEnds(byKind) {
   return added([byKind[COMPLETED], ...byKind.slice(FAILING)]);
 }
 
-/** What the figures of a cohort are made of: `counts` by kind and hour, `durations` by kind and bucket. */
+/** The input of a cohort's figures: `counts` by kind and hour, `durations` by kind and bucket. */
 function cohortOf(counts, durations) {
   return { counts, durations, counted: counts.map(total), terminal: allEnds(counts), ended: allEnds(durations) };
 }
@@ -169,7 +169,7 @@ function poissonTail(events, expected) {
     below += term;
     term *= expected / (at + 1);
   }
-  // Sums lose what is far out, where the next term and the ratio of those after it are enough.
+  // Sums lose the far tail, where the next term and the ratio of those after it are enough.
   return events > expected && below > 1 - 1e-9 ? term / (1 - expected / (events + 1)) : Math.max(0, 1 - below);
 }
 

@@ -1,5 +1,5 @@
 "use strict";
-// What stands out in a selection: sentences, each with the choice that shows it alone.
+// Findings about a selection: sentences, each with the choice that shows it alone.
 
 const MOST_OF_A_KIND = 3;
 const LEAST_FAILURES = 5;
@@ -179,7 +179,7 @@ function comparedLatencies(data, span, leaves) {
   return { ratio, most, p: ratio < LEAST_RATIO ? 1 : normalTail(z) };
 }
 
-/** How many latencies, and ages of those without one, a leaf has in each bucket. */
+/** The number of a leaf's latencies, and ages of those without one, in each bucket. */
 function latenciesOf(data, span, leaf) {
   const timed = durationsOf(data, span, [leaf], endedOrNot(data));
   return [timed[COMPLETED], timed[OPEN]];
@@ -247,7 +247,7 @@ function stuckText(data, row) {
     + `and not ended since; usually 99 % end within ${duration(row.typical_p99)}.`;
 }
 
-/** One finding of all the scopes that could not be read, or were read long before the others. */
+/** One finding for all scopes that could not be read, or were read long before the others. */
 function staleFinding(data) {
   const isStale = (scope) => data.as_of_ms - scope.last_success_ms > 1000 * data.stale_seconds;
   const bad = data.freshness.filter((scope) => !isRead(scope) || isStale(scope));

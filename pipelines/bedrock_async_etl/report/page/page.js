@@ -66,7 +66,7 @@
     return `${chosen.join(" · ")} · ${until}${has_previous ? ", compared with the period before" : "; not compared, as the period before is not loaded whole"}`;
   }
 
-  /** Draws, and gives the focus back to the part that had it, which is made anew. */
+  /** Draws, and focuses the new version of the part that had the focus. */
   function keepingFocus(drawParts) {
     const focused = document.activeElement?.id;
     drawParts();

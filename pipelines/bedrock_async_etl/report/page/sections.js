@@ -17,7 +17,7 @@ function riskWithInterval(row) {
   return element("span", {}, percent(row.risk), element("small", {}, row.risk == null ? "" : ` ${interval(row)}`));
 }
 
-/** How many failed of those that have ended. */
+/** The number of failed among ended ones. */
 function failedOf(row) {
   return `${count(row.failed)} of ${count(row.terminal)}`;
 }
@@ -98,7 +98,7 @@ function drawHeadline(data, now) {
   ].map(figure));
 }
 
-/** How many scopes failed, or were never read, of all. */
+/** The number of scopes that failed or were never read, of all. */
 function readNote({ freshness }) {
   const scopes = countedNoun(freshness.length, "scope");
   const bad = freshness.filter((scope) => !isRead(scope));

@@ -1,7 +1,7 @@
 "use strict";
-// What a choice in the page shows: numbers alone, nothing of the page itself.
+// The numbers that a choice in the page shows, without the page itself.
 
-/** What the page breaks down by; those with `dimensions` are groups of leaves. */
+/** The page's breakdowns; those with `dimensions` are groups of leaves. */
 const BREAKDOWNS = [
   { name: "model", dimensions: ["model"] },
   { name: "account", dimensions: ["account"] },
@@ -13,7 +13,7 @@ const BREAKDOWNS = [
 
 const sum = (rows, name) => d3.sum(rows, (row) => row[name]);
 
-/** What failures can be limited to: faults, then reasons, each with its outcomes. */
+/** The limits for failures: faults, then reasons, each with its outcomes. */
 function causesOf(data) {
   const failures = data.outcomes.slice(FAILING);
   const faults = d3.group(failures, (each) => each.fault ?? "unknown");
@@ -81,7 +81,7 @@ function figuresOf(data, selection, span, leaves) {
   return { ...estimate(data, cohort, [FAILING]), trend: trend(span, counts, [FAILING]) };
 }
 
-/** What is open, stuck and vanished now, whenever it was submitted. */
+/** The invocations open, stuck and vanished now, whenever submitted. */
 function openNow(data, selection) {
   const now = data.open_counts.filter((row) => isIn(row, selection));
   return {
@@ -104,7 +104,7 @@ function headline(data, selection, whole) {
   };
 }
 
-/** What a breakdown shows of each of its groups, those with the most excess failures first. */
+/** The rows of a breakdown, one per group, those with the most excess failures first. */
 function breakdown(data, selection, span, ofLeaves) {
   const { dimensions } = BREAKDOWNS.find((each) => each.name === selection.by);
   const rows = dimensions ? byLeaves(data, selection, span, ofLeaves, dimensions) : byCauses(data, selection, span);
@@ -130,7 +130,7 @@ function byLeaves(data, selection, span, ofLeaves, dimensions) {
   })).filter((row) => row.invocations || row.open || row.vanished);
 }
 
-/** How many of each leaf failed and ended in a span. */
+/** The numbers failed and ended of each leaf in a span. */
 function outcomesOfLeaves(data, selection, span) {
   const oneHour = { hours: 1, hourOf: span.anywhere };
   const kindOf = kindsOf(data, selection);
