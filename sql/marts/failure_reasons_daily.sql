@@ -10,11 +10,6 @@
 -- dated by: submit_date
 with
 
-invocations as (
-    select * from bedrock_analytics.invocations
-    where is_failed
-),
-
 reasons as (
     select
         account_id,
@@ -27,7 +22,8 @@ reasons as (
         min(submit_time) as first_seen,
         max(submit_time) as last_seen,
         min(invocation_arn) as example_arn
-    from invocations
+    from bedrock_analytics.invocations
+    where is_failed
     group by account_id, region, model_id, submit_date, failure_category, failure_fault
 )
 

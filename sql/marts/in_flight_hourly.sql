@@ -14,10 +14,6 @@
 -- dated by: hour
 with
 
-epoch as (
-    select cast('0001-01-01 00:00:00+00' as timestamptz) as start
-),
-
 -- Milliseconds since 0001-01-01: integer division rounds negative numbers towards 0.
 timed as (
     select
@@ -36,90 +32,65 @@ timed as (
     where submit_time is not null and not is_open
 ),
 
+-- Those that were gone on the date of their submission; the others are in flights.
+spans as (
+    select
+        account_id,
+        region,
+        model_id,
+        submitted_ms as from_ms,
+        case when gone_ms // 86400000 = submitted_ms // 86400000 then gone_ms end as until_ms,
+        1 as submitted,
+        case when is_vanished then 0 else 1 end as ended,
+        case when gone_ms >= submitted_ms then 1e0 else 0e0 end as step
+    from timed
+    where coalesce(gone_ms // 86400000 <= submitted_ms // 86400000, true)
+
+    union all
+
+    select
+        account_id,
+        region,
+        model_id,
+        from_ms + 62135596800000 as from_ms,
+        until_ms + 62135596800000 as until_ms,
+        case when is_submitted then 1 else 0 end as submitted,
+        case when is_ended then 1 else 0 end as ended,
+        case when is_flown then 1e0 else 0e0 end as step
+    from bedrock_analytics.flights
+),
+
 -- Numbers are compared faster than names.
 cohorts as (
     select
         *,
         cast(row_number() over (order by account_id, region, model_id) as bigint) as cohort
-    from (
-        select
-            account_id,
-            region,
-            model_id
-        from timed
-
-        union
-
-        select
-            account_id,
-            region,
-            model_id
-        from bedrock_analytics.flights
-    ) as names
+    from (select distinct account_id, region, model_id from spans) as names
 ),
 
 placed as (
     select
         cohorts.cohort,
-        timed.is_vanished,
-        timed.submitted_ms,
-        timed.gone_ms,
-        timed.submitted_ms // 86400000 as day,
-        timed.gone_ms // 86400000 as gone_day,
-        case when timed.gone_ms >= timed.submitted_ms then 1e0 else 0e0 end as step
-    from timed
+        spans.from_ms,
+        spans.until_ms,
+        spans.submitted,
+        spans.ended,
+        spans.step
+    from spans
     inner join cohorts
-        on timed.account_id is not distinct from cohorts.account_id
-        and timed.region is not distinct from cohorts.region
-        and timed.model_id is not distinct from cohorts.model_id
+        on spans.account_id is not distinct from cohorts.account_id
+        and spans.region is not distinct from cohorts.region
+        and spans.model_id is not distinct from cohorts.model_id
 ),
 
-flown as (
-    select
-        cohorts.cohort,
-        flights.from_ms + 62135596800000 as from_ms,
-        flights.until_ms + 62135596800000 as until_ms,
-        flights.is_submitted,
-        flights.is_ended,
-        case when flights.is_flown then 1e0 else 0e0 end as step
-    from bedrock_analytics.flights
-    inner join cohorts
-        on flights.account_id is not distinct from cohorts.account_id
-        and flights.region is not distinct from cohorts.region
-        and flights.model_id is not distinct from cohorts.model_id
-),
-
--- Those that were gone on the date of their submission; the others are in flights.
 events as (
-    select
-        cohort,
-        submitted_ms as instant_ms,
-        step,
-        1 as submitted,
-        0 as ended
-    from placed
-    where coalesce(gone_day <= day, true)
-
-    union all
-
-    select
-        cohort,
-        gone_ms as instant_ms,
-        -step as step,
-        0 as submitted,
-        case when is_vanished then 0 else 1 end as ended
-    from placed
-    where gone_day = day
-
-    union all
-
     select
         cohort,
         from_ms as instant_ms,
         step,
-        case when is_submitted then 1 else 0 end as submitted,
+        submitted,
         0 as ended
-    from flown
+    from placed
 
     union all
 
@@ -128,8 +99,8 @@ events as (
         until_ms as instant_ms,
         -step as step,
         0 as submitted,
-        case when is_ended then 1 else 0 end as ended
-    from flown
+        ended
+    from placed
     where until_ms is not null
 ),
 
@@ -141,12 +112,7 @@ days as (
 ),
 
 hours as (
-    select hour_of_day
-    from (
-        values
-        (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11),
-        (12), (13), (14), (15), (16), (17), (18), (19), (20), (21), (22), (23)
-    ) as hours (hour_of_day)
+    select unnest(range(0, 24)) as hour_of_day
 ),
 
 -- Each hour begins with a step of 0, so that it is there even if nothing happens in it.
@@ -241,11 +207,11 @@ select
     observed.account_id,
     observed.region,
     observed.model_id,
-    epoch.start + observed.hour_number * interval '1' hour as hour,
+    cast('0001-01-01 00:00:00+00' as timestamptz)
+        + observed.hour_number * interval '1' hour as hour,
     observed.submitted,
     observed.ended,
     cast(observed.level_at_start + observed.peak as bigint) as in_flight_peak,
     observed.level_at_start + observed.step - observed.step_ms / observed.length_ms
         as in_flight_avg
 from observed
-cross join epoch

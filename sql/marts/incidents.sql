@@ -74,12 +74,6 @@ scope_hours as (
     group by model_id, account_id, region, submit_hour
 ),
 
-offsets as (
-    select 10 * tens.digit + ones.digit as number
-    from (values (0), (1), (2)) as tens (digit)
-    cross join (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as ones (digit)
-),
-
 window_hours as (
     select
         spans.rank,
@@ -87,29 +81,21 @@ window_hours as (
         spans.model_id,
         spans.account_id,
         spans.region,
-        spans.submit_hour
+        scope_hours.submit_hour
     from (
         select
-            windows.*,
-            windows.window_start + offsets.number * interval '1' hour as submit_hour
+            *,
+            unnest(range(0, window_hours)) as nth_hour
         from windows
-        inner join offsets
-            on offsets.number < windows.window_hours
     ) as spans
     inner join scope_hours
         on spans.model_id is not distinct from scope_hours.model_id
-        and spans.submit_hour = scope_hours.submit_hour
+        and spans.window_start + spans.nth_hour * interval '1' hour = scope_hours.submit_hour
         and (spans.level = 'model' or spans.region is not distinct from scope_hours.region)
         and (
             spans.level <> 'scope' or spans.account_id is not distinct from scope_hours.account_id
         )
-    group by
-        spans.rank,
-        spans.level,
-        spans.model_id,
-        spans.account_id,
-        spans.region,
-        spans.submit_hour
+    group by all
     having sum(scope_hours.failed) > sum(scope_hours.ended) * max(spans.half_way)
 ),
 
@@ -166,19 +152,12 @@ period_hours as (
         periods.last_hour,
         hours.submit_hour
     from (
-        select
+        select distinct
             model_id,
             incident,
-            submit_hour
+            submit_hour + later.hours * interval '1' hour as submit_hour
         from numbered
-
-        union
-
-        select
-            model_id,
-            incident,
-            submit_hour + interval '1' hour as submit_hour
-        from numbered
+        cross join (values (0), (1)) as later (hours)
     ) as hours
     inner join periods
         on hours.model_id is not distinct from periods.model_id

@@ -28,20 +28,6 @@
 -- failure_rate_before: failed / (completed + failed) of the 30 days before; null where both are 0
 with
 
-failure_rates as (
-    select * from bedrock_analytics.recent_failure_rates
-),
-
-latencies as (
-    select * from bedrock_analytics.recent_survivals
-    where cohort = 'recently ended'
-),
-
-survivals as (
-    select * from bedrock_analytics.recent_survivals
-    where cohort = 'recent'
-),
-
 open_invocations as (
     select
         model_id,
@@ -57,7 +43,7 @@ open_invocations as (
 ),
 
 models as (
-    select model_id from failure_rates
+    select model_id from bedrock_analytics.recent_failure_rates
     union
     select model_id from open_invocations
 )
@@ -105,12 +91,14 @@ select
     changes.failure_z_score,
     changes.latency_z_score
 from models
-left join failure_rates
+left join bedrock_analytics.recent_failure_rates as failure_rates
     on models.model_id is not distinct from failure_rates.model_id
-left join latencies
-    on models.model_id is not distinct from latencies.model_id
-left join survivals
-    on models.model_id is not distinct from survivals.model_id
+left join bedrock_analytics.recent_survivals as latencies
+    on latencies.cohort = 'recently ended'
+    and models.model_id is not distinct from latencies.model_id
+left join bedrock_analytics.recent_survivals as survivals
+    on survivals.cohort = 'recent'
+    and models.model_id is not distinct from survivals.model_id
 left join open_invocations
     on models.model_id is not distinct from open_invocations.model_id
 left join bedrock_analytics.recent_ends as ends

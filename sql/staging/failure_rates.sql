@@ -72,69 +72,37 @@ submitted as (
 -- One row per cohort and hour of submission.
 hours as (
     select
-        'hour' as cohort,
+        kinds.cohort,
         account_id,
         region,
         model_id,
-        submit_hour,
+        case when kinds.cohort = 'hour' then submit_hour end as submit_hour,
         submit_date,
         invocations,
         completed,
         failed,
         in_progress,
-        not has_open and is_hour_read as is_settled,
+        not has_open
+        and case when kinds.cohort = 'hour' then is_hour_read else is_date_read end as is_settled,
         longest_ms
     from submitted
-
-    union all
-
-    select
-        'date' as cohort,
-        account_id,
-        region,
-        model_id,
-        cast(null as timestamptz) as submit_hour,
-        submit_date,
-        invocations,
-        completed,
-        failed,
-        in_progress,
-        not has_open and is_date_read as is_settled,
-        longest_ms
-    from submitted
-),
-
-open_invocations as (
-    select
-        account_id,
-        region,
-        model_id,
-        submit_hour,
-        submit_date,
-        age_ms
-    from bedrock_analytics.censored_ages
-    where is_open
+    cross join (values ('hour'), ('date')) as kinds (cohort)
 ),
 
 -- One row per cohort and open invocation. They are apart from the latencies, which are many: DuckDB
 -- copies what is read twice.
 ages as (
     select
-        'hour' as cohort,
-        *
-    from open_invocations
-
-    union all
-
-    select
-        'date' as cohort,
+        kinds.cohort,
         account_id,
         region,
         model_id,
-        cast(null as timestamptz) as submit_hour,
+        case when kinds.cohort = 'hour' then submit_hour end as submit_hour,
         submit_date,
         age_ms
-    from open_invocations
+    from bedrock_analytics.censored_ages
+    cross join (values ('hour'), ('date')) as kinds (cohort)
+    where is_open
 ),
 
 measured as (

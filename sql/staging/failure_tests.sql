@@ -85,13 +85,7 @@ windows as (
         cast(sum(hours.terminal + hours.still_open) as double) as number
     from hours
     cross join (values (1), (6), (24)) as lengths (window_hours)
-    group by
-        hours.level,
-        hours.account_id,
-        hours.region,
-        hours.model_id,
-        lengths.window_hours,
-        hours.hour - hours.hour % lengths.window_hours
+    group by all
 ),
 
 compared as (
@@ -215,20 +209,6 @@ probabilities as (
     group by id
 ),
 
-digits as (
-    select digit
-    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
-),
-
--- Ten thousand failures more are beyond any doubt.
-numbers as (
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as number
-    from digits as ones
-    cross join digits as tens
-    cross join digits as hundreds
-    cross join digits as thousands
-),
-
 -- first_factor: how much less probable one failure more is
 rare as (
     select
@@ -246,26 +226,24 @@ rare as (
 -- the first 16 digits.
 more as (
     select
-        rare.id,
-        numbers.number as more,
-        rare.probability,
-        case
-            when numbers.number = 0 then 1
-            else (rare.baseline_failed - numbers.number + 1)
-                * (rare.number - rare.failed - numbers.number + 1)
-                / (
-                    (rare.failed + numbers.number)
-                    * (rare.baseline_terminal - rare.baseline_failed + numbers.number)
+        *,
+        unnest(
+            range(
+                0,
+                1 + cast(
+                    floor(
+                        least(
+                            9999,
+                            baseline_failed,
+                            number - failed,
+                            40 + 10 * sqrt(failed),
+                            40 / -ln(nullif(first_factor, 0))
+                        )
+                    ) as bigint
                 )
-        end as factor
+            )
+        ) as more
     from rare
-    inner join numbers
-        on numbers.number <= least(
-            rare.baseline_failed,
-            rare.number - rare.failed,
-            40 + 10 * sqrt(rare.failed),
-            40 / -ln(nullif(rare.first_factor, 0))
-        )
 ),
 
 products as (
@@ -274,7 +252,17 @@ products as (
         probability,
         exp(
             cast(
-                sum(cast(ln(factor) as decimal(38, 18))) over (
+                sum(
+                    cast(
+                        case
+                            when more = 0 then 0
+                            else ln(
+                                (baseline_failed - more + 1) * (number - failed - more + 1)
+                                / ((failed + more) * (baseline_terminal - baseline_failed + more))
+                            )
+                        end as decimal(38, 18)
+                    )
+                ) over (
                     partition by id order by more rows between unbounded preceding and current row
                 ) as double
             )

@@ -16,32 +16,8 @@
 -- reads back: all days
 with
 
-open_until as (
-    select
-        account_id,
-        region,
-        model_id,
-        status,
-        submit_date,
-        cast(null as timestamptz) as end_time,
-        epoch_us(submit_time) // 1000 as submitted_ms,
-        epoch_us(submit_time) // 1000 + age_ms as gone_ms
-    from bedrock_analytics.open_ages
-    where not is_vanished and submit_time is not null
-),
-
 spans as (
-    select
-        account_id,
-        region,
-        model_id,
-        status,
-        submit_date,
-        end_time,
-        submitted_ms,
-        gone_ms,
-        is_ended
-    from bedrock_analytics.overnight_invocations
+    select * from bedrock_analytics.overnight_invocations
 
     union all
 
@@ -51,11 +27,12 @@ spans as (
         model_id,
         status,
         submit_date,
-        end_time,
-        submitted_ms,
-        gone_ms,
+        cast(null as timestamptz) as end_time,
+        epoch_us(submit_time) // 1000 as submitted_ms,
+        epoch_us(submit_time) // 1000 + age_ms as gone_ms,
         false as is_ended
-    from open_until
+    from bedrock_analytics.open_ages
+    where not is_vanished and submit_time is not null
 ),
 
 -- Days since 0001-01-01: integer division rounds negative numbers towards 0.
@@ -67,27 +44,17 @@ days as (
     from spans
 ),
 
-digits as (
-    select digit
-    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
-),
-
--- For ten thousand days, or 27 years.
-numbers as (
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as number
-    from digits as ones
-    cross join digits as tens
-    cross join digits as hundreds
-    cross join digits as thousands
-),
-
+-- At most ten thousand days, or 27 years.
 dated as (
     select
-        days.*,
-        least(days.submit_day, days.gone_day) + numbers.number as flight_day
+        *,
+        unnest(
+            range(
+                least(submit_day, gone_day),
+                1 + least(coalesce(gone_day, submit_day), submit_day + 9999)
+            )
+        ) as flight_day
     from days
-    inner join numbers
-        on numbers.number <= greatest(0, days.gone_day - days.submit_day)
 )
 
 select

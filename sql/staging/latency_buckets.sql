@@ -28,10 +28,4 @@ select
     cast(floor(100 * ln(1 + greatest(0, latency_ms))) as bigint) as bucket,
     list_sort(array_agg(latency_ms)) as latencies_ms
 from measured
-group by
-    account_id,
-    region,
-    model_id,
-    status,
-    submit_date,
-    cast(floor(100 * ln(1 + greatest(0, latency_ms))) as bigint)
+group by all

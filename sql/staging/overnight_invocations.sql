@@ -26,16 +26,7 @@ gone as (
     where not is_open
 )
 
-select
-    account_id,
-    region,
-    model_id,
-    status,
-    submit_date,
-    end_time,
-    submitted_ms,
-    gone_ms,
-    is_ended
+select *
 from gone
 -- Days since 0001-01-01: integer division rounds negative numbers towards 0.
 where (submitted_ms + 62135596800000) // 86400000 <> (gone_ms + 62135596800000) // 86400000

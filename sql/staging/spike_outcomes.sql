@@ -34,8 +34,7 @@ hours as (
         and rates.submit_hour >= spikes.window_start
         and rates.submit_hour < spikes.window_start + spikes.window_hours * interval '1' hour
     where rates.cohort = 'hour'
-    group by
-        rates.account_id, rates.region, rates.model_id, rates.submit_hour, rates.submit_date
+    group by all
 ),
 
 failures as (
@@ -56,13 +55,7 @@ failures as (
         and invocations.region is not distinct from hours.region
         and invocations.model_id is not distinct from hours.model_id
     where invocations.is_failed
-    group by
-        invocations.account_id,
-        invocations.region,
-        invocations.model_id,
-        invocations.submit_hour,
-        invocations.submit_date,
-        invocations.failure_category
+    group by all
 )
 
 select

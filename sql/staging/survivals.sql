@@ -77,16 +77,8 @@ named_buckets as (
         max(longest_ms) as longest_ms
     from (
         select
-            unnest(cohorts) as cohort,
-            account_id,
-            region,
-            model_id,
-            submit_date,
-            bucket,
-            ended,
-            age_ms,
-            is_open,
-            longest_ms
+            *,
+            unnest(cohorts) as cohort
         from placed
     ) as members
     group by cohort, account_id, region, model_id, submit_date, bucket
@@ -261,34 +253,12 @@ sizes as (
     where place = 1
 ),
 
-digits as (
-    select digit
-    from (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) as digits (digit)
-),
-
-offsets as (
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as places
-    from digits as ones
-    cross join digits as tens
-    cross join digits as hundreds
-    cross join digits as thousands
-),
-
 -- How many of them take at most the true p95 is binomial: around what is expected, up to more than
 -- six standard deviations, the logarithm of a probability over that of one less.
 ranks as (
     select
-        spans.number,
-        spans.size,
-        spans.first_rank + offsets.places as rank,
-        case
-            when offsets.places > 0
-                then ln(
-                    19 * (spans.size - spans.first_rank - offsets.places + 1)
-                    / (spans.first_rank + offsets.places)
-                )
-            else 0e0
-        end as log_ratio
+        *,
+        unnest(range(first_rank, 1 + least(last_rank, first_rank + 9999))) as rank
     from (
         select
             number,
@@ -298,14 +268,14 @@ ranks as (
         from sizes
         where size is not null
     ) as spans
-    inner join offsets
-        on offsets.places <= spans.last_rank - spans.first_rank
 ),
 
 likelihoods as (
     select
         *,
-        sum(log_ratio) over (
+        sum(
+            case when rank > first_rank then ln(19 * (size - rank + 1) / rank) else 0e0 end
+        ) over (
             partition by number
             order by rank
             rows between unbounded preceding and current row

@@ -48,13 +48,4 @@ select
     count(*) as invocations,
     list_sort(array_agg(latency_ms) filter (where latency_ms is not null)) as latencies_ms
 from placed
-group by
-    model_id,
-    status,
-    failure_fault,
-    is_open,
-    submit_hour,
-    submit_date,
-    is_submitted,
-    is_ended,
-    bucket
+group by all
