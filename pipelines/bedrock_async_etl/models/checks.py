@@ -1,6 +1,7 @@
 """Checks of the tables and models: SELECTs of the rows that break a rule."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -78,16 +79,18 @@ def check_tables(
     state, dated = BuildState.read(tables), _dated(tables, user_models)
     results = []
     for check in read_checks(user_models):
-        dates = None if is_full else _unchecked(check, state, dated)
+        changed = None if is_full else _changed(check, state, dated)
+        before = frozenset() if changed is None else state.broken.get(check.name, frozenset())
+        dates = None if changed is None else before | changed
         result = _run(tables.connection, check, dated, dates)
         broken: Dates = frozenset()
         if result.violations and check.dated_by:
-            days = _days(check, state, dated) if dates is None else dates
-            broken = frozenset(
+            days = _days(check, state, dated) if changed is None else changed
+            broken = (before - days) | {
                 day
                 for day in days
                 if _run(tables.connection, check, dated, frozenset({day})).violations
-            )
+            }
         state.note_checked(check.name, None if result.error else digest(check.text), broken)
         results.append(result)
     state.write_checked(tables)
@@ -106,13 +109,13 @@ def _dated(tables: ModelTables, user_models: Path | None) -> DatedTables:
     return found
 
 
-def _unchecked(check: SqlFile, state: BuildState, dated: DatedTables) -> Dates | None:
-    """The dates that may break a rule, as they changed or broke it before; None for all."""
+def _changed(check: SqlFile, state: BuildState, dated: DatedTables) -> Dates | None:
+    """The dates that changed since the check looked at them; None for all."""
     definition, build = state.checked.get(check.name, (None, 0))
     if check.dated_by is None or definition != digest(check.text):
         return None
     changed = (state.changed_since(build, key(table)) for table in check.reads & dated.keys())
-    return state.broken.get(check.name, frozenset()).union(*changed)
+    return frozenset[date]().union(*changed)
 
 
 def _days(check: SqlFile, state: BuildState, dated: DatedTables) -> Dates:
