@@ -8,7 +8,6 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from bedrock_async_etl.report.keys import Keys, keys_of
 from bedrock_async_etl.report.periods import HOUR_MS, Period, hour_parts, periods
 
 QUERIES: Final = Path(__file__).with_name("queries")
@@ -30,8 +29,13 @@ select
 from bedrock_analytics.scopes
 """
 INVOCATIONS: Final = """
-select coalesce(sum(invocations), 0) from report_submitted where bin >= $first_bin
+select cast(coalesce(sum(invocations), 0) as bigint) as number
+from report_submitted
+where bin >= $first_bin
 """
+LABELS: Final = "select distinct {key}, {label} from report_leaves order by {key}"
+"""Labels of a dimension; the key of each is its place."""
+LEAVES: Final = "select account, region, model from report_leaves order by leaf"
 TABLES: Final = (("counts", 1), ("durations", BUCKETS + AGES), ("in_flight", 1))
 """Tables that add up, and their numbers of buckets."""
 PACKED: Final = "select * exclude (cell) from packed('report_{name}', {buckets}) order by cell"
@@ -47,15 +51,16 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
     [(as_of_ms, first_ms)] = connection.execute(NEWEST).fetchall()
     now_ms = as_of_ms or time.time_ns() // 1_000_000
     chosen = periods(days, now_ms)
-    keys = _prepare(connection, chosen, now_ms)
+    _prepare(connection, chosen, now_ms)
+    [invocations] = _select(connection, INVOCATIONS, first_bin=chosen[-1].first_bin)["number"]
     return {
         "as_of_ms": as_of_ms,
         "first_ms": first_ms,
         "periods": [_period(period, first_ms) for period in chosen],
-        "accounts": keys.accounts,
-        "regions": keys.regions,
-        "models": keys.models,
-        "leaves": keys.leaf_keys(),
+        "accounts": _labels(connection, "account", "account_id"),
+        "regions": _labels(connection, "region", "region_name"),
+        "models": _labels(connection, "model", "model_id"),
+        "leaves": _select(connection, LEAVES),
         "outcomes": _columns(connection, "outcomes"),
         "examples": _columns(connection, "examples", limit=LISTED),
         "incidents": _columns(connection, "incidents", limit=LISTED),
@@ -63,16 +68,9 @@ def read_figures(connection: duckdb.DuckDBPyConnection, days: int) -> dict[str, 
         "open_before": _columns(connection, "open_before"),
         "open_invocations": _columns(connection, "open_invocations", limit=LISTED),
         "freshness": _columns(connection, "freshness"),
-        "invocations": _invocations(connection, chosen[-1]),
+        "invocations": invocations,
         "cells": _cells(connection, chosen, now_ms),
     }
-
-
-def _invocations(connection: duckdb.DuckDBPyConnection, longest: Period) -> int:
-    """Number of invocations on the page."""
-    parameters = {"first_bin": longest.first_bin}
-    [(invocations,)] = connection.execute(INVOCATIONS, parameters).fetchall()
-    return int(invocations)
 
 
 def _period(period: Period, first_ms: int | None) -> dict[str, Any]:
@@ -86,7 +84,7 @@ def _period(period: Period, first_ms: int | None) -> dict[str, Any]:
     }
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], now_ms: int) -> Keys:
+def _prepare(connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], now_ms: int) -> None:
     """Make the tables and macros that the queries share."""
     for name, value in _shape(chosen, now_ms).items():
         connection.execute(f"set variable {name} = {value}")
@@ -96,13 +94,15 @@ def _prepare(connection: duckdb.DuckDBPyConnection, chosen: Sequence[Period], no
     connection.execute(f"create temp macro bucket_of(duration_ms) as ({_query('bucket_of')})")
     connection.execute(f"create temp macro latency_ms(seconds) as ({_query('latency_ms')})")
     _create(connection, "submitted")
-    rows = connection.execute(_query("leaves")).fetchall()
-    keys = keys_of({(account, region, model): count for account, region, model, count in rows})
-    _create_table(connection, "leaves", keys.leaf_table())
+    _create(connection, "leaves")
     connection.execute(f"create temp macro keyed(name) as table {_query('keyed')}")
     connection.execute(f"create temp macro packed(name, buckets) as table {_query('packed')}")
     _create(connection, "outcomes")
-    return keys
+
+
+def _labels(connection: duckdb.DuckDBPyConnection, key: str, label: str) -> list[str | None]:
+    labels: list[str | None] = _select(connection, LABELS.format(key=key, label=label))[label]
+    return labels
 
 
 def _shape(chosen: Sequence[Period], now_ms: int) -> dict[str, int]:
@@ -181,8 +181,12 @@ def _integers(connection: duckdb.DuckDBPyConnection, select: str) -> Columns:
     }
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int | str) -> Columns:
-    columns: Columns = connection.sql(_query(query), params=parameters).to_arrow_table().to_pydict()
+def _columns(connection: duckdb.DuckDBPyConnection, query: str, **parameters: int) -> Columns:
+    return _select(connection, _query(query), **parameters)
+
+
+def _select(connection: duckdb.DuckDBPyConnection, select: str, **parameters: int) -> Columns:
+    columns: Columns = connection.sql(select, params=parameters).to_arrow_table().to_pydict()
     return columns
 
 

@@ -95,6 +95,17 @@ def named(shown: dict[str, Any], leaf: int) -> tuple[Any, Any, Any]:
     )
 
 
+def test_the_busiest_account_region_and_model_come_first(copy: DuckDBDestination) -> None:
+    shown = figures(copy, 90)
+    for name, column in (("accounts", "account_id"), ("regions", "region"), ("models", "model_id")):
+        ranked = query(
+            copy,
+            f"select {column} from bedrock_analytics.invocations "
+            f"group by {column} order by count(*) desc",
+        )
+        assert shown[name] == [label for (label,) in ranked]
+
+
 def cells(shown: dict[str, Any], table: str) -> list[Row]:
     """The rows of a table of cells, with their leaf, outcome, bin and bucket."""
     packed, outcomes = shown["cells"], shown["outcomes"]["name"]
