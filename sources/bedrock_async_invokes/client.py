@@ -29,11 +29,13 @@ from .columns import ScopeReport
 from .errors import ListingError
 from .pace import OPERATION, THROTTLING_CODES, Pace, is_throttled
 from .pages import read_page
-from .windows import EARLIEST_US, LATEST_US, PAGE_SIZE, Window, to_time
+from .windows import LATEST_US, PAGE_SIZE, Window, to_microseconds, to_time
 
 REQUEST_MARGIN_US: Final = 1_000
 """Excess of a request on both sides of its window, so that the service's boundary rules do not
 matter."""
+EARLIEST_BOUND_US: Final = to_microseconds(datetime(1000, 1, 1))
+"""botocore writes an earlier year with fewer than four digits, which the service refuses."""
 CALL_SECONDS: Final = 60
 """A call that has not ended by then is given up, even if bytes still trickle in."""
 RESPONSE_BYTES: Final = 16_000_000
@@ -115,8 +117,8 @@ class Client:
     def pages(self, window: Window, *, newest_first: bool) -> Iterator[dict[str, Any]]:
         """Pages with a parsed `Page` as `asyncInvokeSummaries`; a margin beyond the window."""
         bounds = {}
-        if window.start is not None:
-            bounds["submitTimeAfter"] = to_time(max(window.start - REQUEST_MARGIN_US, EARLIEST_US))
+        if window.start is not None and window.start - REQUEST_MARGIN_US >= EARLIEST_BOUND_US:
+            bounds["submitTimeAfter"] = to_time(window.start - REQUEST_MARGIN_US)
         if window.end is not None:
             bounds["submitTimeBefore"] = to_time(min(window.end + REQUEST_MARGIN_US, LATEST_US))
         pages: Iterator[dict[str, Any]] = iter(

@@ -12,7 +12,7 @@ from inspect import Parameter, Signature
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from .errors import OptionError
-from .windows import Window
+from .windows import Window, to_microseconds
 
 FailureMessages = Literal["keep", "redact", "drop"]
 """Treatments of `failureMessage`, which AWS marks as sensitive."""
@@ -284,7 +284,10 @@ class LoadOptions:
         "SECONDS",
         panel="What to read",
         flag="--lag",
-        check=_require(lambda seconds: seconds >= 0, "The lag must be 0 seconds or more, not {}."),
+        check=_require(
+            lambda seconds: 0 <= seconds <= CENTURY,
+            "The lag must be 0 seconds or more, and at most a century, not {}.",
+        ),
     )
     scrub_calls: int = option(
         1,
@@ -315,10 +318,10 @@ class LoadOptions:
         if self.external_id == PLACEHOLDER:
             object.__setattr__(self, "external_id", None)
         check_options(self)
-        since, until = (
-            None if time is None else parse_time(name, time)
+        start, end = (
+            None if time is None else to_microseconds(parse_time(name, time))
             for name, time in (("since", self.since), ("until", self.until))
         )
-        object.__setattr__(self, "window", Window.between(since, until))
+        object.__setattr__(self, "window", Window(start, end))
         if self.window.is_empty:
             raise OptionError("The range is empty: --since must be before --until.")

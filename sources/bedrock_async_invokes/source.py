@@ -8,7 +8,7 @@ import dlt
 import pyarrow as pa
 from dlt.sources import DltResource
 
-from .columns import ASYNC_INVOKES, EXTRACT_RUNS, LOAD_ID, VANISHED_INVOKES, Table
+from .columns import ASYNC_INVOKES, EXTRACT_RUNS, LOAD_ID, VANISHED_INVOKES, Table, no_rows
 from .options import LoadOptions, options_of, signature_of
 from .run import Extraction, new_extraction
 
@@ -102,7 +102,7 @@ def _resource(table: Table, rows: Callable[[], Iterator[Any]], **hints: Any) -> 
 def _new_table(table: Table) -> Iterator[pa.Table]:
     """A table without rows on the first load, so that queries find all tables from then on."""
     if table.name not in dlt.current.source_schema().tables:
-        yield _with_load_id(table.schema.empty_table())
+        yield _with_load_id(no_rows(table.schema))
 
 
 def _with_load_id(table: pa.Table) -> pa.Table:

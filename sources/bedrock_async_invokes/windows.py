@@ -25,9 +25,12 @@ def to_time(microseconds: int) -> datetime:
 
 
 def to_microseconds(time: datetime) -> int:
-    """Microseconds since the epoch; a time without a zone counts as UTC."""
+    """Microseconds since the epoch; a time without a zone counts as UTC.
+
+    A zone may put a time into the year 0 or 10000 of UTC: the first or last time stands for it.
+    """
     aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time
-    return (aware - EPOCH) // timedelta(microseconds=1)
+    return min(max((aware - EPOCH) // timedelta(microseconds=1), EARLIEST_US), LATEST_US)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,6 @@ class Window:
 
     start: int | None = None
     end: int | None = None
-
-    @classmethod
-    def between(cls, since: datetime | None, until: datetime | None) -> "Window":
-        """The window of two times."""
-        return cls(
-            None if since is None else to_microseconds(since),
-            None if until is None else to_microseconds(until),
-        )
 
     def __contains__(self, submit_us: int) -> bool:
         return (self.start is None or self.start <= submit_us) and (

@@ -288,6 +288,7 @@ def test_a_busy_destination_is_exit_code_75(listed: Control, database: Path) -> 
         (("--since", "yesterday"), "since is not a time: 'yesterday'."),
         (("--concurrency", "0"), "concurrency must be 1 or more"),
         (("--lag", "-1"), "lag must be 0 seconds or more"),
+        (("--lag", "100000000000"), "lag must be 0 seconds or more, and at most a century"),
         (("--models", "nowhere"), "nowhere has no .sql files"),
         (("--database", "bedrock.duckdb"), "cannot be called bedrock.duckdb"),
         (("--destination", "papyrus"), "papyrus"),

@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.load import RunResult, load, verification
+from bedrock_async_etl.load import LoadObserver, RunResult, load, verification
 from bedrock_async_etl.load.verification import Verification, repair, verify
+from bedrock_async_invokes.columns import ScopeReport
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of, stored_rows
@@ -157,6 +158,38 @@ def test_a_scope_that_cannot_be_read_is_told(bedrock: Control, copy: DuckDBDesti
     assert (exit_code, document["rows"]["equal"]) == (3, ROWS)
     *_, verdict = CliRunner().invoke(app, ["verify", *both]).stdout.splitlines()
     assert verdict.endswith(" equal: an exact copy of 1 of 2 scopes.")
+
+
+def test_a_scope_that_fails_after_its_first_rows_is_left_out(
+    bedrock: Control, copy: DuckDBDestination
+) -> None:
+    class Denying(LoadObserver):
+        def scope_read(self, report: ScopeReport, share: float) -> None:
+            if report.region == "us-west-2" and report.outcome is None:
+                bedrock.faults(region="us-west-2", access_denied=True)
+
+    bedrock.populate(ACCOUNT, "us-west-2", 12_000, NOW - 20 * DAY, NOW - DAY, 1)
+    options = {"regions": [REGION, "us-west-2"], "concurrency": 1}
+    load(copy, options)
+    plant, _ = DRIFTS["deleted"]
+    plant(bedrock, copy, bedrock.listing(ACCOUNT, "us-west-2")[0]["invocationArn"])
+    found = verify(copy, options, observer=Denying())
+    [failed] = found.failed
+    assert (failed.region, failed.listed, failed.equal) == ("us-west-2", 0, 0)
+    assert "bedrock:ListAsyncInvokes" in str(failed.error)
+    assert counts(found) == {"listed": ROWS, "equal": ROWS}
+    assert (found.exit_code, found.differences, found.drifted) == (3, [], {})
+
+
+def test_a_range_may_reach_beyond_the_times_of_a_database(
+    bedrock: Control, copy: DuckDBDestination
+) -> None:
+    for options in (
+        {"since": "0001-01-01T00:00:00+14:00"},
+        {"until": "9999-12-31T23:59:59-05:00"},
+    ):
+        assert counts(verify(copy, options)) == {"listed": ROWS, "equal": ROWS}
+        assert load(copy, options).rows_loaded == 0
 
 
 @pytest.mark.slow

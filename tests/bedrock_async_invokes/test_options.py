@@ -8,7 +8,7 @@ import time_machine
 from bedrock_async_etl.load import configured_options
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import LoadOptions, parse_time
-from bedrock_async_invokes.windows import to_microseconds
+from bedrock_async_invokes.windows import Window, to_microseconds
 from tests.conftest import NOW
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,6 +43,15 @@ def test_what_is_no_time_is_told(text: str) -> None:
 def test_a_time_without_a_zone_is_utc() -> None:
     assert parse_time("since", datetime(2026, 3, 1)) == MARCH
     assert parse_time("since", date(2026, 3, 1)) == MARCH
+
+
+def test_a_window_is_between_two_times_or_unbounded() -> None:
+    since, until = MARCH, MARCH + timedelta(days=1)
+    start, end = to_microseconds(since), to_microseconds(until)
+    assert LoadOptions(since=since, until=until).window == Window(start, end)
+    assert LoadOptions(since=since).window == Window(start, None)
+    assert LoadOptions(until=until).window == Window(None, end)
+    assert LoadOptions().window == Window()
 
 
 def test_a_range_of_times_so_long_ago_is_in_order() -> None:

@@ -9,6 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bedrock_async_invokes.windows import (
+    EARLIEST_US,
+    LATEST_US,
     PAGE_SIZE,
     UNRANKED,
     OpenInvocation,
@@ -197,13 +199,15 @@ def test_a_time_is_counted_from_1970(time: datetime, microseconds: int) -> None:
     assert (found, type(found)) == (microseconds, int)
 
 
-def test_a_window_is_between_two_times_or_unbounded() -> None:
-    since, until = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
-    start, end = to_microseconds(since), to_microseconds(until)
-    assert Window.between(since, until) == Window(start, end)
-    assert Window.between(since, None) == Window(start, None)
-    assert Window.between(None, until) == Window(None, end)
-    assert Window.between(None, None) == Window()
+@pytest.mark.parametrize(
+    ("edge", "hours", "microseconds"),
+    [(datetime.min, 14, EARLIEST_US), (datetime.max, -5, LATEST_US)],
+)
+def test_a_time_that_utc_has_no_year_for_is_the_nearest(
+    edge: datetime, hours: int, microseconds: int
+) -> None:
+    zone = timezone(timedelta(hours=hours))
+    assert to_microseconds(edge.replace(tzinfo=zone)) == microseconds
 
 
 @pytest.mark.parametrize(

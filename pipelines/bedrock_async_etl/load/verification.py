@@ -19,7 +19,7 @@ from bedrock_async_etl.load import (
     open_extraction,
     read_options,
 )
-from bedrock_async_invokes.columns import ASYNC_INVOKES, ScopeReport
+from bedrock_async_invokes.columns import ASYNC_INVOKES, ScopeReport, no_rows
 from bedrock_async_invokes.run import IS_DUE, Extraction
 from bedrock_async_invokes.windows import PAGE_SIZE, Window, to_time
 
@@ -38,6 +38,10 @@ STATES: Final = get_args(State)
 SETTINGS: Final = "set memory_limit = '256MB'; set preserve_insertion_order = false"
 MAKE: Final = "create temp table listed as select *, {digest} as digest from batch"
 ADD: Final = "insert into listed select *, {digest} from batch"
+OF_WHOLE_SCOPES: Final = """
+delete from listed where account_id || '/' || region in $scopes is not true
+"""
+"""A scope that fails may have handed out rows before."""
 ONE_OF_EACH: Final = """
 delete from listed
 where submit_time is null and rowid not in (
@@ -264,7 +268,7 @@ def verify(
         with destination.connection(is_materialized=True) as connection:
             connection.execute(SETTINGS)
             schema = ASYNC_INVOKES.schema.append(pa.field(IS_DUE, pa.bool_()))
-            connection.register("batch", schema.empty_table())
+            connection.register("batch", no_rows(schema))
             connection.execute(MAKE.format_map(PARTS))
             with open_extraction(
                 load_options, observer=observer, elsewhere=progress, compares=True
@@ -294,6 +298,7 @@ def _compared(
     window = extraction.window
     read = [report.scope for report in extraction.reports if report.outcome == "ok"]
     since, until = (None if edge is None else to_time(edge) for edge in (window.start, window.end))
+    connection.execute(OF_WHOLE_SCOPES, {"scopes": read})
     connection.execute(ONE_OF_EACH)
     connection.execute(UNEQUAL.format_map(PARTS))
     values = {"scopes": read, "since": since, "until": until}
