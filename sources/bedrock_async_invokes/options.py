@@ -50,8 +50,6 @@ class Option:
     """Raises `OptionError` for a wrong value."""
     example: str = ""
     """The value in the commented `config.toml`, as TOML; else that is the default."""
-    details: str = ""
-    """Text of the documents beyond the help, in Markdown."""
 
     @property
     def is_list(self) -> bool:
@@ -70,27 +68,15 @@ def option(
     help: str,  # noqa: A002, the word of every command line
     metavar: str | None = None,
     *,
-    panel: str = "",
-    flag: str | None = None,
     is_secret: bool = False,
-    check: Callable[[Any], object] | None = None,
-    example: str = "",
-    details: str = "",
+    **facts: Any,
 ) -> Any:
-    """A dataclass field that declares an option.
+    """A dataclass field that declares an option; `facts` are further ones of `Option`.
 
     Its flag follows from its name unless it is given; an empty one leaves it to the configuration.
     """
-    facts = {
-        "help": help,
-        "metavar": metavar,
-        "panel": panel,
-        "is_secret": is_secret,
-        "check": check,
-        "example": example,
-        "details": details,
-    }
-    return field(default=default, repr=not is_secret, metadata={"flag": flag, "option": facts})
+    facts |= {"help": help, "metavar": metavar, "is_secret": is_secret}
+    return field(default=default, repr=not is_secret, metadata={"option": facts})
 
 
 def options_of(declared: type) -> Iterator[Option]:
@@ -98,9 +84,8 @@ def options_of(declared: type) -> Iterator[Option]:
     types = get_type_hints(declared)
     for each in fields(declared):
         if facts := each.metadata.get("option"):
-            given = each.metadata["flag"]
-            flag = f"--{each.name.replace('_', '-')}" if given is None else given
-            yield Option(each.name, types[each.name], each.default, flag, **facts)
+            facts = {"flag": f"--{each.name.replace('_', '-')}"} | facts
+            yield Option(each.name, types[each.name], each.default, **facts)
 
 
 def signature_of(declared: type, secret: Any = str) -> Signature:
