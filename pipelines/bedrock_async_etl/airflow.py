@@ -13,6 +13,7 @@ from airflow.sdk import DAG, Asset, Param, TriggerRule, Variable, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_invokes.errors import OptionError, ScopeError
 
 if TYPE_CHECKING:
     from bedrock_async_etl.airflow_settings import AirflowSettings
@@ -232,9 +233,9 @@ def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings
             aws_connection(settings.aws_conn_id),
         ):
             yield settings
-    except UsageError as error:
+    except (UsageError, OptionError) as error:
         raise AirflowFailException(str(error)) from error
-    except CommandError as error:
+    except (CommandError, ScopeError) as error:
         raise AirflowException(str(error)) from error
 
 

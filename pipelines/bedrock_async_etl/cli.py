@@ -39,6 +39,7 @@ from bedrock_async_etl.errors import (
     interruption_behind,
 )
 from bedrock_async_etl.logs import LOGS, LogFormat, log_error, log_event, mask_credentials
+from bedrock_async_invokes.errors import OptionError, ScopeError
 
 set_defaults()
 
@@ -148,7 +149,8 @@ def _log_end(error: BaseException, *, debug: bool) -> str:
         reason = f"Interrupted by {str(interruption) or 'SIGINT'}. What was finished is kept."
         log_event("interrupted", reason, logging.WARNING, exit_code=exit_code)
         return reason
-    kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+    is_explained = isinstance(error, CommandError | OptionError | ScopeError)
+    kind = "" if is_explained else f"{type(error).__name__}: "
     reason = f"{kind}{' '.join(str(error).split())}"
     log_error(reason, trace=debug, exit_code=exit_code)
     return reason

@@ -9,6 +9,8 @@ import time
 from importlib.util import find_spec
 from typing import ClassVar, Final, Self
 
+from bedrock_async_invokes.errors import OptionError
+
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOGETHER_SECONDS: Final = 1.0
 """Signals of this time count as one: `timeout` sends each twice, a terminal that closes too."""
@@ -77,4 +79,6 @@ def exit_code_of(error: BaseException) -> int:
     """The exit code of a command that ends with an error."""
     if interruption := interruption_behind(error):
         return getattr(interruption, "exit_code", 128 + signal.SIGINT)
+    if isinstance(error, OptionError):
+        return UsageError.exit_code
     return error.exit_code if isinstance(error, CommandError) else 1

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.logs import LogFormat
-from bedrock_async_invokes import options as source
 from bedrock_async_invokes.errors import OptionError
-from bedrock_async_invokes.options import option
+from bedrock_async_invokes.options import LoadOptions, option, parse_duration
 
 Per = Literal["scope", "region", "model", "all"]
 Period = Literal["1d", "7d"]
@@ -41,17 +40,9 @@ else:
     DestinationKind = Literal[DESTINATIONS]
 
 
-def parse_duration(name: str, duration: Any) -> float:
-    """The seconds of a duration such as `90s`; raises `UsageError`, with the option's name."""
-    try:
-        return source.parse_duration(name, duration)
-    except OptionError as error:
-        raise UsageError(str(error)) from None
-
-
 @dataclass(frozen=True, kw_only=True)
 class DestinationOptions:
-    """The place of the copy, and its upkeep; raises `UsageError` for values that make no sense."""
+    """The place of the copy, and its upkeep; raises `OptionError` for values that make no sense."""
 
     destination: DestinationKind | None = option(
         None,
@@ -96,7 +87,7 @@ class DestinationOptions:
 
     def __post_init__(self) -> None:
         if self.compact_after < 0:
-            raise UsageError(f"compact_after must be 0 or more, not {self.compact_after}.")
+            raise OptionError(f"compact_after must be 0 or more, not {self.compact_after}.")
         parse_duration("wait", self.wait)
 
 
@@ -241,7 +232,7 @@ class ReportOptions:
 
 
 SECTIONS: Final[Mapping[str, Sequence[type]]] = {
-    SOURCE_SECTION: (source.LoadOptions,),
+    SOURCE_SECTION: (LoadOptions,),
     SECTION: (DestinationOptions, ModelOptions, RunOptions),
     CHECK_SECTION: (CheckOptions,),
     DIGEST_SECTION: (DigestOptions,),

@@ -15,9 +15,10 @@ from rich.table import Table
 
 from bedrock_async_etl.console import error_console
 from bedrock_async_etl.formatting import format_count
-from bedrock_async_etl.load import REPORTED, LoadObserver
+from bedrock_async_etl.load import REPORTED
 from bedrock_async_etl.logs import LogFormat, log_event
 from bedrock_async_invokes.columns import ScopeReport
+from bedrock_async_invokes.run import Observer
 
 SECONDS_BETWEEN_LINES: Final = 30.0
 COUNTED: Final = ("account_id", "region", "rows_read", "calls", "throttled")
@@ -27,7 +28,7 @@ DRAWN_SCOPES: Final = 10
 
 
 @contextmanager
-def load_progress(log_format: LogFormat = "text") -> Iterator[LoadObserver]:
+def load_progress(log_format: LogFormat = "text") -> Iterator[Observer]:
     """An observer of a load that fits stderr."""
     console = error_console()
     if console.is_terminal and log_format == "text":
@@ -44,7 +45,7 @@ def load_progress(log_format: LogFormat = "text") -> Iterator[LoadObserver]:
         yield LogObserver(log_format)
 
 
-class LogObserver(LoadObserver):
+class LogObserver(Observer):
     """Logs from time to time how far a long run is; for machines, each scope that ended."""
 
     def __init__(
@@ -103,7 +104,7 @@ class LogObserver(LoadObserver):
         )
 
 
-class TerminalObserver(LoadObserver):
+class TerminalObserver(Observer):
     """Draws the totals, the scopes that are being read, and the slice that is being loaded.
 
     Reports count up while their scopes are read, so that each drawing is up to date.

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .source import Extraction, bedrock_async_invokes, extraction_source, new_extraction
+    from .source import Extraction, RunContext, bedrock_async_invokes, extraction_source
 
-__all__ = ["Extraction", "bedrock_async_invokes", "extraction_source", "new_extraction"]
+__all__ = ["Extraction", "RunContext", "bedrock_async_invokes", "extraction_source"]
 
 
 def __getattr__(name: str) -> Any:

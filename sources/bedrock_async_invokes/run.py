@@ -56,6 +56,9 @@ class Observer:
     def slice_read(self, rows: int) -> None:
         """New and changed rows are handed over, and loaded before there are more."""
 
+    def slice_loaded(self, *, is_last: bool) -> None:
+        """The rows handed over last are in the destination; whoever loads them calls this."""
+
 
 def _version() -> str | None:
     try:
@@ -71,6 +74,9 @@ class RunContext:
     options: LoadOptions
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     stored: Stored | None = None
+    """Digests of the destination's rows; without it nothing is read again."""
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
+    """Progress by scope that other pipelines left in the destination."""
     is_empty: bool = False
     """True if nothing is stored yet."""
     compares: bool = False
@@ -340,25 +346,21 @@ class ScopeRun:
 
 
 class Extraction:
-    """Reads every scope once, some of them ahead, and yields the new and changed rows."""
+    """Reads every scope once, some of them ahead, and yields the new and changed rows.
 
-    def __init__(
-        self,
-        scopes: Sequence[tuple[Account, str]],
-        context: RunContext,
-        elsewhere: Mapping[str, Any],
-    ) -> None:
+    The scopes are the caller's account and one more for each role, in each region. Raises
+    `OptionError` for options that do not fit together, `ScopeError` if there are no credentials, or
+    if the account is unknown and a shard depends on it.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        scopes = find_scopes(context.options)
         self.run_id = context.run_id
-        self.shard = context.options.shard
-        """Share of the scopes that this is; None if these are all."""
-        self.window = context.options.window
-        """The range that was asked for."""
         self.is_finished = False
         self.reports: list[ScopeReport] = []
         """Reports of the scopes that have been read, or have failed."""
         self._reported = 0
         self._state: MutableMapping[str, Any] = {}
-        self._elsewhere = elsewhere
         self._context = context
         self._runs = deque(
             ScopeRun(account, region, context, self._stored_progress) for account, region in scopes
@@ -448,36 +450,8 @@ class Extraction:
     def _stored_progress(self, scope: str) -> Mapping[str, Any]:
         """The newest known progress: another worker may have had the scope since."""
         known: list[Mapping[str, Any]] = [
-            progress[scope] for progress in (self._state, self._elsewhere) if scope in progress
+            progress[scope]
+            for progress in (self._state, self._context.elsewhere)
+            if scope in progress
         ]
         return max(known, key=lambda progress: progress.get("revision", 0), default={})
-
-
-def new_extraction(
-    options: LoadOptions,
-    *,
-    stored: Stored | None = None,
-    is_empty: bool = False,
-    compares: bool = False,
-    repairs: Mapping[str, Sequence[Window]] | None = None,
-    elsewhere: Mapping[str, Any] | None = None,
-    observer: Observer | None = None,
-) -> Extraction:
-    """A run over the caller's account and one more for each role, in each region.
-
-    `stored` returns digests of the destination's rows, which may be none at all (`is_empty`), and
-    without it nothing is read again; `elsewhere` is the progress by scope that other pipelines
-    left in it. With `compares`, all that is listed is handed out, whatever is stored; `repairs`
-    are windows by scope that are compared with the destination. Raises `OptionError` for options
-    that do not fit together, `ScopeError` if there are no credentials, or the organization's
-    accounts cannot be listed.
-    """
-    context = RunContext(
-        options,
-        stored=stored,
-        is_empty=is_empty,
-        compares=compares,
-        repairs=repairs or {},
-        observer=observer or Observer(),
-    )
-    return Extraction(find_scopes(options), context, elsewhere or {})

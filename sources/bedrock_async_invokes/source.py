@@ -10,9 +10,9 @@ from dlt.sources import DltResource
 
 from .columns import ASYNC_INVOKES, EXTRACT_RUNS, LOAD_ID, VANISHED_INVOKES, Table, no_rows
 from .options import LoadOptions, options_of, signature_of
-from .run import Extraction, new_extraction
+from .run import Extraction, RunContext
 
-__all__ = ["Extraction", "bedrock_async_invokes", "extraction_source", "new_extraction"]
+__all__ = ["Extraction", "RunContext", "bedrock_async_invokes", "extraction_source"]
 
 NAME: Final = "bedrock_async_invokes"
 """Name of the source, and its section in dlt's configuration."""
@@ -39,7 +39,7 @@ def _with_load_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_with_load_options
 def bedrock_async_invokes(**options: Any) -> Sequence[DltResource]:
     """The resources `async_invokes`, `extract_runs` and `vanished_invokes` of a new extraction."""
-    return _resources(new_extraction(LoadOptions(**options)))
+    return _resources(Extraction(RunContext(LoadOptions(**options))))
 
 
 @dlt.source(name=NAME, section=NAME, schema_contract=CONTRACT)

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.load import LoadObserver, RunResult, load, verification
+from bedrock_async_etl.load import RunResult, load, verification
 from bedrock_async_etl.load.verification import Verification, repair, verify
 from bedrock_async_invokes.columns import ScopeReport
+from bedrock_async_invokes.run import Observer
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of, stored_rows
@@ -163,7 +164,7 @@ def test_a_scope_that_cannot_be_read_is_told(bedrock: Control, copy: DuckDBDesti
 def test_a_scope_that_fails_after_its_first_rows_is_left_out(
     bedrock: Control, copy: DuckDBDestination
 ) -> None:
-    class Denying(LoadObserver):
+    class Denying(Observer):
         def scope_read(self, report: ScopeReport, share: float) -> None:
             if report.region == "us-west-2" and report.outcome is None:
                 bedrock.faults(region="us-west-2", access_denied=True)

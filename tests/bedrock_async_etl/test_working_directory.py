@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.load import LoadObserver, load
+from bedrock_async_etl.load import load
+from bedrock_async_invokes.run import Observer
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
@@ -15,7 +16,7 @@ from tests.growth import Footprint, files_with_rows, run_again, state_file
 pytestmark = pytest.mark.slow
 
 
-class Stopping(LoadObserver):
+class Stopping(Observer):
     """An observer that stops a load when its second slice was read."""
 
     slices = 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import dlt
 import pytest
 
-from bedrock_async_invokes import bedrock_async_invokes, new_extraction
+from bedrock_async_invokes import Extraction, RunContext, bedrock_async_invokes
 from bedrock_async_invokes.accounts import find_accounts
 from bedrock_async_invokes.errors import OptionError, ScopeError
 from bedrock_async_invokes.options import LoadOptions
@@ -94,7 +94,9 @@ def test_a_role_s_own_arn_wins_in_the_caller_s_account(
     for account in (ACCOUNT, MEMBER):
         organization.has(account)
     bedrock.refuse_role(mine := role_in(ACCOUNT, "mine"))
-    with new_extraction(LoadOptions(role_arns=[mine], organization_role="reader")) as extraction:
+    with Extraction(
+        RunContext(LoadOptions(role_arns=[mine], organization_role="reader"))
+    ) as extraction:
         list(extraction.batches({}))
     assert [(report.account_id, report.outcome) for report in extraction.reports] == [
         (ACCOUNT, "failed"),
@@ -158,7 +160,7 @@ def test_what_is_not_a_role_s_name_is_refused_before_any_call(
     organization: Organization, name: str
 ) -> None:
     with pytest.raises(OptionError, match=f"Not a role's name: '{name}'"):
-        new_extraction(LoadOptions(organization_role=name))
+        Extraction(RunContext(LoadOptions(organization_role=name)))
     assert organization.tokens == []
 
 

@@ -16,7 +16,7 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedrock_async_invokes import new_extraction
+from bedrock_async_invokes import Extraction, RunContext
 from bedrock_async_invokes.accounts import Account
 from bedrock_async_invokes.columns import ScopeReport
 from bedrock_async_invokes.errors import ScopeError
@@ -68,7 +68,7 @@ def sts(bedrock: Control, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenServ
 
 
 def read(**options: Any) -> list[ScopeReport]:
-    with new_extraction(LoadOptions(**options)) as extraction:
+    with Extraction(RunContext(LoadOptions(**options))) as extraction:
         list(extraction.batches({}))
     return extraction.reports
 

@@ -3,12 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from bedrock_async_invokes import new_extraction
 from bedrock_async_invokes.accounts import find_accounts
 from bedrock_async_invokes.columns import ScopeReport
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.read_ahead import ReadAhead
-from bedrock_async_invokes.run import Observer, RunContext, ScopeRun
+from bedrock_async_invokes.run import Extraction, Observer, RunContext, ScopeRun
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
 
@@ -52,7 +51,7 @@ def test_an_observer_is_told_of_each_scope_and_slice(bedrock: Control) -> None:
     bedrock.populate(ACCOUNT, "eu-west-1", 300, NOW - timedelta(days=1), NOW)
     recorder = Recorder()
     options = LoadOptions(regions=[REGION, "eu-west-1"], concurrency=1)
-    with new_extraction(options, observer=recorder) as extraction:
+    with Extraction(RunContext(options, observer=recorder)) as extraction:
         while not extraction.is_finished:
             list(extraction.batches({}, 600))
     assert [told for told in recorder.told if told[0] != "scope started"] == [

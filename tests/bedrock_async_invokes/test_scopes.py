@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bedrock_async_invokes import new_extraction
+from bedrock_async_invokes import Extraction, RunContext
 from bedrock_async_invokes.accounts import UNKNOWN_ACCOUNT, find_accounts
 from bedrock_async_invokes.errors import OptionError, ScopeError
 from bedrock_async_invokes.options import LoadOptions, parse_shard
@@ -214,7 +214,7 @@ def test_the_shards_of_a_run_divide_its_scopes(bedrock: Control) -> None:
 
 
 def regions_read(shard: str) -> list[str]:
-    with new_extraction(LoadOptions(regions=REGIONS, shard=shard)) as extraction:
+    with Extraction(RunContext(LoadOptions(regions=REGIONS, shard=shard))) as extraction:
         list(extraction.batches({}))
     return [report.region for report in extraction.reports]
 
@@ -222,7 +222,7 @@ def regions_read(shard: str) -> list[str]:
 def test_a_shard_without_scopes_ends_well(bedrock: Control) -> None:
     shard = next(shard for shard in shards_of(2) if not Scope(ACCOUNT, REGION).is_in_shard(*shard))
     state = {"444455556666/us-east-1": {"submitted_through": 1}}
-    with new_extraction(LoadOptions(shard="{}/{}".format(*shard))) as extraction:
+    with Extraction(RunContext(LoadOptions(shard="{}/{}".format(*shard)))) as extraction:
         assert list(extraction.batches(state)) == []
     assert (extraction.is_finished, extraction.reports) == (True, [])
     assert extraction.new_runs().num_rows == 0
@@ -235,8 +235,8 @@ def test_a_caller_that_is_unknown_has_no_shard(
     """It would be in another one than when it is known, and so read twice or never."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     with pytest.raises(ScopeError, match="The caller's account is unknown"):
-        new_extraction(LoadOptions(shard="1/2"))
-    new_extraction(LoadOptions()).close()
+        Extraction(RunContext(LoadOptions(shard="1/2")))
+    Extraction(RunContext(LoadOptions())).close()
 
 
 SCOPE = Scope(ACCOUNT, REGION)

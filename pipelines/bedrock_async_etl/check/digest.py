@@ -18,11 +18,10 @@ from bedrock_async_etl.check.changes import (
 from bedrock_async_etl.check.facts import read_facts
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.formatting import format_count, format_time
 from bedrock_async_etl.options import DIGEST_SECTION, DigestOptions, Period
 from bedrock_async_etl.status import read_rows
-from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import check_value, options_of
 
 HOUR: Final = timedelta(hours=1)
@@ -102,13 +101,10 @@ class Digest:
 
 
 def find_period(period: str | None = None) -> Period:
-    """The period, else the one of dlt's configuration; raises `UsageError`."""
+    """The period, else the one of dlt's configuration; raises `OptionError`."""
     [declared] = [each for each in options_of(DigestOptions) if each.name == "period"]
     found = period or configured("period", str, DIGEST_SECTION) or declared.default
-    try:
-        check_value(declared, found)
-    except OptionError as error:
-        raise UsageError(str(error)) from None
+    check_value(declared, found)
     return cast(Period, found)
 
 

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, Per, parse_duration
-from bedrock_async_invokes.errors import OptionError
-from bedrock_async_invokes.options import Option, check_value, options_of
+from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, Per
+from bedrock_async_invokes.options import Option, check_value, options_of, parse_duration
 
 OPTIONS: Final = {option.name: option for option in options_of(CheckOptions)}
 PREFIX: Final = "max_"
@@ -70,7 +69,7 @@ def find_thresholds(**flags: Any) -> Thresholds:
     """The thresholds of `CheckOptions` given by name; dlt's configuration has the others.
 
     Values are text: `VALUE`, or also `MODEL=VALUE` where the option allows it. Raises `UsageError`
-    for a value that cannot be read, and where there is no threshold at all.
+    or `OptionError` for a value that cannot be read, and where there is no threshold at all.
     """
     per_model = _configured_per_model()
     limits = {
@@ -88,10 +87,7 @@ def find_thresholds(**flags: Any) -> Thresholds:
     if not window:
         raise UsageError("--window must be longer than 0 seconds.")
     per, strict, allow_empty = (_setting(name, flags) for name in ("per", "strict", "allow_empty"))
-    try:
-        check_value(OPTIONS["per"], per)
-    except OptionError as error:
-        raise UsageError(str(error)) from None
+    check_value(OPTIONS["per"], per)
     return Thresholds(limits, timedelta(seconds=window), per, strict, allow_empty)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import typer
 
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import parse_time
 
 EXAMPLES: Final = """\
@@ -37,10 +36,7 @@ def command(
     """Run a local Bedrock emulator. Print the environment variables that select it."""
     from bedrock_emulator import Emulator
 
-    try:
-        clock = parse_time("--now", now) if now else datetime.now(UTC)
-    except OptionError as error:
-        raise UsageError(str(error)) from error
+    clock = parse_time("--now", now) if now else datetime.now(UTC)
     _check(port, account, region, count, days, (clock - EPOCH).days)
     try:
         emulator = Emulator(clock, port=port)

@@ -35,10 +35,8 @@ from bedrock_async_etl.options import (
     SECTION,
     SOURCE_SECTION,
     DestinationOptions,
-    parse_duration,
 )
-from bedrock_async_invokes.errors import OptionError
-from bedrock_async_invokes.options import parse_shard
+from bedrock_async_invokes.options import parse_duration, parse_shard
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.database.model_tables import ModelTables
@@ -252,7 +250,8 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     """The destination of a load: the options given, else those of dlt's configuration.
 
     A configured kind is ignored where another place is given. Each shard has a pipeline of its
-    own in a lake. Raises `UsageError` for options that do not go together.
+    own in a lake. Raises `UsageError` for options that do not go together, `OptionError` for a
+    wrong value.
     """
     options, shard = configured_options(**given), configured_shard(shard)
     kind, place = options.destination, _place(options)
@@ -265,10 +264,8 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
             if place == "lake"
             else f"--destination {kind} needs --lake: a folder or s3://BUCKET/PATH."
         )
-    try:
-        _ = shard and parse_shard(shard)
-    except OptionError as error:
-        raise UsageError(str(error)) from error
+    if shard:
+        parse_shard(shard)
     return _destination(options, shard)
 
 

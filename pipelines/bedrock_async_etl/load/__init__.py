@@ -19,11 +19,11 @@ from bedrock_async_etl.dlt_state import (
     link_for_dlt,
     settle,
 )
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.options import SECTION, SOURCE_SECTION
-from bedrock_async_invokes import Extraction, extraction_source, new_extraction
+from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
-from bedrock_async_invokes.errors import OptionError, ScopeError, describe
+from bedrock_async_invokes.errors import describe
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.run import Observer
 from bedrock_async_invokes.windows import Window
@@ -86,27 +86,20 @@ class RunResult:
         }
 
 
-class LoadObserver(Observer):
-    """An observer of a load; this one does nothing."""
-
-    def slice_loaded(self, *, is_last: bool) -> None:
-        """Note that the rows handed over last are in the destination."""
-
-
 @with_config(sections=(SECTION,))
 def load(
     destination: Destination,
     options: Mapping[str, Any] | None = None,
     *,
     slice_rows: int = SLICE_ROWS,
-    observer: LoadObserver | None = None,
+    observer: Observer | None = None,
     repairs: Mapping[str, Sequence[Window]] | None = None,
 ) -> RunResult:
     """Load once; `options` are those of `LoadOptions`, the others are dlt's configuration.
 
     `repairs` are windows by scope that are read again and compared with the destination. Raises
-    `UsageError`, `BusyError` or `CommandError` where the run as a whole cannot be done; a scope
-    that fails is in the result.
+    `OptionError`, `ScopeError`, `BusyError` or `CommandError` where the run as a whole cannot be
+    done; a scope that fails is in the result.
     """
     started = time.monotonic()
     with (
@@ -114,49 +107,31 @@ def load(
         one_line_errors(destination),
         destination.load_session() as session,
     ):
-        load_options, elsewhere = read_options(options or {}), session.progress_elsewhere()
+        load_options, elsewhere = configured_options(**options or {}), session.progress_elsewhere()
         # Before any call: where the destination is held, a package that is pending stays so.
         settled = settle(session.pipeline, destination.working_directory, session.writing)
         link_for_dlt(settled.pipeline)
-        with open_extraction(
+        context = RunContext(
             load_options,
-            observer=observer,
             stored=session.stored,
-            is_empty=not session.has_rows(),
             elsewhere=elsewhere,
-            repairs=repairs,
-        ) as extraction:
+            is_empty=not session.has_rows(),
+            repairs=repairs or {},
+            observer=observer or Observer(),
+        )
+        with Extraction(context) as extraction:
             while not extraction.is_finished:
                 source = session.with_write_hints(extraction_source(extraction, slice_rows))
                 settled.run(source, session.can_go_on)
-                if observer:
-                    observer.slice_loaded(is_last=extraction.is_finished)
+                context.observer.slice_loaded(is_last=extraction.is_finished)
     return RunResult(
         extraction.run_id,
         str(destination),
         time.monotonic() - started,
         extraction.reports,
         settled.rows_recovered,
-        is_part=extraction.shard is not None,
+        is_part=load_options.shard is not None,
     )
-
-
-def read_options(given: Mapping[str, Any]) -> LoadOptions:
-    """The options given, and else configured; raises `UsageError`."""
-    try:
-        return configured_options(**given)
-    except OptionError as error:
-        raise UsageError(str(error)) from error
-
-
-def open_extraction(options: LoadOptions, **facts: Any) -> Extraction:
-    """An extraction; `facts` as `new_extraction` has. Raises `UsageError` or `CommandError`."""
-    try:
-        return new_extraction(options, **facts)
-    except OptionError as error:
-        raise UsageError(str(error)) from error
-    except ScopeError as error:
-        raise CommandError(str(error)) from error
 
 
 @contextmanager

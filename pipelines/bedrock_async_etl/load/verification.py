@@ -11,16 +11,10 @@ import duckdb
 import pyarrow as pa
 
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.load import (
-    LoadObserver,
-    RunResult,
-    load,
-    one_line_errors,
-    open_extraction,
-    read_options,
-)
+from bedrock_async_etl.load import RunResult, configured_options, load, one_line_errors
+from bedrock_async_invokes import Extraction, RunContext
 from bedrock_async_invokes.columns import ASYNC_INVOKES, ScopeReport, no_rows
-from bedrock_async_invokes.run import IS_DUE, Extraction
+from bedrock_async_invokes.run import IS_DUE, Observer
 from bedrock_async_invokes.windows import PAGE_SIZE, Window, to_time
 
 MAX_NAMED: Final = 1_000
@@ -254,14 +248,14 @@ def verify(
     destination: Destination,
     options: Mapping[str, Any] | None = None,
     *,
-    observer: LoadObserver | None = None,
+    observer: Observer | None = None,
 ) -> Verification:
     """Compare all that is listed, or the range of the options, with the copy.
 
     `options` are those of `LoadOptions`. Progress and copy are read first, so that whatever happens
     afterwards is due. Raises what `load` raises.
     """
-    load_options = read_options(options or {})
+    load_options = configured_options(**options or {})
     with one_line_errors(destination):
         with destination.load_session() as session:
             progress = session.progress()
@@ -270,13 +264,14 @@ def verify(
             schema = ASYNC_INVOKES.schema.append(pa.field(IS_DUE, pa.bool_()))
             connection.register("batch", no_rows(schema))
             connection.execute(MAKE.format_map(PARTS))
-            with open_extraction(
-                load_options, observer=observer, elsewhere=progress, compares=True
-            ) as extraction:
+            context = RunContext(
+                load_options, elsewhere=progress, compares=True, observer=observer or Observer()
+            )
+            with Extraction(context) as extraction:
                 for batch in extraction.batches({}):
                     connection.register("batch", batch)
                     connection.execute(ADD.format_map(PARTS))
-            return _compared(connection, destination, extraction)
+            return _compared(connection, destination, extraction.reports, load_options.window)
 
 
 def repair(
@@ -284,7 +279,7 @@ def repair(
     found: Verification,
     options: Mapping[str, Any] | None = None,
     *,
-    observer: LoadObserver | None = None,
+    observer: Observer | None = None,
 ) -> RunResult:
     """A run that also reads again, compares and heals the windows of what was found."""
     given = {name: each for name, each in (options or {}).items() if name not in ("since", "until")}
@@ -292,11 +287,13 @@ def repair(
 
 
 def _compared(
-    connection: duckdb.DuckDBPyConnection, destination: Destination, extraction: Extraction
+    connection: duckdb.DuckDBPyConnection,
+    destination: Destination,
+    reports: Sequence[ScopeReport],
+    window: Window,
 ) -> Verification:
     """The result, once all is read."""
-    window = extraction.window
-    read = [report.scope for report in extraction.reports if report.outcome == "ok"]
+    read = [report.scope for report in reports if report.outcome == "ok"]
     since, until = (None if edge is None else to_time(edge) for edge in (window.start, window.end))
     connection.execute(OF_WHOLE_SCOPES, {"scopes": read})
     connection.execute(ONE_OF_EACH)
@@ -312,7 +309,7 @@ def _compared(
     drifted = connection.execute(DRIFTED.format_map(PARTS)).fetchall()
     return Verification(
         str(destination),
-        [_scope(report, counts.get(report.scope, {})) for report in extraction.reports],
+        [_scope(report, counts.get(report.scope, {})) for report in reports],
         dict(connection.execute(BY_COLUMN).fetchall()),
         [Difference(*row) for row in named],
         {

@@ -17,7 +17,8 @@ from bedrock_async_etl.check.thresholds import (
     parse_share,
 )
 from bedrock_async_etl.errors import UsageError
-from bedrock_async_etl.options import parse_duration
+from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.options import parse_duration
 
 REEL, RAY = "amazon.nova-reel-v1:1", "luma.ray-v2:0"
 PREFIX = "BEDROCK_ASYNC_ETL__CHECK__"
@@ -142,7 +143,7 @@ def test_no_threshold_at_all_says_how_to_give_one() -> None:
     ],
 )
 def test_a_wrong_flag_is_told(flags: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(UsageError, match=complaint):
+    with pytest.raises((UsageError, OptionError), match=complaint):
         find_thresholds(**flags)
 
 
@@ -165,7 +166,7 @@ def test_a_wrong_setting_is_told(
     env: Callable[[str, str], None], name: str, value: str, complaint: str
 ) -> None:
     env(name, value)
-    with pytest.raises(UsageError, match=complaint):
+    with pytest.raises((UsageError, OptionError), match=complaint):
         find_thresholds(max_lag="1h")
 
 
@@ -193,5 +194,5 @@ def test_a_duration_is_seconds_or_has_a_unit(text: str | int, seconds: float) ->
 
 @pytest.mark.parametrize("text", ["soon", "-1", "1y", "1h30m", "", "inf", "99999999d"])
 def test_what_is_no_duration_is_told_with_one_that_is(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--max-lag .* It looks like 90s, 30m, 24h or 7d"):
+    with pytest.raises(OptionError, match=r"--max-lag .* It looks like 90s, 30m, 24h or 7d"):
         parse_duration("--max-lag", text)

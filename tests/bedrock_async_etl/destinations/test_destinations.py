@@ -27,7 +27,7 @@ from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
 from bedrock_async_etl.status import read_status
-from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -105,7 +105,7 @@ def leave_a_package(database: Path) -> None:
     """What a run leaves that is killed just before it writes to the database."""
     with (
         DuckDBDestination(database).load_session() as session,
-        new_extraction(LoadOptions()) as extraction,
+        Extraction(RunContext(LoadOptions())) as extraction,
     ):
         settled = settle(session.pipeline, session.destination.working_directory, session.writing)
         pipeline = settled.pipeline

@@ -27,7 +27,7 @@ from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.status import read_status
-from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -350,7 +350,7 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
 ) -> None:
     load(lake)
     listed.advance(timedelta(hours=9))
-    with lake.load_session() as session, new_extraction(LoadOptions()) as extraction:
+    with lake.load_session() as session, Extraction(RunContext(LoadOptions())) as extraction:
         settled = settle(session.pipeline, session.destination.working_directory, session.writing)
         settled.pipeline.set_local_state_val(BUILDS_ON, settled.version)
         settled.pipeline.extract(session.with_write_hints(extraction_source(extraction)))

@@ -17,7 +17,7 @@ from bedrock_async_etl.dlt_state import innermost
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.build import build_models
-from bedrock_async_invokes import extraction_source, new_extraction
+from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
@@ -48,7 +48,7 @@ def submit(bedrock: Control) -> None:
 
 def run_of(destination: Destination, changes: dict[str, Any]) -> None:
     """One run of a source whose tables are changed, each by a function."""
-    with destination.load_session() as session, new_extraction(LoadOptions()) as extraction:
+    with destination.load_session() as session, Extraction(RunContext(LoadOptions())) as extraction:
         source = session.with_write_hints(extraction_source(extraction))
         for name, change in changes.items():
             source.resources[name].add_map(change)
