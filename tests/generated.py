@@ -7,7 +7,6 @@ from typing import Final
 from bedrock_async_invokes.failure_messages import (
     CATEGORIES,
     CONTRACTIONS,
-    FAULTS,
     NAMES,
     SEPARATORS,
 )
@@ -18,17 +17,14 @@ FAILURE_MESSAGES: Final = STAGING / "failure_messages.sql"
 RULES: Final = re.compile(
     r"(?<=then split_part\(failure_message, ':', 2\)\n).*(?=        end as)", re.S
 )
-FAULT_RULES: Final = re.compile(r"(?<=^    case\n).*(?=^    end as failure_fault)", re.S | re.M)
 PHRASES: Final = re.compile(r"(?<=^        trim\(\n).*(?=^        \),\n        ' '\n)", re.S | re.M)
 LITERAL_LENGTH: Final = 66
 
 
 def failure_categories() -> str:
-    """The SQL model's text, with the rules of `CATEGORIES` and the faults of `FAULTS`."""
+    """The SQL model's text, with the rules of `CATEGORIES`."""
     rules = "".join(_rule(category, pattern) for category, pattern in CATEGORIES)
-    faults = "".join(map(_fault, dict.fromkeys(FAULTS.values())))
-    text = RULES.sub(lambda _: rules, FAILURE_CATEGORIES.read_text())
-    return FAULT_RULES.sub(lambda _: faults, text)
+    return RULES.sub(lambda _: rules, FAILURE_CATEGORIES.read_text())
 
 
 def failure_messages() -> str:
@@ -61,15 +57,6 @@ def _literals(pattern: str, indent: int) -> str:
     pieces = re.findall(rf".{{1,{LITERAL_LENGTH}}}(?:(?<=[|*}}])|$)", pattern)
     assert "".join(pieces) == pattern
     return f"\n{' ' * indent}|| ".join("'" + each.replace("'", "''") + "'" for each in pieces)
-
-
-def _fault(fault: str) -> str:
-    categories = (f"'{category}'" for category, of in FAULTS.items() if of == fault)
-    return f"""        when failure_category in (
-            {f",{chr(10)}            ".join(categories)}
-        )
-            then '{fault}'
-"""
 
 
 if __name__ == "__main__":

@@ -13,20 +13,6 @@ import pyarrow as pa
 
 from .options import FailureMessages
 
-FAULTS: Final = {
-    "content_filter_output": "content",
-    "content_filter_input": "client",
-    "storage_access": "client",
-    "credentials": "client",
-    "validation": "client",
-    "unsupported_model": "client",
-    "capacity": "service",
-    "internal_error": "service",
-    "aborted": "service",
-    "timeout": "service",
-}
-"""Each failure category, and whose fault it is; `unknown`, which no rule has, is nobody's."""
-
 _REST: Final = "[a-z0-9_:/.+=@*%~-]*"
 NAMES: Final = (
     (

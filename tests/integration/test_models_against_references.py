@@ -21,11 +21,10 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
-from bedrock_async_invokes.failure_messages import FAULTS
 from tests.conftest import NOW
 from tests.copies import assert_built_alike_by_hand
 from tests.integration.budgets import SOAK, cases
-from tests.sql.given import store
+from tests.sql.given import FAULTS, store
 from tests.timelines import modelled, timeline
 
 pytestmark = [

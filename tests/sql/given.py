@@ -18,6 +18,19 @@ AS_OF = datetime(2026, 3, 5, 12, tzinfo=UTC)
 """When the scopes were read, where `runs.csv` says nothing else."""
 VANISHED_AT = datetime(2026, 3, 5, 9, 15, tzinfo=UTC)
 """When the invocations called `vanished` and `returned` were not listed."""
+FAULTS = {
+    "content_filter_output": "content",
+    "content_filter_input": "client",
+    "storage_access": "client",
+    "credentials": "client",
+    "validation": "client",
+    "unsupported_model": "client",
+    "capacity": "service",
+    "internal_error": "service",
+    "aborted": "service",
+    "timeout": "service",
+}
+"""Expected fault of each failure category; `unknown` has none."""
 
 Line = dict[str, str]
 

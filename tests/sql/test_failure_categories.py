@@ -10,12 +10,12 @@ from sqlglot import exp
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
-from bedrock_async_invokes.failure_messages import CATEGORIES, FAULTS, category_of, phrases_of
+from bedrock_async_invokes.failure_messages import CATEGORIES, category_of, phrases_of
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
 from tests.copies import query
 from tests.generated import failure_categories, failure_messages
-from tests.sql.given import AS_OF, HERE, read_csv, store
+from tests.sql.given import AS_OF, FAULTS, HERE, read_csv, store
 
 CATEGORY_OF = {
     line["message"]: line["category"] for line in read_csv(HERE / "failure_messages.csv")

@@ -14,12 +14,11 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.periods import DAY_MS, HOUR_MS, periods
-from bedrock_async_invokes.failure_messages import FAULTS
 from tests.bedrock_async_etl.copies import invocation, store
 from tests.bedrock_async_etl.copies import modelled as modelled_copy
 from tests.conftest import NOW
 from tests.scenarios import Scenarios
-from tests.sql.given import SCENARIOS
+from tests.sql.given import FAULTS, SCENARIOS
 from tests.timelines import modelled
 
 Row = dict[str, Any]
