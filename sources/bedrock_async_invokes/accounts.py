@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import boto3
 import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.exceptions import ClientError, UnknownRegionError
+from botocore.exceptions import UnknownRegionError
 
 from .errors import OptionError, ScopeError, scope_errors
 from .options import LoadOptions, role_parts
@@ -31,14 +31,6 @@ READ_TIMEOUT_SECONDS: Final = 15
 ATTEMPTS_PER_CALL: Final = 5
 """Attempts of botocore at one call."""
 
-REFUSALS: Final = {
-    "AccessDeniedException": "organizations:ListAccounts is denied. Allow it, and call it from the "
-    "organization's management account or from a delegated administrator.",
-    "AWSOrganizationsNotInUseException": "the caller's account is not in an organization. Name "
-    "each role by its ARN instead, with role_arns.",
-}
-"""Reason and remedy by error code."""
-
 
 @dataclass(frozen=True)
 class Account:
@@ -52,6 +44,8 @@ class Account:
     home_region: str
     """Region of the endpoints of STS and AWS Organizations."""
     role_arn: str | None = None
+    error: ScopeError | None = None
+    """What reading fails with, if this stands for accounts that cannot be listed."""
 
     @cached_property
     def session(self) -> boto3.Session:
@@ -65,17 +59,14 @@ class Account:
             return role_parts(self.role_arn)[0]
         return str(self.session.get_partition_for_region(self.home_region))
 
-    @property
-    def default_region(self) -> str | None:
-        """The region of the session."""
-        return _default_region(self.session)
-
     def client(self, region: str) -> BaseClient:
         """A Bedrock Runtime client, with SigV4 wherever there are credentials.
 
         An API key in the environment would otherwise win over a role's credentials, and load the
         rows of one account under another.
         """
+        if self.error:
+            raise self.error
         signature = {"signature_version": "v4"} if self.has_credentials else {}
         client = self._make_client(
             "bedrock-runtime", region, max_pool_connections=self.connections, **signature
@@ -91,7 +82,9 @@ class Account:
 
     @property
     def claimed_id(self) -> str:
-        """The account in the role's ARN, or `unknown`; makes no call."""
+        """The account in the role's ARN, `organization`, or `unknown`; makes no call."""
+        if self.error:
+            return "organization"
         return role_parts(self.role_arn)[1] if self.role_arn else UNKNOWN_ACCOUNT
 
     @cached_property
@@ -101,7 +94,8 @@ class Account:
         From the role's ARN, the credentials, or GetCallerIdentity, which needs no permission.
         Invalid credentials show in the first call that needs them.
         """
-        credentials = None if self.role_arn else self.session.get_credentials()
+        is_claimed = self.role_arn or self.error
+        credentials = None if is_claimed else self.session.get_credentials()
         if credentials is None:
             return self.claimed_id
         try:
@@ -122,19 +116,13 @@ class Account:
 
     def active_members(self) -> list[str]:
         """Ids of the active accounts of the account's organization; raises `ScopeError`."""
-        failure = "Cannot list the organization's accounts"
         with (
-            scope_errors(failure, "AWS Organizations"),
+            scope_errors("Cannot list the organization's accounts", "AWS Organizations"),
             closing(self._make_client("organizations", self.home_region)) as organizations,
         ):
-            try:
-                pages = organizations.get_paginator("list_accounts").paginate()
-                listed = [each for page in pages for each in page["Accounts"]]
-                return [_checked_id(each["Id"]) for each in listed if _is_active(each)]
-            except ClientError as error:
-                if remedy := REFUSALS.get(error.response["Error"]["Code"]):
-                    raise ScopeError(f"{failure}: {remedy}") from None
-                raise
+            pages = organizations.get_paginator("list_accounts").paginate()
+            listed = [each for page in pages for each in page["Accounts"]]
+            return [_checked_id(each["Id"]) for each in listed if _is_active(each)]
 
     def sts(self) -> BaseClient:
         """A client of STS, in the account's partition of AWS and home region."""
@@ -164,24 +152,6 @@ class Account:
         return client
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnlistedOrganization(Account):
-    """Stands for the accounts of an organization that cannot be listed: reading it fails."""
-
-    error: ScopeError
-
-    @property
-    def claimed_id(self) -> str:
-        return "organization"
-
-    @property
-    def account_id(self) -> str:
-        return self.claimed_id
-
-    def client(self, region: str) -> BaseClient:
-        raise self.error
-
-
 def find_accounts(options: LoadOptions) -> list[Account]:
     """The caller's account, one more for each role, and those of an organization.
 
@@ -195,15 +165,14 @@ def find_accounts(options: LoadOptions) -> list[Account]:
     use_regional_sts(core)
     needs_keys = bool(hub_arns or role_arns) or options.organization_role is not None
     session = _caller_session(core, needs_keys=needs_keys)
-    home = _home_region(core, (_default_region(session), *(options.regions or ())), partition)
+    home = _home_region(core, (default_region(session), *(options.regions or ())), partition)
     caller = Account(lambda: session, core, options.concurrency, home)
     hub = next(iter(_accounts_of_roles(hub_arns, caller, options)), caller)
     roles, unlisted = role_arns, []
     try:
         roles = [*role_arns, *_organization_roles(caller, hub, options)]
     except ScopeError as error:
-        facts = {each.name: getattr(hub, each.name) for each in fields(hub)}
-        unlisted = [UnlistedOrganization(**facts, error=error)]
+        unlisted = [replace(hub, error=error)]
     others = [role_arn for role_arn in roles if role_arn != hub.role_arn]
     found = [caller, hub] if hub.role_arn in roles else [caller]
     return [*found, *_accounts_of_roles(others, hub, options), *unlisted]
@@ -300,18 +269,17 @@ def _accounts_of_roles(
         return []
     sts, loader = assumer.sts(), assumer.core.get_component("data_loader")
     return [
-        Account(
-            partial(role_session, RoleProvider(sts, role_arn, options), loader),
-            assumer.core,
-            assumer.connections,
-            assumer.home_region,
-            role_arn,
+        replace(
+            assumer,
+            make_session=partial(role_session, RoleProvider(sts, role_arn, options), loader),
+            role_arn=role_arn,
         )
         for role_arn in role_arns
     ]
 
 
-def _default_region(session: boto3.Session) -> str | None:
+def default_region(session: boto3.Session) -> str | None:
+    """The region that the environment or a profile has."""
     return session.region_name or os.environ.get("AWS_REGION")
 
 

@@ -37,6 +37,7 @@ class UnreadableInvocation(ValueError):
 
 SSO_REMEDY: Final = "Log in with `aws sso login`, with --profile NAME if AWS_PROFILE is set."
 REMEDIES: Final = {
+    "AWSOrganizationsNotInUseException": "Name each role by its ARN instead, with role_arns.",
     "ExpiredTokenException": "Renew the credentials.",
     "UnrecognizedClientException": "Check the credentials, and that the region is enabled.",
     "SSLError": "Behind a proxy with a CA of its own, set AWS_CA_BUNDLE to the CA's file.",
@@ -49,6 +50,8 @@ DENIED: Final = ("AccessDenied", "AccessDeniedException", "403")
 """Codes with which STS, Bedrock, S3 and others refuse a call."""
 DENIED_REMEDIES: Final = {
     "AssumeRole": "Let the role trust the caller, and allow the caller sts:AssumeRole on it.",
+    "ListAccounts": "Allow organizations:ListAccounts, and call it from the organization's "
+    "management account or from a delegated administrator.",
     "ListAsyncInvokes": "Allow bedrock:ListAsyncInvokes.",
 }
 """Remedies by the operation that is refused."""

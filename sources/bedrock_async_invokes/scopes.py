@@ -14,7 +14,7 @@ from .accounts import (
     ACCOUNT_ID,
     ALL_REGIONS,
     Account,
-    UnlistedOrganization,
+    default_region,
     find_accounts,
     region_partitions,
 )
@@ -71,8 +71,7 @@ def find_scopes(options: LoadOptions) -> list[tuple[Account, str]]:
     return [
         (account, region)
         for account, region in scopes
-        if isinstance(account, UnlistedOrganization)
-        or Scope(account.known_id, region).is_in_shard(*share)
+        if account.error or Scope(account.known_id, region).is_in_shard(*share)
     ]
 
 
@@ -80,7 +79,7 @@ def _in_each_region(accounts: list[Account], options: LoadOptions) -> Iterator[t
     """Regions are looked up once for each partition of AWS, since that takes a session."""
     found: dict[str, list[str]] = {}
     for account in accounts:
-        if isinstance(account, UnlistedOrganization):
+        if account.error:
             yield account, account.home_region
             continue
         if account.partition not in found:
@@ -97,7 +96,7 @@ def find_regions(account: Account, regions: list[str]) -> list[str]:
     """
     if ALL_REGIONS in regions:
         return sorted(account.session.get_available_regions("bedrock", account.partition))
-    default = account.default_region
+    default = default_region(account.session)
     chosen = list(dict.fromkeys(regions)) or ([default] if default else [])
     if not chosen:
         raise OptionError("No region: name one with --region, or set AWS_REGION.")

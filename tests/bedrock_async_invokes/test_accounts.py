@@ -134,7 +134,7 @@ def test_roles_are_in_the_partition_of_the_caller(
     ("code", "remedy"),
     [
         ("AccessDeniedException", "management account or from a delegated administrator"),
-        ("AWSOrganizationsNotInUseException", "is not in an organization. Name each role by its"),
+        ("AWSOrganizationsNotInUseException", "Name each role by its ARN instead"),
         ("UnrecognizedClientException", "UnrecognizedClientException: No. Check the credentials"),
     ],
 )
