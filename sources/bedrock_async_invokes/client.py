@@ -5,10 +5,10 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
+from types import SimpleNamespace
 from typing import Any, Final
 
 import botocore.session
@@ -17,7 +17,6 @@ import urllib3.exceptions
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
 from botocore.exceptions import (
-    ClientError,
     ConnectionClosedError,
     HTTPClientError,
     ReadTimeoutError,
@@ -27,7 +26,7 @@ from botocore.utils import get_environ_proxies
 
 from .columns import ScopeReport
 from .errors import ListingError
-from .pace import OPERATION, THROTTLING_CODES, Pace, is_throttled
+from .pace import OPERATION, Pace, is_throttled
 from .pages import read_page
 from .windows import LATEST_US, PAGE_SIZE, Window, to_microseconds, to_time
 
@@ -138,13 +137,10 @@ class Client:
                 for name, count in counts.items():
                     setattr(self.report, name, getattr(self.report, name) + count)
 
-    def finish_counting(self) -> None:
-        """Make the report final: calls in flight no longer count."""
+    def close(self) -> None:
+        """Make the report final, since calls in flight no longer count; close the connections."""
         with self._counting:
             self._is_final = True
-
-    def close(self) -> None:
-        """Close the connections."""
         self._client.close()
         self._http.close()
 
@@ -203,8 +199,9 @@ def _response(http: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse 
         response = http.send(request)
         # A truncated page shows as broken JSON; not every version of botocore counts the bytes.
         response.raw.enforce_content_length = False
-        body = _Body(_read(response.raw))
-        return AWSResponse(response.url, response.status_code, response.headers, body)
+        body = _read(response.raw)
+        raw = SimpleNamespace(stream=lambda: [body])  # The one method that botocore calls.
+        return AWSResponse(response.url, response.status_code, response.headers, raw)
     except urllib3.exceptions.ReadTimeoutError as error:
         return ReadTimeoutError(endpoint_url=request.url, error=error)
     except urllib3.exceptions.ProtocolError as error:
@@ -224,16 +221,6 @@ def _read(raw: Any) -> bytes:
             raw.close()
             raise ListingError(f"An answer is larger than {RESPONSE_BYTES / 1e6:g} MB.")
     return body.getvalue()
-
-
-@dataclass(frozen=True)
-class _Body:
-    """A body in memory, with the one method that botocore calls."""
-
-    content: bytes
-
-    def stream(self) -> Iterator[bytes]:
-        yield self.content
 
 
 def parse_page(
@@ -270,19 +257,3 @@ def _plain_error(body: bytes) -> bytes:
     members = error if isinstance(error, dict) else {}
     texts = {name: text for name, text in members.items() if isinstance(text, str)}
     return orjson.dumps(texts or {"message": body[:ERROR_BYTES].decode(errors="replace")})
-
-
-def is_transient(error: ClientError) -> bool:
-    """True if the same call may succeed later."""
-    code = error.response.get("Error", {}).get("Code", "")
-    return _status(error) >= 500 or _status(error) == 429 or code in THROTTLING_CODES
-
-
-def is_refusal_of_parameters(error: ClientError) -> bool:
-    """True if the service rejected the parameters, such as a token that expired."""
-    return _status(error) == 400
-
-
-def _status(error: ClientError) -> int:
-    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status

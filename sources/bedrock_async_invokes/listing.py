@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from .client import COMPUTING, READING, Client, is_refusal_of_parameters, is_transient
+from .client import COMPUTING, READING, Client
 from .errors import BrokenPage, ForeignPage, ListingError
 from .options import FailureMessages
+from .pace import THROTTLING_CODES
 from .pages import Page
 from .records import NO_ROWS, submit_edges, submit_microseconds, to_table
 from .scopes import Scope, separate
@@ -234,6 +235,10 @@ class Listing:
         if self.stopping.is_set() or self.client.pace.is_given_up:
             return False
         if isinstance(error, ClientError):
-            return is_transient(error) or (chain.has_token and is_refusal_of_parameters(error))
+            code = error.response.get("Error", {}).get("Code", "")
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            is_transient = status >= 500 or status == 429 or code in THROTTLING_CODES
+            has_expired = chain.has_token and status == 400
+            return is_transient or has_expired
         is_silent = isinstance(error, NoConnectionError | ReadTimeoutError)
         return self.client.report.pages > 0 or not is_silent

@@ -330,7 +330,6 @@ class ScopeRun:
 
     def _end(self, outcome: Literal["ok", "failed"], error: str | None = None) -> None:
         if self._client:
-            self._client.finish_counting()
             # A thousand scopes are a thousand clients: their connections close with each scope.
             self._client.close()
         self._client = self._listing = self._queue = None

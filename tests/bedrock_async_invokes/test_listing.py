@@ -165,7 +165,7 @@ def test_a_report_that_is_final_counts_no_more(bedrock: Control, client: Any) ->
     submit(bedrock, 1)
     counted = report()
     listing = listing_of(client, counted)
-    listing.client.finish_counting()
+    listing.client.close()
     listing.read(Window())
     assert counted == report()
 
