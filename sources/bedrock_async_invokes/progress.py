@@ -16,7 +16,6 @@ from .columns import TEXT
 from .records import NO_ROWS, digests, is_open, submit_microseconds
 from .windows import (
     EARLIEST_US,
-    LARGEST_COUNT,
     LATEST_US,
     UNRANKED,
     OpenInvocation,
@@ -27,6 +26,16 @@ from .windows import (
 
 FORGIVEN_US: Final = 24 * 3600 * 1_000_000
 """Time for which an open invocation that is no longer listed is sought."""
+
+PLAIN_STATE: Final = (
+    "submitted_through",
+    "rows",
+    "recent_from",
+    "scrubbed_through",
+    "has_islands",
+    "revision",
+)
+"""Fields of `Progress` that are JSON as they are."""
 
 Stored = Callable[[pa.Table], Mapping[str, str]]
 """Digests by ARN of the table's rows that the destination holds."""
@@ -88,31 +97,21 @@ class Progress:
     def from_state(cls, state: Mapping[str, Any], lag_us: int) -> "Progress":
         """Restore the result of `to_state`; an empty mapping is a scope never read."""
         progress = cls(lag_us)
-        progress.submitted_through = state.get("submitted_through")
-        progress.rows = state.get("rows", 0)
+        for name in PLAIN_STATE:
+            setattr(progress, name, state.get(name, getattr(progress, name)))
         progress.open = {arn: OpenInvocation(*seen) for arn, seen in state.get("open", {}).items()}
         progress.recent = {
             arn: ClosedInvocation(*seen) for arn, seen in state.get("recent", {}).items()
         }
-        progress.recent_from = state.get("recent_from")
-        progress.scrubbed_through = state.get("scrubbed_through")
-        progress.has_islands = state.get("has_islands", False)
-        progress.revision = state.get("revision", 0)
         progress._restored = state
         return progress
 
     def to_state(self) -> dict[str, Any]:
         """Plain JSON: times in microseconds since the epoch."""
         self._settle_ended()
-        state = {
-            "submitted_through": self.submitted_through,
-            "rows": self.rows,
+        state = {name: getattr(self, name) for name in PLAIN_STATE} | {
             "open": {arn: list(seen) for arn, seen in self.open.items()},
             "recent": {arn: list(seen) for arn, seen in self.recent.items()},
-            "recent_from": self.recent_from,
-            "scrubbed_through": self.scrubbed_through,
-            "has_islands": self.has_islands,
-            "revision": self.revision,
         }
         return state if state == self._restored else state | {"revision": self.revision + 1}
 
@@ -227,19 +226,14 @@ class Progress:
             seen = self.open[arn]
             if not seen.missing_since_us:
                 vanished.append(arn)
-            since_us = self._missing_since(seen)
+            # Clocks may have been set back since then.
+            since_us = min(seen.missing_since_us or self.now_us, self.now_us)
             if self.now_us - since_us >= FORGIVEN_US:
                 del self.open[arn]
             else:
                 # Without its digest it counts as changed, should it be listed again.
                 self.open[arn] = seen._replace(missing_since_us=since_us, digest="")
         return tuple(vanished)
-
-    def _missing_since(self, seen: OpenInvocation) -> int:
-        """Now, where it was listed until now, nobody noted since when, or clocks were set back."""
-        if seen.missing_since_us <= LARGEST_COUNT:
-            return self.now_us
-        return min(seen.missing_since_us, self.now_us)
 
     def _expected_in(self, window: Window) -> list[str]:
         """Invocations of the window that were open at the start: a run's windows are disjoint."""

@@ -11,9 +11,6 @@ PAGE_SIZE: Final = 1_000
 UNRANKED: Final = -1
 """Rank of an invocation that was found out of order: its distance to others is unknown."""
 
-LARGEST_COUNT: Final = 2
-"""Of readings that did not list an invocation, in the states of earlier versions."""
-
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 LATEST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
@@ -55,10 +52,6 @@ class Window:
             return self
         return Window(self.start, end)
 
-    def split_at(self, submit_us: int) -> tuple["Window", "Window"]:
-        """The part before `submit_us` and the part from it on."""
-        return Window(self.start, submit_us), Window(submit_us, self.end)
-
 
 class OpenInvocation(NamedTuple):
     """An invocation that was still running when it was last read."""
@@ -68,10 +61,7 @@ class OpenInvocation(NamedTuple):
     """Rows read before it was first seen: the difference of two ranks is the rows between them."""
     digest: str
     missing_since_us: int = 0
-    """The service's time at which it was listed no more; 0 while it is listed.
-
-    Earlier versions kept a count of readings here: see `LARGEST_COUNT`.
-    """
+    """The service's time at which it was listed no more; 0 while it is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +129,5 @@ def cut_piece(unread: Window, rows_per_us: float, piece_rows: int) -> tuple[Wind
     length_us = max(1, int(piece_rows / rows_per_us))
     if unread.start + length_us * 1.5 >= unread.end:
         return unread, None
-    return unread.split_at(unread.start + length_us)
+    cut = unread.start + length_us
+    return Window(unread.start, cut), Window(cut, unread.end)

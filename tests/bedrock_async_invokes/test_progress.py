@@ -141,20 +141,6 @@ def test_what_stays_away_changes_no_state_until_it_is_given_up() -> None:
     assert progress.to_state() == state
 
 
-@pytest.mark.parametrize("misses", [1, 2])
-def test_what_an_earlier_version_had_missed_is_looked_for_from_now_on(misses: int) -> None:
-    progress = Progress(LAG_US)
-    take(progress, listed(1, 0, "InProgress"))
-    state = progress.to_state()
-    [(arn, seen)] = state["open"].items()
-    state["open"][arn] = [*seen[:2], "", misses]
-    progress = Progress.from_state(state, LAG_US)
-    assert progress.open_invocations == 0
-    for hours, followed in ((1, 1), (23, 1), (1, 0)):
-        progress, changes = without(progress, hours=hours)
-        assert (changes.vanished, len(progress.open)) == ((), followed)
-
-
 def test_a_clock_that_was_ahead_keeps_nothing_followed_for_longer() -> None:
     progress = Progress(LAG_US)
     take(progress, listed(1, 0, "InProgress"))
