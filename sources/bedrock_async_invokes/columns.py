@@ -119,8 +119,13 @@ VANISHED_INVOKES: Final = Table(
 
 
 def _measure(meaning: str, default: Any = None, *, is_added_up: bool = False) -> Any:
-    """A column of `extract_runs`; one that is added up has a total over the scopes of a run."""
+    """A column of `extract_runs`."""
     return field(default=default, metadata={"meaning": meaning, "is_added_up": is_added_up})
+
+
+def _count(meaning: str) -> Any:
+    """A column of `extract_runs` that has a total over the scopes of a run."""
+    return _measure(meaning, 0, is_added_up=True)
 
 
 @dataclass
@@ -134,22 +139,18 @@ class ScopeReport:
     finished_at: datetime | None = _measure("End, by the service's clock.")
     outcome: Literal["ok", "failed"] | None = _measure("`ok` or `failed`.")
     error: str | None = _measure("Reason of a failure, with the remedy.")
-    calls: int = _measure("Calls of ListAsyncInvokes, with retries.", 0, is_added_up=True)
-    throttled: int = _measure("Calls that were throttled.", 0, is_added_up=True)
-    pages: int = _measure("Pages read.", 0, is_added_up=True)
-    rows_read: int = _measure("Rows read.", 0, is_added_up=True)
-    rows_new: int = _measure("Rows that were not stored before.", 0, is_added_up=True)
-    rows_changed: int = _measure("Stored rows that changed.", 0, is_added_up=True)
-    rows_scrubbed: int = _measure("Rows of old that were read again.", 0, is_added_up=True)
-    rows_healed: int = _measure(
-        "Rows that were missing or differed though they should not have, and were loaded.",
-        0,
-        is_added_up=True,
+    calls: int = _count("Calls of ListAsyncInvokes, with retries.")
+    throttled: int = _count("Calls that were throttled.")
+    pages: int = _count("Pages read.")
+    rows_read: int = _count("Rows read.")
+    rows_new: int = _count("Rows that were not stored before.")
+    rows_changed: int = _count("Stored rows that changed.")
+    rows_scrubbed: int = _count("Rows of old that were read again.")
+    rows_healed: int = _count(
+        "Rows that were missing or differed though they should not have, and were loaded."
     )
-    rows_late: int = _measure(
-        "Rows healed that had been missing, as they were listed later than the lag.",
-        0,
-        is_added_up=True,
+    rows_late: int = _count(
+        "Rows healed that had been missing, as they were listed later than the lag."
     )
     late_seconds: int | None = _measure(
         "Longest time from the submission of such a row until it was found."
@@ -158,11 +159,9 @@ class ScopeReport:
         "Of this pass of the scrub, everything submitted until then was read again."
     )
     open_invocations: int = _measure("Open invocations after the run.", 0)
-    vanished: int = _measure("Open invocations found missing.", 0, is_added_up=True)
+    vanished: int = _count("Open invocations found missing.")
     submitted_through: datetime | None = _measure("Everything submitted until then was read.")
-    quarantined: int = _measure(
-        "Rows of another account or region, which are not loaded.", 0, is_added_up=True
-    )
+    quarantined: int = _count("Rows of another account or region, which are not loaded.")
     quarantine_reason: str | None = _measure("First of the quarantined rows.")
     version: str | None = _measure("Version of bedrock-async-etl; null for the source alone.")
     is_range: bool | None = _measure(

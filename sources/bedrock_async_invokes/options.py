@@ -88,7 +88,7 @@ def options_of(declared: type) -> Iterator[Option]:
             yield Option(each.name, types[each.name], each.default, **facts)
 
 
-def signature_of(declared: type, secret: Any = str) -> Signature:
+def signature_of(declared: type, secret: Any) -> Signature:
     """Keyword-only parameters, one for each option; secrets are of the type `secret` or None."""
     return Signature(
         [
