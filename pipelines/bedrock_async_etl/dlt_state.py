@@ -1,9 +1,6 @@
-"""The state of a pipeline and its working directory: every use of dlt's internals, with its reason.
+"""The state of a pipeline and its working directory: every use of dlt's internals.
 
-dlt has no public means for these: whether a local state is the destination's (version hashes),
-what a pending package builds on, ids of loads when the clock was set back, the states of other
-pipelines in the same dataset, the folder in which `dlt pipeline NAME` looks, packages that are no
-longer needed, the files of the one that is loaded, and capabilities without their price.
+dlt has no public means for what these functions do; each says why it is needed.
 """
 
 import errno

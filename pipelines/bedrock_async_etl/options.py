@@ -1,8 +1,4 @@
-"""The options of the commands that are not the source's, each declared once.
-
-The command line, the configuration, Airflow's Variable and the reference in the documents are made
-from these declarations and from the source's `LoadOptions`. Nothing heavy is imported here.
-"""
+"""The options of the commands that are not the source's, each declared once; imports stay light."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""The tables and their columns, each declared once: name, type, member of the API and meaning.
-
-Parsing, Arrow schemas, upgrades of destinations, a lake's current rows and the reference in the
-documents are all made from these.
-"""
+"""The tables and their columns, each declared once: name, type, member of the API and meaning."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields

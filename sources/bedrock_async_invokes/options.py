@@ -1,8 +1,4 @@
-"""The options of a load, each declared once: name, type, default, check, help text and flag.
-
-The dlt source, the command line, Airflow's settings and the reference in the documents are all made
-from `LoadOptions`. Nothing heavy is imported here, since `--help` reads it, too.
-"""
+"""The options of a load, each declared once. Nothing heavy is imported: `--help` reads them."""
 
 import re
 from collections.abc import Callable, Iterator

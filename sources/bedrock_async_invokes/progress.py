@@ -1,8 +1,6 @@
 """Progress of one scope: the watermark, and the invocations whose next reading matters.
 
-`dlt.sources.incremental` is not used for this. Its cursor would pass invocations that are still
-running and never see them end, its boundary de-duplication drops a re-read row whose key it has
-seen, and it would run past a gap where a window failed.
+`dlt.sources.incremental` would run past a gap, and past running invocations, and drop re-read rows.
 """
 
 from bisect import bisect_left
