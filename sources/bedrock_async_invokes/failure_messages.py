@@ -247,9 +247,9 @@ CATEGORIES: Final = (
         " (longer|exceed[a-z]*|beyond|past|within|over)( [^ ]+){0,5} (time|time frame|"
         "(minutes?|hours?) (allowed|limit|window|to))|(job|invocation|task|execution|run|"
         "processing|inference)( [^ ]+){0,4} (longer than|exceed[a-z]*|within|"
-        "expired)( [^ ]+){0,5} (minutes?|hours?|seconds?|time|duration|limit|window)| (job|"
-        "invocation|task) expired | (allowed|allotted|permitted) time | waited| too long (for|"
-        "to)|(job|invocation|task|request) expired | (allowed|allotted|permitted|"
+        "expired)( [^ ]+){0,5} (minutes?|hours?|seconds?|time|duration|limit|window)| "
+        "(allowed|allotted|permitted) time | waited| too long (for|to)|"
+        "(job|invocation|task|request) expired | (allowed|allotted|permitted|"
         "maximum)( of)? [0-9]+ (minutes|hours) |max(imum)? (allowed )?(execution|run|running|"
         "processing|wait|waiting|job|inference|wall|queue)( clock)? ?(time|duration)|(no|"
         "not) (response|respond|answer|complete|completed|finish|finished|return|returned|"
@@ -259,17 +259,17 @@ CATEGORIES: Final = (
     (
         "capacity",
         "capacity|throttl|quota|too ?many( [^ ]+){0,3} ?(requests?|invocations?|jobs|calls|"
-        "connections|tasks|tokens)|toomany(requests|invocations|jobs|calls)| (traffic|surge) |"
+        "connections|tasks|tokens)| (traffic|surge) |"
         "(high|heavy|peak|increased|current|much)( [^ ]+)? (demand|load|volume)| (at a time|"
         "at once|simultaneous(ly)?|in parallel) |overload|service ?unavailable|"
-        "serviceunavailable|(temporarily|momentarily|presently|currently) (unavailable|"
+        "(temporarily|momentarily|presently|currently) (unavailable|"
         "not available|overloaded|unable|busy|at)| not( [^ ]+)? (available|ready) (at this time|"
         "right now|at the moment|currently)|(service|server|endpoint|backend|bedrock|system|"
         f"platform)( [^ ]+){{0,2}} ({_IS_NOT} available|unavailable|down|busy)|"
-        "rate( [^ ]+){0,2} (limit|limits|exceeded)|(request|usage|concurren[a-z]+|throughput|"
+        "rate( [^ ]+){0,2} (limit|exceeded)|(request|usage|concurren[a-z]+|throughput|"
         "account|service|invocation|job)( [^ ]+){0,2} limits?|limit ?exceeded ?exception|"
         "(limit|maximum)( [^ ]+){0,4} (concurrent|rate|requests|jobs|invocations)|concurrency|"
-        "concurrent( [^ ]+){0,3} (limit|maximum|reached|exceed)|not ?ready|model ?not ?ready|"
+        "concurrent( [^ ]+){0,3} (limit|maximum|reached|exceed)|not ?ready|"
         " busy |(insufficient|not enough|no available|no free|no idle|no more|exhausted|lack of|"
         "out of)( [^ ]+){0,2} (resources?|gpus?|compute|instances?|workers?|accelerators?|"
         "throughput|slots?|hosts?) | no (gpus?|workers?|hosts?) |"
@@ -298,9 +298,9 @@ CATEGORIES: Final = (
         "not (support|exist)|(is|was|are|id|identifier|name|arn|version) (unsupported|"
         "unavailable|unknown|invalid|inaccessible|removed|unrecogni[sz]ed|nonexistent|"
         "withdrawn)) |(unsupported|unknown|invalid|unrecogni[sz]ed|nonexistent|deprecated|"
-        "missing|wrong)( foundation| base)? models? ?(id|identifier|name|arn|version)?|"
-        "resource ?not ?found|resource arn was not found|not (support|"
-        "offer)( [^ ]+){0,3} models?| only( [^ ]+){0,3} (synchronous|streaming)|"
+        "missing|wrong)( foundation| base)? model|resource ?not ?found|"
+        "resource arn was not found|not (support|offer)( [^ ]+){0,3} models?| only( [^ ]+){0,3} "
+        "(synchronous|streaming)|"
         f" a?sync[a-z]*( [^ ]+){{0,3}} {_IS_NOT} (supported|available|enabled)",
     ),
     (
@@ -310,7 +310,7 @@ CATEGORIES: Final = (
     ),
     (
         "internal_error",
-        " internal| unexpected(ly)? (error|failure|exception|fault|condition|problem|issue|"
+        " internal| unexpected (error|failure|exception|fault|condition|problem|issue|"
         "state|behaviou?r|server|internal|termination|crash|close|response|result|end|exit|"
         "while|during)| unexpectedly |server( ?side)? ?(error|fault|failure)|service ?(error|"
         "exception|failure|fault)|unhandled|uncaught|model ?(stream ?)?error|error (while|"
