@@ -1,10 +1,11 @@
 """The reference of every option, column and metric, written from their declarations.
 
-`python -m tests.reference` writes `docs/configuration.md` and the commented `.dlt/config.toml`; a
-test compares them.
+`python -m tests.reference` writes `docs/configuration.md`, the commented `.dlt/config.toml` and the
+table of thresholds in `docs/monitoring.md`; a test compares them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,11 +22,14 @@ from bedrock_async_etl.options import (
     SECTION,
     SECTIONS,
     SOURCE_SECTION,
+    CheckOptions,
 )
 from bedrock_async_invokes.columns import LOAD_ID, TABLES, Table
 from bedrock_async_invokes.options import Option, options_of
 
 ROOT: Final = Path(__file__).parents[1]
+THRESHOLDS: Final = re.compile(r"(?<=^\| option \| breached by \|\n\|---\|---\|\n)(\|.*\n)+", re.M)
+"""The rows of the table in `docs/monitoring.md`."""
 TITLES: Final = {
     SOURCE_SECTION: "What is read",
     SECTION: "Destination, models and output",
@@ -142,9 +146,16 @@ CONFIGURED_FURTHER: Final = {
 
 def written() -> Mapping[Path, str]:
     """The text of each file that is written from the declarations."""
+    monitoring = ROOT / "docs" / "monitoring.md"
+    rows = "".join(
+        f"| `{option.flag} {option.metavar}` | {option.details} |\n"
+        for option in options_of(CheckOptions)
+        if option.details
+    )
     return {
         ROOT / "docs" / "configuration.md": _reference(),
         ROOT / ".dlt" / "config.toml": _configuration(),
+        monitoring: THRESHOLDS.sub(lambda _: rows, monitoring.read_text()),
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bedrock_async_etl.options import SECTIONS, CheckOptions
+from bedrock_async_etl.options import SECTIONS
 from bedrock_async_invokes.options import options_of
 from tests.integration.documents import DOCUMENTS, ROOT, read_blocks, rewritten
 from tests.reference import written
@@ -110,12 +110,6 @@ def test_every_option_is_in_the_commented_configuration() -> None:
     for section, declared in SECTIONS.items():
         names = {option.name for each in declared for option in options_of(each)}
         assert names - SHELL_ONLY <= reduce(getitem, section.split("."), known).keys()
-
-
-def test_every_threshold_is_described_with_the_others() -> None:
-    described = re.findall(r"^\| `(--max-.*?)` \| .", prose("docs/monitoring.md"), re.MULTILINE)
-    thresholds = [each for each in options_of(CheckOptions) if each.name.startswith("max_")]
-    assert described == [f"{each.flag} {each.metavar}" for each in thresholds]
 
 
 def test_a_block_knows_the_lines_of_its_output() -> None:

@@ -133,6 +133,13 @@ class CheckOptions:
         "[MODEL=]SHARE",
         panel="Thresholds",
         example='"5%"',
+        details=(
+            "A model, or all models together, that fails more often: `5%` or `0.05`. The low end "
+            "of the 95 % interval of the [`failure_risk`](../sql/README.md#what-the-numbers-mean) "
+            "has to be above the threshold. A risk that is above it, and whose interval reaches "
+            "below it, is *inconclusive*: it is printed, and is no breach unless `--strict` is "
+            "given."
+        ),
     )
     max_service_failure_rate: list[str] | None = option(
         None,
@@ -140,6 +147,12 @@ class CheckOptions:
         "[MODEL=]SHARE",
         panel="Thresholds",
         example='"1%"',
+        details=(
+            "The same, of failures that are the service's fault alone (capacity, internal errors, "
+            "timeouts, aborted ones: [`failure_fault`](../sql/README.md#what-the-numbers-mean)), "
+            "as a share of all that finished. Filtered content and rejected inputs do not count, "
+            "nor do messages that no category knows."
+        ),
     )
     max_p95: list[str] | None = option(
         None,
@@ -147,6 +160,12 @@ class CheckOptions:
         "[MODEL=]DURATION",
         panel="Thresholds",
         example='"10m"',
+        details=(
+            "A model whose 95th percentile is longer: `90s`, `30m`, `24h`, `7d`, or seconds. Open "
+            "invocations count ([survival estimate](../sql/README.md#what-the-numbers-mean)). The "
+            "low end of its 95 % interval has to be above the threshold; else a p95 above it is "
+            "*inconclusive*, or a breach with `--strict`."
+        ),
     )
     max_open_age: list[str] | None = option(
         None,
@@ -154,6 +173,11 @@ class CheckOptions:
         "[MODEL=]DURATION",
         panel="Thresholds",
         example='"24h"',
+        details=(
+            "An invocation that has been open for longer, whenever it was submitted. Vanished "
+            "ones do not count. The line says so where nothing of the model has ended in 24 hours "
+            "([`is_stalled`](../sql/README.md#what-the-numbers-mean))."
+        ),
     )
     max_incident: list[str] | None = option(
         None,
@@ -161,6 +185,11 @@ class CheckOptions:
         "[MODEL=]DURATION",
         panel="Thresholds",
         example='"1h"',
+        details=(
+            "An open [incident](../sql/README.md#what-the-numbers-mean) that started longer ago: "
+            "`30m`, or `0s` for any. It ends once a later hour has been read of which an "
+            "invocation has ended, or after a day."
+        ),
     )
     max_lag: str | None = option(
         None,
@@ -168,6 +197,10 @@ class CheckOptions:
         "DURATION",
         panel="Thresholds",
         example='"1h"',
+        details=(
+            "A scope whose last successful run is longer ago, by this machine's clock, or that "
+            "never had one; and models that were not rebuilt for as long."
+        ),
     )
     window: str = option(
         "24h",

@@ -46,6 +46,8 @@ class Option:
     """Raises `OptionError` for a wrong value."""
     example: str = ""
     """The value in the commented `config.toml`, as TOML; else that is the default."""
+    details: str = ""
+    """Text of the documents beyond the help, in Markdown."""
 
     @property
     def is_list(self) -> bool:
