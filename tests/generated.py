@@ -18,7 +18,7 @@ RULES: Final = re.compile(
     r"(?<=then split_part\(failure_message, ':', 2\)\n).*(?=        end as)", re.S
 )
 PHRASES: Final = re.compile(r"(?<=^        trim\(\n).*(?=^        \),\n        ' '\n)", re.S | re.M)
-LITERAL_LENGTH: Final = 66
+LITERAL_LENGTH: Final = 78
 
 
 def failure_categories() -> str:
@@ -38,25 +38,23 @@ def failure_messages() -> str:
 
 def _replacement(pattern: str, text: str) -> str:
     return f""",
-                {_literals(pattern, 20)},
-                '{text}',
-                'g'
+                {_literals(pattern)},
+                '{text}', 'g'
             )"""
 
 
 def _rule(category: str, pattern: str) -> str:
     return f"""            when regexp_matches(
                 phrases,
-                {_literals(pattern, 20)}
-            )
-                then '{category}'
+                {_literals(pattern)}
+            ) then '{category}'
 """
 
 
-def _literals(pattern: str, indent: int) -> str:
+def _literals(pattern: str) -> str:
     pieces = re.findall(rf".{{1,{LITERAL_LENGTH}}}(?:(?<=[|*}}])|$)", pattern)
     assert "".join(pieces) == pattern
-    return f"\n{' ' * indent}|| ".join("'" + each.replace("'", "''") + "'" for each in pieces)
+    return f"\n{' ' * 16}|| ".join("'" + each.replace("'", "''") + "'" for each in pieces)
 
 
 if __name__ == "__main__":

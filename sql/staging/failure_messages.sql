@@ -34,41 +34,32 @@ select
             regexp_replace(
                 lower(failure_message),
                 's3://[a-z0-9_:/.+=@*%~-]*|arn:[a-z-]*:s3:[a-z0-9_:/.+=@*%~-]*|'
-                    || 'https?://[a-z0-9_/.-]{0,200}s3[a-z0-9.-]{0,60}'
-                    || 'amazonaws[a-z0-9_:/.+=@*%~-]*',
-                ' s3 ',
-                'g'
+                || 'https?://[a-z0-9_/.-]{0,200}s3[a-z0-9.-]{0,60}amazonaws[a-z0-9_:/.+=@*%~-]*',
+                ' s3 ', 'g'
             ),
                 'arn:[a-z-]*:kms:[a-z0-9_:/.+=@*%~-]*',
-                ' kms ',
-                'g'
+                ' kms ', 'g'
             ),
-                'arn:[a-z-]*:bedrock:[a-z0-9:-]*(foundation-model|'
-                    || 'inference-profile|provisioned-model|custom-model)/[a-z0-9_:/.+=@*'
-                    || '%~-]*|[a-z0-9]{1,20}[.][a-z0-9-]{1,80}-v[0-9]+:[0-9][a-z0-9:]*',
-                ' model ',
-                'g'
+                'arn:[a-z-]*:bedrock:[a-z0-9:-]*(foundation-model|inference-profile|'
+                || 'provisioned-model|custom-model)/[a-z0-9_:/.+=@*%~-]*|[a-z0-9]{1,20}'
+                || '[.][a-z0-9-]{1,80}-v[0-9]+:[0-9][a-z0-9:]*',
+                ' model ', 'g'
             ),
                 '(nova (reel|(multimodal )?embeddings?)|marengo|pegasus|'
-                    || 'luma ray)( embed)?( v?[0-9.]*[0-9])?',
-                ' model ',
-                'g'
+                || 'luma ray)( embed)?( v?[0-9.]*[0-9])?',
+                ' model ', 'g'
             ),
                 'arn:[a-z0-9_:/.+=@*%~-]*|https?://[a-z0-9_:/.+=@*%~?&#-]*',
-                ' ',
-                'g'
+                ' ', 'g'
             ),
                 'can[''’]t',
-                'cannot',
-                'g'
+                'cannot', 'g'
             ),
                 'n[''’]t',
-                ' not',
-                'g'
+                ' not', 'g'
             ),
                 '[^a-z0-9]+',
-                ' ',
-                'g'
+                ' ', 'g'
             )
         ),
         ' '
