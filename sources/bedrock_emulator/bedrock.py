@@ -9,10 +9,11 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Meta, Struct
 
+from .arns import model_arn
 from .invocations import to_json
 from .listing import View, list_async_invokes
 from .messages import Request, Response, ServiceError, validation_error
-from .models import MODELS, Model, model_arn
+from .models import MODELS, Model
 from .state import Scope, State
 
 _PATH = "/async-invoke"

@@ -17,12 +17,12 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
+from .arns import model_arn
 from .credentials import Roles
 from .faults import Faults
 from .invocations import NEVER
 from .listing import ListRequest, View
 from .messages import Request, Response
-from .models import model_arn
 from .state import ANY, State
 from .timeline import NEVER_ENDING_RATE, generate
 from .timestamps import MILLISECOND, milliseconds, to_datetime

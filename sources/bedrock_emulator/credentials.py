@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from email.message import Message
 
-from .invocations import partition_of
+from .arns import partition_of
 from .messages import ServiceError
 
 _SIGNED = re.compile(

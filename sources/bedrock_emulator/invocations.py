@@ -3,15 +3,13 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from functools import cache
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import orjson
-from botocore.exceptions import UnknownRegionError
-from botocore.session import Session
 
+from .arns import invocation_arn
 from .timestamps import iso
 
 ID_LENGTH = 12
@@ -52,7 +50,7 @@ class Invocations:
         self.outcome = array("I")
         self.texts = ["", ""]
         self._places: dict[str, int] = {}
-        self._arn_prefix = f"arn:{partition_of(region)}:bedrock:{region}:{account}:async-invoke/"
+        self._arn_prefix = invocation_arn(account, region, "")
         # From the invocationArn of each raw summary to the id that it is sorted by.
         self._raw_ids: dict[str, str] = {}
         # Equal submissions in equal order get equal ARNs.
@@ -198,18 +196,6 @@ class Invocations:
                 failure = self.texts[outcome]
                 summaries.append(f'{head}","status":"Failed","failureMessage":{failure},{tail}')
         return summaries
-
-
-@cache
-def partition_of(region: str) -> str:
-    """The AWS partition that a region belongs to, as botocore knows it."""
-    try:
-        return str(_session().get_partition_for_region(region))
-    except UnknownRegionError:
-        return "aws"
-
-
-_session = cache(Session)
 
 
 def to_json(value: Any) -> str:

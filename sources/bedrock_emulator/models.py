@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from math import log
 from random import Random
 
-from .invocations import partition_of
 from .timestamps import SECOND
 
 
@@ -37,16 +36,6 @@ class Model:
         failures = BAD_DAY_FAILURES if on_bad_day else self.failures
         [failure] = rng.choices(failures, [one.weight for one in failures])
         return latency * failure.pace, failure
-
-
-def model_arn(model_id: str, account: str, region: str) -> str:
-    """The ARN of a model as ListAsyncInvokes lists it; an ARN stays as it is."""
-    if model_id.startswith("arn:"):
-        return model_id
-    head = f"arn:{partition_of(region)}:bedrock:{region}"
-    if model_id.startswith("provisioned-model/"):
-        return f"{head}:{account}:{model_id}"
-    return f"{head}::foundation-model/{model_id}"
 
 
 OUTPUT_BLOCKED = Failure(

@@ -6,8 +6,9 @@ from math import ceil, log
 from random import Random
 from typing import Any, NamedTuple
 
-from .invocations import ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations, partition_of
-from .models import MODELS, Model, model_arn
+from .arns import model_arn, partition_of
+from .invocations import ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations
+from .models import MODELS, Model
 from .timestamps import DAY, HOUR, milliseconds
 
 # Submissions per hour of the day (UTC), relative to each other.

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
+from bedrock_emulator.arns import model_arn
 from bedrock_emulator.invocations import COMPLETED, NEVER, Invocations
-from bedrock_emulator.models import MODELS, model_arn
+from bedrock_emulator.models import MODELS
 from bedrock_emulator.timeline import BadDay, generate, plan_bad_day
 from bedrock_emulator.timestamps import DAY as DAY_MILLISECONDS
 from bedrock_emulator.timestamps import HOUR as HOUR_MILLISECONDS
