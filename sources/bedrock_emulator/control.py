@@ -4,24 +4,24 @@
 arguments by name.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from http.client import HTTPConnection
 from inspect import signature
-from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct, defstruct
 from msgspec.structs import asdict
 
-from .arns import model_arn
 from .credentials import Roles
 from .faults import Faults
-from .invocations import NEVER
-from .listing import ListRequest, View
+from .invocations import NEVER, summary_template
+from .listing import ListRequest, select, summaries
 from .messages import Request, Response
 from .state import ANY, State
 from .timeline import NEVER_ENDING_RATE, generate
@@ -29,7 +29,6 @@ from .timestamps import MILLISECOND, milliseconds, to_datetime
 
 PREFIX = "/_emulator/"
 TIMEOUT_SECONDS = 300.0
-LATEST_TIME = 253_402_300_799_999
 
 Account = Annotated[str, Meta(pattern=r"\A\d{12}\Z")]
 Region = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,20}\Z")]
@@ -45,24 +44,6 @@ class Submission(Struct, frozen=True, kw_only=True):
     duration: timedelta | None = None
     failure_message: str | None = None
     model_id: str = "amazon.nova-reel-v1:1"
-
-
-COUNTERS = (
-    "list_calls",
-    "get_calls",
-    "start_calls",
-    "rows_served",
-    "access_denied",
-    "throttled",
-    "error_500",
-    "error_503",
-    "reset",
-    "cut_body",
-    "hung",
-    "empty_page",
-    "short_page",
-    "expired_token",
-)
 
 
 class ControlMethods:
@@ -85,11 +66,7 @@ class ControlMethods:
 
     def advance(self, step: timedelta) -> datetime:
         """Move the virtual clock; returns it."""
-        now = self._state.now + round(step / MILLISECOND)
-        if not 0 <= now <= LATEST_TIME:
-            raise ValueError(f"a step of {step} leads out of the calendar")
-        self._state.now = now
-        return self.now()
+        return self.set_clock(self.now() + step)
 
     def populate(
         self,
@@ -107,7 +84,7 @@ class ControlMethods:
         rows = generate(
             account, region, count, start, end, seed, never_ending_rate, has_bad_day=has_bad_day
         )
-        self._state.scope(account, region).invocations.merge(rows)
+        self._state.scope(account, region).invocations.add_all(rows)
         return len(rows)
 
     def submit(
@@ -132,14 +109,10 @@ class ControlMethods:
             end = submit + round(duration / MILLISECOND)
         if end < submit:
             raise ValueError(f"duration cannot be negative, as {duration}")
-        return self._state.scope(account, region).invocations.add(
-            submit,
-            end,
-            model_arn(model_id, account, region),
-            {"s3Uri": s3_uri},
-            client_request_token,
-            failure_message,
-        )
+        output = {"s3Uri": s3_uri}
+        template = summary_template(account, region, model_id, output, client_request_token)
+        scope = self._state.scope(account, region)
+        return scope.invocations.add(submit, end, template, failure_message)
 
     def submit_all(self, account: Account, region: Region, submissions: list[Submission]) -> int:
         """`submit` each of many, in the order of their submit times; returns how many."""
@@ -159,43 +132,31 @@ class ControlMethods:
 
     def scopes(self) -> dict[tuple[str, str], int]:
         """The scopes (account, region) that have invocations, and how many."""
-        scopes = self._state.scopes.items()
-        return {key: len(scope.invocations) for key, scope in scopes if len(scope.invocations)}
+        rows = {key: scope.invocations.rows for key, scope in self._state.scopes.items()}
+        return {key: len(rows) for key, rows in rows.items() if rows}
 
     def read_listing(self, account: Account, region: Region) -> bytes:
         """All that is listed at this time of the clock: one summary per line, ascending."""
-        scope = self._state.scope(account, region)
-        view = View(scope.invocations, self._state.now, scope.injector.faults)
-        query = ListRequest(sort_order="Ascending")
-        rows, _ = view.page(query, None, len(scope.invocations))
-        return "\n".join([*view.summaries(rows), ""]).encode()
+        scope, now = self._state.scope(account, region), self._state.now
+        rows = select(scope, now, ListRequest(sort_order="Ascending"))
+        return "\n".join([*summaries(scope, now, rows), ""]).encode()
 
     def set_faults(
-        self, faults: dict[str, Any], account: AnyAccount = ANY, region: AnyRegion = ANY
+        self, faults: Faults, account: AnyAccount = ANY, region: AnyRegion = ANY
     ) -> None:
-        """Replace the faults of a scope, or by default of all; see `Faults` for their names.
+        """Replace the faults of a scope, or by default of all.
 
         The most specific setting counts alone: they are not added up.
         """
-        self._state.fault_settings[account, region] = Faults.parse(faults)
-        self._state.inject_faults()
-
-    def fault_settings(self) -> dict[tuple[str, str], Faults]:
-        """The faults as they were set, by account and region."""
-        return self._state.fault_settings
+        self._state.fault_settings[account, region] = faults
 
     def clear_faults(self) -> None:
         """Bring all scopes back to good health."""
         self._state.fault_settings.clear()
-        self._state.inject_faults()
 
-    def calls(self) -> dict[tuple[str, str], dict[str, int]]:
+    def calls(self) -> dict[tuple[str, str], Counter[str]]:
         """The counters of each scope (account, region) that was called."""
-        return {
-            key: {name: scope.counters[name] for name in COUNTERS}
-            for key, scope in self._state.scopes.items()
-            if scope.counters
-        }
+        return {key: scope.counters for key, scope in self._state.scopes.items() if scope.counters}
 
     def reset_calls(self) -> None:
         """Set all counters to zero."""
@@ -238,15 +199,14 @@ class ControlMethods:
         self._state.roles = Roles(sessions=self._state.roles.sessions)
 
 
-def _argument_type(function: Callable[..., Any]) -> type[Struct]:
-    """The arguments of a function as one type: the client writes it, the server checks it."""
-    hints = get_type_hints(function, include_extras=True)
-    _, *parameters = signature(function).parameters.values()
+def _argument_type(method: Callable[..., Any]) -> type[Struct]:
+    """The arguments of a method as one type: the client writes it, the server checks it."""
+    _, *parameters = signature(method).parameters.values()
     fields = [
-        (one.name, hints[one.name], msgspec.NODEFAULT if one.default is one.empty else one.default)
-        for one in parameters
+        (each.name, each.annotation, NODEFAULT if each.default is each.empty else each.default)
+        for each in parameters
     ]
-    return msgspec.defstruct(function.__name__, fields, forbid_unknown_fields=True)
+    return defstruct(method.__name__, fields, forbid_unknown_fields=True)
 
 
 METHODS = {
@@ -263,24 +223,19 @@ def respond(state: State, request: Request) -> Response:
         if request.method != "POST" or name not in METHODS:
             call, methods = f"{request.method} {request.path}", ", ".join(METHODS)
             raise ValueError(f"there is no {call}; there are POST {PREFIX}METHOD for {methods}")
-        arguments = _check(msgspec.json.decode(request.body or b"{}"), METHODS[name])
+        arguments = msgspec.json.decode(request.body or b"{}", type=METHODS[name])
         with state.lock:
-            result = getattr(ControlMethods(state), name)(**arguments)
-            if isinstance(result, bytes):
-                return Response(result, headers={"Content-Type": "application/x-ndjson"})
-            # No scope can be a key in JSON: dicts travel as their items.
-            items = list(result.items()) if isinstance(result, dict) else result
-            return Response(msgspec.json.encode(items))
-    except (ValueError, msgspec.MsgspecError) as error:
+            return _response(getattr(ControlMethods(state), name)(**asdict(arguments)))
+    except (ValueError, OverflowError, msgspec.MsgspecError) as error:
         return Response(msgspec.json.encode({"message": str(error)}), 400)
 
 
-def _check(values: Any, arguments: type[Struct]) -> dict[str, Any]:
-    try:
-        return asdict(msgspec.convert(values, arguments))
-    except msgspec.ValidationError as error:
-        usage = f"{arguments.__name__}({', '.join(arguments.__struct_fields__)})"
-        raise ValueError(f"{usage}: {error}") from None
+def _response(result: Any) -> Response:
+    if isinstance(result, bytes):
+        return Response(result, headers={"Content-Type": "application/x-ndjson"})
+    # No scope can be a key in JSON: dicts travel as their items.
+    items = list(result.items()) if isinstance(result, dict) else result
+    return Response(msgspec.json.encode(items))
 
 
 class ControlError(ValueError):
@@ -305,16 +260,12 @@ class Control(_Methods):
 
     def faults(self, account: str = ANY, region: str = ANY, **faults: Any) -> None:
         """`set_faults`, with each fault as a keyword."""
-        self.set_faults(faults, account, region)
+        self.set_faults(Faults(**faults), account, region)
 
     def listing(self, account: str, region: str) -> list[Summary]:
         """All that the API would list at this time of the clock, ascending."""
         lines = self.read_listing(account, region)
         return msgspec.json.Decoder(Summary).decode_lines(lines)
-
-    def iter_listing(self, account: str, region: str) -> Iterator[Summary]:
-        """`listing`, one summary at a time."""
-        return iter(self.listing(account, region))
 
     if not TYPE_CHECKING:
 
@@ -332,10 +283,11 @@ class Control(_Methods):
                 status, content = response.status, response.read()
         if status != 200:
             raise ControlError(msgspec.json.decode(content)["message"])
-        result_type: Any = get_type_hints(getattr(ControlMethods, name))["return"]
+        result_type: Any = signature(getattr(ControlMethods, name)).return_annotation
         if result_type is bytes:
             return content
         result = msgspec.json.decode(content)
         if get_origin(result_type) is dict:
             result = {tuple(key): value for key, value in result}
-        return msgspec.convert(result, result_type)
+        # The one type that msgspec does not know is that of counters.
+        return msgspec.convert(result, result_type, dec_hook=lambda kind, value: kind(value))

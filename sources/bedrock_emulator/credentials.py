@@ -6,37 +6,26 @@ from dataclasses import dataclass, field
 from email.message import Message
 
 from .arns import partition_of
+from .invocations import NEVER
 from .messages import ServiceError
 
-_SIGNED = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/(?P<region>[a-z0-9-]+)/(?P<service>[a-z0-9-]+)"
-    r"/aws4_request,"
-)
+_SIGNED = re.compile(r"AWS4-HMAC-SHA256 Credential=(\w+)/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/")
 _PERMANENT = re.compile(r"AKIA(\d{12})EMUL")
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/([\w+=,.@/-]+)")
+_ROLE = re.compile(r"arn:(aws[a-z-]*):iam::(\d{12}):role/(?:[\w+=,.@/-]+/)?([\w+=,.@-]+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """An authenticated caller: its account, the region it addresses, and its own ARN."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The user of an account, or the session of a role with its temporary credentials."""
 
-    account: str
-    region: str
-    arn: str
-    user_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoleSession:
-    """Temporary credentials; ``expires`` is a time of the virtual clock."""
-
-    access_key: str
-    secret_key: str
-    token: str
     account: str
     arn: str
     user_id: str
-    expires: int
+    access_key: str = ""
+    secret_key: str = ""
+    token: str | None = None
+    expires: int = NEVER
+    """A time of the virtual clock."""
 
 
 @dataclass(slots=True)
@@ -52,86 +41,77 @@ class Roles:
     """Accounts whose credentials are good no more, and whose roles cannot be assumed."""
     session_seconds: int | None = None
     """Length of a session on the virtual clock; None: as long as the request asks."""
-    sessions: dict[str, RoleSession] = field(default_factory=dict)
+    sessions: dict[str, Identity] = field(default_factory=dict)
+    """By access key."""
 
-    def refuses(self, role_arn: str, caller: Caller, external_id: str | None) -> bool:
+    def refuses(self, role_arn: str, caller: Identity, external_id: str | None) -> bool:
         """True if a caller may not assume a role; raises ServiceError unless the ARN is one."""
+        _, account, _ = _role_parts(role_arn)
         principal, trusted_id = self.trusts.get(role_arn, (None, None))
+        # A trust policy names the role of a session.
+        caller_arn = re.sub(r":sts:(.*:)assumed-role/(.+)/.*", r":iam:\1role/\2", caller.arn)
         return (
             role_arn in self.refused
-            or role_account(role_arn) in self.closed
-            or principal not in (None, _principal_of(caller.arn))
+            or account in self.closed
+            or principal not in (None, caller_arn)
             or trusted_id not in (None, external_id)
         )
 
-    def assume(self, role_arn: str, session_name: str, seconds: int, now: int) -> RoleSession:
+    def assume(self, role_arn: str, session_name: str, seconds: int, now: int) -> Identity:
         """A new session of a role; raises ServiceError unless the ARN is one."""
-        account = self.misdirected.get(role_arn) or role_account(role_arn)
-        partition, name = role_arn.split(":")[1], role_arn.rpartition("/")[2]
-        session = RoleSession(
-            access_key=f"ASIA{account}{len(self.sessions):04X}",
-            secret_key=secrets.token_urlsafe(30),
-            token=secrets.token_urlsafe(120),
+        partition, account, name = _role_parts(role_arn)
+        account = self.misdirected.get(role_arn, account)
+        seconds = seconds if self.session_seconds is None else self.session_seconds
+        session = Identity(
             account=account,
             arn=f"arn:{partition}:sts::{account}:assumed-role/{name}/{session_name}",
             user_id=f"AROA{account}EMUL:{session_name}",
-            expires=now + 1_000 * (self.session_seconds or seconds),
+            access_key=f"ASIA{account}{len(self.sessions):04X}",
+            secret_key=secrets.token_urlsafe(30),
+            token=secrets.token_urlsafe(120),
+            expires=now + 1_000 * seconds,
         )
         self.sessions[session.access_key] = session
         return session
 
 
-def _principal_of(arn: str) -> str:
-    """The name of a caller in a trust policy: the role of an assumed role's session."""
-    head, *session = arn.replace(":sts:", ":iam:", 1).split(":assumed-role/")
-    return f"{head}:role/{session[0].rpartition('/')[0]}" if session else arn
-
-
-def role_account(role_arn: str) -> str:
-    """The account in a role's ARN; a ValidationError for anything else."""
+def _role_parts(role_arn: str) -> tuple[str, ...]:
+    """Partition, account and name in a role's ARN; a ValidationError for anything else."""
     match = _ROLE.fullmatch(role_arn)
     if not match:
         raise ServiceError("ValidationError", f"{role_arn} is invalid")
-    return match[1]
+    return match.groups()
 
 
-def user(account: str, region: str) -> Caller:
+def user(account: str, region: str) -> Identity:
     """The one user of an account, the owner of its permanent key."""
-    head = f"arn:{partition_of(region)}:iam::{account}"
-    return Caller(account, region, f"{head}:user/emulator", f"AIDA{account}EMUL")
+    arn = f"arn:{partition_of(region)}:iam::{account}:user/emulator"
+    return Identity(account=account, arn=arn, user_id=f"AIDA{account}EMUL")
 
 
-def authenticate(headers: Message, service: str, roles: Roles, now: int, bearer: Caller) -> Caller:
-    """The caller of a request; signatures are not verified, keys and their expiration are."""
-    header = headers.get("Authorization")
-    if not header:
-        message = "Missing Authentication Token"
-        raise ServiceError("MissingAuthenticationTokenException", message, 403)
+def authenticate(
+    headers: Message, service: str, roles: Roles, now: int, bearer: tuple[str, str]
+) -> tuple[Identity, str]:
+    """The caller and the region of a request; raises ServiceError for unknown or expired keys.
+
+    Signatures are not verified. ``bearer`` is the account and region of bearer tokens.
+    """
+    header = headers.get("Authorization", "")
     if header.startswith("Bearer ") and service == "bedrock":
-        return bearer
+        return user(*bearer), bearer[1]
     signed = _SIGNED.match(header)
-    if not signed:
-        message = "Authorization header is not SigV4 or Bearer."
+    if not signed or signed[3] != service:
+        message = f"The request is not signed for {service} with SigV4."
         raise ServiceError("IncompleteSignatureException", message, 403)
-    if signed["service"] != service:
-        message = f"Credential should be scoped to correct service: '{service}'."
-        raise ServiceError("InvalidSignatureException", message, 403)
+    key, region, _ = signed.groups()
+    permanent = _PERMANENT.fullmatch(key)
+    caller = user(permanent[1], region) if permanent else roles.sessions.get(key)
+    # A user's key is good with any token: an older one may be left in the environment.
     token = headers.get("X-Amz-Security-Token")
-    return _owner(signed[1], signed["region"], token, roles, now)
-
-
-def _owner(key: str, region: str, token: str | None, roles: Roles, now: int) -> Caller:
-    permanent, session = _PERMANENT.fullmatch(key), roles.sessions.get(key)
-    if permanent:
-        caller = user(permanent[1], region)
-    elif session and session.token == token:
-        if session.expires <= now:
-            message = "The security token included in the request is expired"
-            raise ServiceError("ExpiredTokenException", message, 403)
-        caller = Caller(session.account, region, session.arn, session.user_id)
-    else:
-        caller = None
-    if caller is None or caller.account in roles.closed:
+    if not caller or caller.token not in (None, token) or caller.account in roles.closed:
         message = "The security token included in the request is invalid."
         raise ServiceError("UnrecognizedClientException", message, 403)
-    return caller
+    if caller.expires <= now:
+        message = "The security token included in the request is expired"
+        raise ServiceError("ExpiredTokenException", message, 403)
+    return caller, region

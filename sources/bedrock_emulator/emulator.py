@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Self
 
 from .control import Control
-from .credentials import user
 from .server import Server
 from .state import State
 
@@ -31,7 +30,7 @@ class Emulator:
         bearer_account: str = DEFAULT_ACCOUNT,
         default_region: str = DEFAULT_REGION,
     ) -> None:
-        state = State(now, user(bearer_account, default_region))
+        state = State(now, (bearer_account, default_region))
         self._server = Server((host, port), state)
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self.control = Control(self.url)

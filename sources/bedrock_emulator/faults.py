@@ -1,12 +1,12 @@
-"""The faults that a scope can be given, and the dice and buckets behind them."""
+"""The faults that a scope can be given, and the dice and the bucket behind them."""
 
 import time
 import zlib
 from collections import Counter
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated
 
-from msgspec import Meta, Struct, convert
+from msgspec import Meta, Struct
 
 from .messages import ConnectionReset, ServiceError
 
@@ -16,7 +16,7 @@ NonNegative = Annotated[float, Meta(ge=0)]
 Whole = Annotated[int, Meta(ge=0)]
 
 
-class Faults(Struct, frozen=True, kw_only=True):
+class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The faults of a scope; the default is a healthy Bedrock.
 
     Rates are probabilities per call in 0..1. Zero switches a fault off.
@@ -57,15 +57,6 @@ class Faults(Struct, frozen=True, kw_only=True):
     latency_seconds: NonNegative = 0.0
     """Each call takes at least this long, as over a network; the emulator's own work counts."""
 
-    @classmethod
-    def parse(cls, settings: dict[str, Any]) -> "Faults":
-        """Read faults from JSON; raises ValueError or ValidationError, naming what is wrong."""
-        for name in settings:
-            if name not in cls.__struct_fields__:
-                known = ", ".join(cls.__struct_fields__)
-                raise ValueError(f"unknown fault {name!r}; known are {known}")
-        return convert(settings, cls)
-
 
 class FaultInjector:
     """Decides, call by call, which of a scope's faults strike; counts each that does."""
@@ -73,40 +64,31 @@ class FaultInjector:
     def __init__(self, faults: Faults, scope: str, counters: Counter[str]) -> None:
         self.faults = faults
         self._counters = counters
-        self._dice: dict[str, Random] = {}
-        self._scope = scope
+        self._rng = Random(f"{faults.seed}/{scope}")
         self._bucket = float(faults.throttle_burst)
         self._filled_at = time.monotonic()
 
-    def _strikes(self, name: str, rate: float) -> bool:
-        if not rate or self._die(name).random() >= rate:
-            return False
-        self._counters[name] += 1
-        return True
-
-    def _die(self, name: str) -> Random:
-        # One stream for each fault: switching one on does not change when another strikes.
-        if name not in self._dice:
-            self._dice[name] = Random(f"{self.faults.seed}/{self._scope}/{name}")
-        return self._dice[name]
+    def strikes(self, name: str, rate: float) -> bool:
+        """True if a fault of this rate strikes; counts it under its name."""
+        is_struck = self._rng.random() < rate
+        self._counters[name] += is_struck
+        return is_struck
 
     def check(self, action: str) -> None:
         """Raise the failure of a call, if it has one, before it does anything."""
         faults = self.faults
-        if faults.access_denied:
-            self._counters["access_denied"] += 1
+        if self.strikes("access_denied", faults.access_denied):
             denied = f"perform: bedrock:{action} because no identity-based policy allows the"
             message = f"The caller is not authorized to {denied} bedrock:{action} action"
             raise ServiceError("AccessDeniedException", message, 403)
-        if self._is_throttled():
-            self._counters["throttled"] += 1
+        if self.strikes("throttled", self._is_throttled()):
             message = "Too many requests, please wait before trying again."
             raise ServiceError("ThrottlingException", message, 429)
-        if self._strikes("reset", faults.reset_rate):
+        if self.strikes("reset", faults.reset_rate):
             raise ConnectionReset
-        if self._strikes("error_500", faults.error_500_rate):
+        if self.strikes("error_500", faults.error_500_rate):
             raise ServiceError("InternalServerException", "An internal error occurred.", 500)
-        if self._strikes("error_503", faults.error_503_rate):
+        if self.strikes("error_503", faults.error_503_rate):
             raise ServiceError("ServiceUnavailableException", "Service is unavailable.", 503)
 
     def _is_throttled(self) -> bool:
@@ -121,26 +103,13 @@ class FaultInjector:
         self._bucket -= 1
         return False
 
-    def hang_seconds(self) -> float:
-        """Seconds that this call waits before anything else."""
-        return self.faults.hang_seconds if self._strikes("hung", self.faults.hang_rate) else 0
-
-    def cuts_body(self) -> bool:
-        """True if only half of this answer is to be sent."""
-        return self._strikes("cut_body", self.faults.cut_body_rate)
-
-    def empties_page(self, empty_pages: int) -> bool:
-        """True if this page is to be empty, after so many empty ones in a row."""
-        rate = self.faults.empty_page_rate if empty_pages < MAX_EMPTY_PAGES else 0
-        return self._strikes("empty_page", rate)
-
-    def page_length(self, max_results: int) -> int:
-        """The largest number of rows on this page."""
-        if not self.faults.short_pages:
-            return max_results
-        length = self._die("short_page").randint(1, max_results)
-        if length < max_results:
-            self._counters["short_page"] += 1
+    def page_length(self, max_results: int, empty_pages: int) -> int:
+        """The largest number of rows on this page, after so many empty ones in a row."""
+        may_be_empty = empty_pages < MAX_EMPTY_PAGES
+        if may_be_empty and self.strikes("empty_page", self.faults.empty_page_rate):
+            return 0
+        length = self._rng.randint(1, max_results) if self.faults.short_pages else max_results
+        self._counters["short_page"] += length < max_results
         return length
 
 

@@ -1,16 +1,15 @@
-"""The invocations of one scope in columns of 36 bytes a row, and their summaries as JSON."""
+"""The invocations of one scope in the order of their listing, and their summaries as JSON."""
 
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from itertools import pairwise
+from bisect import insort
+from datetime import datetime
 from random import Random
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
-from .arns import invocation_arn
-from .timestamps import iso
+from .arns import invocation_arn, model_arn
+from .timestamps import iso, to_datetime
 
 ID_LENGTH = 12
 ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -19,8 +18,6 @@ NEVER = 2**62
 # Stands for the invocation's id in a template: DEL, which JSON leaves as it is, and which no ARN,
 # token or bucket can hold.
 ID_MARK = "\x7f"
-# Outcomes other than a failure message, and the first places of `Invocations.texts`.
-COMPLETED, RAW = 0, 1
 
 _OUTPUT = '"outputDataConfig":{"s3OutputDataConfig":{'
 _OUTPUT_WITH_UNKNOWN_MEMBERS = (
@@ -33,169 +30,110 @@ Key = tuple[int, str]
 """The order of a listing: submit time, then id."""
 
 
-class Invocations:
-    """Rows sorted by `Key`.
+class Invocation(Struct, order=True, gc=False):
+    """One invocation, ordered by `key`; times are milliseconds since the epoch."""
 
-    ``submit`` and ``end`` are milliseconds since the epoch. ``template`` points into ``texts``:
-    the JSON of what never changes, up to the submit time, with `ID_MARK` for the id. ``outcome``
-    is `COMPLETED`, or `RAW` for a row whose template is the whole summary, or points to a failure
-    message as JSON.
-    """
+    submit: int
+    id: str
+    end: int
+    template: str
+    """`summary_template`, or the whole summary of a raw one."""
+    failure_message: str | None = None
+    is_raw: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.submit, self.id
+
+    @property
+    def submitted_at(self) -> datetime:
+        return to_datetime(self.submit)
+
+    def status(self, now: int) -> Any:
+        """The status at a time; None where a raw summary has none."""
+        if self.is_raw:
+            return orjson.loads(self.template).get("status")
+        if self.end > now:
+            return "InProgress"
+        return "Completed" if self.failure_message is None else "Failed"
+
+    def summary(self, now: int, *, unknown_members: bool) -> str:
+        """The AsyncInvokeSummary at a time, as JSON."""
+        if self.is_raw:
+            return self.template
+        submit, text = iso(self.submit), self.template.replace(ID_MARK, self.id)
+        if unknown_members:
+            text = text.replace(_OUTPUT, _OUTPUT_WITH_UNKNOWN_MEMBERS, 1)
+        text += f',"submitTime":"{submit}","status":'
+        if self.end > now:
+            return f'{text}"InProgress","lastModifiedTime":"{submit}"}}'
+        end, status = iso(self.end), '"Completed"'
+        if self.failure_message is not None:
+            status = f'"Failed","failureMessage":{to_json(self.failure_message)}'
+        return f'{text}{status},"lastModifiedTime":"{end}","endTime":"{end}"}}'
+
+
+class Invocations:
+    """The invocations of one scope: ``rows``, sorted."""
 
     def __init__(self, account: str, region: str) -> None:
-        self.submit = array("q")
-        self.end = array("q")
-        self.ids = bytearray()
-        self.template = array("I")
-        self.outcome = array("I")
-        self.texts = ["", ""]
-        self._places: dict[str, int] = {}
+        self.rows: list[Invocation] = []
         self._arn_prefix = invocation_arn(account, region, "")
         # From the invocationArn of each raw summary to the id that it is sorted by.
         self._raw_ids: dict[str, str] = {}
         # Equal submissions in equal order get equal ARNs.
         self._id_rng = Random(f"{account}/{region}/ids")
 
-    def __len__(self) -> int:
-        return len(self.submit)
-
-    def id_at(self, row: int) -> str:
-        """The id of one row."""
-        return self.ids[ID_LENGTH * row : ID_LENGTH * (row + 1)].decode()
-
-    def key_at(self, row: int) -> Key:
-        """The key of one row."""
-        return self.submit[row], self.id_at(row)
-
-    def first_at_or_after(self, key: Key) -> int:
-        """The first row whose key is not smaller."""
-        return bisect_left(range(len(self)), key, key=self.key_at)
-
-    def first_after(self, key: Key) -> int:
-        """The first row whose key is larger."""
-        return bisect_right(range(len(self)), key, key=self.key_at)
-
-    def find(self, arn: str) -> int | None:
-        """The row of an ARN, or None."""
-        invocation_id = self._raw_ids.get(arn, "")
-        if not invocation_id and arn.startswith(self._arn_prefix):
-            invocation_id = arn.removeprefix(self._arn_prefix)
-        wanted = invocation_id.encode()
-        at = self.ids.find(wanted) if len(wanted) == ID_LENGTH else -1
-        while at >= 0 and at % ID_LENGTH:
-            at = self.ids.find(wanted, at + 1)
-        return at // ID_LENGTH if at >= 0 else None
-
-    def intern_template(self, model_arn: str, output: dict[str, Any], token: str | None) -> int:
-        """The place of a template; the output is its ``s3OutputDataConfig``."""
-        summary = {"invocationArn": self._arn_prefix + ID_MARK, "modelArn": model_arn}
-        if token is not None:
-            summary["clientRequestToken"] = token
-        parts = {**summary, "outputDataConfig": {"s3OutputDataConfig": output}}
-        return self._intern(to_json(parts)[:-1] + ',"submitTime":"')
-
-    def intern_outcome(self, failure_message: str | None) -> int:
-        """The place of a failure message, or `COMPLETED` for None."""
-        return COMPLETED if failure_message is None else self._intern(to_json(failure_message))
-
-    def _intern(self, text: str) -> int:
-        if text not in self._places:
-            self._places[text] = len(self.texts)
-            self.texts.append(text)
-        return self._places[text]
-
-    def add(
-        self,
-        submit: int,
-        end: int,
-        model_arn: str,
-        output: dict[str, Any],
-        token: str | None,
-        failure_message: str | None,
-    ) -> str:
+    def add(self, submit: int, end: int, template: str, failure_message: str | None) -> str:
         """Add one invocation; returns its ARN."""
-        template = self.intern_template(model_arn, output, token)
-        outcome = self.intern_outcome(failure_message)
-        return self._arn_prefix + self._insert(submit, end, template, outcome)
+        invocation_id = self._new_id()
+        insort(self.rows, Invocation(submit, invocation_id, end, template, failure_message))
+        return self._arn_prefix + invocation_id
 
     def add_raw(self, submit: int, summary: dict[str, Any]) -> None:
         """Add a summary that is listed exactly as it is."""
-        invocation_id = self._insert(submit, NEVER, self._intern(to_json(summary)), RAW)
-        arn = summary.get("invocationArn")
-        if isinstance(arn, str):
-            self._raw_ids[arn] = invocation_id
+        invocation_id = self._new_id()
+        insort(self.rows, Invocation(submit, invocation_id, NEVER, to_json(summary), is_raw=True))
+        self._raw_ids[str(summary.get("invocationArn"))] = invocation_id
+
+    def _new_id(self) -> str:
+        return "".join(self._id_rng.choices(ID_ALPHABET, k=ID_LENGTH))
+
+    def add_all(self, rows: list[Invocation]) -> None:
+        """Add many; raises ValueError, unchanged, if some are here already."""
+        if not {row.key for row in self.rows}.isdisjoint(row.key for row in rows):
+            raise ValueError("these invocations are there already: choose another seed")
+        self.rows = sorted(self.rows + rows)
+
+    def find(self, arn: str) -> Invocation | None:
+        """The invocation of an ARN, or None."""
+        raw_id = self._raw_ids.get(arn)
+        wanted = self._arn_prefix + raw_id if raw_id else arn
+        return next((row for row in self.rows if self._arn_prefix + row.id == wanted), None)
 
     def remove(self, arn: str) -> None:
         """Remove one invocation; raises ValueError where there is none of that ARN."""
         row = self.find(arn)
         if row is None:
             raise ValueError(f"there is no invocation {arn!r}")
-        for column in (self.submit, self.end, self.template, self.outcome):
-            del column[row]
-        del self.ids[ID_LENGTH * row : ID_LENGTH * (row + 1)]
-        self._raw_ids.pop(arn, None)
+        self.rows.remove(row)
 
-    def _insert(self, submit: int, end: int, template: int, outcome: int) -> str:
-        invocation_id = "".join(self._id_rng.choices(ID_ALPHABET, k=ID_LENGTH))
-        row = self.first_after((submit, invocation_id))
-        self.submit.insert(row, submit)
-        self.end.insert(row, end)
-        self.ids[ID_LENGTH * row : ID_LENGTH * row] = invocation_id.encode()
-        self.template.insert(row, template)
-        self.outcome.insert(row, outcome)
-        return invocation_id
 
-    def merge(self, other: "Invocations") -> None:
-        """Add all rows of another; raises ValueError, unchanged, if some are here already."""
-        places = [COMPLETED, RAW, *map(self._intern, other.texts[2:])]
-        submit, end, ids = self.submit + other.submit, self.end + other.end, self.ids + other.ids
-        template = self.template + array("I", map(places.__getitem__, other.template))
-        outcome = self.outcome + array("I", map(places.__getitem__, other.outcome))
-        if self.submit and other.submit and other.submit[0] <= self.submit[-1]:
-            chunks = [bytes(ids[at : at + ID_LENGTH]) for at in range(0, len(ids), ID_LENGTH)]
-            keys = list(zip(submit, chunks, strict=True))
-            order = sorted(range(len(keys)), key=keys.__getitem__)
-            if any(keys[one] == keys[next_one] for one, next_one in pairwise(order)):
-                raise ValueError("these invocations are there already: choose another seed")
-            ids = bytearray(b"".join(chunks[row] for row in order))
-            for column in (submit, end, template, outcome):
-                column[:] = array(column.typecode, map(column.__getitem__, order))
-        self.submit, self.end, self.ids = submit, end, ids
-        self.template, self.outcome = template, outcome
+def summary_template(
+    account: str, region: str, model_id: str, output: dict[str, Any], token: str | None
+) -> str:
+    """JSON of what never changes in a summary, up to the submit time, with `ID_MARK` for the id.
 
-    def status_at(self, row: int, now: int) -> str | None:
-        """The status of a row at a time; None where a raw row has none."""
-        outcome = self.outcome[row]
-        if outcome == RAW:
-            status = orjson.loads(self.texts[self.template[row]]).get("status")
-            return status if isinstance(status, str) else None
-        if self.end[row] > now:
-            return "InProgress"
-        return "Completed" if outcome == COMPLETED else "Failed"
-
-    def summaries(self, rows: Iterable[int], now: int, *, unknown_members: bool) -> list[str]:
-        """The AsyncInvokeSummary of each row at a time, as JSON built without an object per row."""
-        summaries = []
-        for row in rows:
-            text, outcome = self.texts[self.template[row]], self.outcome[row]
-            if outcome == RAW:
-                summaries.append(text)
-                continue
-            if unknown_members:
-                text = text.replace(_OUTPUT, _OUTPUT_WITH_UNKNOWN_MEMBERS, 1)
-            submit, end = iso(self.submit[row]), self.end[row]
-            head = text.replace(ID_MARK, self.id_at(row)) + submit
-            if end > now:
-                summaries.append(f'{head}","status":"InProgress","lastModifiedTime":"{submit}"}}')
-                continue
-            ended = iso(end)
-            tail = f'"lastModifiedTime":"{ended}","endTime":"{ended}"}}'
-            if outcome == COMPLETED:
-                summaries.append(f'{head}","status":"Completed",{tail}')
-            else:
-                failure = self.texts[outcome]
-                summaries.append(f'{head}","status":"Failed","failureMessage":{failure},{tail}')
-        return summaries
+    The output is its ``s3OutputDataConfig``, the token its ``clientRequestToken``.
+    """
+    summary: dict[str, Any] = {
+        "invocationArn": invocation_arn(account, region, ID_MARK),
+        "modelArn": model_arn(model_id, account, region),
+    }
+    if token is not None:
+        summary["clientRequestToken"] = token
+    summary["outputDataConfig"] = {"s3OutputDataConfig": output}
+    return to_json(summary).removesuffix("}")
 
 
 def to_json(value: Any) -> str:

@@ -5,20 +5,35 @@ from collections import Counter
 from datetime import datetime
 from itertools import product
 from random import Random
+from typing import NamedTuple
 
-from .credentials import Caller, Roles, authenticate
+from .credentials import Identity, Roles, authenticate
 from .faults import FaultInjector, Faults
-from .invocations import Invocations
+from .invocations import NEVER, Invocations, Key
 from .messages import Request
 from .timestamps import milliseconds
 
 ANY = "*"
+HEALTHY = Faults()
+
+
+class Position(NamedTuple):
+    """The place where a listing continues: what a page token stands for."""
+
+    parameters: dict[str, str]
+    """Those of the request, but for the token."""
+    issued_at: int
+    """The number of the list call that returned it."""
+    after: Key | None = None
+    """The key of the last row that was listed, None before the first."""
+    empty_pages: int = 0
+    """The number of empty pages just before."""
 
 
 class Scope:
     """The invocations of an account in a region, their counters, and what fails."""
 
-    def __init__(self, account: str, region: str, faults: Faults) -> None:
+    def __init__(self, account: str, region: str) -> None:
         self.account = account
         self.region = region
         self.name = f"{account}/{region}"
@@ -26,20 +41,28 @@ class Scope:
         self.counters = Counter[str]()
         # All list calls ever: unlike the counters it is never reset, since tokens expire by it.
         self.list_calls = 0
-        # From a clientRequestToken to the request that it started, and the ARN.
-        self.started: dict[str, tuple[bytes, str]] = {}
+        self.positions: dict[str, Position] = {}
+        """By page token."""
+        self.started: dict[str, str] = {}
+        """From a clientRequestToken to the ARN that it started."""
         self.rng = Random(self.name)
-        self.inject(faults)
+        self.inject(HEALTHY)
 
     def inject(self, faults: Faults) -> None:
-        """Replace the faults."""
+        """Begin with faults anew."""
+        self.faults = faults
         self.injector = FaultInjector(faults, self.name, self.counters)
+
+    def oldest_kept(self, now: int) -> int:
+        """The earliest submit time that retention leaves."""
+        seconds = self.faults.retention_seconds
+        return now - round(seconds * 1_000) if seconds else -NEVER
 
 
 class State:
     """Everything that the server knows; hold ``lock`` while reading or changing it."""
 
-    def __init__(self, now: datetime, bearer: Caller) -> None:
+    def __init__(self, now: datetime, bearer: tuple[str, str]) -> None:
         self.lock = threading.RLock()
         self.closing = threading.Event()
         self.now = milliseconds(now)
@@ -48,30 +71,26 @@ class State:
         self.fault_settings: dict[tuple[str, str], Faults] = {}
         self._bearer = bearer
 
-    def authenticate(self, request: Request, service: str) -> Caller:
-        """The caller of a request to a service; raises ServiceError for an unknown one."""
+    def authenticate(self, request: Request, service: str) -> tuple[Identity, str]:
+        """The caller and the region of a request; raises ServiceError for an unknown caller."""
         return authenticate(request.headers, service, self.roles, self.now, self._bearer)
 
     def scope(self, account: str, region: str) -> Scope:
-        """The scope of an account and region, made when first asked for."""
-        key = account, region
-        if key not in self.scopes:
-            self.scopes[key] = Scope(account, region, self._faults_of(account, region))
-        return self.scopes[key]
-
-    def inject_faults(self) -> None:
-        """Give each scope the faults that are now set for it."""
-        for key, scope in self.scopes.items():
-            faults = self._faults_of(*key)
-            if scope.injector.faults != faults:
-                scope.inject(faults)
+        """The scope of an account and region with its faults, made when first asked for."""
+        if (account, region) not in self.scopes:
+            self.scopes[account, region] = Scope(account, region)
+        scope = self.scopes[account, region]
+        faults = self._faults_of(account, region)
+        if scope.faults is not faults:
+            scope.inject(faults)
+        return scope
 
     def _faults_of(self, account: str, region: str) -> Faults:
         # The most specific setting counts alone: they are not added up.
         for key in product((account, ANY), (region, ANY)):
             if key in self.fault_settings:
                 return self.fault_settings[key]
-        return Faults()
+        return HEALTHY
 
     def pause(self, seconds: float) -> None:
         """Sleep in real time, unless the server is closing."""

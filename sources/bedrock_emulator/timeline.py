@@ -1,13 +1,13 @@
 """A seeded timeline of invocations that looks like the life of a video and search team."""
 
 from datetime import datetime
-from itertools import accumulate, groupby, product
+from itertools import accumulate, product
 from math import ceil, log
 from random import Random
 from typing import Any, NamedTuple
 
-from .arns import model_arn, partition_of
-from .invocations import ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocations
+from .arns import partition_of
+from .invocations import ID_ALPHABET, ID_LENGTH, ID_MARK, NEVER, Invocation, Key, summary_template
 from .models import MODELS, Model
 from .timestamps import DAY, HOUR, milliseconds
 
@@ -38,8 +38,8 @@ def generate(
     never_ending_rate: float = NEVER_ENDING_RATE,
     *,
     has_bad_day: bool = True,
-) -> Invocations:
-    """Invocations submitted in ``[start, end)``; equal arguments give equal rows.
+) -> list[Invocation]:
+    """Invocations submitted in ``[start, end)``, sorted; equal arguments give equal rows.
 
     Without a bad day no model fails more often on one day than on others.
 
@@ -52,12 +52,10 @@ def generate(
     if not 0 <= never_ending_rate <= 1:
         raise ValueError(f"never_ending_rate must be between 0 and 1, not {never_ending_rate!r}")
     rng = Random(f"{seed}/{account}/{region}/{count}/{first}/{last}")
-    rows = Invocations(account, region)
-    rows.submit.extend(_submit_times(rng, count, first, last))
-    rows.ids = _ids(rng, rows)
+    keys = _keys(rng, _submit_times(rng, count, first, last))
     bad_day = plan_bad_day(rng, first, last)
-    choices = _template_choices(rows, account, region)
-    _run(rng, rows, choices, bad_day if has_bad_day else None)
+    templates = _templates(account, region)
+    rows = _run(rng, keys, templates, bad_day if has_bad_day else None)
     _delay_a_few(rng, rows, never_ending_rate)
     return rows
 
@@ -89,17 +87,11 @@ def _activity(rng: Random, hour: int) -> float:
     return rhythm * rng.lognormvariate(0, 0.15)
 
 
-def _ids(rng: Random, rows: Invocations) -> bytearray:
+def _keys(rng: Random, submits: list[int]) -> list[Key]:
     alphabet = (ID_ALPHABET * 8)[:256].encode()
-    ids = bytearray(rng.randbytes(ID_LENGTH * len(rows)).translate(alphabet))
-    row = 0
-    for _, ties in groupby(rows.submit):
-        size = sum(1 for _ in ties)
-        if size > 1:
-            cut = range(ID_LENGTH * row, ID_LENGTH * (row + size), ID_LENGTH)
-            ids[cut.start : cut.stop] = b"".join(sorted(ids[at : at + ID_LENGTH] for at in cut))
-        row += size
-    return ids
+    letters = rng.randbytes(ID_LENGTH * len(submits)).translate(alphabet).decode()
+    ids = (letters[at : at + ID_LENGTH] for at in range(0, len(letters), ID_LENGTH))
+    return sorted(zip(submits, ids, strict=True))
 
 
 def plan_bad_day(rng: Random, first: int, last: int) -> BadDay:
@@ -115,15 +107,16 @@ def plan_bad_day(rng: Random, first: int, last: int) -> BadDay:
     return BadDay(model, start, start + length)
 
 
-def _template_choices(rows: Invocations, account: str, region: str) -> list[list[int]]:
+def _templates(account: str, region: str) -> list[list[str]]:
     """For each model the templates it draws from; repeated ones are the more common ones."""
-    outputs, choices = _outputs(account, region), []
+    outputs, templates = _outputs(account, region), []
     for model in MODELS:
-        arn = model_arn(model.model_id, account, region)
         tokens = (f"{model.purpose}-{ID_MARK}", f"nightly/{ID_MARK}", f"job-{ID_MARK}", None)
         pairs = product(outputs[model.purpose], tokens)
-        choices.append([rows.intern_template(arn, output, token) for output, token in pairs])
-    return choices
+        templates.append(
+            [summary_template(account, region, model.model_id, *pair) for pair in pairs]
+        )
+    return templates
 
 
 def _outputs(account: str, region: str) -> dict[str, list[dict[str, Any]]]:
@@ -139,30 +132,31 @@ def _outputs(account: str, region: str) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _run(rng: Random, rows: Invocations, choices: list[list[int]], bad_day: BadDay | None) -> None:
-    """Decide for each row its model, output, outcome and end."""
+def _run(
+    rng: Random, keys: list[Key], templates: list[list[str]], bad_day: BadDay | None
+) -> list[Invocation]:
+    """The invocation of each key; those of a batch share their model and template."""
     numbers = range(len(MODELS))
     weights = list(accumulate(model.weight for model in MODELS))
-    previous = None
-    for submit in rows.submit:
+    rows, previous = [], None
+    for submit, invocation_id in keys:
         if submit != previous:
             [number] = rng.choices(numbers, cum_weights=weights)
-            model, template = MODELS[number], rng.choice(choices[number])
+            model, template = MODELS[number], rng.choice(templates[number])
             previous = submit
         on_bad_day = (
             bad_day is not None and model is bad_day.model and bad_day.start <= submit < bad_day.end
         )
         latency, failure = model.draw(rng, on_bad_day=on_bad_day)
-        rows.template.append(template)
-        rows.outcome.append(rows.intern_outcome(failure.message if failure else None))
-        rows.end.append(submit + max(int(latency), 1))
+        end, message = submit + max(int(latency), 1), failure.message if failure else None
+        rows.append(Invocation(submit, invocation_id, end, template, message))
+    return rows
 
 
-def _delay_a_few(rng: Random, rows: Invocations, never_ending_rate: float) -> None:
+def _delay_a_few(rng: Random, rows: list[Invocation], never_ending_rate: float) -> None:
     """Stragglers take hours to days, and a few never end."""
-    count = len(rows)
-    for row in rng.sample(range(count), ceil(count * STRAGGLER_RATE)):
+    for row in rng.sample(rows, ceil(len(rows) * STRAGGLER_RATE)):
         hours = min(rng.lognormvariate(log(7), 1.1), 100)
-        rows.end[row] = rows.submit[row] + int(max(hours, 1) * HOUR)
-    for row in rng.sample(range(count), ceil(count * never_ending_rate)):
-        rows.end[row] = NEVER
+        row.end = row.submit + int(max(hours, 1) * HOUR)
+    for row in rng.sample(rows, ceil(len(rows) * never_ending_rate)):
+        row.end = NEVER

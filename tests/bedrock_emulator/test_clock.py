@@ -16,6 +16,13 @@ def test_the_clock_stands_still_until_it_is_moved(control: Control) -> None:
     assert control.set_clock(NOW) == control.now() == NOW
 
 
+def test_the_clock_moves_on_before_1970(control: Control) -> None:
+    """Times before the epoch are times like others."""
+    control.set_clock(NOW.replace(year=1969))
+
+    assert control.advance(MINUTE) == control.now() == NOW.replace(year=1969) + MINUTE
+
+
 @pytest.mark.parametrize(
     ("failure_message", "outcome"), [(None, "Completed"), ("no space left", "Failed")]
 )

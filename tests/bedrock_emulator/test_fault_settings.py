@@ -39,12 +39,11 @@ def test_faults_belong_to_their_scope(control: Control, connect: Connect) -> Non
 @pytest.mark.parametrize(
     ("faults", "message"),
     [
-        ({"gremlins": 1}, "unknown fault 'gremlins'; known are seed, throttle_per_second"),
-        ({"reset_rate": 1.5}, "Expected `float` <= 1.0 - at `$.reset_rate`"),
-        ({"hang_seconds": -1}, "Expected `float` >= 0.0 - at `$.hang_seconds`"),
-        ({"access_denied": "yes"}, "Expected `bool`, got `str` - at `$.access_denied`"),
-        ({"short_pages": 1}, "Expected `bool`, got `int` - at `$.short_pages`"),
-        ({"token_ttl_calls": True}, "Expected `int`, got `bool` - at `$.token_ttl_calls`"),
+        ({"reset_rate": 1.5}, "Expected `float` <= 1.0 - at `$.faults.reset_rate`"),
+        ({"hang_seconds": -1}, "Expected `float` >= 0.0 - at `$.faults.hang_seconds`"),
+        ({"access_denied": "yes"}, "Expected `bool`, got `str` - at `$.faults.access_denied`"),
+        ({"short_pages": 1}, "Expected `bool`, got `int` - at `$.faults.short_pages`"),
+        ({"token_ttl_calls": True}, "Expected `int`, got `bool` - at `$.faults.token_ttl_calls`"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(
@@ -55,6 +54,12 @@ def test_a_fault_that_makes_no_sense_is_refused(
         control.faults(**faults)
 
     assert str(caught.value).startswith(message)
+
+
+def test_an_unknown_fault_is_refused(control: Control) -> None:
+    """As a wrong keyword is anywhere."""
+    with pytest.raises(TypeError, match="gremlins"):
+        control.faults(gremlins=1)
 
 
 def test_counters_start_from_nothing_again(control: Control, bedrock: Any) -> None:

@@ -208,15 +208,20 @@ def _rows_and_truth(
     return listed, control.listing(ACCOUNT, REGION)
 
 
-def test_retention_drops_what_is_too_old(emulator: Emulator, control: Control) -> None:
-    """Rows older than the retention are gone from the listing and from the truth."""
+def test_retention_drops_what_is_too_old(
+    emulator: Emulator, control: Control, bedrock: Any
+) -> None:
+    """Rows older than the retention are gone: from the listing, the truth, and by their ARN."""
     ages = [2 * HOUR, HOUR, MINUTE]
-    _, kept, newest = (control.submit(ACCOUNT, REGION, submit_time=NOW - age) for age in ages)
+    gone, kept, newest = (control.submit(ACCOUNT, REGION, submit_time=NOW - age) for age in ages)
     control.faults(retention_seconds=3600)
 
     listed, truth = _rows_and_truth(emulator, control)
 
     assert arns(listed) == arns(truth) == [kept, newest]
+    with pytest.raises(ClientError, match=r"ValidationException.*does not exist"):
+        bedrock.get_async_invoke(invocationArn=gone)
+    assert bedrock.get_async_invoke(invocationArn=kept)["invocationArn"] == kept
     control.advance(timedelta(milliseconds=1))
     assert arns(control.listing(ACCOUNT, REGION)) == [newest]
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from bedrock_emulator.arns import model_arn
-from bedrock_emulator.invocations import COMPLETED, NEVER, Invocations
+from bedrock_emulator.invocations import NEVER, Invocation, Invocations
 from bedrock_emulator.models import MODELS
 from bedrock_emulator.timeline import BadDay, generate, plan_bad_day
 from bedrock_emulator.timestamps import DAY as DAY_MILLISECONDS
@@ -23,26 +23,25 @@ START, END = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 19, tzinfo=UTC)
 LONG_AFTER = milliseconds(END + 300 * DAY)
 
 
-def timeline(**changed: Any) -> Invocations:
+def timeline(**changed: Any) -> list[Invocation]:
     """Two weeks of 40,000 invocations, or with other arguments."""
     usual = {"seed": 7, "account": ACCOUNT, "region": REGION, "count": 40_000}
     return generate(**{**usual, "start": START, "end": END, **changed})
 
 
-def summaries(rows: Invocations, now: int = LONG_AFTER) -> list[dict[str, Any]]:
+def summaries(rows: list[Invocation], now: int = LONG_AFTER) -> list[dict[str, Any]]:
     """All rows as they are listed at an instant."""
-    texts = rows.summaries(range(len(rows)), now, unknown_members=False)
-    return [orjson.loads(text) for text in texts]
+    return [orjson.loads(row.summary(now, unknown_members=False)) for row in rows]
 
 
 @pytest.fixture(scope="module")
-def rows() -> Invocations:
+def rows() -> list[Invocation]:
     """The usual timeline."""
     return timeline()
 
 
 @pytest.fixture(scope="module")
-def listed(rows: Invocations) -> list[dict[str, Any]]:
+def listed(rows: list[Invocation]) -> list[dict[str, Any]]:
     """The usual timeline long after, when all that ends has ended."""
     return summaries(rows)
 
@@ -69,13 +68,12 @@ def test_equal_arguments_give_equal_rows() -> None:
 def test_it_has_as_many_rows_as_asked_in_the_span(count: int, span: Any) -> None:
     """In ``[start, end)``, sorted by submit time and id, each id once."""
     rows = timeline(count=count, start=NOW, end=NOW + span)
-    keys = [(submit, rows.id_at(row)) for row, submit in enumerate(rows.submit)]
+    keys = [row.key for row in rows]
 
-    assert len(keys) == len(rows.end) == len(rows.template) == len(rows.outcome) == count
     assert keys == sorted(keys)
-    assert len({id_ for _, id_ in keys}) == count
-    assert all(NOW <= to_datetime(submit) < NOW + span for submit in rows.submit)
-    assert all(end > submit for submit, end in zip(rows.submit, rows.end, strict=True))
+    assert len(rows) == len({row.id for row in rows}) == count
+    assert all(NOW <= row.submitted_at < NOW + span for row in rows)
+    assert all(row.end > row.submit for row in rows)
 
 
 def test_an_impossible_span_is_refused() -> None:
@@ -86,9 +84,9 @@ def test_an_impossible_span_is_refused() -> None:
             timeline(**wrong)
 
 
-def test_batches_share_a_millisecond(rows: Invocations) -> None:
+def test_batches_share_a_millisecond(rows: list[Invocation]) -> None:
     """Ties are common, and some are large."""
-    sizes = Counter(Counter(rows.submit).values())
+    sizes = Counter(Counter(row.submit for row in rows).values())
 
     assert sum(count for size, count in sizes.items() if size > 1) > 500
     assert max(sizes) >= 10
@@ -125,10 +123,10 @@ def _seconds(row: dict[str, Any]) -> float:
     return (end - submit).total_seconds()
 
 
-def test_days_are_busier_than_nights_and_weekends(rows: Invocations) -> None:
+def test_days_are_busier_than_nights_and_weekends(rows: list[Invocation]) -> None:
     """Ten in the morning against three at night, Tuesday against Sunday."""
-    hours = Counter(submit % DAY_MILLISECONDS // HOUR_MILLISECONDS for submit in rows.submit)
-    weekdays = Counter(to_datetime(submit).weekday() for submit in rows.submit)
+    hours = Counter(row.submitted_at.hour for row in rows)
+    weekdays = Counter(row.submitted_at.weekday() for row in rows)
 
     assert hours[10] > 5 * hours[3]
     assert weekdays[1] > 2 * weekdays[6]
@@ -171,10 +169,10 @@ def test_the_bad_day_is_a_working_day_inside_the_span() -> None:
     assert short == BadDay(short.model, *span)
 
 
-def test_a_few_take_hours_to_days_and_a_few_never_end(rows: Invocations) -> None:
+def test_a_few_take_hours_to_days_and_a_few_never_end(rows: list[Invocation]) -> None:
     """About one in 200 takes more than an hour; some but not many never end."""
-    latencies = [end - submit for submit, end in zip(rows.submit, rows.end, strict=True)]
-    never = sum(end == NEVER for end in rows.end)
+    latencies = [row.end - row.submit for row in rows]
+    never = sum(row.end == NEVER for row in rows)
     long = sum(HOUR_MILLISECONDS < latency < 10**12 for latency in latencies)
     days = sum(DAY_MILLISECONDS < latency < 10**12 for latency in latencies)
 
@@ -186,7 +184,8 @@ def test_a_few_take_hours_to_days_and_a_few_never_end(rows: Invocations) -> None
 @pytest.mark.parametrize(("rate", "never"), [(0, 0), (0.1, 50), (1, 500)])
 def test_as_many_never_end_as_asked_for(rate: float, never: int) -> None:
     """None, some, or all."""
-    assert sum(end == NEVER for end in timeline(count=500, never_ending_rate=rate).end) == never
+    rows = timeline(count=500, never_ending_rate=rate)
+    assert sum(row.end == NEVER for row in rows) == never
 
 
 def test_outputs_have_all_three_fields(listed: list[dict[str, Any]]) -> None:
@@ -205,16 +204,7 @@ def test_outputs_have_all_three_fields(listed: list[dict[str, Any]]) -> None:
     assert len(set(tokens)) == len(tokens)
 
 
-def test_a_row_costs_a_few_dozen_bytes(rows: Invocations) -> None:
-    """Columns, not objects: two million rows are a matter of 72 MB."""
-    columns = (rows.submit, rows.end, rows.template, rows.outcome)
-    size = sum(column.itemsize * len(column) for column in columns) + len(rows.ids)
-
-    assert size / len(rows) == 36
-    assert len(rows.texts) < 200
-
-
-def test_merging_keeps_the_order_and_every_row() -> None:
+def test_adding_timelines_keeps_the_order_and_every_row() -> None:
     """Two overlapping timelines are one, with each row's own content."""
     one = timeline(count=300, start=START, end=START + 2 * DAY)
     other = timeline(count=300, start=START + DAY, end=START + 3 * DAY)
@@ -223,32 +213,30 @@ def test_merging_keeps_the_order_and_every_row() -> None:
         key=lambda row: (row["submitTime"], row["invocationArn"]),
     )
 
-    merged = Invocations(ACCOUNT, REGION)
-    merged.intern_template("moves the places of all others", {}, None)
-    merged.intern_outcome("these too")
-    merged.merge(one)
-    merged.merge(other)
+    invocations = Invocations(ACCOUNT, REGION)
+    invocations.add_all(one)
+    invocations.add_all(other)
 
-    assert summaries(merged) == expected
+    assert summaries(invocations.rows) == expected
 
 
 def test_the_same_timeline_twice_is_refused() -> None:
     """And nothing changes."""
-    rows = timeline(count=50)
-    before = summaries(rows)
+    invocations = Invocations(ACCOUNT, REGION)
+    invocations.add_all(timeline(count=50))
+    before = summaries(invocations.rows)
 
     with pytest.raises(ValueError, match="choose another seed"):
-        rows.merge(timeline(count=50))
+        invocations.add_all(timeline(count=50))
 
-    assert summaries(rows) == before
+    assert summaries(invocations.rows) == before
 
 
-def test_every_row_can_be_found_by_its_arn(rows: Invocations) -> None:
+def test_every_row_can_be_found_by_its_arn() -> None:
     """And what is not an ARN of theirs is not found."""
+    rows, invocations = timeline(count=500), Invocations(ACCOUNT, REGION)
+    invocations.add_all(rows)
     prefix = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:async-invoke/"
-    assert all(rows.find(prefix + rows.id_at(row)) == row for row in range(0, len(rows), 997))
-    assert rows.find(prefix + rows.id_at(5)[6:] + rows.id_at(6)[:6]) is None
-    assert rows.find(prefix + "short") is None
-    assert rows.find(prefix) is None
-    assert rows.find(rows.id_at(5)) is None
-    assert COMPLETED in rows.outcome
+    assert all(invocations.find(prefix + row.id) is row for row in rows)
+    for arn in (prefix + "short", prefix, rows[5].id):
+        assert invocations.find(arn) is None
