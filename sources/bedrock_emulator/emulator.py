@@ -49,6 +49,7 @@ class Emulator:
             "AWS_DEFAULT_REGION": region,
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
             "AWS_ENDPOINT_URL_STS": self.url,
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 

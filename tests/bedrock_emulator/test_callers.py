@@ -36,7 +36,11 @@ def identity(connect: Connect, **keys: str) -> dict[str, Any]:
 def test_the_environment_is_all_that_boto3_needs(
     emulator: Emulator, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Unconfigured clients of both services find the emulator, the account and the region."""
+    """Clients of both services find the emulator, the account and the region.
+
+    That holds where the caller's environment would have SDKs ignore the endpoints.
+    """
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     for name, value in emulator.environment(OTHER_ACCOUNT, "eu-central-1").items():
         monkeypatch.setenv(name, value)
     arn = control.submit(OTHER_ACCOUNT, "eu-central-1", submit_time=NOW)
