@@ -15,6 +15,7 @@ from bedrock_async_etl.configuration import environment
 from bedrock_async_etl.console import has_display, open_page, output_console, plain_table
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.formatting import format_latency
+from bedrock_async_invokes.options import LoadOptions, options_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,7 +79,12 @@ order by started_at
 """,
 )
 """The models at a glance: each a column of names, and columns of numbers."""
-LOAD: Final = {"regions": REGIONS, "role_arns": [ROLE]}
+LOAD: Final = {
+    **{option.name: option.default for option in options_of(LoadOptions)},
+    "regions": REGIONS,
+    "role_arns": [ROLE],
+}
+"""Every option, as what is left out would come from the user's configuration."""
 
 
 def command(

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bedrock_async_etl.cli import app
-from bedrock_async_etl.commands.demo import prove
+from bedrock_async_etl.commands.demo import ACCOUNTS, LOAD, REGIONS, prove
 from bedrock_async_etl.console import output_console
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.load import load
@@ -46,6 +46,33 @@ def test_each_column_of_each_row_is_compared(
         1,
         "200 listed, 199 in the table, 199 equal: NOT an exact copy.",
     )
+
+
+def test_the_load_obeys_no_configuration_of_the_users(
+    bedrock: Control, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "SHARD": "1/4",
+        "UNTIL": "2000-01-01",
+        "ORGANIZATION_ROLE": "reader",
+        "HUB_ROLE_ARN": "arn:aws:iam::999988887777:role/hub",
+        "EXTERNAL_ID": "id-1",
+        "FAILURE_MESSAGE": "drop",
+    }.items():
+        monkeypatch.setenv(f"SOURCES__BEDROCK_ASYNC_INVOKES__{name}", value)
+    scopes = [(account, region) for account in ACCOUNTS for region in REGIONS]
+    for scope in scopes:
+        bedrock.submit(
+            *scope,
+            submit_time=NOW - timedelta(hours=1),
+            duration=timedelta(minutes=1),
+            failure_message="It failed.",
+        )
+    result = load(DuckDBDestination(database), LOAD)
+    assert {(each.account_id, each.region) for each in result.scopes} == set(scopes)
+    with duckdb.connect(database) as connection:
+        rows = connection.sql("select failure_message from bedrock.async_invokes").fetchall()
+    assert rows == len(scopes) * [("It failed.",)]
 
 
 @pytest.mark.parametrize(
