@@ -25,14 +25,12 @@ class Emulator:
         self,
         now: datetime,
         *,
-        host: str = "127.0.0.1",
         port: int = 0,
         bearer_account: str = DEFAULT_ACCOUNT,
         default_region: str = DEFAULT_REGION,
     ) -> None:
-        state = State(now, (bearer_account, default_region))
-        self._server = Server((host, port), state)
-        self.url = f"http://{host}:{self._server.server_address[1]}"
+        self._server = Server(port, State(now, (bearer_account, default_region)))
+        self.url = "http://{}:{}".format(*self._server.server_address)
         self.control = Control(self.url)
         serve, name = self._server.serve_forever, "bedrock-emulator"
         self._thread = threading.Thread(target=serve, args=(STOP_SECONDS,), name=name, daemon=True)

@@ -27,11 +27,11 @@ class Server(ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 512
 
-    def __init__(self, address: tuple[str, int], state: State) -> None:
+    def __init__(self, port: int, state: State) -> None:
         self.state = state
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
-        super().__init__(address, Handler)
+        super().__init__(("127.0.0.1", port), Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._changed:
@@ -80,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             self.is_reset = self.close_connection = True
 
     # The base class looks its methods up under these names.
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = _serve  # noqa: N815
 
     def _send(self, response: Response) -> None:
         body = response.body
