@@ -29,15 +29,19 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     throttle_burst: Whole = 1
     """Size of that bucket."""
     error_500_rate: Rate = 0.0
+    """A call fails with InternalServerException."""
     error_503_rate: Rate = 0.0
+    """A call fails with ServiceUnavailableException."""
     reset_rate: Rate = 0.0
     """The connection is reset (TCP RST) instead of an answer."""
     cut_body_rate: Rate = 0.0
     """Half of the body is sent under the Content-Length of all of it, then the end."""
     hang_rate: Rate = 0.0
+    """A call waits for `hang_seconds` before anything else."""
     hang_seconds: NonNegative = 60.0
     """Time that a hanging call waits before it is answered after all."""
     access_denied: bool = False
+    """Every call fails with AccessDeniedException."""
     empty_page_rate: Rate = 0.0
     """A page without rows and with a valid token, at most three in a row."""
     short_pages: bool = False
@@ -47,15 +51,18 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     late_visibility_seconds: NonNegative = 0.0
     """One row in four is listed only up to this long after its submit time."""
     after_inclusive: bool = False
-    """True if submitTimeAfter includes its own instant."""
+    """`submitTimeAfter` includes its own instant."""
     before_inclusive: bool = False
-    """True if submitTimeBefore includes its own instant."""
+    """`submitTimeBefore` includes its own instant."""
     retention_seconds: NonNegative = 0.0
-    """Rows submitted longer ago than this are gone."""
+    """Invocations submitted longer ago than this are gone."""
     unknown_members: bool = False
     """Summaries carry members that botocore's model does not have."""
     latency_seconds: NonNegative = 0.0
     """Each call takes at least this long, as over a network; the emulator's own work counts."""
+
+
+HEALTHY = Faults()
 
 
 class FaultInjector:

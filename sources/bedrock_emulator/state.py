@@ -8,13 +8,12 @@ from random import Random
 from typing import NamedTuple
 
 from .credentials import Identity, Roles, authenticate
-from .faults import FaultInjector, Faults
+from .faults import HEALTHY, FaultInjector, Faults
 from .invocations import NEVER, Invocations, Key
 from .messages import Request
 from .timestamps import milliseconds
 
 ANY = "*"
-HEALTHY = Faults()
 
 
 class Position(NamedTuple):

@@ -2,7 +2,6 @@
 
 import re
 from datetime import datetime
-from pathlib import Path
 
 import orjson
 import pytest
@@ -19,6 +18,7 @@ from .wire import (
     NOW,
     OTHER_ACCOUNT,
     OTHER_REGION,
+    README,
     REGION,
     arns,
     fetch,
@@ -26,7 +26,6 @@ from .wire import (
     raw_rows,
 )
 
-README = Path(__file__).parents[2] / "sources" / "bedrock_emulator" / "README.md"
 COMMAND = re.compile(
     r"^curl (-X POST )?\"?\$URL/_emulator/(\S+?)\"?(?: -d '(.*?)')?$", re.MULTILINE | re.DOTALL
 )

@@ -1,10 +1,15 @@
 """Faults belong to scopes, are checked when they are set, and are counted when they strike."""
 
-from typing import Any
+import ast
+import inspect
+import re
+from typing import Any, get_type_hints
 
 import pytest
+from msgspec.structs import asdict
 
-from bedrock_emulator import Control, ControlError
+from bedrock_emulator import Control, ControlError, Faults
+from bedrock_emulator.faults import Rate
 
 from .conftest import Connect
 from .wire import (
@@ -13,9 +18,20 @@ from .wire import (
     NOW,
     OTHER_ACCOUNT,
     OTHER_REGION,
+    README,
     REGION,
     outcomes,
 )
+
+FAULT = re.compile(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", re.MULTILINE)
+UNITS: dict[Any, str] = {Rate: "0 to 1", bool: "true, false"}
+NAMED_UNITS = {
+    "seed": "number",
+    "throttle_per_second": "calls per second",
+    "throttle_burst": "calls",
+    "token_ttl_calls": "calls",
+}
+"""Other numbers are seconds."""
 
 
 def test_faults_belong_to_their_scope(control: Control, connect: Connect) -> None:
@@ -60,6 +76,23 @@ def test_an_unknown_fault_is_refused(control: Control) -> None:
     """As a wrong keyword is anywhere."""
     with pytest.raises(TypeError, match="gremlins"):
         control.faults(gremlins=1)
+
+
+def test_the_readme_has_every_fault_as_it_is_declared() -> None:
+    """Its unit, its default and its meaning, in the order of the declaration."""
+    declaration = ast.parse(inspect.getsource(Faults)).body[0]
+    assert isinstance(declaration, ast.ClassDef)
+    meanings = [
+        ast.literal_eval(each.value) for each in declaration.body[1:] if isinstance(each, ast.Expr)
+    ]
+    defaults = [f"{each:g}" if each is not False else "false" for each in asdict(Faults()).values()]
+    units = [
+        UNITS.get(annotation) or NAMED_UNITS.get(name, "seconds")
+        for name, annotation in get_type_hints(Faults, include_extras=True).items()
+    ]
+
+    rows = zip(Faults.__struct_fields__, units, defaults, meanings, strict=True)
+    assert FAULT.findall(README.read_text()) == list(rows)
 
 
 def test_counters_start_from_nothing_again(control: Control, bedrock: Any) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPMessage
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 from botocore.exceptions import ClientError
 
+README = Path(__file__).parents[2] / "sources" / "bedrock_emulator" / "README.md"
 ACCOUNT, REGION = "111122223333", "us-east-1"
 OTHER_ACCOUNT, OTHER_REGION = "444455556666", "eu-west-1"
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
