@@ -45,8 +45,8 @@ class StartRequest(Struct, rename="camel"):
 def start_async_invoke(now: int, scope: Scope, request: Request) -> str:
     """Start an invocation, once per clientRequestToken; returns its ARN as JSON.
 
-    It starts at the virtual clock and runs as its model usually does, an unknown one as the first
-    of `MODELS`. Raises a ValidationException for a request that lacks a member.
+    It starts at the virtual clock and runs as its model usually does, an unknown one as Nova Reel.
+    Raises a ValidationException for a request that lacks a member.
     """
     try:
         start = msgspec.json.decode(request.body, type=StartRequest)
