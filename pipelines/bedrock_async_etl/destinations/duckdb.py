@@ -138,13 +138,14 @@ class DuckDBDestination(Destination):
                 yield connection
 
     def _copy_to(self, copy: Self) -> None:
-        # No program can write while this one reads. Closing the copied file would end that, as
-        # POSIX releases all locks of a process on a file then, so the connection ends with it.
+        # No program can write while this one reads. Closing the copied database ends that, as POSIX
+        # then releases all locks of a process on a file: it comes last, and the connection ends
+        # with it. A log copied later could lack what was moved into the database meanwhile.
         with self.connect(read_only=True):
             try:
-                copy_file(self.database, copy.database)
                 if self.log.exists():
                     copy_file(self.log, copy.log)
+                copy_file(self.database, copy.database)
             except OSError as error:
                 raise CommandError(
                     f"Cannot copy {self.database} to {copy.database.parent}, where it is read: "

@@ -1,6 +1,8 @@
 """Who reads long reads a private copy of the file, and keeps nobody from writing."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from filelock import FileLock
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import BusyError, CommandError
+from bedrock_async_etl.files.copying import copy_file
 
 
 @pytest.fixture
@@ -67,6 +70,28 @@ def test_a_snapshot_has_what_a_killed_process_left_in_the_log(
         assert snapshot.sql("from numbers order by all").fetchall() == [(1,), (2,)]
     assert destination.log.read_bytes() == killed[1]
     assert list(temporary.iterdir()) == []
+
+
+def test_a_program_that_writes_between_two_copies_takes_no_rows_from_a_snapshot(
+    destination: DuckDBDestination, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening the database for writing moves what is in the log into the database."""
+    with destination.connect(read_only=False) as connection:
+        connection.execute("insert into numbers select 2")
+        killed = destination.database.read_bytes(), destination.log.read_bytes()
+    destination.database.write_bytes(killed[0])
+    destination.log.write_bytes(killed[1])
+    write_3 = "import duckdb, sys; duckdb.connect(sys.argv[1]).sql('insert into numbers select 3')"
+
+    def copy_and_write(source: Path, target: Path) -> None:
+        copy_file(source, target)
+        subprocess.run(
+            [sys.executable, "-c", write_3, str(destination.database)], stderr=subprocess.DEVNULL
+        )
+
+    monkeypatch.setattr("bedrock_async_etl.destinations.duckdb.copy_file", copy_and_write)
+    with destination.connection(is_materialized=True) as snapshot:
+        assert snapshot.sql("from numbers order by all").fetchall() == [(1,), (2,)]
 
 
 def test_the_lock_is_held_while_a_snapshot_is_made_and_not_while_it_is_read(
