@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from bedrock_async_etl.configuration import configured, with_configuration
 from bedrock_async_etl.dlt_state import (
     PIPELINE_NAME,
+    explain_working_directory,
     newest_progress,
     stored_progress,
     working_directory,
@@ -175,7 +176,8 @@ class Destination(ABC):
             raise HeldError(Holder.of(Path(lock.lock_file))) from None
         except OSError as error:
             raise CommandError(
-                f"Cannot write beside {self.location}: {error.strerror}. Choose a folder that "
+                explain_working_directory(error)
+                or f"Cannot write beside {self.location}: {error.strerror}. Choose a folder that "
                 "exists and can be written to."
             ) from error
 
@@ -255,7 +257,7 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     """
     options, shard = configured_options(**given), configured_shard(shard)
     kind, place = options.destination, _place(options)
-    is_chosen = "destination" in given or not given.get("database")
+    is_chosen = "destination" in given or not (given.get("database") or given.get("lake"))
     if kind and is_chosen and place != find_kind(kind).PLACE:
         *others, last = (name for name in DESTINATIONS if find_kind(name).PLACE == "lake")
         lakes = f"{', '.join(others)} or {last}"

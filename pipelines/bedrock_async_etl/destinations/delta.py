@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import unquote
 
@@ -20,7 +19,7 @@ from bedrock_async_etl.destinations.lake.logs import LogFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles, transport
-from bedrock_async_etl.files.urls import is_s3
+from bedrock_async_etl.files.urls import absolute
 from bedrock_async_etl.options import DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
@@ -49,7 +48,7 @@ def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination
     Raises `UsageError` for a name with characters that delta-rs misreads, or fails for.
     """
     assert options.lake
-    name = options.lake if is_s3(options.lake) else str(Path(options.lake).resolve())
+    name = absolute(options.lake)
     if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
         raise UsageError(
             f"A lake of Delta cannot be at {options.lake!r}: no name in its path may have {odd!r}. "

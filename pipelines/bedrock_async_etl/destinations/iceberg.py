@@ -34,7 +34,7 @@ from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.destinations.lake.model_files import ModelFiles, is_of
 from bedrock_async_etl.dlt_state import completed_files
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.files.urls import is_s3
+from bedrock_async_etl.files.urls import absolute
 from bedrock_async_etl.options import GRACE_SECONDS, DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES, Table, no_rows
 
@@ -48,7 +48,7 @@ def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination
     Raises `UsageError` for a name with characters that stand for others in a URL.
     """
     assert options.lake
-    name = options.lake if is_s3(options.lake) else str(Path(options.lake).resolve())
+    name = absolute(options.lake)
     if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
         raise UsageError(
             f"A lake of Iceberg cannot be at {options.lake!r}: no name in its path may have "

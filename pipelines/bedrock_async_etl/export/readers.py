@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.lake.iceberg.catalog import GLUE
 from bedrock_async_etl.export.manifest import Manifest
 from bedrock_async_etl.files.parquet import NO_DATE, ROWS, exported_type, model_tables
-from bedrock_async_etl.files.urls import is_s3
+from bedrock_async_etl.files.urls import absolute, is_s3
 from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_invokes.columns import LOAD_ID, TABLES
 
@@ -111,7 +110,7 @@ def export_relations(manifest: Manifest, url: str) -> list[Relation]:
             name,
             ANALYTICS_NAME,
             table.columns,
-            f"{_absolute(url)}/{name}",
+            f"{absolute(url)}/{name}",
             "dates" if table.partitioned_by else "files",
             table.partitioned_by,
         )
@@ -135,7 +134,7 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
             name,
             schema,
             {column: exported_type(kind) for column, kind in columns.items()},
-            f"{_absolute(lake.url)}/{schema}/{name}",
+            f"{absolute(lake.url)}/{schema}/{name}",
             stored.layout(name),
             catalog=stored.catalog,
             catalog_type=stored.catalog_type,
@@ -145,11 +144,6 @@ def lake_relations(lake: "LakeDestination") -> list[Relation]:
         for metadata in [stored.metadata_file((schema, name))]
         if metadata or stored.layout(name) != "iceberg"
     ]
-
-
-def _absolute(url: str) -> str:
-    """The URL for readers that are in another folder."""
-    return url.rstrip("/") if is_s3(url) else str(Path(url.removeprefix("file://")).resolve())
 
 
 def statements(relations: Iterable[Relation], *, only_rows: bool = False) -> str:

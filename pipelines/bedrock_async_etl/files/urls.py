@@ -31,6 +31,11 @@ def is_s3(url: str) -> bool:
     return url.startswith("s3://")
 
 
+def absolute(url: str) -> str:
+    """The URL or path, for whoever is in another folder."""
+    return url.rstrip("/") if is_s3(url) else str(Path(url.removeprefix("file://")).resolve())
+
+
 def open_url(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """The filesystem and the root of a local path or `s3://bucket/prefix`.
 

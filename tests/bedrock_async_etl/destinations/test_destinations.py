@@ -392,6 +392,18 @@ def test_what_delta_cannot_be_called_is_refused(name: str) -> None:
     assert find_destination(lake=name, destination="parquet")
 
 
+def test_a_lake_is_named_by_its_own_path_whichever_folder_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "100%"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    for kind in ("delta", "iceberg"):
+        assert find_destination(lake=f"file://{tmp_path}/lake", destination=kind)
+        with pytest.raises(UsageError, match=f"^A lake of {kind.capitalize()} cannot be at "):
+            find_destination(lake="lake", destination=kind)
+
+
 def test_other_names_are_deltas_too() -> None:
     for name in ("it's a lake", "über-see_1", "s3://bucket/a+b=c"):
         assert find_destination(lake=name, destination="delta")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from dlt.common.configuration.specs import AwsCredentials
 from filelock import FileLock
 from typer.testing import CliRunner
 
@@ -22,8 +23,10 @@ from bedrock_async_etl.destinations.lake import (
     LakeDestination,
     model_tables,
 )
+from bedrock_async_etl.destinations.lake.model_files import Manifest, ModelFiles
 from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
+from bedrock_async_etl.files.object_store import LakeFiles, LocalFiles
 from bedrock_async_etl.load import load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.status import read_status
@@ -267,6 +270,34 @@ def test_without_its_extra_a_lake_is_not_made(
     assert not (place / MARKER).exists()
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_working_directory_without_a_place_for_the_lock_of_a_bucket_is_named(
+    is_there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is not what is wrong."""
+    lake, folder = LakeDestination("s3://bucket/lake", wait="0s"), tmp_path / "working"
+    vars(lake)["files"] = LakeFiles(lake.url, "bucket/lake", LocalFiles(), AwsCredentials())
+    monkeypatch.setenv("DLT_DATA_DIR", str(folder))
+    if is_there:
+        lake.lock_path().mkdir()
+    else:
+        folder.touch()
+    remedy = f"^Cannot use dlt's working directory {folder}: .*DLT_DATA_DIR"
+    with pytest.raises(CommandError, match=remedy), lake.locked():
+        pass
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_what_another_version_knew_of_its_models_is_not_taken_for_ours(
+    version: int, lake: LakeDestination
+) -> None:
+    manifest = {"version": version, "files": ["incidents/part-0.parquet"]}
+    folder = Path(lake.files.root, "bedrock_analytics")
+    folder.mkdir(parents=True)
+    (folder / "_manifest.json").write_text(json.dumps(manifest))
+    assert ModelFiles(lake.files).read_manifest() == Manifest()
+
+
 def test_a_folder_with_other_files_is_no_lake(lake: LakeDestination) -> None:
     Path(lake.files.root).mkdir()
     Path(lake.files.root, "holiday.jpg").touch()
@@ -336,6 +367,15 @@ def test_a_flag_for_the_database_wins_over_a_lake_that_is_configured(
     assert database.exists()
     assert not database.with_name("configured").exists()
     assert CliRunner().invoke(app, ["status", "--database", str(database)]).exit_code == 0
+
+
+def test_a_lake_that_is_given_wins_over_a_database_that_is_configured(
+    lake: LakeDestination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kind is the database's; one that goes with a lake counts."""
+    for kind, table_format in (("duckdb", None), ("delta", "delta")):
+        monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", kind)
+        assert find_destination(lake=lake.url) == replace(lake, table_format=table_format)
 
 
 def test_a_database_and_a_lake_are_refused(database: Path) -> None:

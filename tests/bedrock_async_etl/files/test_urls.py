@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.files.urls import one_line_errors, open_url
+from bedrock_async_etl.files.urls import absolute, one_line_errors, open_url
 
 DENIED = OSError(errno.EACCES, "Access Denied")
 
@@ -46,4 +46,4 @@ def test_a_folder_is_absolute_whichever_way_it_is_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for url in ("out", "out/", f"{tmp_path}/out", f"file://{tmp_path}/out"):
-        assert open_url(url)[1] == f"{tmp_path}/out"
+        assert open_url(url)[1] == absolute(url) == f"{tmp_path}/out"

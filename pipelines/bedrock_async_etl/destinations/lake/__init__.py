@@ -22,7 +22,7 @@ from bedrock_async_etl.destinations.lake.model_tables import (
 )
 from bedrock_async_etl.destinations.lake.session import LakeSession
 from bedrock_async_etl.destinations.lake.tables import connected
-from bedrock_async_etl.dlt_state import PIPELINE_NAME, working_directory
+from bedrock_async_etl.dlt_state import PIPELINE_NAME, explain_working_directory, working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.publication import recover
@@ -99,14 +99,19 @@ class LakeDestination(Destination):
         return working_directory(f"{self} {self.pipeline_name}")
 
     def existing(self) -> Self:
-        if self._read_mark() is None:
-            raise CommandError(f"{self.url} is not a lake: load it first with `run`.")
+        self._stored_mark()
         return self
 
     @property
     def stored_format(self) -> LakeFormat:
         """The format of the lake that is there; raises `CommandError`."""
-        return self._format(self.existing()._read_mark() or Mark(0, DEFAULT_FORMAT))
+        return self._format(self._stored_mark())
+
+    def _stored_mark(self) -> Mark:
+        mark = self._read_mark()
+        if mark is None:
+            raise CommandError(f"{self.url} is not a lake: load it first with `run`.")
+        return mark
 
     def _format(self, mark: Mark) -> LakeFormat:
         return find_format(mark.table_format, self.files, mark.catalog)
@@ -128,19 +133,16 @@ class LakeDestination(Destination):
 
     def lock_path(self) -> Path:
         """In the lake, if it is a folder; else on this machine, for whose runs alone it works."""
-        name = f".{self.pipeline_name}.lock"
-        if not self.files.is_local:
-            folder = working_directory(str(self))
-            folder.mkdir(parents=True, exist_ok=True)
-            return folder / name
-        folder = Path(self.files.root)
-        if not folder.parent.is_dir():
+        is_local = self.files.is_local
+        folder = Path(self.files.root) if is_local else working_directory(str(self))
+        if is_local and not folder.parent.is_dir():
             raise CommandError(f"There is no folder {folder.parent}: make it first.")
         try:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CommandError(f"Cannot make {folder}: {error.strerror}.") from error
-        return folder / name
+            reason = explain_working_directory(error) or f"Cannot make {folder}: {error.strerror}."
+            raise CommandError(reason) from error
+        return folder / f".{self.pipeline_name}.lock"
 
     def load_session(self) -> AbstractContextManager[LakeSession]:
         return closing(LakeSession(self, self._format(self._begin())))

@@ -21,7 +21,6 @@ from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import write
 from bedrock_async_etl.files.publication import Publication, publication, published_manifest
 
-MANIFEST_VERSION: Final = 2
 SUFFIX: Final = ".parquet"
 WHOLE: Final = "part-0"
 NO_DATE: Final = "no-date"
@@ -30,10 +29,9 @@ Kept = Sequence[tuple[str, date | None, int, str, int]]
 """Table, date, rows, fingerprint, and the build in which they changed last."""
 
 
-class Manifest(msgspec.Struct):
+class Manifest(msgspec.Struct, tag_field="version", tag=2):
     """Facts about a build of a lake's models for the next build."""
 
-    version: int = MANIFEST_VERSION
     files: Sequence[str] = ()
     dated: dict[str, tuple[str, str]] = {}
     """Column and its type, by which a model has a file for each date."""

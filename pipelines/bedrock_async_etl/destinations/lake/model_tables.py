@@ -24,7 +24,6 @@ from bedrock_async_etl.destinations.database.model_tables import (
     model_table,
 )
 from bedrock_async_etl.destinations.lake.model_files import (
-    MANIFEST_VERSION,
     WHOLE,
     Kept,
     Manifest,
@@ -202,9 +201,7 @@ class LakeModelTables(ModelTables):
                     for part, select in self._parts(model, dates, kept["fingerprints"])
                 }
             files = {name for names in stored.values() for name in names} - removed | added
-            manifest = Manifest(
-                MANIFEST_VERSION, sorted(files), self._dated, self._input.read, *kept.values()
-            )
+            manifest = Manifest(sorted(files), self._dated, self._input.read, *kept.values())
             publishing.publish(manifest, sorted(removed - added))
 
     def _replaced(self, model: str, dates: Dates | None, names: Sequence[str]) -> set[str]:
