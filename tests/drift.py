@@ -16,7 +16,8 @@ from bedrock_async_etl.destinations.iceberg import Format as IcebergFormat
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     Part,
-    days_in,
+    days_of,
+    distinct,
     partition_of,
     rows_of,
     unique_name,
@@ -119,9 +120,10 @@ def rewrite(stored: IcebergFormat, change: Callable[[pa.Table], pa.Table]) -> No
     table = stored.tables.find(("bedrock", "async_invokes"))
     assert table is not None
     rows = change(table.scan().to_arrow().cast(ASYNC_INVOKES.stored_schema))
+    days = days_of(rows, "submit_time")
     parts = (
-        Part(unique_name(str(day)), rows_of(rows, "submit_time", day), partition_of(table, day))
-        for day in days_in(rows, "submit_time")
+        Part(unique_name(str(day)), rows_of(rows, days, day), partition_of(table, day))
+        for day in distinct(days)
     )
     added = write(table.io, table.metadata, parts)
     replace_files(table, Change(added, current_files(table)), {})

@@ -40,19 +40,21 @@ def unique_name(part: str) -> str:
     return f"{part}_{uuid4()}"
 
 
-def days_in(rows: pa.Table, column: str | None) -> list[date | None]:
-    """The days of a column in UTC, None last if it is null; only None without a column."""
+def days_of(rows: pa.Table, column: str | None) -> pa.ChunkedArray:
+    """The day of each row by a column, in UTC; null where that is null, or there is no column."""
     if column is None:
-        return [None]
-    days = pc.cast(rows[column], pa.date32()).unique()
-    return [*sorted(days.drop_null().to_pylist()), *([None] if days.null_count else [])]
+        return pa.chunked_array([pa.nulls(rows.num_rows, pa.date32())])
+    return pc.cast(rows[column], pa.date32())
 
 
-def rows_of(rows: pa.Table, column: str | None, day: date | None) -> pa.Table:
-    """The rows of one of those days."""
-    if column is None:
-        return rows
-    days = pc.cast(rows[column], pa.date32())
+def distinct(days: pa.ChunkedArray) -> list[date | None]:
+    """The days in ascending order; None, for rows without a day, is last."""
+    found = days.unique()
+    return [*sorted(found.drop_null().to_pylist()), *([None] if found.null_count else [])]
+
+
+def rows_of(rows: pa.Table, days: pa.ChunkedArray, day: date | None) -> pa.Table:
+    """The rows of a day, given the day of each row."""
     return rows.filter(days.is_null() if day is None else pc.equal(days, day))
 
 

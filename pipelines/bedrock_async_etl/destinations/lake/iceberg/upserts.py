@@ -17,7 +17,8 @@ from bedrock_async_etl.destinations.lake.commits import newest_versions
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     Part,
     day_of,
-    days_in,
+    days_of,
+    distinct,
     partition_of,
     read,
     rows_of,
@@ -44,17 +45,18 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
     """
     with_all_columns(table, definition)
     day_column = DAYS.get(definition.name)
-    days = days_in(rows, day_column)
+    touched = distinct(days_of(rows, day_column))
     elsewhere = _versions_elsewhere(table, definition, rows)
     if elsewhere is not None:
         versions = pa.concat_tables([elsewhere, with_schema(rows, elsewhere.schema)])
-        days, rows = days_in(versions, day_column), newest_versions(versions, definition)
-    stored = _files_by_day(table, days)
+        touched = distinct(days_of(versions, day_column))
+        rows = newest_versions(versions, definition)
+    days, stored = days_of(rows, day_column), _files_by_day(table, touched)
     removed: list[DataFile] = []
 
     def parts() -> Iterator[Part]:
-        for day in days:
-            new, tasks = rows_of(rows, day_column, day), stored.get(day, [])
+        for day in touched:
+            new, tasks = rows_of(rows, days, day), stored.get(day, [])
             old = read(table, tasks)
             if elsewhere is not None:
                 old = _without(old, elsewhere, definition)
