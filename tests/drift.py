@@ -23,11 +23,7 @@ from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     unique_name,
     write,
 )
-from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
-    Change,
-    current_files,
-    replace_files,
-)
+from bedrock_async_etl.destinations.lake.iceberg.snapshots import current_files, replace_files
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, REGION
@@ -126,4 +122,4 @@ def rewrite(stored: IcebergFormat, change: Callable[[pa.Table], pa.Table]) -> No
         for day in distinct(days)
     )
     added = write(table.io, table.metadata, parts)
-    replace_files(table, Change(added, current_files(table)), {})
+    replace_files(table, added, current_files(table), {})

@@ -1,4 +1,4 @@
-"""Data files of Iceberg tables: one for the rows of each day."""
+"""Data files of Iceberg tables, one for the rows of each day: their columns, days and order."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,20 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, Table
+
 if TYPE_CHECKING:
     from pyiceberg.io import FileIO
     from pyiceberg.manifest import DataFile
     from pyiceberg.partitioning import PartitionKey
+    from pyiceberg.schema import Schema
     from pyiceberg.table import FileScanTask
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.metadata import TableMetadata
 
+DAYS: Final = {ASYNC_INVOKES.name: "submit_time", EXTRACT_RUNS.name: "started_at"}
+"""Columns by whose UTC day a table is partitioned. `vanished_invokes` is not, as an invocation may
+come back and vanish again on another day."""
 DATA_FOLDER: Final = "data"
 """Folder of a table in which pyiceberg puts data files."""
 FILES_AT_ONCE: Final = 8
@@ -33,6 +39,26 @@ class Part:
     """The file's, without its suffix."""
     rows: pa.Table
     partition: "PartitionKey | None" = None
+
+
+def schema_of(definition: Table) -> "Schema":
+    """The Iceberg schema of a table, with the meanings of its columns."""
+    from pyiceberg.io.pyarrow import pyarrow_to_schema
+
+    meanings = {each.name: each.meaning for each in definition.columns}
+    fields = [
+        each.with_metadata(
+            {"PARQUET:field_id": str(number), "doc": meanings.get(each.name, "Load of dlt.")}
+        )
+        for number, each in enumerate(definition.stored_schema, 1)
+    ]
+    return pyarrow_to_schema(pa.schema(fields))
+
+
+def sorted_by(definition: Table) -> Sequence[str]:
+    """The columns by which the rows of a file are sorted."""
+    day = DAYS.get(definition.name)
+    return [*([day] if day else []), *definition.key]
 
 
 def unique_name(part: str) -> str:

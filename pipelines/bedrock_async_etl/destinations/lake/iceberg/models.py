@@ -27,7 +27,6 @@ from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     write,
 )
 from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
-    Change,
     current_files,
     removed_in_conflict,
     stage_files,
@@ -214,7 +213,7 @@ class IcebergPublishing(Publishing):
             replaced = [file for file in stored if _name(model, file) not in kept[model]]
             try:
                 with removed_in_conflict(draft.table.io, added):
-                    stage_files(draft.transaction, Change(added, replaced))
+                    stage_files(draft.transaction, added, replaced)
                     draft.transaction.commit_transaction()
             except (CommitFailedException, ValidationException) as error:
                 raise CommandError(

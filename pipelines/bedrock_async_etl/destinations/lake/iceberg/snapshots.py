@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table import Transaction
+    from pyiceberg.table.snapshots import Snapshot
 
 Result = TypeVar("Result")
 LOAD: Final = "bedrock-async-etl.load-id"
@@ -22,18 +22,18 @@ PROGRESS: Final = "bedrock-async-etl.progress"
 goes with the rows."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """Files that replace others."""
+def replace_files(
+    table: "IcebergTable",
+    added: Sequence["DataFile"],
+    removed: Sequence["DataFile"],
+    properties: Mapping[str, str],
+) -> None:
+    """Commit files in place of others as one snapshot.
 
-    added: Sequence["DataFile"] = ()
-    removed: Sequence["DataFile"] = ()
-
-
-def replace_files(table: "IcebergTable", change: Change, properties: Mapping[str, str]) -> None:
-    """Commit a change as one snapshot. Its files are removed if the table changed meanwhile."""
-    with removed_in_conflict(table.io, change.added), table.transaction() as transaction:
-        stage_files(transaction, change, properties)
+    What is added is removed again if the table changed meanwhile.
+    """
+    with removed_in_conflict(table.io, added), table.transaction() as transaction:
+        stage_files(transaction, added, removed, properties)
 
 
 @contextmanager
@@ -52,14 +52,15 @@ def removed_in_conflict(io: "FileIO", files: Sequence["DataFile"]) -> Iterator[N
 
 def stage_files(
     transaction: "Transaction",
-    change: Change,
+    added: Sequence["DataFile"],
+    removed: Sequence["DataFile"],
     properties: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Make a change the only snapshot of a transaction."""
+    """Make files in place of others the only snapshot of a transaction."""
     with transaction.update_snapshot(snapshot_properties={**properties}).overwrite() as snapshot:
-        for file in change.removed:
+        for file in removed:
             snapshot.delete_data_file(file)
-        for file in change.added:
+        for file in added:
             snapshot.append_data_file(file)
 
 
@@ -75,20 +76,16 @@ def retry_on_conflict(call: Callable[[], Result]) -> Result:
     return with_retries(call, lambda error: isinstance(error, conflicts))
 
 
-def own_snapshots(table: "IcebergTable") -> Iterator[Any]:
-    """The table's snapshots that this program made, from the current one back."""
-    for snapshot in ancestors(table):
-        if snapshot.summary and LOAD in snapshot.summary.additional_properties:
-            yield snapshot
-
-
-def ancestors(table: "IcebergTable") -> Iterator[Any]:
+def ancestors(table: "IcebergTable") -> Iterable["Snapshot"]:
     """The current snapshot of a table, the one before it, and so on."""
-    snapshot = table.current_snapshot()
-    while snapshot is not None:
-        yield snapshot
-        parent = snapshot.parent_snapshot_id
-        snapshot = None if parent is None else table.snapshot_by_id(parent)
+    from pyiceberg.table.snapshots import ancestors_of
+
+    return ancestors_of(table.current_snapshot(), table.metadata)
+
+
+def has_load(table: "IcebergTable", load_id: str) -> bool:
+    """True if a snapshot of the table has that load."""
+    return any(each.summary and each.summary[LOAD] == load_id for each in ancestors(table))
 
 
 def stored_progress(table: "IcebergTable") -> Mapping[str, str]:

@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.lake.iceberg.catalog import location, open_catalog
-from bedrock_async_etl.destinations.lake.iceberg.schema import DAYS, schema_of, sorted_by
+from bedrock_async_etl.destinations.lake.iceberg.data_files import DAYS, schema_of, sorted_by
 from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
     LOAD,
     PROGRESS,
-    Change,
-    own_snapshots,
+    has_load,
     replace_files,
     retry_on_conflict,
     stored_progress,
@@ -187,13 +186,13 @@ class IcebergTables:
 
         def attempt() -> None:
             table = self.find((DATASET_NAME, name)) or self._create(definition)
-            if load_id in (each.summary[LOAD] for each in own_snapshots(table)):
+            if has_load(table, load_id):
                 return
             properties = {LOAD: load_id}
             if known := dict(stored_progress(table)) | dict(progress):
                 properties[PROGRESS] = json.dumps(known, sort_keys=True)
-            change = upserted(table, definition, rows) if rows.num_rows else Change()
-            replace_files(table, change, properties)
+            added, removed = upserted(table, definition, rows) if rows.num_rows else ((), ())
+            replace_files(table, added, removed, properties)
 
         retry_on_conflict(attempt)
 

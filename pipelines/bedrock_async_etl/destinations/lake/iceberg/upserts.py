@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from bedrock_async_etl.destinations.lake.commits import newest_versions
 from bedrock_async_etl.destinations.lake.iceberg.data_files import (
+    DAYS,
     Part,
     day_of,
     days_of,
@@ -22,12 +23,10 @@ from bedrock_async_etl.destinations.lake.iceberg.data_files import (
     partition_of,
     read,
     rows_of,
+    schema_of,
+    sorted_by,
     unique_name,
     write,
-)
-from bedrock_async_etl.destinations.lake.iceberg.schema import DAYS, schema_of, sorted_by
-from bedrock_async_etl.destinations.lake.iceberg.snapshots import (
-    Change,
 )
 from bedrock_async_etl.destinations.lake.model_files import NO_DATE
 from bedrock_async_invokes.columns import Table
@@ -38,8 +37,10 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
 
 
-def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change:
-    """The files of the days of some rows, with the newest version of each row.
+def upserted(
+    table: "IcebergTable", definition: Table, rows: pa.Table
+) -> tuple[Sequence["DataFile"], Sequence["DataFile"]]:
+    """New files of the days of some rows, with the newest version of each row, and replaced ones.
 
     Files of other days are not read, except for rows that had no day, or lost theirs.
     """
@@ -70,7 +71,7 @@ def upserted(table: "IcebergTable", definition: Table, rows: pa.Table) -> Change
                     partition_of(table, day) if day_column else None,
                 )
 
-    return Change(write(table.io, table.metadata, parts()), removed)
+    return write(table.io, table.metadata, parts()), removed
 
 
 def _versions_elsewhere(
