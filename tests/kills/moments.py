@@ -8,8 +8,8 @@ from deltalake.table import DeltaTable, TableMerger, TableOptimizer
 from pyiceberg.table import Table
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
+from bedrock_async_etl.destinations import parquet
 from bedrock_async_etl.destinations.database import published_copy
-from bedrock_async_etl.destinations.lake import logs
 from bedrock_async_etl.destinations.lake.iceberg import compaction, snapshots, upserts
 from bedrock_async_etl.files import atomic_write, publication
 from bedrock_async_etl.files.publication import Publication
@@ -39,8 +39,8 @@ DELTA_LOADS: Final = {
     "Delta merges": Moment(TableMerger, "execute", 3),
 }
 COMPACTS: Final = {
-    "files are put together": Moment(logs, "_merge", 3),
-    "what was replaced is removed": Moment(logs, "_remove", 6),
+    "files are put together": Moment(parquet, "_merge", 3),
+    "what was replaced is removed": Moment(parquet, "_remove", 6),
 }
 DELTA_COMPACTS: Final = {
     "Delta compacts": Moment(TableOptimizer, "compact", 1),

@@ -11,11 +11,11 @@ import boto3
 import pyarrow as pa
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
+from bedrock_async_etl.destinations import parquet
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.commits import newest_versions, with_retries
 from bedrock_async_etl.destinations.lake.formats import Compaction, Layout, fingerprints_of
-from bedrock_async_etl.destinations.lake.logs import LogFormat
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles, transport
@@ -183,7 +183,7 @@ def open_table(url: str, options: dict[str, str]) -> "DeltaTable | None":
     return DeltaTable(url, None, options) if DeltaTable.is_deltatable(url, options) else None
 
 
-class Format(LogFormat):
+class Format(parquet.Format):
     """The invocations are a Delta table."""
 
     needs = "deltalake", "lake"

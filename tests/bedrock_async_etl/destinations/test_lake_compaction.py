@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bedrock_async_etl.cli import app
-from bedrock_async_etl.destinations.lake import LakeDestination, logs
-from bedrock_async_etl.destinations.lake.logs import COMPACTED
+from bedrock_async_etl.destinations import parquet
+from bedrock_async_etl.destinations.lake import LakeDestination
+from bedrock_async_etl.destinations.parquet import COMPACTED
 from bedrock_async_etl.errors import Interruption
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_emulator import Control
@@ -124,10 +125,10 @@ def test_a_compaction_that_stops_at_its_last_table_is_due_still(
             raise OSError("No.")
         return merged(files, name, paths)
 
-    merged = logs._merge
+    merged = parquet._merge
     run_again(bedrock, lake, 2)
     with monkeypatch.context() as broken:
-        broken.setattr(logs, "_merge", merge)
+        broken.setattr(parquet, "_merge", merge)
         assert "The lake was not compacted" in run(lake).stderr
     assert "files into" in run(lake).stdout
 
@@ -149,6 +150,6 @@ def test_a_signal_ends_a_compaction_and_its_run(
     """A library may have made an error of its own of it."""
     run_again(bedrock, lake, 3)
     monkeypatch.setattr(Interruption, "latest", Interruption(signal.SIGTERM))
-    monkeypatch.setattr(logs, "_merge", raising(kind, signal.SIGTERM))
+    monkeypatch.setattr(parquet, "_merge", raising(kind, signal.SIGTERM))
     with pytest.raises(kind):
         lake.compact_if_due()
