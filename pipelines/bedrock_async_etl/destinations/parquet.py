@@ -60,12 +60,37 @@ class Format(LakeFormat):
         return self.files.has(folder_of(ASYNC_INVOKES.name))
 
     def data_files(self, name: str) -> Sequence[str]:
-        return log_files(self.files, name)
+        return self.files.glob(f"{folder_of(name)}/*.parquet")
 
     def fingerprints(
         self, before: Fingerprints, read: Sequence[str]
     ) -> tuple[Fingerprints, Sequence[str]]:
-        return log_fingerprints(self.files, before, read)
+        """Fingerprints by date of the invocations in the log, and the names of its files.
+
+        A fingerprint changes with each file that has rows of the date, except one merged from files
+        that were `read` when the fingerprints `before` were made.
+        """
+        table, known = ASYNC_INVOKES, set(read)
+        paths = self.data_files(table.name)
+        replaced = {
+            name: set(made_of["replaced"]) for name, made_of in _merges(self.files, table.name)
+        }
+        new = [
+            path
+            for path in paths
+            if _name(path) not in known and not (replaced.get(_name(path)) or {""}) <= known
+        ]
+        found = dict(before)
+        for path in new:
+            data = pa.dataset.dataset(
+                [path], table.stored_schema, "parquet", self.files.arrow_filesystem
+            )
+            days = data.to_table([DATED_BY])[DATED_BY].value_counts().to_pylist()
+            for day, count in ((each["values"], each["counts"]) for each in days):
+                old = found.get(day, Fingerprint(0, ""))
+                value = hashlib.sha256(f"{old.value} {_name(path)}".encode()).hexdigest()
+                found[day] = Fingerprint(old.rows + count, value)
+        return found, [_name(path) for path in paths]
 
     def compact(self, grace_seconds: float) -> list[Compaction]:
         # Files of `extract_runs` make it due: a compaction that stops before them is still due.
@@ -75,7 +100,19 @@ class Format(LakeFormat):
 
     def compact_table(self, name: str, grace_seconds: float) -> Compaction:
         """Merge the small files of one table."""
-        return compact_log(self.files, name, grace_seconds)
+        files, until = self.files, time.time() - grace_seconds
+        replaced_at, paths = _replaced_at(files, name), self.data_files(name)
+        removed = [path for path in paths if replaced_at.get(_name(path), math.inf) <= until]
+        _remove(files, removed)
+        current = [path for path in paths if _name(path) not in replaced_at]
+        small = [path for path in current if files.filesystem.size(path) < LARGE_BYTES]
+        rows = _merge(files, name, small) if len(small) > 1 else 0
+        if not rows:
+            return Compaction(name, len(current), len(current), 0, len(removed))
+        if not grace_seconds:
+            _remove(files, small)
+            removed += small
+        return Compaction(name, len(current), len(current) - len(small) + 1, rows, len(removed))
 
     def is_compaction_due(self, after: int) -> bool:
         """True by the files of `extract_runs`, without replaced ones that cannot go yet.
@@ -83,61 +120,10 @@ class Format(LakeFormat):
         They stand for all tables, since every run that writes adds one. That takes two listings
         and the schemas of the few merged files, while the models read every file.
         """
-        replaced_at, until = (
-            _replaced_at(self.files, EXTRACT_RUNS.name),
-            time.time() - GRACE_SECONDS,
-        )
-        paths = log_files(self.files, EXTRACT_RUNS.name)
-        return sum(replaced_at.get(_name(path), -math.inf) <= until for path in paths) > after
-
-
-def log_files(files: LakeFiles, name: str) -> Sequence[str]:
-    """Paths of a log's files."""
-    return files.glob(f"{folder_of(name)}/*.parquet")
-
-
-def compact_log(files: LakeFiles, name: str, grace_seconds: float) -> Compaction:
-    """Merge the small files of a log."""
-    replaced_at, paths = _replaced_at(files, name), log_files(files, name)
-    until = time.time() - grace_seconds
-    removed = [path for path in paths if replaced_at.get(_name(path), math.inf) <= until]
-    _remove(files, removed)
-    current = [path for path in paths if _name(path) not in replaced_at]
-    small = [path for path in current if files.filesystem.size(path) < LARGE_BYTES]
-    rows = _merge(files, name, small) if len(small) > 1 else 0
-    if not rows:
-        return Compaction(name, len(current), len(current), 0, len(removed))
-    if not grace_seconds:
-        _remove(files, small)
-        removed += small
-    return Compaction(name, len(current), len(current) - len(small) + 1, rows, len(removed))
-
-
-def log_fingerprints(
-    files: LakeFiles, before: Fingerprints, read: Sequence[str]
-) -> tuple[Fingerprints, list[str]]:
-    """By date of the invocations in a log, and the names of its files.
-
-    A fingerprint changes with each file that has rows of the date, except one merged from files
-    that were `read` when the fingerprints `before` were made.
-    """
-    table = ASYNC_INVOKES
-    paths, known = log_files(files, table.name), set(read)
-    replaced = {each: set(made_of["replaced"]) for each, made_of in _merges(files, table.name)}
-    new = [
-        path
-        for path in paths
-        if _name(path) not in known and not (replaced.get(_name(path)) or {""}) <= known
-    ]
-    found = dict(before)
-    for path in new:
-        data = pa.dataset.dataset([path], table.stored_schema, "parquet", files.arrow_filesystem)
-        days = data.to_table([DATED_BY])[DATED_BY].value_counts().to_pylist()
-        for day, count in ((each["values"], each["counts"]) for each in days):
-            old = found.get(day, Fingerprint(0, ""))
-            value = hashlib.sha256(f"{old.value} {_name(path)}".encode()).hexdigest()
-            found[day] = Fingerprint(old.rows + count, value)
-    return found, [_name(path) for path in paths]
+        name, until = EXTRACT_RUNS.name, time.time() - GRACE_SECONDS
+        replaced_at = _replaced_at(self.files, name)
+        times = (replaced_at.get(_name(path), -math.inf) for path in self.data_files(name))
+        return sum(at <= until for at in times) > after
 
 
 def _merge(files: LakeFiles, name: str, paths: Sequence[str]) -> int:
