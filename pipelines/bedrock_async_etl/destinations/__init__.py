@@ -1,7 +1,7 @@
 """Destinations of the copy. Each module here is a kind of destination, named as in its option.
 
-Such a module has `PLACE`, the option that says where the destination is (`database` or `lake`), and
-`at(options, shard)`, which makes it. The folders hold code that kinds of one place share.
+Such a module has either `at(options)`, which makes the destination at `database`, or, for one at
+`lake`, the `Format` of its tables. The folders hold code that kinds of one place share.
 """
 
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import dlt
 import duckdb
@@ -126,9 +126,6 @@ class Destination(ABC):
 
     wait: str
     """Time to wait while another process holds the destination."""
-
-    engines: ClassVar[tuple[str, ...]] = ("duckdb",)
-    """Engines that can build its models."""
 
     @property
     def pipeline_name(self) -> str:
@@ -248,6 +245,11 @@ def find_kind(name: str) -> Any:
     return import_module(f"{__name__}.{name}")
 
 
+def is_lake(kind: str) -> bool:
+    """True for a kind of destination that is a lake; raises `UsageError` for an unknown name."""
+    return hasattr(find_kind(kind), "Format")
+
+
 def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     """The destination of a load: the options given, else those of dlt's configuration.
 
@@ -256,14 +258,13 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     wrong value.
     """
     options, shard = configured_options(**given), configured_shard(shard)
-    kind, place = options.destination, _place(options)
+    kind = options.destination
     is_chosen = "destination" in given or not (given.get("database") or given.get("lake"))
-    if kind and is_chosen and place != find_kind(kind).PLACE:
-        *others, last = (name for name in DESTINATIONS if find_kind(name).PLACE == "lake")
-        lakes = f"{', '.join(others)} or {last}"
+    if kind and is_chosen and is_lake(kind) != bool(options.lake):
+        *others, last = filter(is_lake, DESTINATIONS)
         raise UsageError(
-            f"--lake goes with --destination {lakes}."
-            if place == "lake"
+            f"--lake goes with --destination {', '.join(others)} or {last}."
+            if options.lake
             else f"--destination {kind} needs --lake: a folder or s3://BUCKET/PATH."
         )
     if shard:
@@ -296,16 +297,12 @@ def configured_shard(shard: str | None = None) -> str | None:
 
 def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:
     """The configured kind if it goes with the place; else DuckDB, or a lake of any format."""
-    place, kind = _place(options), options.destination
-    if not kind or place != find_kind(kind).PLACE:
-        if options.lake:
-            from bedrock_async_etl.destinations.lake import LakeDestination
+    kind = options.destination
+    if kind and is_lake(kind) != bool(options.lake):
+        kind = None
+    if options.lake:
+        from bedrock_async_etl.destinations.lake import LakeDestination
 
-            return LakeDestination.at(options, None, shard)
-        kind = "duckdb"
-    found: Destination = find_kind(kind).at(options, shard)
+        return LakeDestination.at(options, kind, shard)
+    found: Destination = find_kind(kind or "duckdb").at(options)
     return found
-
-
-def _place(options: DestinationOptions) -> str:
-    return "lake" if options.lake else "database"

@@ -13,21 +13,16 @@ from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
 from bedrock_async_etl.destinations import parquet
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
-from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.commits import newest_versions, with_retries
 from bedrock_async_etl.destinations.lake.formats import Compaction, Layout, fingerprints_of
 from bedrock_async_etl.destinations.lake.tables import folder_of
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles, transport
-from bedrock_async_etl.files.urls import absolute
-from bedrock_async_etl.options import DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, WriterProperties
 
-PLACE: Final = "lake"
-UNREADABLE: Final = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
 KEYS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 S3_FAILURE: Final = "Generic S3 error"
 UNREPEATED: Final = (
@@ -40,21 +35,6 @@ UNREPEATED: Final = (
 )
 """Columns whose values are mostly different."""
 Result = TypeVar("Result")
-
-
-def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
-    """The lake at a folder or URL, as one of several workers loads it.
-
-    Raises `UsageError` for a name with characters that delta-rs misreads, or fails for.
-    """
-    assert options.lake
-    name = absolute(options.lake)
-    if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
-        raise UsageError(
-            f"A lake of Delta cannot be at {options.lake!r}: no name in its path may have {odd!r}. "
-            "Give --lake another folder."
-        )
-    return LakeDestination.at(options, "delta", shard)
 
 
 class DeltaUpsertJob(DeltaLoadFilesystemJob):
@@ -187,6 +167,8 @@ class Format(parquet.Format):
     """The invocations are a Delta table."""
 
     needs = "deltalake", "lake"
+    unreadable = re.compile(r"[%\[\]^|\\\x00-\x1f\x7f]")
+    """delta-rs misreads these characters, or fails for them."""
     write_hints: ClassVar = {
         "write_disposition": {"disposition": "merge", "strategy": "upsert"},
         "table_format": "delta",

@@ -24,7 +24,6 @@ from bedrock_async_etl.formatting import literal
 from bedrock_async_etl.options import DEFAULT_DATABASE, DestinationOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
-PLACE: Final = "database"
 RESERVED_NAMES: Final = (DATASET_NAME, ANALYTICS_NAME)
 LISTED: Final = """
 semi join listed using (invocation_arn)
@@ -45,7 +44,7 @@ NO_FILE: Final = re.compile(r"~|:|\w{2,}:")
 IN_USE: Final = re.compile(r"Conflicting lock is held in (?:.*/)?(.+) \(PID (\d+)\)")
 
 
-def at(options: DestinationOptions, shard: str | None = None) -> "DuckDBDestination":
+def at(options: DestinationOptions) -> "DuckDBDestination":
     """The DuckDB file at a path; all shards would load the same one."""
     return DuckDBDestination(Path(options.database), options.storage_version, options.wait)
 

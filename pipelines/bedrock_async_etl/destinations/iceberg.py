@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,6 @@ from dlt.common.storages.load_package import load_package_state
 
 from bedrock_async_etl.destinations import DATASET_NAME
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprints
-from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.filesystem import LakeClient
 from bedrock_async_etl.destinations.lake.formats import (
     Compaction,
@@ -34,27 +33,8 @@ from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.destinations.lake.model_files import ModelFiles, is_of
 from bedrock_async_etl.dlt_state import completed_files
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.files.urls import absolute
-from bedrock_async_etl.options import GRACE_SECONDS, DestinationOptions
+from bedrock_async_etl.options import GRACE_SECONDS
 from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES, Table, no_rows
-
-PLACE: Final = "lake"
-UNREADABLE: Final = re.compile(r"[#?%\x00-\x1f\x7f]")
-
-
-def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
-    """The lake at a folder or URL, as one of several workers loads it.
-
-    Raises `UsageError` for a name with characters that stand for others in a URL.
-    """
-    assert options.lake
-    name = absolute(options.lake)
-    if odd := "".join(sorted(set(UNREADABLE.findall(name)))):
-        raise UsageError(
-            f"A lake of Iceberg cannot be at {options.lake!r}: no name in its path may have "
-            f"{odd!r}. Give --lake another folder."
-        )
-    return LakeDestination.at(options, "iceberg", shard)
 
 
 class DeferredJob(RunnableLoadJob):
@@ -107,6 +87,8 @@ class Format(LakeFormat):
     """All tables are Iceberg tables, without old versions of rows."""
 
     needs = "pyiceberg", "iceberg"
+    unreadable = re.compile(r"[#?%\x00-\x1f\x7f]")
+    """These characters stand for others in a URL."""
 
     @cached_property
     def tables(self) -> IcebergTables:
@@ -119,10 +101,6 @@ class Format(LakeFormat):
     @property
     def catalog_type(self) -> str | None:
         return self.tables.catalog_type
-
-    @property
-    def is_elsewhere(self) -> bool:
-        return self.tables.place((DATASET_NAME, "")) is None
 
     def metadata_file(self, identifier: tuple[str, str]) -> str | None:
         table = self.tables.find(identifier)

@@ -15,26 +15,19 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, Fingerprint, Fingerprints
-from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.formats import Compaction, LakeFormat, Layout
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.parquet import ROW_GROUP_ROWS
-from bedrock_async_etl.options import GRACE_SECONDS, DestinationOptions
+from bedrock_async_etl.options import GRACE_SECONDS
 from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, TABLES, Table, no_rows
 
-PLACE: Final = "lake"
 LARGE_BYTES: Final = 16_000_000
 """Files of this size stay as they are, so that a merge costs no more for a longer log."""
 COMPACTED: Final = "compacted-"
 """Prefix of the names of merged files."""
 MADE_OF: Final = b"bedrock_async_etl"
 """Metadata of a merged file: the names of the files in it, and the time of the merge."""
-
-
-def at(options: DestinationOptions, shard: str | None = None) -> LakeDestination:
-    """The lake at a folder or URL, as one of several workers loads it."""
-    return LakeDestination.at(options, "parquet", shard)
 
 
 class Format(LakeFormat):

@@ -39,7 +39,7 @@ def spark_model_build(
 
     Readers see the models, all at once, when it ends without an error.
     """
-    if lake.stored_format.is_elsewhere:
+    if lake.stored_format.catalog_type == "rest":
         raise UsageError(
             f"The files of {lake.location} are where its catalog has them, for which Spark has no "
             "keys: use --engine duckdb."

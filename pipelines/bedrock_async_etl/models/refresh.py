@@ -97,12 +97,11 @@ def open_tables(
         if master or remote:
             raise UsageError("--master and --remote go with --engine spark.")
         return destination.existing().model_build()
-    if engine not in destination.engines:
-        raise UsageError("--engine spark builds the models of a lake: give --lake.")
     from bedrock_async_etl.destinations.lake import LakeDestination
     from bedrock_async_etl.models.lake_spark import spark_model_build
 
-    assert isinstance(destination, LakeDestination)
+    if not isinstance(destination, LakeDestination):
+        raise UsageError("--engine spark builds the models of a lake: give --lake.")
     return spark_model_build(destination.existing(), master, remote)
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import duckdb
 import pytest
@@ -19,8 +19,10 @@ from bedrock_async_etl.destinations import (
     existing_destination,
     find_destination,
     find_kind,
+    is_lake,
 )
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
+from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
@@ -331,10 +333,15 @@ def test_a_backup_beside_the_log_of_a_killed_run_says_what_to_do(database: Path)
 def test_each_module_is_a_kind_of_destination(database: Path) -> None:
     assert {"delta", "duckdb", "parquet"} <= set(DESTINATIONS)
     for name in DESTINATIONS:
-        kind = find_kind(name)
-        chosen: dict[str, Any] = {kind.PLACE: str(database), "destination": name}
-        assert find_destination(**chosen) == kind.at(DestinationOptions(**chosen))
-        assert isinstance(find_destination(**chosen), Destination)
+        place = str(database)
+        if is_lake(name):
+            found = find_destination(lake=place, destination=name)
+            assert found == LakeDestination(place, name)
+        else:
+            options = DestinationOptions(database=place, destination=name)
+            found = find_destination(database=place, destination=name)
+            assert found == find_kind(name).at(options)
+        assert isinstance(found, Destination)
 
 
 def test_a_new_module_is_a_new_kind(
@@ -346,10 +353,9 @@ def test_a_new_module_is_a_new_kind(
     folder.mkdir()
     folder.joinpath("quack.py").write_text(
         "from bedrock_async_etl.destinations.duckdb import DuckDBDestination, Path\n"
-        "PLACE = 'database'\n"
         "class Quack(DuckDBDestination):\n"
         "    def __str__(self): return f'quack:{self.database}'\n"
-        "def at(options, shard=None): return Quack(Path(options.database))\n"
+        "def at(options): return Quack(Path(options.database))\n"
     )
     monkeypatch.setattr(destinations, "__path__", [*destinations.__path__, str(folder)])
     kinds = (*DESTINATIONS, "quack")

@@ -5,15 +5,15 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import Final, Self
 
 import duckdb
 import msgspec
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
+from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination, find_kind
 from bedrock_async_etl.destinations.lake.compaction import compact_if_due
-from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat, find_format
+from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat
 from bedrock_async_etl.destinations.lake.model_tables import (
     BuildInput,
     LakeModelTables,
@@ -26,7 +26,7 @@ from bedrock_async_etl.dlt_state import PIPELINE_NAME, explain_working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.publication import recover
-from bedrock_async_etl.files.urls import remedy
+from bedrock_async_etl.files.urls import absolute, remedy
 from bedrock_async_etl.options import DESTINATIONS, DestinationOptions
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import parse_shard
@@ -61,12 +61,15 @@ class LakeDestination(Destination):
     catalog: str | None = None
     """Name of the catalog that has its tables, where the format has one."""
 
-    engines: ClassVar[tuple[str, ...]] = ("duckdb", "spark")
-
     @classmethod
     def at(cls, options: DestinationOptions, table_format: str | None, shard: str | None) -> Self:
-        """The lake that the options name, as one of several workers loads it."""
+        """The lake that the options name, as one of several workers loads it.
+
+        Raises `UsageError` for a name with characters that the format cannot have.
+        """
         assert options.lake
+        if table_format:
+            _check_path(options.lake, table_format)
         return cls(
             options.lake,
             table_format,
@@ -114,7 +117,8 @@ class LakeDestination(Destination):
         return mark
 
     def _format(self, mark: Mark) -> LakeFormat:
-        return find_format(mark.table_format, self.files, mark.catalog)
+        found: LakeFormat = find_kind(mark.table_format).Format(self.files, mark.catalog)
+        return found
 
     def _read_mark(self) -> Mark | None:
         """The mark; raises `CommandError` for a lake that a newer version wrote."""
@@ -210,3 +214,12 @@ class LakeDestination(Destination):
         if isinstance(error, UnsupportedStorageVersionException):
             return f"{self.url} was written by a newer version of dlt: upgrade dlt."
         return f"Cannot use {self.url}: {remedy(self.url, error)}"
+
+
+def _check_path(url: str, table_format: str) -> None:
+    unreadable = find_kind(table_format).Format.unreadable
+    if unreadable and (odd := "".join(sorted({*unreadable.findall(absolute(url))}))):
+        raise UsageError(
+            f"A lake of {table_format.capitalize()} cannot be at {url!r}: no name in its path may "
+            f"have {odd!r}. Give --lake another folder."
+        )

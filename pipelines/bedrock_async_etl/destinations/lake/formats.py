@@ -1,25 +1,22 @@
 """Formats of a lake's invocations. Each module of a kind that is a lake has one, its `Format`."""
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.dataset
 from dlt.destinations.impl.filesystem.filesystem import ReferenceFollowupJob
 
-from bedrock_async_etl.destinations import find_kind
 from bedrock_async_etl.destinations.database.model_tables import Fingerprint, Fingerprints
+from bedrock_async_etl.destinations.lake.model_files import ModelFiles
 from bedrock_async_etl.errors import UsageError, require
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_invokes.columns import Table
-
-if TYPE_CHECKING:
-    from bedrock_async_etl.destinations.lake.model_files import ModelFiles
-
 
 Layout = Literal["files", "dates", "log", "delta", "iceberg"]
 """Of a table: Parquet files in a folder, or in a folder for each date; a log, which has old
@@ -66,6 +63,8 @@ class LakeFormat(ABC):
     """dlt's job that loads a package's files; None puts them into the table's folder."""
     partitioned_by: ClassVar[str | None] = None
     """Column of the invocations that is in folder names, and need not be in files."""
+    unreadable: ClassVar[re.Pattern[str] | None] = None
+    """A character that no name in the path of such a lake may have."""
     needs: ClassVar[tuple[str, str] | None] = None
     """A package that it cannot do without, and the extra that has it."""
 
@@ -96,11 +95,6 @@ class LakeFormat(ABC):
         """The kind of the catalog that has the tables, as pyiceberg calls it."""
         return None
 
-    @property
-    def is_elsewhere(self) -> bool:
-        """True where the tables' files are not in the lake's folder."""
-        return False
-
     def metadata_file(self, identifier: tuple[str, str]) -> str | None:
         """The URL of a table's newest metadata, by schema and name, in a format that has it."""
         return None
@@ -114,10 +108,8 @@ class LakeFormat(ABC):
         if self.catalog:
             raise UsageError("--catalog goes with --destination iceberg.")
 
-    def model_files(self) -> "ModelFiles":
+    def model_files(self) -> ModelFiles:
         """The files of the lake's models."""
-        from bedrock_async_etl.destinations.lake.model_files import ModelFiles
-
         return ModelFiles(self.files)
 
     @abstractmethod
@@ -144,12 +136,6 @@ class LakeFormat(ABC):
     @abstractmethod
     def is_compaction_due(self, after: int) -> bool:
         """True once more than so many runs have left files that can be merged."""
-
-
-def find_format(name: str, files: LakeFiles, catalog: str | None = None) -> LakeFormat:
-    """The tables of a lake, in the format of that name."""
-    found: LakeFormat = find_kind(name).Format(files, catalog)
-    return found
 
 
 def fingerprints_of(files: Mapping[date | None, Sequence[tuple[str, int]]]) -> Fingerprints:
