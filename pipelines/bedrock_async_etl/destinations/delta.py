@@ -1,13 +1,13 @@
 """A lake whose invocations are a Delta table, partitioned by date; its other tables are logs."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import unquote
 
 import boto3
+import botocore.session
 import pyarrow as pa
 from dlt.destinations.impl.filesystem.filesystem import DeltaLoadFilesystemJob
 
@@ -17,13 +17,16 @@ from bedrock_async_etl.destinations.lake.commits import newest_versions, with_re
 from bedrock_async_etl.destinations.lake.formats import Compaction, Layout, fingerprints_of
 from bedrock_async_etl.destinations.lake.tables import folder_of
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.files.object_store import LakeFiles, transport
+from bedrock_async_etl.files.object_store import LakeFiles, proxy_of
+from bedrock_async_invokes.client import ca_bundle
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, WriterProperties
 
 KEYS: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+DIRECT: Final = {"proxy_url": "http://localhost", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+"""For delta-rs, which else follows ALL_PROXY, and other rules than botocore for `NO_PROXY`."""
 S3_FAILURE: Final = "Generic S3 error"
 UNREPEATED: Final = (
     "invocation_arn",
@@ -58,22 +61,6 @@ class DeltaUpsertJob(DeltaLoadFilesystemJob):
             upsert(table, versions)
 
 
-@contextmanager
-def panics_as_errors() -> Iterator[None]:
-    """Raise `CommandError` for a panic of delta-rs, whose class cannot be imported.
-
-    It is no `Exception`: dlt would wait for its job for ever, and a command would end with a
-    traceback.
-    """
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise CommandError(f"delta-rs failed: {error}") from None
-        raise
-
-
-@panics_as_errors()
 def tried_again(call: Callable[[], Result]) -> Result:
     """The result of a call of delta-rs, which is tried again where that may help.
 
@@ -87,7 +74,14 @@ def tried_again(call: Callable[[], Result]) -> Result:
         is_of_s3 = isinstance(error, OSError) and S3_FAILURE in str(error)
         return isinstance(error, CommitFailedError) or is_of_s3
 
-    return with_retries(call, may_succeed)
+    try:
+        return with_retries(call, may_succeed)
+    except BaseException as error:
+        # A panic is no `Exception`: dlt would wait for its job for ever, and a command would end
+        # with a traceback. Its class cannot be imported.
+        if type(error).__name__ == "PanicException":
+            raise CommandError(f"delta-rs failed: {error}") from None
+        raise
 
 
 def upsert(table: "DeltaTable", versions: pa.Table) -> dict[str, Any]:
@@ -141,7 +135,9 @@ def storage_options(credentials: Any) -> dict[str, str]:
     if not credentials:
         return {}
     options: dict[str, str] = deltalake_storage_options(credentials)
-    options |= transport(credentials).delta_options()
+    proxy, bundle = proxy_of(credentials), ca_bundle(botocore.session.get_session())
+    options |= {"proxy_url": proxy} if proxy else DIRECT
+    options |= {"certificate_path": bundle} if bundle else {}
     if found := boto3.Session().get_credentials():
         keys = found.get_frozen_credentials()
         named = zip(KEYS, (keys.access_key, keys.secret_key, keys.token), strict=True)

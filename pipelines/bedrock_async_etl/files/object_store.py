@@ -6,12 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import ProxyConfiguration
+from botocore.utils import get_environ_proxies
 from dlt.common.configuration.specs import AwsCredentials
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
@@ -19,7 +23,6 @@ from pyarrow import fs
 
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replacing
-from bedrock_async_etl.files.transport import Transport
 from bedrock_async_etl.files.urls import (
     S3_ATTEMPTS,
     S3_RETRIES,
@@ -30,6 +33,10 @@ from bedrock_async_etl.files.urls import (
     raise_untrusted_certificate,
     remedy,
 )
+from bedrock_async_invokes.client import ca_bundle
+
+PORTS: Final = {"http": 80, "https": 443}
+"""Of proxies whose URLs name none."""
 
 
 class LocalFiles(LocalFileSystem):  # type: ignore[misc]
@@ -120,6 +127,7 @@ def arrow_s3(credentials: AwsCredentials) -> fs.S3FileSystem:
     """Arrow's file system of S3, by the proxy and the CA bundle that boto3 would take."""
     keys = credentials.to_session_credentials()
     scheme, _, endpoint = (credentials.endpoint_url or "").partition("://")
+    proxy = proxy_of(credentials)
     return fs.S3FileSystem(
         access_key=keys["aws_access_key_id"],
         secret_key=keys["aws_secret_access_key"],
@@ -128,14 +136,22 @@ def arrow_s3(credentials: AwsCredentials) -> fs.S3FileSystem:
         scheme=scheme or "https",
         endpoint_override=endpoint or None,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
-        **transport(credentials).arrow_options(),
+        proxy_options=_with_port(proxy) if proxy else None,
+        tls_ca_file_path=ca_bundle(botocore.session.get_session()),
     )
 
 
-def transport(credentials: AwsCredentials) -> Transport:
-    """The way to S3, for the endpoint that the credentials have."""
+def proxy_of(credentials: AwsCredentials) -> str | None:
+    """The URL of botocore's proxy, perhaps with a password, for the endpoint of credentials."""
     usual = f"https://s3.{credentials.region_name}.amazonaws.com"
-    return Transport.to(credentials.endpoint_url or usual)
+    endpoint = credentials.endpoint_url or usual
+    proxy: str | None = ProxyConfiguration(get_environ_proxies(endpoint)).proxy_url_for(endpoint)
+    return proxy
+
+
+def _with_port(url: str) -> str:
+    parts = urlsplit(url)
+    return url if parts.port else f"{parts.scheme}://{parts.netloc}:{PORTS[parts.scheme]}"
 
 
 def s3_access(bucket: str, region: str | None = None) -> AwsCredentials:
