@@ -18,7 +18,7 @@ from bedrock_async_etl.destinations.database.model_tables import ModelTables, us
 from bedrock_async_etl.destinations.database.schema import lacks_columns, upgrade
 from bedrock_async_etl.dlt_state import working_directory
 from bedrock_async_etl.errors import CommandError, UsageError
-from bedrock_async_etl.files.copying import copy_file
+from bedrock_async_etl.files.atomic_write import copy_file
 from bedrock_async_etl.files.waiting import HeldError, Holder
 from bedrock_async_etl.formatting import literal
 from bedrock_async_etl.options import DEFAULT_DATABASE, DestinationOptions

@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import BusyError, CommandError
-from bedrock_async_etl.files.copying import copy_file
+from bedrock_async_etl.files.atomic_write import copy_file
 
 
 @pytest.fixture
