@@ -8,22 +8,14 @@ from typing import Final
 
 import duckdb
 
+from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.database.model_tables import (
     INPUT_DATES,
     fingerprint_of,
     model_table,
 )
+from bedrock_async_etl.files.parquet import table_names
 
-OTHER_TABLES: Final = """
-select table_name
-from information_schema.tables
-where
-    table_catalog = current_database()
-    and lower(table_schema) = 'bedrock_analytics'
-    and lower(table_name) not in (select model from bedrock_builds.definitions)
-order by all
-"""
-"""Tables among the models that no build has made."""
 CONTENT: Final = (
     INPUT_DATES,
     """
@@ -72,12 +64,20 @@ def read_content(connection: duckdb.DuckDBPyConnection) -> str | None:
     It is unknown without models, and where an older version made the tables.
     """
     try:
-        names = connection.execute(OTHER_TABLES).fetchall()
-        others = [_whole_table(connection, name) for (name,) in names]
+        names = _other_tables(connection)
+        others = [_whole_table(connection, name) for name in names]
         found = [sorted(map(repr, connection.execute(each).fetchall())) for each in CONTENT]
     except (duckdb.CatalogException, duckdb.BinderException):
         return None
-    return hashlib.sha256(repr([names, others, found]).encode()).hexdigest()
+    rows_of_names = [(name,) for name in names]  # As in the digests of published copies.
+    return hashlib.sha256(repr([rows_of_names, others, found]).encode()).hexdigest()
+
+
+def _other_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables among the models that no build has made."""
+    built = connection.execute("select model from bedrock_builds.definitions").fetchall()
+    names = table_names(connection, ANALYTICS_NAME)
+    return [name for name in names if (name.lower(),) not in built]
 
 
 def _whole_table(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[int, str]]:

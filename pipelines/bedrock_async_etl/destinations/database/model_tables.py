@@ -9,6 +9,7 @@ import duckdb
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.database.dates import Dates, date_of, has_date_in
+from bedrock_async_etl.files.parquet import table_names
 from bedrock_async_etl.formatting import identifier, literal
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 
@@ -42,12 +43,6 @@ from {INPUT}
 group by {DATED_BY}
 """  # noqa: S608
 """Each change of a row changes its `observed_at`."""
-
-
-NAMES: Final = """
-select table_name from information_schema.tables
-where table_catalog = current_database() and table_schema = ?
-"""
 REPLACE: Final = """
 create or replace temp table changed_rows as
 select version
@@ -61,8 +56,6 @@ having sum(number) <> 0;
 delete from {table} where {condition} and {version} in (from changed_rows);
 insert into {table} from {rows} where {condition} and {version} in (from changed_rows);
 """
-
-
 CLEAR: Final = """
 drop table if exists staged_table;
 drop view if exists staged_view;
@@ -113,7 +106,7 @@ class ModelTables:
 
     def names(self) -> set[str]:
         """The existing models. Asking for a missing one would end a transaction."""
-        return {name for (name,) in self.connection.execute(NAMES, [ANALYTICS_NAME]).fetchall()}
+        return set(table_names(self.connection, ANALYTICS_NAME))
 
     def columns(self, table: str) -> dict[str, str]:
         """Types by name of the column."""
