@@ -179,7 +179,7 @@ def test_a_compaction_is_due_by_the_snapshots_that_were_replaced(
         filled.advance(timedelta(hours=2))
     assert due.compact_if_due() is None
     monkeypatch.setattr("bedrock_async_etl.destinations.iceberg.GRACE_SECONDS", 0)
-    monkeypatch.setattr("bedrock_async_etl.destinations.lake.compaction.GRACE_SECONDS", 0)
+    monkeypatch.setattr("bedrock_async_etl.destinations.lake.GRACE_SECONDS", 0)
     done = due.compact_if_due()
     assert done
     assert "files into" in done.message

@@ -124,13 +124,12 @@ class Source:
         return f"order by {', '.join(keys)}" if keys else ""
 
     def _select(self, names: Iterable[str]) -> str:
-        values = ", ".join(f"{self.value(name)} as {identifier(name)}" for name in names)
-        return f"select {values} from {self.sql_name}"  # noqa: S608
-
-    def value(self, name: str) -> str:
-        """The SQL of a column's exported value."""
-        kind = self.columns[name]
-        return exported_value(identifier(name), kind, exported_type(kind))
+        columns = [(identifier(name), self.columns[name]) for name in names]
+        values = (
+            f"{exported_value(column, kind, exported_type(kind))} as {column}"
+            for column, kind in columns
+        )
+        return f"select {', '.join(values)} from {self.sql_name}"  # noqa: S608
 
 
 def exported_type(kind: str) -> str:

@@ -47,18 +47,12 @@ class Publication:
         self._folder = f"{root}/{STAGING}/{uuid4().hex}"
         self._moves: dict[str, str] = {}
 
-    def stage(self, file: Path | str, name: str) -> None:
-        """Stage a file as `name` under the root: upload a path, move a name on the filesystem."""
+    def stage(self, file: Path, name: str) -> None:
+        """Upload a file that is to be `name` under the root."""
         staged = str(len(self._moves))
         _make_folder(self._fs, self._folder)
-        put = self._fs.put_file if isinstance(file, Path) else self._fs.mv
-        put(str(file), f"{self._folder}/{staged}")
+        self._fs.put_file(str(file), f"{self._folder}/{staged}")
         self._moves[staged] = name
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The final names of the staged files."""
-        return list(self._moves.values())
 
     def publish(self, manifest: bytes, removed: Sequence[str] = ()) -> None:
         """Replace the set: move what is staged, remove the files `removed`, then the manifest.

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from bedrock_async_etl.destinations.database.model_tables import EngineError
-from bedrock_async_etl.destinations.lake.tables import current_rows_by_date
+from bedrock_async_etl.destinations.lake.tables import current_rows
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.models.spark import spark_session
 from bedrock_async_etl.models.spark_sql import spark_type, to_spark, view_name
@@ -71,7 +71,7 @@ def test_all_that_is_shipped_is_carried_over(shipped: SqlFile) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_the_current_rows_of_a_log_are_carried_over(name: str) -> None:
-    assert f"FROM bedrock_log__{name}" in to_spark(current_rows_by_date(name))
+    assert f"FROM bedrock_log__{name}" in to_spark(current_rows(TABLES[name], is_by_date=True))
 
 
 def test_what_spark_has_not_is_told() -> None:

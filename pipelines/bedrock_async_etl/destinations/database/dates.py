@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Final
 
 Dates = frozenset[date | None]
@@ -35,16 +36,10 @@ def has_date_in(column: str, kind: str, dates: Iterable[date | None]) -> str:
 
 def _ranges(ascending: Iterable[date]) -> Iterator[tuple[date, date]]:
     """The first and last date of each stretch without a gap."""
-    stretch: tuple[date, date] | None = None
-    for day in ascending:
-        if stretch and day == stretch[1] + DAY:
-            stretch = stretch[0], day
-            continue
-        if stretch:
-            yield stretch
-        stretch = day, day
-    if stretch:
-        yield stretch
+    # Within a stretch, dates and their positions grow alike.
+    for _, stretch in groupby(enumerate(ascending), lambda each: each[1] - each[0] * DAY):
+        days = [day for _, day in stretch]
+        yield days[0], days[-1]
 
 
 def spread(dates: Dates, *, before: int = 0, after: int = 0) -> Dates:

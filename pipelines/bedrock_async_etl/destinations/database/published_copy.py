@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import duckdb
 
@@ -14,8 +14,6 @@ from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination, has_rows
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
-
-Found = TypeVar("Found")
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Suffixes of the names of the database and its own files."""
@@ -111,25 +109,24 @@ class Publisher:
         copy = DuckDBDestination(self.file)
         if not is_link_to_copy(self.file) or copy.log.exists() or self._own_log.exists():
             return None
-        return self._read_copy(read_content, None)
+        return self._read_copy(read_content)
 
     def _has_other_runs(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """True where the file's newest run is not in the database, or cannot be read."""
         if not self.file.exists():
             return False
-        newest = self._read_copy(newest_run, None)
+        newest = self._read_copy(newest_run)
         return not (has_run(connection, newest) if newest else has_rows(connection))
 
-    def _read_copy(
-        self, read: Callable[[duckdb.DuckDBPyConnection], Found], unreadable: Found
-    ) -> Found:
+    def _read_copy(self, read: Callable[[duckdb.DuckDBPyConnection], str | None]) -> str | None:
+        """What is read of the copy; None where it cannot be read."""
         try:
             with DuckDBDestination(self.file).connect(read_only=True) as connection:
                 return read(connection)
         except (CommandError, duckdb.Error) as error:
             if interruption_behind(error):
                 raise
-            return unreadable
+            return None
 
 
 def newest_run(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -12,7 +12,7 @@ import msgspec
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
 from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination, find_kind
-from bedrock_async_etl.destinations.lake.compaction import compact_if_due
+from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat
 from bedrock_async_etl.destinations.lake.model_tables import (
     BuildInput,
@@ -23,11 +23,11 @@ from bedrock_async_etl.destinations.lake.model_tables import (
 from bedrock_async_etl.destinations.lake.session import LakeSession
 from bedrock_async_etl.destinations.lake.tables import connected
 from bedrock_async_etl.dlt_state import PIPELINE_NAME, explain_working_directory, working_directory
-from bedrock_async_etl.errors import CommandError, UsageError
+from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.object_store import LakeFiles
 from bedrock_async_etl.files.publication import recover
 from bedrock_async_etl.files.urls import absolute, remedy
-from bedrock_async_etl.options import DESTINATIONS, DestinationOptions
+from bedrock_async_etl.options import DESTINATIONS, GRACE_SECONDS, DestinationOptions
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import parse_shard
 
@@ -208,7 +208,16 @@ class LakeDestination(Destination):
         """Skip a shard: another one might merge the same files, and so double their rows."""
         if self.shard or not self.compact_after:
             return None
-        return compact_if_due(self, self.compact_after)
+        try:
+            if not self.stored_format.is_compaction_due(self.compact_after):
+                return None
+            return LakeCompaction(compact(self, GRACE_SECONDS))
+        except Exception as error:  # Of any kind: the load is complete, and the run is good.
+            if interruption_behind(error):
+                raise
+            return LakeCompaction(
+                error=str(error) if isinstance(error, CommandError) else self.explain(error)
+            )
 
     def explain(self, error: Exception) -> str:
         if isinstance(error, UnsupportedStorageVersionException):

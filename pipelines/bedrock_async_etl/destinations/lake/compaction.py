@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from dlt.destinations.impl.filesystem.filesystem import FILENAME_SEPARATOR
 
-from bedrock_async_etl.destinations.lake.formats import Compaction, LakeCompaction
+from bedrock_async_etl.destinations.lake.formats import Compaction
 from bedrock_async_etl.destinations.lake.tables import folder_of
-from bedrock_async_etl.errors import CommandError, interruption_behind
+from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.options import GRACE_SECONDS
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
@@ -35,23 +34,6 @@ def compact(lake: "LakeDestination", grace_seconds: float) -> list[Compaction]:
             return [*stored.compact(grace_seconds), *kept]
     except OSError as error:
         raise CommandError(lake.explain(error)) from error
-
-
-def compact_if_due(lake: "LakeDestination", after: int) -> LakeCompaction | None:
-    """Compact a lake once more than `after` runs have left files; None where they have not.
-
-    An error is in the result.
-    """
-    try:
-        if not lake.stored_format.is_compaction_due(after):
-            return None
-        return LakeCompaction(compact(lake, GRACE_SECONDS))
-    except Exception as error:  # Of any kind: the load is complete, and the run is good.
-        if interruption_behind(error):
-            raise
-        return LakeCompaction(
-            error=str(error) if isinstance(error, CommandError) else lake.explain(error)
-        )
 
 
 def _keep_newest(

@@ -33,6 +33,7 @@ from bedrock_async_etl.destinations.lake.model_files import (
     part_in,
     part_of,
 )
+from bedrock_async_etl.destinations.lake.tables import register
 from bedrock_async_etl.files.parquet import folder_name, read_source
 from bedrock_async_etl.formatting import identifier
 
@@ -66,10 +67,7 @@ def add_models(
     connection.execute(f"create schema {schema}")
     stored = model_files.stored(manifest)
     for model, names in stored.items():
-        registered = f"{schema}_{model}"
-        connection.register(registered, model_files.dataset(names, manifest.dated.get(model)))
-        view = f"{schema}.{identifier(model)}"
-        connection.execute(f"create view {view} as from {identifier(registered)}")
+        register(connection, schema, model, model_files.dataset(names, manifest.dated.get(model)))
     return list(stored)
 
 

@@ -25,27 +25,22 @@ def select_rows(lake_format: "LakeFormat", name: str, *, is_by_date: bool = Fals
     """The SELECT of a table's current rows, for DuckDB and Spark alike."""
     if not lake_format.is_log(name):
         return f"select {', '.join(TABLES[name].stored_schema.names)}\nfrom {LOG_NAME}.{name}"
-    return current_rows_by_date(name) if is_by_date else current_rows(TABLES[name])
+    return current_rows(TABLES[name], is_by_date=is_by_date)
 
 
-def current_rows(table: Table, *apart: str) -> str:
+def current_rows(table: Table, *, is_by_date: bool = False) -> str:
     """The SELECT of the newest version of each row in a log.
 
-    Of two versions that were read at the same moment, the one that was loaded last counts.
+    Of two versions that were read at the same moment, the one that was loaded last counts. With
+    `is_by_date`, it finds the invocations of a date without reading others. That holds as long as
+    all versions of an invocation have one time of submission.
     """
+    apart = (DATED_BY,) if is_by_date and table is ASYNC_INVOKES else ()
     return (
         f"select {', '.join(table.stored_schema.names)}\n"
         f"from {LOG_NAME}.{table.name}\n"
         f"qualify {is_current(table, *apart)}"
     )
-
-
-def current_rows_by_date(name: str) -> str:
-    """The same of a table by name, which finds the invocations of a date without reading others.
-
-    That holds as long as all versions of an invocation have one time of submission.
-    """
-    return current_rows(TABLES[name], *((DATED_BY,) if name == ASYNC_INVOKES.name else ()))
 
 
 def is_current(table: Table, *apart: str) -> str:
@@ -80,7 +75,7 @@ def connected(
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"create schema {LOG_NAME}; create schema {DATASET_NAME}")
         for name, table in TABLES.items():
-            _register(connection, LOG_NAME, name, lake_format.rows(table))
+            register(connection, LOG_NAME, name, lake_format.rows(table))
             is_small = name != ASYNC_INVOKES.name
             kind = "table" if is_materialized or (is_by_date and is_small) else "view"
             rows = select_rows(lake_format, name, is_by_date=is_by_date)
@@ -88,9 +83,10 @@ def connected(
         yield connection
 
 
-def _register(
+def register(
     connection: duckdb.DuckDBPyConnection, schema: str, name: str, data: pa.dataset.Dataset
 ) -> None:
+    """Make a view of data in a schema."""
     registered = f"{schema}_{name}"
     connection.register(registered, data)
     view = f"{identifier(schema)}.{identifier(name)}"
