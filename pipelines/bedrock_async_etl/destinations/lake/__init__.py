@@ -15,7 +15,6 @@ from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination, find_kin
 from bedrock_async_etl.destinations.lake.compaction import compact
 from bedrock_async_etl.destinations.lake.formats import LakeCompaction, LakeFormat
 from bedrock_async_etl.destinations.lake.model_tables import (
-    BuildInput,
     LakeModelTables,
     add_kept,
     add_models,
@@ -197,10 +196,7 @@ class LakeDestination(Destination):
         self, kind: type[LakeModelTables] = LakeModelTables
     ) -> Iterator[LakeModelTables]:
         recover(self.files.filesystem, self.files.path(ANALYTICS_NAME))
-        lake_format = self.stored_format
-        build_input = BuildInput.of(lake_format)
-        with connected(lake_format, is_by_date=True) as lake:
-            tables = kind.open(lake, build_input)
+        with kind.open(self.stored_format) as tables:
             yield tables
             tables.publish()
 

@@ -5,7 +5,7 @@ unchanged dates and a table of rebuilt ones. At its end it publishes the new fil
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 import duckdb
@@ -33,7 +33,7 @@ from bedrock_async_etl.destinations.lake.model_files import (
     part_in,
     part_of,
 )
-from bedrock_async_etl.destinations.lake.tables import register
+from bedrock_async_etl.destinations.lake.tables import connected, register
 from bedrock_async_etl.files.parquet import folder_name, read_source
 from bedrock_async_etl.formatting import identifier
 
@@ -71,33 +71,6 @@ def add_models(
     return list(stored)
 
 
-@dataclass(frozen=True)
-class BuildInput:
-    """The input of a build of a lake's models.
-
-    It is read before the rows: rows loaded meanwhile are news to the next build.
-    """
-
-    model_files: ModelFiles
-    manifest: Manifest
-    fingerprints: Fingerprints
-    """Of the invocations, by date."""
-    read: Sequence[str]
-    """Names of their files."""
-
-    @classmethod
-    def of(cls, lake_format: "LakeFormat") -> Self:
-        """The input of a build that begins now."""
-        model_files = lake_format.model_files()
-        manifest = model_files.read_manifest()
-        before = {
-            day: Fingerprint(rows, value)
-            for table, day, rows, value, _ in manifest.fingerprints
-            if table == INPUT
-        }
-        return cls(model_files, manifest, *lake_format.fingerprints(before, manifest.read))
-
-
 class LakeModelTables(ModelTables):
     """The models of a lake while they are built."""
 
@@ -105,25 +78,43 @@ class LakeModelTables(ModelTables):
     portion_rows: ClassVar[int | None] = 1_000_000
     """Lower than for a database, as the rows that are built stay in memory until publication."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, build_input: BuildInput) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        model_files: ModelFiles,
+        manifest: Manifest,
+        fingerprints: Fingerprints,
+        read: Sequence[str],
+    ) -> None:
+        """With fingerprints of the invocations by date, and the names of the files behind them."""
         super().__init__(connection)
-        self.model_files, self._input = build_input.model_files, build_input
-        self.files, self._manifest = self.model_files.files, build_input.manifest
-        self._dated = dict(self._manifest.dated)
+        self.model_files, self.files = model_files, model_files.files
+        self._manifest, self._fingerprints, self._read = manifest, fingerprints, read
+        self._dated = dict(manifest.dated)
         self.new: dict[str, Dates | None] = {}
         """The models that were made, and of others the dates that were built anew."""
 
     @classmethod
-    def open(cls, connection: duckdb.DuckDBPyConnection, build_input: BuildInput) -> Self:
+    @contextmanager
+    def open(cls, lake_format: "LakeFormat") -> Iterator[Self]:
         """The models that a lake has, in a connection that has its tables."""
-        manifest = build_input.manifest
-        names = add_models(connection, build_input.model_files, manifest, FILES_NAME)
-        add_kept(connection, manifest)
-        connection.execute(f"{BUILD_SETTINGS}; create schema {WRITTEN_NAME}")
-        for name in names:
-            view = f"{FILES_NAME}.{identifier(name)}"
-            connection.execute(f"create view {model_table(name)} as from {view}")
-        return cls(connection, build_input)
+        model_files = lake_format.model_files()
+        manifest = model_files.read_manifest()
+        before = {
+            day: Fingerprint(rows, value)
+            for table, day, rows, value, _ in manifest.fingerprints
+            if table == INPUT
+        }
+        # Before the rows: those that are loaded meanwhile are news to the next build.
+        fingerprints, read = lake_format.fingerprints(before, manifest.read)
+        with connected(lake_format, is_by_date=True) as lake:
+            names = add_models(lake, model_files, manifest, FILES_NAME)
+            add_kept(lake, manifest)
+            lake.execute(f"{BUILD_SETTINGS}; create schema {WRITTEN_NAME}")
+            for name in names:
+                view = f"{FILES_NAME}.{identifier(name)}"
+                lake.execute(f"create view {model_table(name)} as from {view}")
+            yield cls(lake, model_files, manifest, fingerprints, read)
 
     @property
     def stored(self) -> dict[str, list[str]]:
@@ -138,7 +129,7 @@ class LakeModelTables(ModelTables):
         return super().names() - lost
 
     def input_fingerprints(self, before: Fingerprints) -> Fingerprints:
-        return self._input.fingerprints
+        return self._fingerprints
 
     def create(self, name: str, selects: Sequence[str]) -> None:
         self.drop(name)
@@ -199,7 +190,7 @@ class LakeModelTables(ModelTables):
                     for part, select in self._parts(model, dates, kept["fingerprints"])
                 }
             files = {name for names in stored.values() for name in names} - removed | added
-            manifest = Manifest(sorted(files), self._dated, self._input.read, *kept.values())
+            manifest = Manifest(sorted(files), self._dated, self._read, *kept.values())
             publishing.publish(manifest, sorted(removed - added))
 
     def _replaced(self, model: str, dates: Dates | None, names: Sequence[str]) -> set[str]:
