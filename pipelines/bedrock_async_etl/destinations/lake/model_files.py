@@ -2,7 +2,7 @@
 
 import posixpath
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -76,16 +76,9 @@ class ModelFiles:
         paths = [self.path(name) for name in names]
         return dataset_of(self.files.arrow_filesystem, paths, dated)
 
-    def prepare(self, models: Iterable[str]) -> None:
-        """Look up the stored files of the models to be written."""
-
-    def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
-        """The dates of a model to write, of those that were built; None: all."""
-        return dates
-
     @contextmanager
-    def publishing(self) -> Iterator["Publishing"]:
-        """Files that are written one by one, and seen together."""
+    def publishing(self, models: Collection[str]) -> Iterator["Publishing"]:
+        """Files of models that are written one by one, and seen together."""
         root = self.files.path(ANALYTICS_NAME)
         with (
             tempfile.TemporaryDirectory() as folder,
@@ -99,6 +92,10 @@ class Publishing:
 
     def __init__(self, staging: Publication, scratch: Path) -> None:
         self._staging, self._scratch = staging, scratch
+
+    def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
+        """The dates of a model to write, of those that were built; None: all."""
+        return dates
 
     def add(self, connection: duckdb.DuckDBPyConnection, model: str, part: str, select: str) -> str:
         """Write the rows of a SELECT as a part of a model; returns the name of the file."""

@@ -179,11 +179,10 @@ class LakeModelTables(ModelTables):
         stored = self.stored
         removed = {file for model in stored.keys() - models for file in stored[model]}
         added: set[str] = set()
-        self.model_files.prepare(self.new)
-        with self.model_files.publishing() as publishing:
+        with self.model_files.publishing(self.new) as publishing:
             for model, built in self.new.items():
                 names = stored.get(model, [])
-                dates = self.model_files.dates_to_write(model, built, names)
+                dates = publishing.dates_to_write(model, built, names)
                 removed |= self._replaced(model, dates, names)
                 added |= {
                     publishing.add(self.connection, model, part, select)

@@ -1,7 +1,7 @@
 """The models of an Iceberg lake, each a table of its own."""
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -60,7 +60,6 @@ class IcebergModelFiles(ModelFiles):
         super().__init__(files)
         self.tables = tables
         self.place = cache(self._place)
-        self._stored: Mapping[str, Stored] = {}
 
     def stored(self, manifest: Manifest) -> dict[str, list[str]]:
         """Names of the files of each model that has all files named in the manifest."""
@@ -99,27 +98,13 @@ class IcebergModelFiles(ModelFiles):
             files_of(table).data,
         )
 
-    def prepare(self, models: Iterable[str]) -> None:
-        names = [*models]
-        with ThreadPoolExecutor(COMMITS_AT_ONCE) as pool:
-            self._stored = dict(zip(names, pool.map(self._find, names), strict=True))
-
-    def _find(self, model: str) -> "Stored":
-        table = self.tables.find((ANALYTICS_NAME, model))
-        return Stored(table, current_files(table) if table else ())
-
-    def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
-        """Also all dates, where anything but a finished build has written the table."""
-        there = {_name(model, file) for file in self._stored[model].files}
-        return dates if there == {*names} else None
-
     @contextmanager
-    def publishing(self) -> Iterator[Publishing]:
+    def publishing(self, models: Collection[str]) -> Iterator[Publishing]:
         with (
             publication(self.files.filesystem, self.files.path(ANALYTICS_NAME)) as staging,
             ThreadPoolExecutor(COMMITS_AT_ONCE) as pool,
         ):
-            yield IcebergPublishing(staging, self.tables, self._stored, pool)
+            yield IcebergPublishing(staging, self.tables, models, pool)
 
 
 @dataclass(frozen=True)
@@ -158,13 +143,23 @@ class IcebergPublishing(Publishing):
         self,
         staging: Publication,
         tables: IcebergTables,
-        stored: Mapping[str, Stored],
+        models: Collection[str],
         pool: ThreadPoolExecutor,
     ) -> None:
-        self._staging, self._tables, self._stored, self._pool = staging, tables, stored, pool
+        self._staging, self._tables, self._pool = staging, tables, pool
+        self._stored = dict(zip(models, pool.map(self._find, models), strict=True))
         self._drafts: dict[str, Draft] = {}
         self._slots = BoundedSemaphore(2 * COMMITS_AT_ONCE)
         """Rows that wait to be written take memory."""
+
+    def _find(self, model: str) -> Stored:
+        table = self._tables.find((ANALYTICS_NAME, model))
+        return Stored(table, current_files(table) if table else ())
+
+    def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
+        """Also all dates, where anything but a finished build has written the table."""
+        there = {_name(model, file) for file in self._stored[model].files}
+        return dates if there == {*names} else None
 
     def add(self, connection: duckdb.DuckDBPyConnection, model: str, part: str, select: str) -> str:
         rows = connection.sql(select).to_arrow_table()
