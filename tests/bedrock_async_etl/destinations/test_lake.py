@@ -31,6 +31,7 @@ from bedrock_async_etl.load import load
 from bedrock_async_etl.models.refresh import refresh
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import Extraction, RunContext, extraction_source
+from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -417,5 +418,5 @@ def test_what_a_killed_run_had_read_is_told_when_it_is_loaded(
     ],
 )
 def test_options_that_do_not_go_together_are_told(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises((UsageError, OptionError), match=told):
         find_destination(**options).locked().__enter__()
