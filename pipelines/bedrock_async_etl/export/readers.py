@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sqlglot import exp
+
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.lake.iceberg.catalog import GLUE
 from bedrock_async_etl.export.manifest import Manifest
@@ -16,19 +18,8 @@ if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake import LakeDestination
     from bedrock_async_etl.destinations.lake.formats import Layout
 
-ATHENA_TYPES: Final = {
-    "INTEGER": "int",
-    "VARCHAR": "string",
-    "BLOB": "binary",
-    "BIGINT[]": "array<bigint>",
-    "TIMESTAMP WITH TIME ZONE": "timestamp",
-}
-"""Types whose names differ from DuckDB's."""
-TRINO_TYPES: Final = {
-    "BLOB": "varbinary",
-    "BIGINT[]": "array(bigint)",
-    "TIMESTAMP WITH TIME ZONE": "timestamp",
-}
+HIVE, TRINO = "hive", "trino"
+"""Dialects of sqlglot; Athena's tables are those of Hive."""
 SNOWFLAKE_TYPES: Final = {
     "BLOB": "binary",
     "BIGINT[]": "array",
@@ -235,8 +226,7 @@ def _athena(table: Relation) -> Iterator[str]:
 
 def _athena_table(name: str, table: Relation, place: str, day: str | None = None) -> str:
     columns = ",\n".join(
-        f"    `{column}` {ATHENA_TYPES.get(kind, kind.lower())}"
-        for column, kind in table.columns.items()
+        f"    `{column}` {_type_in(HIVE, kind)}" for column, kind in table.columns.items()
     )
     partitioned = f"PARTITIONED BY (`{day}` date)\n" if day else ""
     projected = (
@@ -263,7 +253,7 @@ def _trino(table: Relation) -> Iterator[str]:
         yield f"CALL delta.system.register_table('{table.schema}', '{name}', {place});"
         return
     stored = f"hive.{table.schema}.{name}" + ("_log" if table.layout == "log" else "")
-    columns = [f'    "{each}" {_trino_type(kind)}' for each, kind in table.columns.items()]
+    columns = [f'    "{each}" {_type_in(TRINO, kind)}' for each, kind in table.columns.items()]
     options = [f"external_location = {place}", "format = 'PARQUET'"]
     if table.dated_by:
         columns.append(f'    "{table.dated_by}" date')
@@ -277,8 +267,10 @@ def _trino(table: Relation) -> Iterator[str]:
         yield f"CALL hive.system.sync_partition_metadata('{table.schema}', '{name}', 'FULL');"
 
 
-def _trino_type(kind: str) -> str:
-    return TRINO_TYPES.get(kind, kind.lower())
+def _type_in(dialect: str, kind: str) -> str:
+    """The name of a DuckDB type in another dialect; tables in Hive's layout have no time zones."""
+    name = exp.DataType.build(kind, dialect="duckdb").sql(dialect).lower()
+    return name.replace("timestamp with time zone", "timestamp")
 
 
 def _polars_opening(relations: Sequence[Relation]) -> Iterator[str]:

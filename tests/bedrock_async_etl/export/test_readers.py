@@ -1,6 +1,7 @@
 """Statements for other engines: each parses in its dialect, and those of DuckDB run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -55,6 +56,24 @@ def test_each_statement_parses_in_its_dialect(
         is_elsewhere = layout == "iceberg" and catalog != "glue"
         assert any(parsed) or (title == "-- Athena" and is_elsewhere)
     compile(blocks["# Polars (Python)"], "polars", "exec")
+
+
+@pytest.mark.parametrize(
+    ("kind", "athena", "trino"),
+    [
+        ("FLOAT", "float", "real"),
+        ("INTEGER", "int", "integer"),
+        ("BLOB", "binary", "varbinary"),
+        ("BIGINT[]", "array<bigint>", "array(bigint)"),
+        ("TIMESTAMP WITH TIME ZONE", "timestamp", "timestamp"),
+        ("DECIMAL(18,3)", "decimal(18, 3)", "decimal(18, 3)"),
+    ],
+)
+def test_a_column_has_the_type_that_an_engine_knows(kind: str, athena: str, trino: str) -> None:
+    table = replace(relation("files", "s3://b/export/mine"), columns={"one": kind})
+    blocks = blocks_of(statements([table]))
+    assert f"`one` {athena}" in blocks["-- Athena"]
+    assert f'"one" {trino}' in blocks["-- Trino"]
 
 
 def test_a_change_log_has_a_view_of_its_current_rows_for_every_engine() -> None:
