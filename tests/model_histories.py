@@ -19,10 +19,10 @@ from bedrock_async_etl.destinations.database.model_tables import BUILDS_NAME
 from bedrock_async_etl.destinations.lake import LAKE_VERSION, MARKER
 from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.files.object_store import LakeFiles
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
+from tests.builds import build_models
 from tests.copies import CopyKind, destination_of
 from tests.sql.given import good_run
 

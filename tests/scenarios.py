@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
+from tests.builds import build_models
 from tests.sql.given import SCENARIOS, make_database
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
 from bedrock_emulator import Control, Emulator
+from tests.builds import build_models
 from tests.conftest import NOW
 from tests.sql.given import good_run, store
 

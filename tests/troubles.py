@@ -8,8 +8,8 @@ import duckdb
 import pyarrow as pa
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import ASYNC_INVOKES, EXTRACT_RUNS, VANISHED_INVOKES
+from tests.builds import build_models
 from tests.conftest import NOW
 from tests.sql.given import good_run, store
 

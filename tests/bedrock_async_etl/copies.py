@@ -13,10 +13,10 @@ import duckdb
 import pyarrow as pa
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
+from tests.builds import build_models
 
 AS_OF = datetime(2026, 3, 31, 18, tzinfo=UTC)
 """When the last good run was, by the service's clock."""

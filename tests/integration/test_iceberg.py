@@ -36,9 +36,10 @@ from bedrock_async_etl.destinations.lake.iceberg.tables import IcebergTables
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.publication import Publication
 from bedrock_async_etl.load import load
-from bedrock_async_etl.models.build import build_models, build_tables
+from bedrock_async_etl.models.build import build_tables
 from bedrock_async_invokes.columns import ASYNC_INVOKES
 from bedrock_emulator import Control
+from tests.builds import build_models
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import assert_exact_copy
 from tests.integration.budgets import SOAK, cases

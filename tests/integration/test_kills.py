@@ -16,9 +16,8 @@ import pytest
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.files.urls import is_s3
 from bedrock_async_etl.load import load
-from bedrock_async_etl.models.build import build_models
-from bedrock_async_etl.models.checks import run_checks
 from bedrock_emulator import Control
+from tests.builds import build_models, run_checks
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, modelled_rows, query
 from tests.growth import Footprint

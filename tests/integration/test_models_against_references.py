@@ -20,7 +20,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
+from tests.builds import build_models
 from tests.conftest import NOW
 from tests.copies import assert_built_alike_by_hand
 from tests.integration.budgets import SOAK, cases

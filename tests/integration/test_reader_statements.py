@@ -14,9 +14,9 @@ import pytest
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.export.readers import lake_relations, statements
 from bedrock_async_etl.load import load
-from bedrock_async_etl.models.build import build_models
 from bedrock_emulator import Control
 from tests.bedrock_async_etl.export.test_readers import blocks_of
+from tests.builds import build_models
 from tests.conftest import ACCOUNT, NOW, REGION
 from tests.integration.rest_catalog import PREFIX
 from tests.integration.test_packages import run, uv

@@ -14,12 +14,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.options import ReportOptions
 from bedrock_async_etl.report.report import write_report
 from tests import timelines, troubles
 from tests.bedrock_async_etl.copies import ACCOUNT, RAY, REEL, invocation, modelled
 from tests.bedrock_async_etl.copies import report as run_of
+from tests.builds import build_models
 
 pytestmark = pytest.mark.integration
 

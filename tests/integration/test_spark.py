@@ -22,12 +22,13 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake import LakeDestination
 from bedrock_async_etl.destinations.lake.tables import current_rows
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.models.build import BuiltModel, build_models, build_tables
+from bedrock_async_etl.models.build import BuiltModel, build_tables
 from bedrock_async_etl.models.refresh import open_tables
 from bedrock_async_etl.models.spark import register, spark_session
 from bedrock_async_etl.models.spark_sql import to_spark
 from bedrock_async_etl.models.sql_files import read_models
 from bedrock_async_invokes.columns import TABLES
+from tests.builds import build_models
 from tests.conftest import NOW
 from tests.integration.budgets import SOAK
 from tests.integration.places import Place

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.checks import run_checks
+from tests.builds import run_checks
 from tests.scenarios import Scenarios
 from tests.sql.given import SCENARIOS
 

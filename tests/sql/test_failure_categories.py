@@ -8,11 +8,11 @@ import sqlglot
 from sqlglot import exp
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.failure_messages import CATEGORIES, category_of, phrases_of
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
+from tests.builds import build_models
 from tests.copies import query
 from tests.generated import failure_categories, failure_messages
 from tests.sql.given import AS_OF, FAULTS, HERE, read_csv, store

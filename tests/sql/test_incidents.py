@@ -12,7 +12,7 @@ from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_invokes.columns import EXTRACT_RUNS, VANISHED_INVOKES
 from bedrock_async_invokes.pages import page_of
 from bedrock_async_invokes.records import to_table
-from tests.build_only import build_only
+from tests.builds import build_only
 from tests.sql.given import good_run, store, summary
 
 MODEL = "amazon.nova-reel-v1:1"

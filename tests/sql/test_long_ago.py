@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.bedrock_async_etl.copies import AS_OF, invocation, store
-from tests.build_only import build_only
+from tests.builds import build_only
 from tests.copies import query
 
 

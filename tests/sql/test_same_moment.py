@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
+from tests.builds import build_models
 from tests.copies import query
 from tests.sql.given import make_database
 

@@ -18,7 +18,7 @@ from typing import Final
 import duckdb
 
 from bedrock_async_etl.configuration import configured
-from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME, Destination
+from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, in_portions, spread
 from bedrock_async_etl.destinations.database.model_tables import (
     DATED_BY,
@@ -81,21 +81,6 @@ def find_models(models: str | None = None) -> Path | None:
     return Path(models) if models else None
 
 
-def build_models(
-    destination: Destination,
-    user_models: Path | None = None,
-    progress: BuildProgress | None = None,
-    *,
-    is_full: bool = False,
-) -> list[BuiltModel]:
-    """Bring every model up to date, with those in the folder `user_models`, and publish them.
-
-    Raises `CommandError`, and leaves the models as they were, where one cannot be built.
-    """
-    with destination.existing().locked(), destination.model_build() as tables:
-        return build_tables(tables, user_models, progress, is_full=is_full)
-
-
 def build_tables(
     tables: ModelTables,
     user_models: Path | None = None,
@@ -103,7 +88,11 @@ def build_tables(
     *,
     is_full: bool = False,
 ) -> list[BuiltModel]:
-    """The same, in the tables that a destination holds open; readers see all at once."""
+    """Bring every model up to date, with those in the folder `user_models`.
+
+    Readers see all at once. Raises `CommandError`, and leaves the models as they were, where one
+    cannot be built.
+    """
     ordered = in_order(read_models(user_models), stored_tables(tables.connection))
     try:
         return _build_all(tables, ordered, progress, is_full=is_full)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import duckdb
 
-from bedrock_async_etl.destinations import ANALYTICS_NAME, Destination
+from bedrock_async_etl.destinations import ANALYTICS_NAME
 from bedrock_async_etl.destinations.database.dates import Dates
 from bedrock_async_etl.destinations.database.model_tables import DATED_BY, ModelTables, model_table
 from bedrock_async_etl.formatting import format_count
@@ -61,21 +61,13 @@ class CheckResult:
         return "\n  ".join((self.complaint, *rows))
 
 
-def run_checks(
-    destination: Destination, user_models: Path | None = None, *, is_full: bool = False
+def check_tables(
+    tables: ModelTables, user_models: Path | None = None, *, is_full: bool = False
 ) -> list[CheckResult]:
     """Run every check, with those in the folder `user_models`; errors are in the results.
 
     A check that is dated looks at the dates that have changed or broke its rule, or at all.
     """
-    with destination.existing().locked(), destination.model_build() as tables:
-        return check_tables(tables, user_models, is_full=is_full)
-
-
-def check_tables(
-    tables: ModelTables, user_models: Path | None = None, *, is_full: bool = False
-) -> list[CheckResult]:
-    """The same, of the tables that a destination holds open."""
     state, dated = BuildState.read(tables), _dated(tables, user_models)
     results = []
     for check in read_checks(user_models):

@@ -14,8 +14,8 @@ from bedrock_async_etl.check.digest import read_digest
 from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from tests.bedrock_async_etl.copies import AS_OF, RAY, REEL, invocation, modelled, report, store
+from tests.builds import build_models
 from tests.conftest import NOTIFY
 from tests.lakes import lake_of
 from tests.webhooks import Webhook

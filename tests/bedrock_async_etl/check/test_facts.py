@@ -12,7 +12,6 @@ from bedrock_async_etl.check.verdict import Finding
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.models.build import build_models
 from tests.bedrock_async_etl.copies import (
     ACCOUNT,
     AS_OF,
@@ -25,6 +24,7 @@ from tests.bedrock_async_etl.copies import (
     report,
     store,
 )
+from tests.builds import build_models
 from tests.copies import query
 from tests.lakes import lake_of
 from tests.sql.given import store as store_tables

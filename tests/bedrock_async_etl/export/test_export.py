@@ -20,9 +20,9 @@ from bedrock_async_etl.export.export import ExportResult, export, export_between
 from bedrock_async_etl.export.readers import export_relations, statements
 from bedrock_async_etl.files import parquet
 from bedrock_async_etl.files.parquet import exported_type
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.models.sql_files import read_models
 from tests.bedrock_async_etl.copies import invocation, modelled, store
+from tests.builds import build_models
 from tests.sql.given import make_database
 
 NO_DATE = "submit_date=__HIVE_DEFAULT_PARTITION__"

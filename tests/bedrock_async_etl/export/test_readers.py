@@ -13,8 +13,8 @@ from bedrock_async_etl.cli import app
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.lake.formats import Layout
 from bedrock_async_etl.export.readers import Relation, lake_relations, statements
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes.columns import TABLES
+from tests.builds import build_models
 from tests.lakes import lake_of
 from tests.sql.given import make_database
 

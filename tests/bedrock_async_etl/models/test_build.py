@@ -8,8 +8,8 @@ import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.models.sql_files import read_file
+from tests.builds import build_models
 from tests.copies import assert_built_alike_by_hand, modelled_rows, query
 from tests.scenarios import Scenarios
 from tests.sql.given import make_database

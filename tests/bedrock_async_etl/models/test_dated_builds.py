@@ -13,8 +13,8 @@ from bedrock_async_etl.destinations.database.model_tables import ModelTables
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
 from bedrock_async_etl.destinations.lake.model_tables import LakeModelTables
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.models.build import ModelBuild, build_models
-from bedrock_async_etl.models.checks import run_checks
+from bedrock_async_etl.models.build import ModelBuild
+from tests.builds import build_models, run_checks
 from tests.copies import CopyKind, query
 from tests.model_histories import (
     BuildStoppedError,

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_etl.report.figures import read_figures
 from bedrock_async_etl.report.periods import DAY_MS, HOUR_MS, periods
 from tests.bedrock_async_etl.copies import invocation, store
 from tests.bedrock_async_etl.copies import modelled as modelled_copy
+from tests.builds import build_models
 from tests.conftest import NOW
 from tests.scenarios import Scenarios
 from tests.sql.given import FAULTS, SCENARIOS

@@ -9,8 +9,8 @@ import pytest
 
 from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination
-from bedrock_async_etl.models.build import build_models
 from tests.bedrock_async_etl.copies import invocation, modelled, store
+from tests.builds import build_models
 
 HOUR = timedelta(hours=1)
 TYPICAL = [invocation(f"a{number}", timedelta(days=2), 600) for number in range(30)]

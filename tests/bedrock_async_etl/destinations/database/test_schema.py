@@ -16,11 +16,11 @@ from bedrock_async_etl.destinations.lake import LAKE_VERSION
 from bedrock_async_etl.dlt_state import innermost
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.load import load
-from bedrock_async_etl.models.build import build_models
 from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.columns import TABLES
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
+from tests.builds import build_models
 from tests.conftest import ACCOUNT, FORMATS, NOW, REGION
 from tests.copies import CopyKind, assert_exact_copy, destination_of, query, stored_rows
 
