@@ -16,7 +16,7 @@ from bedrock_async_etl.options import (
     SOURCE_SECTION,
     check_name,
 )
-from bedrock_async_invokes.options import options_of, signature_of
+from bedrock_async_invokes.options import Option, check_value, options_of
 
 Declared = TypeVar("Declared")
 
@@ -38,26 +38,48 @@ _callers_umasks: Final[list[int]] = []
 """Umasks before each active `private_files`."""
 
 
-def with_configuration(declared: type[Declared], *sections: str) -> Callable[..., Declared]:
-    """A function that makes `declared` of the options given; these sections have the others."""
-    import dlt
-    from dlt.common.configuration import with_config
+def configured_options(
+    declared: type[Declared], given: Mapping[str, Any] | None = None
+) -> Declared:
+    """The options given by name, also as None, and those of dlt's configuration for the others.
 
-    def options(**values: Any) -> Declared:
-        return declared(**values)
+    Raises `UsageError` for a value of another type, and what `declared` raises.
+    """
+    given, section = given or {}, section_of(declared)
+    others = (option for option in options_of(declared) if option.name not in given)
+    return declared(**given, **{option.name: _value(option, section) for option in others})
 
-    # dlt reads the signature, and caches the result under the qualified name.
-    options.__signature__ = signature_of(declared, dlt.TSecretStrValue)  # type: ignore[attr-defined]
-    options.__qualname__ = f"configured_{declared.__name__}"
-    return with_config(options, sections=sections)
+
+def setting(declared: type, name: str, given: Any = None) -> Any:
+    """The value given for one option, else that of dlt's configuration, else the default.
+
+    Raises `UsageError` for a value of another type, `OptionError` for one that makes no sense.
+    """
+    [option] = (each for each in options_of(declared) if each.name == name)
+    value = _value(option, section_of(declared)) if given is None else given
+    check_value(option, value)
+    return value
+
+
+def section_of(declared: type) -> str:
+    """The section of dlt's configuration that has the options of a class."""
+    return next(section for section, classes in SECTIONS.items() if declared in classes)
+
+
+def _value(option: Option, section: str) -> Any:
+    """The configured value, else the default; an empty text is no value."""
+    found = (_secret if option.is_secret else configured)(option.name, option.kind, section)
+    if option.is_list and not all(isinstance(each, str) for each in found or ()):
+        raise UsageError(f"{section}.{option.name} cannot be read: it must be a list of texts.")
+    return option.default if found in (None, "") else found
 
 
 def configured(name: str, expected: type, section: str = SECTION) -> Any:
     """The value of exactly this name in dlt's configuration, or None.
 
     `with_config` would also search the sections above, where `models` is another thing, and where
-    GNU screen's environment variable WINDOW counts. Raises `UsageError` for a value of another
-    type.
+    environment variables of other programs count, such as DATABASE and GNU screen's WINDOW. Raises
+    `UsageError` for a value of another type.
     """
     # dlt takes longer to import than `--help` may take.
     import dlt
@@ -66,9 +88,22 @@ def configured(name: str, expected: type, section: str = SECTION) -> Any:
     try:
         return dlt.config.get(f"{section}.{name}", expected)
     except ConfigValueCannotBeCoercedException:
-        raise UsageError(
-            f"{section}.{name} cannot be read: it must be of type {expected.__name__}."
-        ) from None
+        raise _wrong_type(name, expected, section) from None
+
+
+def _secret(name: str, expected: type, section: str) -> Any:
+    """The value of exactly this name in dlt's secrets, or None; raises `UsageError`."""
+    import dlt
+
+    found: Any = dlt.secrets.get(f"{section}.{name}")
+    if found is not None and not isinstance(found, expected):
+        raise _wrong_type(name, expected, section)
+    return found
+
+
+def _wrong_type(name: str, expected: type, section: str) -> UsageError:
+    """The error without the value, which may be a secret."""
+    return UsageError(f"{section}.{name} cannot be read: it must be of type {expected.__name__}.")
 
 
 def check_configuration() -> None:

@@ -50,9 +50,15 @@ class Option:
     """Text of the documents beyond the help, in Markdown."""
 
     @property
+    def kind(self) -> Any:
+        """The type of its values: `list`, `int`, `bool` or `str`."""
+        kinds = [get_origin(each) or each for each in (self.type, *get_args(self.type))]
+        return next((kind for kind in (list, int, bool) if kind in kinds), str)
+
+    @property
     def is_list(self) -> bool:
         """True if it has several values."""
-        return any(get_origin(kind) is list for kind in (self.type, *get_args(self.type)))
+        return self.kind is list
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -13,12 +13,24 @@ from dlt.common.configuration.specs.pluggable_run_context import PluggableRunCon
 from bedrock_async_etl.configuration import (
     DEFAULTS,
     check_configuration,
+    configured,
+    configured_options,
     environment,
     private_files,
+    section_of,
     set_defaults,
+    setting,
     shared_files,
 )
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.options import (
+    CheckOptions,
+    DestinationOptions,
+    DigestOptions,
+    ReportOptions,
+)
+from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.options import LoadOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,3 +154,114 @@ def test_every_key_of_the_documents_is_known_and_tables_of_dlt_are_left_to_it(
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__CHECK__MODELS", "{}")
     monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__DATA_WRITER__BUFFER_MAX_ITEMS", "100")
     check_configuration()
+
+
+FOREIGN = {
+    "DATABASE": "/tmp/other.duckdb",
+    "LAKE": "/tmp/lake",
+    "WAIT": "never",
+    "CONCURRENCY": "3",
+    "SHARD": "1/4",
+    "SINCE": "2026-01-01",
+    "EXTERNAL_ID": "another",
+    "SOURCES__CONCURRENCY": "3",
+    "SLICE_ROWS": "none",
+}
+
+
+def test_variables_of_other_programs_are_no_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    assert configured_options(LoadOptions) == LoadOptions()
+    assert configured_options(DestinationOptions) == DestinationOptions()
+    assert configured("slice_rows", int) is None
+
+
+def test_keys_of_outer_sections_are_no_options(configure: Callable[..., None]) -> None:
+    configure('database = "other"\nconcurrency = 3\n[sources]\nshard = "1/4"\nsince = 2026-01-01')
+    assert configured_options(LoadOptions) == LoadOptions()
+    assert configured_options(DestinationOptions) == DestinationOptions()
+
+
+def test_values_of_every_type_are_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "SOURCES__BEDROCK_ASYNC_INVOKES__REGIONS": '["us-east-1", "us-west-2"]',
+        "SOURCES__BEDROCK_ASYNC_INVOKES__CONCURRENCY": "3",
+        "SOURCES__BEDROCK_ASYNC_INVOKES__FAILURE_MESSAGE": "drop",
+        "SOURCES__BEDROCK_ASYNC_INVOKES__EXTERNAL_ID": "012345",
+        "SOURCES__BEDROCK_ASYNC_INVOKES__SHARD": "",
+        "BEDROCK_ASYNC_ETL__LAKE": "",
+        "BEDROCK_ASYNC_ETL__DATABASE": "bedrock.duckdb",
+        "BEDROCK_ASYNC_ETL__REPORT__REDACT": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert configured_options(LoadOptions, {"concurrency": 4}) == LoadOptions(
+        regions=["us-east-1", "us-west-2"],
+        concurrency=4,
+        failure_message="drop",
+        external_id="012345",
+    )
+    assert configured_options(DestinationOptions) == DestinationOptions(database="bedrock.duckdb")
+    assert setting(ReportOptions, "redact") is True
+
+
+def test_and_from_files(configure: Callable[..., None]) -> None:
+    configure(
+        "[sources.bedrock_async_invokes]\nregions = ['us-east-1']\nlag_seconds = 60\n"
+        "since = 2026-01-31\n[bedrock_async_etl]\nlake = 'lake'\nwait = 5\n"
+        "[bedrock_async_etl.check]\nstrict = true\n"
+    )
+    assert configured_options(LoadOptions) == LoadOptions(
+        regions=["us-east-1"], lag_seconds=60, since="2026-01-31"
+    )
+    options = configured_options(DestinationOptions, {"lake": ""})
+    assert options == DestinationOptions(lake="", wait="5")
+    assert setting(CheckOptions, "strict") is True
+
+
+def test_a_secret_is_read_from_its_file_alone(configure: Callable[..., None]) -> None:
+    configure("[sources.bedrock_async_invokes]\nexternal_id = 'secret'\n", "secrets.toml")
+    assert configured_options(LoadOptions).external_id == "secret"
+
+
+def test_a_secret_in_the_other_file_is_not_read(configure: Callable[..., None]) -> None:
+    configure("[sources.bedrock_async_invokes]\nexternal_id = 'secret'\n")
+    assert configured_options(LoadOptions).external_id is None
+
+
+@pytest.mark.parametrize(
+    ("declared", "name", "value", "message"),
+    [
+        (LoadOptions, "concurrency", '"x"', "concurrency cannot be read: it must be of type int"),
+        (LoadOptions, "regions", '"us-east-1"', "regions cannot be read: it must be of type list"),
+        (LoadOptions, "role_arns", "[1]", "role_arns cannot be read: it must be a list of texts"),
+        (LoadOptions, "failure_message", '"x"', "failure_message is one of keep, redact, drop, no"),
+        (DestinationOptions, "destination", '"x"', "destination is one of delta, duckdb"),
+        (
+            DestinationOptions,
+            "compact_after",
+            "1.5",
+            "compact_after cannot be read: it must be of type int",
+        ),
+        (DigestOptions, "period", '"3d"', "period is one of 1d, 7d, not '3d'"),
+        (CheckOptions, "strict", "[1]", "strict cannot be read: it must be of type bool"),
+    ],
+)
+def test_a_value_of_another_type_is_told(
+    declared: type, name: str, value: str, message: str, configure: Callable[..., None]
+) -> None:
+    configure(f"[{section_of(declared)}]\n{name} = {value}")
+    with pytest.raises((UsageError, OptionError), match=re.escape(message)) as told:
+        setting(declared, name)
+    assert "\n" not in str(told.value)
+
+
+def test_a_secret_of_another_type_is_not_shown(configure: Callable[..., None]) -> None:
+    configure("[sources.bedrock_async_invokes]\nexternal_id = 123456\n", "secrets.toml")
+    with pytest.raises(
+        UsageError, match=r"external_id cannot be read: it must be of type str\.$"
+    ) as told:
+        configured_options(LoadOptions)
+    assert "123456" not in str(told.value)

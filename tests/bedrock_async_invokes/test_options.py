@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 
-from bedrock_async_etl.load import configured_options
+from bedrock_async_etl.configuration import configured_options
 from bedrock_async_invokes.errors import OptionError
 from bedrock_async_invokes.options import LoadOptions, parse_time
 from bedrock_async_invokes.windows import Window, to_microseconds
@@ -63,4 +63,4 @@ def test_a_range_of_times_so_long_ago_is_in_order() -> None:
 @time_machine.travel(NOW, tick=False)
 def test_configuration_may_have_a_time_so_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__BEDROCK_ASYNC_INVOKES__SINCE", "2d")
-    assert configured_options().window.start == to_microseconds(NOW - timedelta(days=2))
+    assert configured_options(LoadOptions).window.start == to_microseconds(NOW - timedelta(days=2))

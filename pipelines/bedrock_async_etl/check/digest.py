@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import duckdb
 
@@ -16,13 +16,12 @@ from bedrock_async_etl.check.changes import (
     find_scopes,
 )
 from bedrock_async_etl.check.facts import read_facts
-from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.formatting import format_count, format_time
-from bedrock_async_etl.options import DIGEST_SECTION, DigestOptions, Period
+from bedrock_async_etl.options import DigestOptions, Period
 from bedrock_async_etl.status import read_rows
-from bedrock_async_invokes.options import check_value, options_of
 
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
@@ -102,10 +101,8 @@ class Digest:
 
 def find_period(period: str | None = None) -> Period:
     """The period, else the one of dlt's configuration; raises `OptionError`."""
-    [declared] = [each for each in options_of(DigestOptions) if each.name == "period"]
-    found = period or configured("period", str, DIGEST_SECTION) or declared.default
-    check_value(declared, found)
-    return cast(Period, found)
+    found: Period = setting(DigestOptions, "period", period)
+    return found
 
 
 def read_digest(destination: Destination, period: Period, now: datetime | None = None) -> Digest:

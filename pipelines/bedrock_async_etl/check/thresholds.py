@@ -7,21 +7,19 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.configuration import configured, setting
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import CHECK_SECTION, CheckOptions, Per
-from bedrock_async_invokes.options import Option, check_value, options_of, parse_duration
+from bedrock_async_invokes.options import Option, options_of, parse_duration
 
-OPTIONS: Final = {option.name: option for option in options_of(CheckOptions)}
 PREFIX: Final = "max_"
 """Names of thresholds begin with it."""
 THRESHOLDS: Final = {
-    name.removeprefix(PREFIX): option for name, option in OPTIONS.items() if name.startswith(PREFIX)
+    option.name.removeprefix(PREFIX): option
+    for option in options_of(CheckOptions)
+    if option.name.startswith(PREFIX)
 }
-"""By the names of their rules."""
-PER_MODEL: Final = "[MODEL=]"
-"""Metavars begin with it where single models can have a threshold of their own."""
-
+"""By the names of their rules; those with several values can be given for single models."""
 SHARE: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(%?)")
 
 
@@ -77,18 +75,20 @@ def find_thresholds(**flags: Any) -> Thresholds:
         for rule, option in THRESHOLDS.items()
     }
     limits = {rule: each for rule, each in limits.items() if each}
-    window = parse_duration("--window", _setting("window", flags))
+    window, per, is_strict, allows_empty = (
+        setting(CheckOptions, name, flags.get(name))
+        for name in ("window", "per", "strict", "allow_empty")
+    )
+    seconds = parse_duration("--window", window)
     if not limits:
         *others, last = (option.flag for option in THRESHOLDS.values())
         raise UsageError(
             f"There is nothing to check: give {', '.join(others)} or {last}, or set them in "
             f"[{CHECK_SECTION}] of .dlt/config.toml."
         )
-    if not window:
+    if not seconds:
         raise UsageError("--window must be longer than 0 seconds.")
-    per, strict, allow_empty = (_setting(name, flags) for name in ("per", "strict", "allow_empty"))
-    check_value(OPTIONS["per"], per)
-    return Thresholds(limits, timedelta(seconds=window), per, strict, allow_empty)
+    return Thresholds(limits, timedelta(seconds=seconds), per, is_strict, allows_empty)
 
 
 def parse_share(option: str, value: Any) -> float:
@@ -107,18 +107,8 @@ PARSERS: Final[Mapping[str, Callable[[str, Any], float]]] = {
 """By the metavars of thresholds."""
 
 
-def _is_per_model(option: Option) -> bool:
-    return bool(option.metavar and option.metavar.startswith(PER_MODEL))
-
-
-def _setting(name: str, flags: Mapping[str, Any]) -> Any:
-    option = OPTIONS[name]
-    expected = bool if option.type is bool else str
-    return flags.get(name) or configured(name, expected, CHECK_SECTION) or option.default
-
-
 def _configured_per_model() -> Mapping[str, Mapping[str, Any]]:
-    names = [option.name for option in THRESHOLDS.values() if _is_per_model(option)]
+    names = [option.name for option in THRESHOLDS.values() if option.is_list]
     found: dict[str, Mapping[str, Any]] = configured("models", dict, CHECK_SECTION) or {}
     for model, limits in found.items():
         if not isinstance(limits, Mapping) or limits.keys() - set(names):
@@ -131,9 +121,9 @@ def _configured_per_model() -> Mapping[str, Mapping[str, Any]]:
 
 def _limits(option: Option, flags: Any, per_model: Mapping[str, Mapping[str, Any]]) -> Limits:
     """The values of one threshold: a flag wins over the configuration, model by model."""
-    parse = partial(PARSERS[(option.metavar or "").removeprefix(PER_MODEL)], option.flag)
+    parse = partial(PARSERS[(option.metavar or "").removeprefix("[MODEL=]")], option.flag)
     name = option.name
-    given = _by_model(option.flag, flags) if _is_per_model(option) else {"": flags}
+    given = _by_model(option.flag, flags) if option.is_list else {"": flags}
     general = given.pop("", None) or configured(name, str, CHECK_SECTION)
     by_model = {model: limits[name] for model, limits in per_model.items() if name in limits}
     return Limits(

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from bedrock_async_etl.commands.models import print_refresh
 from bedrock_async_etl.commands.options import (
-    Given,
     JsonOption,
     Load,
     Models,
@@ -17,7 +16,7 @@ from bedrock_async_etl.commands.options import (
     StrictOption,
     destination_options,
 )
-from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import (
     MAX_LINES,
     MAX_ROWS,
@@ -26,7 +25,6 @@ from bedrock_async_etl.console import (
     plain_table,
     print_json,
 )
-from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.formatting import (
     failure_lines,
     format_count,
@@ -97,7 +95,7 @@ def command(
     Exit codes: 0 good, 1 failed or a check does not hold, 2 wrong usage, 3 some scopes failed and
     the rest was loaded, 75 another process holds this destination.
     """
-    log_format = find_log_format(output)
+    log_format: LogFormat = setting(RunOptions, "log_format", output.get("log_format"))
     LOGS.use(log_format)
     from bedrock_async_etl.destinations import find_destination
     from bedrock_async_etl.destinations.database.published_copy import find_publisher
@@ -138,15 +136,6 @@ def command(
         if verdict := _verdict(run):
             output_console().print(verdict)
     return run.exit_code
-
-
-def find_log_format(output: Given) -> LogFormat:
-    """The format that was given, else the configured one; raises `UsageError`."""
-    given = output.get("log_format") or configured("log_format", str)
-    if given not in (None, *get_args(LogFormat)):
-        raise UsageError(f"log_format is {' or '.join(get_args(LogFormat))}, not {given!r}.")
-    found: LogFormat = given or RunOptions.log_format
-    return found
 
 
 def log_failures(result: "RunResult") -> None:

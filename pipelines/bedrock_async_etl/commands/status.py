@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
-from bedrock_async_etl.configuration import configured
+from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import (
     MAX_LINES,
     MAX_ROWS,
@@ -24,7 +24,6 @@ from bedrock_async_etl.formatting import (
     incident_message,
     quarantine_message,
 )
-from bedrock_async_etl.options import SOURCE_SECTION
 from bedrock_async_invokes.options import LoadOptions
 
 if TYPE_CHECKING:
@@ -64,9 +63,7 @@ def command(
     from bedrock_async_etl.status import read_status
 
     target = existing_copy(copy)
-    calls = configured("scrub_calls", int, SOURCE_SECTION)
-    calls = LoadOptions.scrub_calls if calls is None else calls
-    status = read_status(target, datetime.now(UTC), calls)
+    status = read_status(target, datetime.now(UTC), setting(LoadOptions, "scrub_calls"))
     exit_code = 2 if is_strict and not status.is_good else 0
     if as_json:
         print_json(status.as_json() | {"exit_code": exit_code})

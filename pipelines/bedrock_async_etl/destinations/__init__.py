@@ -21,7 +21,7 @@ from dlt.common.destination.client import WithStateSync
 from dlt.sources import DltSource
 from filelock import FileLock, Timeout
 
-from bedrock_async_etl.configuration import configured, with_configuration
+from bedrock_async_etl.configuration import configured_options, setting
 from bedrock_async_etl.dlt_state import (
     PIPELINE_NAME,
     explain_working_directory,
@@ -31,13 +31,8 @@ from bedrock_async_etl.dlt_state import (
 )
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.waiting import HeldError, Holder, signed, wait_while_held
-from bedrock_async_etl.options import (
-    DESTINATIONS,
-    SECTION,
-    SOURCE_SECTION,
-    DestinationOptions,
-)
-from bedrock_async_invokes.options import parse_duration, parse_shard
+from bedrock_async_etl.options import DESTINATIONS, DestinationOptions
+from bedrock_async_invokes.options import LoadOptions, parse_duration
 
 if TYPE_CHECKING:
     from bedrock_async_etl.destinations.database.model_tables import ModelTables
@@ -235,9 +230,6 @@ class Destination(ABC):
         """The reason why it cannot be read or written, with the remedy."""
 
 
-configured_options = with_configuration(DestinationOptions, SECTION)
-
-
 def find_kind(name: str) -> Any:
     """The module of a kind of destination; raises `UsageError` for an unknown name."""
     if name not in DESTINATIONS:
@@ -257,7 +249,8 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
     own in a lake. Raises `UsageError` for options that do not go together, `OptionError` for a
     wrong value.
     """
-    options, shard = configured_options(**given), configured_shard(shard)
+    options = configured_options(DestinationOptions, given)
+    shard = configured_shard(shard)
     kind = options.destination
     is_chosen = "destination" in given or not (given.get("database") or given.get("lake"))
     if kind and is_chosen and is_lake(kind) != bool(options.lake):
@@ -267,8 +260,6 @@ def find_destination(*, shard: str | None = None, **given: Any) -> Destination:
             if options.lake
             else f"--destination {kind} needs --lake: a folder or s3://BUCKET/PATH."
         )
-    if shard:
-        parse_shard(shard)
     return _destination(options, shard)
 
 
@@ -277,22 +268,23 @@ def existing_destination(**given: Any) -> Destination:
 
     Raises `CommandError` if nothing was loaded yet.
     """
-    return _destination(configured_options(**given)).existing()
+    return _destination(configured_options(DestinationOptions, given)).existing()
 
 
 def existing_lake(**given: Any) -> "LakeDestination":
     """The lake given, else that of dlt's configuration; raises `CommandError` without one."""
     from bedrock_async_etl.destinations.lake import LakeDestination
 
-    options = configured_options(**given)
+    options = configured_options(DestinationOptions, given)
     if not options.lake:
         raise UsageError("Which lake? Give --lake a folder or s3://BUCKET/PATH.")
     return LakeDestination.at(options, None, None).existing()
 
 
 def configured_shard(shard: str | None = None) -> str | None:
-    """The shard given, else that of dlt's configuration."""
-    return shard or configured("shard", str, SOURCE_SECTION)
+    """The shard given, else that of dlt's configuration; raises `OptionError`."""
+    found: str | None = setting(LoadOptions, "shard", shard)
+    return found
 
 
 def _destination(options: DestinationOptions, shard: str | None = None) -> Destination:

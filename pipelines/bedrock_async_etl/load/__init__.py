@@ -7,11 +7,10 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import duckdb
-from dlt.common.configuration import with_config
 from dlt.common.exceptions import DltException
 from dlt.common.storages.exceptions import UnsupportedStorageVersionException
 
-from bedrock_async_etl.configuration import filtered, with_configuration
+from bedrock_async_etl.configuration import configured, configured_options, filtered
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.dlt_state import (
     explain_working_directory,
@@ -20,7 +19,6 @@ from bedrock_async_etl.dlt_state import (
     settle,
 )
 from bedrock_async_etl.errors import CommandError
-from bedrock_async_etl.options import SECTION, SOURCE_SECTION
 from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.columns import ADDED_UP, ScopeReport
 from bedrock_async_invokes.errors import describe
@@ -36,8 +34,6 @@ That is just under two of DuckDB's row groups: what does not fill one is written
 OF_THE_RUN: Final = ("run_id", "started_at", "finished_at", "version")
 REPORTED: Final = tuple(each.name for each in fields(ScopeReport) if each.name not in OF_THE_RUN)
 """Columns of `extract_runs` that a scope has in the document of `run --json`."""
-
-configured_options = with_configuration(LoadOptions, *SOURCE_SECTION.split("."))
 
 
 @dataclass(frozen=True)
@@ -86,12 +82,11 @@ class RunResult:
         }
 
 
-@with_config(sections=(SECTION,))
 def load(
     destination: Destination,
     options: Mapping[str, Any] | None = None,
     *,
-    slice_rows: int = SLICE_ROWS,
+    slice_rows: int | None = None,
     observer: Observer | None = None,
     repairs: Mapping[str, Sequence[Window]] | None = None,
 ) -> RunResult:
@@ -102,12 +97,16 @@ def load(
     done; a scope that fails is in the result.
     """
     started = time.monotonic()
+    slice_rows = slice_rows or configured("slice_rows", int) or SLICE_ROWS
     with (
         destination.locked(),
         one_line_errors(destination),
         destination.load_session() as session,
     ):
-        load_options, elsewhere = configured_options(**options or {}), session.progress_elsewhere()
+        load_options, elsewhere = (
+            configured_options(LoadOptions, options),
+            session.progress_elsewhere(),
+        )
         # Before any call: where the destination is held, a package that is pending stays so.
         settled = settle(session.pipeline, destination.working_directory, session.writing)
         link_for_dlt(settled.pipeline)

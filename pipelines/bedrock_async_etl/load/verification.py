@@ -10,10 +10,12 @@ from typing import Any, Final, Literal, get_args
 import duckdb
 import pyarrow as pa
 
+from bedrock_async_etl.configuration import configured_options
 from bedrock_async_etl.destinations import Destination
-from bedrock_async_etl.load import RunResult, configured_options, load, one_line_errors
+from bedrock_async_etl.load import RunResult, load, one_line_errors
 from bedrock_async_invokes import Extraction, RunContext
 from bedrock_async_invokes.columns import ASYNC_INVOKES, ScopeReport, no_rows
+from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.run import IS_DUE, Observer
 from bedrock_async_invokes.windows import PAGE_SIZE, Window, to_time
 
@@ -255,7 +257,7 @@ def verify(
     `options` are those of `LoadOptions`. Progress and copy are read first, so that whatever happens
     afterwards is due. Raises what `load` raises.
     """
-    load_options = configured_options(**options or {})
+    load_options = configured_options(LoadOptions, options)
     with one_line_errors(destination):
         with destination.load_session() as session:
             progress = session.progress()

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from bedrock_async_etl import version
-from bedrock_async_etl.configuration import configured, shared_files
+from bedrock_async_etl.configuration import configured, configured_options, shared_files
 from bedrock_async_etl.destinations import STALE_AFTER, Destination
 from bedrock_async_etl.errors import CommandError, UsageError
 from bedrock_async_etl.files.atomic_write import replace
@@ -59,19 +59,14 @@ class ReportResult:
         return vars(self) | {"path": str(self.path), "seconds": round(self.seconds, 3)}
 
 
-def find_options(
-    *, period: str | None = None, quotas: Sequence[str] | None = None, redact: bool = False
-) -> ReportOptions:
+def find_options(*, quotas: Sequence[str] = (), **given: Any) -> ReportOptions:
     """The options given, else those that dlt's configuration has.
 
     The configuration has quotas as a table; the ones given win model by model.
     """
     table = configured("quotas", dict, REPORT_SECTION) or {}
-    return ReportOptions(
-        period=period or configured("period", str, REPORT_SECTION) or ReportOptions.period,
-        quotas=[*(f"{model}={limit}" for model, limit in table.items()), *(quotas or ())],
-        redact=redact or bool(configured("redact", bool, REPORT_SECTION)),
-    )
+    every = [*(f"{model}={limit}" for model, limit in table.items()), *quotas]
+    return configured_options(ReportOptions, {**given, "quotas": every})
 
 
 def write_report(

@@ -13,7 +13,6 @@ import pytest
 from filelock import FileLock
 
 from bedrock_async_etl import destinations
-from bedrock_async_etl.configuration import with_configuration
 from bedrock_async_etl.destinations import (
     Destination,
     existing_destination,
@@ -27,7 +26,7 @@ from bedrock_async_etl.dlt_state import BUILDS_ON, settle
 from bedrock_async_etl.errors import BusyError, CommandError, UsageError
 from bedrock_async_etl.load import RunResult, load
 from bedrock_async_etl.models.refresh import refresh
-from bedrock_async_etl.options import DESTINATIONS, SECTION, DestinationOptions
+from bedrock_async_etl.options import DESTINATIONS, DestinationOptions
 from bedrock_async_etl.status import read_status
 from bedrock_async_invokes import Extraction, RunContext, extraction_source
 from bedrock_async_invokes.options import LoadOptions
@@ -362,8 +361,6 @@ def test_a_new_module_is_a_new_kind(
     monkeypatch.setattr(destinations, "DESTINATIONS", kinds)
     # The options found the modules when they were imported.
     monkeypatch.setitem(DestinationOptions.__annotations__, "destination", Literal[kinds] | None)
-    options = with_configuration(DestinationOptions, SECTION)
-    monkeypatch.setattr(destinations, "configured_options", options)
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__DESTINATION", "quack")
     loaded = load(find_destination(database=str(database), lake=""))
     assert (loaded.destination, loaded.rows_loaded) == (f"quack:{database}", 1)

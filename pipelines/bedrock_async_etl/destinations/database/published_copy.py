@@ -8,12 +8,13 @@ from typing import Final
 
 import duckdb
 
-from bedrock_async_etl.configuration import configured, shared_files
+from bedrock_async_etl.configuration import setting, shared_files
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.destinations.database.content import read_content
 from bedrock_async_etl.destinations.duckdb import DuckDBDestination, has_rows
 from bedrock_async_etl.errors import CommandError, UsageError, interruption_behind
 from bedrock_async_etl.files.atomic_write import check_place, is_link_to_copy, link_to_copy
+from bedrock_async_etl.options import RunOptions
 
 NOT_FOR_READERS: Final = ("", ".wal", ".lock", ".tmp")
 """Suffixes of the names of the database and its own files."""
@@ -148,7 +149,7 @@ def find_publisher(destination: Destination, publish: str | None = None) -> Publ
 
     Raises `UsageError` for a file that cannot be a copy of the destination, or not be written.
     """
-    publish = publish or configured("publish", str)
+    publish = setting(RunOptions, "publish", publish)
     if not publish:
         return None
     if not isinstance(destination, DuckDBDestination):
