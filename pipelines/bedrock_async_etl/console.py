@@ -28,8 +28,6 @@ MIN_WORD: Final = 9
 """Minimum width of a word in a table, in columns: `1234…9012`."""
 GAP: Final = 2
 """Columns between two of a table."""
-MAX_LINES: Final = 20
-"""Scopes whose error or quarantine is printed on a line of its own."""
 
 
 class Output(io.FileIO):

@@ -56,12 +56,6 @@ class Metric:
     label: str | None = None
     """A label whose values are the rest of those names."""
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels of its series, apart from `destination` and a shard's `shard`."""
-        subjects = {"scope": ("account_id", "region"), "model": ("model_id",)}
-        return subjects.get(self.subject, ()) + ((self.label,) if self.label else ())
-
     def samples(self, values: Row) -> Iterator[tuple[dict[str, str], float]]:
         """The values that are known, each with the label of its own."""
         for name, value in values.items():
@@ -213,10 +207,11 @@ class Facts:
         if self.scopes:
             yield "scopes", own, self._totals()
         # Failed scopes first, then by name, so that series come and go as little as possible.
-        ranked = sorted(self.scopes, key=lambda scope: scope["last_outcome"] == "ok")
+        ranked = sorted(self.scopes, key=lambda scope: scope["last_outcome"] != "failed")
         for scope in ranked[: self.max_scopes]:
             names = {name: scope[name] for name in ("account_id", "region")}
-            yield "scope", destination | names, scope | {"is_good": scope["last_outcome"] == "ok"}
+            outcome = scope["last_outcome"]  # None where only a range was ever loaded
+            yield "scope", destination | names, scope | {"is_good": outcome and outcome == "ok"}
         for model in self.models:
             yield "model", destination | {"model_id": model["model_id"] or "unknown"}, model
 

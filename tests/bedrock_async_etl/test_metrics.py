@@ -316,6 +316,20 @@ def scope(number: int, outcome: str) -> dict[str, Any]:
     } | dict.fromkeys(ADDED_UP, 0)
 
 
+def test_a_scope_of_which_only_a_range_was_loaded_is_no_failure() -> None:
+    only_a_range = scope(1, "ok") | {"last_outcome": None, "last_success_at": None}
+    facts = Facts("lake", "", {"exit_code": 0}, [only_a_range, scope(2, "failed")], max_scopes=1)
+    read = samples(generate_latest(facts).decode())  # type: ignore[no-untyped-call]
+    success = named(read, "scope_last_run_success")
+    assert [(dict(labels)["account_id"], value) for (_, labels), value in success.items()] == [
+        ("000000000002", 0.0)
+    ]
+    facts = Facts("lake", "", {"exit_code": 0}, [only_a_range])
+    read = samples(generate_latest(facts).decode())  # type: ignore[no-untyped-call]
+    assert named(read, "scope_last_run_success") == {}
+    assert len(named(read, "scope_open_invocations")) == 1
+
+
 def test_of_very_many_scopes_those_that_failed_have_series_and_the_rest_is_counted() -> None:
     scopes = [scope(number, "failed" if number == 700 else "ok") for number in range(1_000)]
     facts = Facts("lake", "", {"exit_code": 3}, scopes, max_scopes=2)
@@ -347,13 +361,9 @@ def test_every_count_of_extract_runs_is_a_metric_of_runs_and_of_scopes() -> None
         assert shown.count(7) == len(ADDED_UP)
 
 
-def test_a_metric_is_declared_once_with_the_labels_of_its_series() -> None:
+def test_a_metric_is_declared_once() -> None:
     names = [metric.name for metric in METRICS]
     assert len(names) == len(set(names))
-    labels = {metric.name: metric.labels for metric in METRICS}
-    assert labels["scope_last_run_rows"] == ("account_id", "region", "kind")
-    assert labels["model_survival_seconds"] == ("model_id", "percentile")
-    assert labels["open_invocations"] == ()
 
 
 def test_every_metric_is_documented() -> None:

@@ -249,7 +249,7 @@ def find_scopes(facts: Facts) -> Iterator[Change]:
         if finding.outcome == "breach" or is_failing:
             text = finding.text.rstrip(".")
             what = f"{finding.subject}: {text}. What was submitted since is missing here."
-            next_step = "Mend the cause, which `status --all` shows; the next run catches up."
+            next_step = f"{finding.remedy[0].upper()}{finding.remedy[1:]}."
             certainty = "It is a fact of the runs."
             yield Change("scope", finding.subject, what, certainty, next_step, finding.evidence)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from bedrock_async_etl.check.notifications import Message
+from bedrock_async_etl.formatting import MAX_LINES
 
 Outcome = Literal["ok", "breach", "inconclusive"]
 
@@ -15,8 +16,6 @@ ALL: Final = "all models together"
 ALL_OTHERS: Final = "all other models together"
 BREACHED: Final = 2
 """The exit code of a breach, and of wrong usage: whatever gates on it stops at both."""
-SHOWN: Final = 20
-"""Breaches in a message; there may be thousands of scopes."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,8 @@ class Verdict:
         """The breaches in a destination, as they are posted."""
         number = len(self.breaches)
         count = "1 breach" if number == 1 else f"{number:,} breaches"
-        lines = [f"- {finding.line}" for finding in self.breaches[:SHOWN]]
-        if number > SHOWN:
-            lines.append(f"and {number - SHOWN:,} more")
+        lines = [f"- {finding.line}" for finding in self.breaches[:MAX_LINES]]
+        if number > MAX_LINES:
+            lines.append(f"and {number - MAX_LINES:,} more")
         title = f"bedrock-async-etl check: {count} in {destination}"
         return Message(title, "\n".join(lines), "failure")

@@ -4,8 +4,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.commands.options import Check, Copy, JsonOption, existing_copy
-from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
-from bedrock_async_etl.formatting import format_time
+from bedrock_async_etl.console import (
+    error_console,
+    output_console,
+    plain_table,
+    print_json,
+)
+from bedrock_async_etl.formatting import MAX_LINES, format_time
 from bedrock_async_etl.options import CHECK_SECTION
 
 if TYPE_CHECKING:
@@ -18,9 +23,6 @@ bedrock-async-etl check --max-failure-rate 10% --max-lag 1h
 # Over a week, with a limit of its own for one model
 bedrock-async-etl check --window 7d --max-failure-rate 10% --max-failure-rate luma.ray-v2:0=20%
 """
-
-SHOWN: Final = 20
-"""Good rows shown per rule; there may be thousands of scopes."""
 
 
 def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
@@ -54,9 +56,10 @@ def _print_verdict(verdict: "Verdict") -> None:
     table = plain_table("checked", "of", "", "found")
     for title, of_rule in groupby(verdict.findings, key=lambda finding: finding.title):
         findings = list(of_rule)
-        hidden = [finding for finding in findings if finding.outcome == "ok"][SHOWN:]
+        good = [finding for finding in findings if finding.outcome == "ok"]
+        hidden = set(map(id, good[MAX_LINES:]))
         for finding in findings:
-            if finding not in hidden:
+            if id(finding) not in hidden:
                 table.add_row(title, finding.subject, finding.outcome, finding.text)
         if hidden:
             table.add_row(title, f"{len(hidden):,} more", "ok", "")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from bedrock_async_etl.commands.options import Copy, Digest, JsonOption, existing_copy
-from bedrock_async_etl.console import MAX_LINES, output_console, print_json
+from bedrock_async_etl.console import output_console, print_json
 from bedrock_async_etl.errors import UsageError
+from bedrock_async_etl.formatting import MAX_LINES
 from bedrock_async_etl.options import DIGEST_SECTION
 
 if TYPE_CHECKING:

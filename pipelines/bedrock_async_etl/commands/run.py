@@ -18,7 +18,6 @@ from bedrock_async_etl.commands.options import (
 )
 from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import (
-    MAX_LINES,
     MAX_ROWS,
     PlainTable,
     output_console,
@@ -26,6 +25,7 @@ from bedrock_async_etl.console import (
     print_json,
 )
 from bedrock_async_etl.formatting import (
+    MAX_LINES,
     failure_lines,
     format_count,
     format_duration,
@@ -129,10 +129,9 @@ def command(
     elif prints_tables:
         if run.refreshed:
             print_refresh(run.refreshed)
-        if run.compaction and not run.compaction.error:
-            output_console().print(run.compaction.message)
-        if run.published and not run.published.error:
-            output_console().print(run.published.message)
+        for done in (run.compaction, run.published):
+            if done and not done.error:
+                output_console().print(done.message)
         if verdict := _verdict(run):
             output_console().print(verdict)
     return run.exit_code
@@ -145,7 +144,14 @@ def log_failures(result: "RunResult") -> None:
         message = quarantine_message(scope.quarantined, scope.quarantine_reason)
         log_event("failure", f"{scope.scope}: {message}", logging.WARNING)
     for scope in [scope for scope in result.scopes if scope.rows_late][:MAX_LINES]:
-        log_event("late", late_message(scope), logging.WARNING)
+        was = "was" if scope.rows_late == 1 else "were"
+        message = (
+            f"{scope.scope}: {format_count(scope.rows_late, 'invocation')} {was} listed later than "
+            "the lag allows for, and found by the scrub up to "
+            f"{format_duration(scope.late_seconds)} after submission. If that goes on, try a "
+            "longer --lag."
+        )
+        log_event("late", message, logging.WARNING)
 
 
 def log_unread(failed: "Iterable[ScopeReport | ScopeComparison]") -> None:
@@ -153,18 +159,6 @@ def log_unread(failed: "Iterable[ScopeReport | ScopeComparison]") -> None:
     failures = ((scope.account_id, scope.region, str(scope.error)) for scope in failed)
     for line in failure_lines(failures, MAX_LINES):
         log_event("failure", line, logging.WARNING)
-
-
-def late_message(scope: "ScopeReport") -> str:
-    """The sentence about rows that were listed later than the lag allows for."""
-    rows = (
-        f"{format_count(scope.rows_late, 'invocation')} {'was' if scope.rows_late == 1 else 'were'}"
-    )
-    return (
-        f"{scope.scope}: {rows} listed later than the lag allows for, and found by the scrub up to "
-        f"{format_duration(scope.late_seconds)} after submission. If that goes on, try a longer "
-        "--lag."
-    )
 
 
 def print_result(result: "RunResult") -> None:

@@ -9,7 +9,6 @@ import typer
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import (
-    MAX_LINES,
     MAX_ROWS,
     PlainTable,
     output_console,
@@ -17,6 +16,7 @@ from bedrock_async_etl.console import (
     print_json,
 )
 from bedrock_async_etl.formatting import (
+    MAX_LINES,
     failure_lines,
     format_count,
     format_duration,
@@ -262,15 +262,16 @@ def _worst(status: "Status") -> Iterator[str]:
 
 def _shown(scopes: "Sequence[Row]", *, all_scopes: bool) -> "list[Row]":
     """Failed scopes first; if not all are shown, the stalest of the others."""
-    if all_scopes or len(scopes) <= MAX_ROWS:
-        return sorted(scopes, key=lambda scope: scope["last_outcome"] == "ok")
-    return sorted(
-        scopes,
-        key=lambda scope: (
-            scope["last_outcome"] == "ok",
-            -(scope["last_success_age_seconds"] or float("inf")),
-        ),
-    )[:MAX_ROWS]
+    has_room = all_scopes or len(scopes) <= MAX_ROWS
+    if not has_room:
+        scopes = sorted(scopes, key=_age, reverse=True)
+    shown = sorted(scopes, key=lambda scope: scope["last_outcome"] == "ok")
+    return shown if has_room else shown[:MAX_ROWS]
+
+
+def _age(scope: "Row") -> float:
+    age: float | None = scope["last_success_age_seconds"]
+    return float("inf") if age is None else age
 
 
 def _scopes_table(scopes: "Sequence[Row]") -> PlainTable:

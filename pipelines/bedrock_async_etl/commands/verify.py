@@ -7,8 +7,8 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, Load, existing_copy
 from bedrock_async_etl.commands.run import log_failures, log_unread, print_result
-from bedrock_async_etl.console import MAX_LINES, MAX_ROWS, output_console, plain_table, print_json
-from bedrock_async_etl.formatting import format_count, format_time
+from bedrock_async_etl.console import MAX_ROWS, output_console, plain_table, print_json
+from bedrock_async_etl.formatting import MAX_LINES, format_count, format_time
 
 if TYPE_CHECKING:
     from bedrock_async_etl.load.verification import Verification

@@ -229,21 +229,29 @@ def test_scopes_that_fail_or_are_stale_are_told(database: Path) -> None:
     ]
     destination = modelled(database, [*hours("a", 0, 24), *hours("b", 24, 48)], runs)
     found = changes(destination)
-    assert [(each.kind, each.what) for each in found] == [
+    assert [(each.kind, each.what, each.next_step) for each in found] == [
         (
             "scope",
             "111122223333/eu-west-1: the last successful run was 3 h ago; at most 1 d 2 h; the "
             "last run failed: AccessDeniedException: No. What was submitted since is missing here.",
+            "Fix the error, and `run`.",
         ),
         (
             "scope",
             "111122223333/eu-west-2: the last successful run was 1 d 6 h ago, at "
             "2027-01-14 02:00:00 UTC; at most 1 d 2 h; it "
             "is no longer read. What was submitted since is missing here.",
+            "Name its account and region to `run` again, or let it be retired after a week.",
         ),
     ]
     late = changes(destination, now=NOW + 3 * DAY)
-    assert [each.subject for each in late[-2:]] == ["111122223333/us-east-1", "the models"]
+    assert [(each.subject, each.next_step) for each in late[-2:]] == [
+        (
+            "111122223333/us-east-1",
+            "See why `run` is no longer started (cron, systemd, Airflow).",
+        ),
+        ("the models", "Rebuild them with `models`."),
+    ]
 
 
 def test_failing_from_the_start_is_told(database: Path) -> None:
