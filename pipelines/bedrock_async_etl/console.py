@@ -8,26 +8,24 @@ import json
 import os
 import select
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from bedrock_async_etl.formatting import escape_controls, shorten
+from bedrock_async_etl.formatting import escape_controls
 from bedrock_async_etl.logs import json_value
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+    from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 MAX_ROWS: Final = 50
 """Scopes in a table; the others are summed up."""
-MIN_WORD: Final = 9
-"""Minimum width of a word in a table, in columns: `1234…9012`."""
-GAP: Final = 2
-"""Columns between two of a table."""
+FILE_WIDTH: Final = 10_000
+"""Columns of an output that is no terminal, so that rows of a table stay whole."""
 
 
 class Output(io.FileIO):
@@ -76,8 +74,8 @@ def output_error() -> OSError | None:
 
 
 def output_console() -> "Console":
-    """Stdout; where it is no terminal, wide enough that a table's rows stay whole."""
-    return _plain_console(width=None if sys.stdout.isatty() else 200)
+    """Stdout."""
+    return _plain_console(width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
 def error_console() -> "Console":
@@ -96,72 +94,23 @@ def _plain_console(**options: Any) -> "Console":
     return PlainConsole(soft_wrap=True, highlight=False, markup=False, **options)
 
 
-@dataclass
-class PlainTable:
-    """A table without lines. On a terminal that is too narrow, its widest columns shrink first.
-
-    Cells wrap between words, and a word of a text that has no room is cut in its middle. Numbers
-    are never cut: what cannot fit at all is wrapped by the terminal itself.
-    """
-
-    columns: list[tuple[str, bool]]
-    """Headings, and whether the column has numbers."""
-    rows: list[list[str]] = field(default_factory=list)
-
-    def add_column(self, heading: str, *, is_number: bool = False) -> None:
-        """Add a column; rows that are there must not."""
-        self.columns.append((heading, is_number))
-
-    def add_row(self, *cells: Any) -> None:
-        """Add a row with a value for each column."""
-        self.rows.append([escape_controls(_cell(cell)) for cell in cells])
-
-    def __rich_console__(
-        self, console: "Console", options: "ConsoleOptions"
-    ) -> Iterator["RenderableType"]:
-        from rich.table import Table
-
-        gaps = GAP * (len(self.columns) - 1)
-        widths = self._widths(options.max_width - gaps if console.is_terminal else None)
-        table = Table(box=None, pad_edge=False, width=sum(widths) + gaps)
-        for (heading, is_number), width in zip(self.columns, widths, strict=True):
-            justify: JustifyMethod = "right" if is_number else "left"
-            table.add_column(_shorten_words(heading, width), justify=justify, width=width)
-        for row in self.rows:
-            table.add_row(*map(_shorten_words, row, widths))
-        yield table
-
-    def _widths(self, room: int | None) -> list[int]:
-        """The columns' widths: their longest cells, or what they need at least if room is short."""
-        from rich.cells import cell_len
-
-        widths, least = [], []
-        for number, (heading, is_number) in enumerate(self.columns):
-            cells = [row[number] for row in self.rows]
-            widths.append(max(map(cell_len, [heading, *cells])))
-            words = [cell_len(word) for cell in cells for word in cell.split(" ")]
-            shortest = [min(cell_len(word), MIN_WORD) for word in heading.split(" ")]
-            shortest += words if is_number else [min(length, MIN_WORD) for length in words]
-            least.append(max(shortest))
-        while room is not None and sum(widths) > room and widths != least:
-            spare = [(width > need, width) for width, need in zip(widths, least, strict=True)]
-            widths[spare.index(max(spare))] -= 1
-        return widths
-
-
 def plain_table(
     *texts: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[Any]] = ()
-) -> PlainTable:
-    """A table of columns of text, and after them columns of numbers."""
-    columns = [(text, False) for text in texts] + [(number, True) for number in numbers]
-    table = PlainTable(columns)
+) -> "Table":
+    """A table without lines: columns of text, and after them columns of numbers.
+
+    What a terminal is too narrow for is folded, since an id that is cut is of no use.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for text in texts:
+        table.add_column(text, overflow="fold")
+    for number in numbers:
+        table.add_column(number, overflow="fold", justify="right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_cell, row))
     return table
-
-
-def _shorten_words(cell: str, width: int) -> str:
-    return " ".join(shorten(word, width) for word in cell.split(" "))
 
 
 def _cell(value: Any) -> str:

@@ -44,14 +44,6 @@ def format_latency(seconds: float | None) -> str:
     return f"{round(seconds, 1):g} s"
 
 
-def shorten(text: str, width: int) -> str:
-    """The text cut in its middle to a width, since ids and ARNs differ at both ends."""
-    if len(text) <= width:
-        return text
-    tail = (width - 1) // 2
-    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
-
-
 def escape_controls(text: str) -> str:
     """The text, with each control character that a terminal would obey written as an escape."""
     if text.isprintable():

@@ -85,6 +85,8 @@ LOAD: Final = {
     "role_arns": [ROLE],
 }
 """Every option, as what is left out would come from the user's configuration."""
+WIDTH: Final = 80
+"""Columns of a heading, also in a file."""
 
 
 def command(
@@ -158,11 +160,17 @@ def _populate(console: "Console", bedrock: "Control") -> None:
     )
 
 
+def _print_heading(console: "Console", title: str) -> None:
+    from rich.rule import Rule
+
+    console.print(Rule(title, align="left"), width=WIDTH)
+
+
 def _load(console: "Console", destination: "DuckDBDestination", title: str) -> None:
     from bedrock_async_etl.load import load
     from bedrock_async_etl.progress import load_progress
 
-    console.rule(title, align="left")
+    _print_heading(console, title)
     with load_progress() as observer:
         result = load(destination, LOAD, observer=observer)
     print_result(result)
@@ -174,7 +182,7 @@ def _model(console: "Console", destination: "DuckDBDestination") -> None:
     from bedrock_async_etl.models.refresh import refresh
 
     console.print()
-    console.rule("Models: the last 30 days, all accounts and regions.", align="left")
+    _print_heading(console, "Models: the last 30 days, all accounts and regions.")
     refreshed = refresh(destination)
     if refreshed.exit_code:
         raise CommandError(refreshed.error or "A check does not hold.")
@@ -200,7 +208,7 @@ def prove(
     from bedrock_async_etl.load.verification import verify
 
     console.print()
-    console.rule("Proof: the table against the full listing, row by row.", align="left")
+    _print_heading(console, "Proof: the table against the full listing, row by row.")
     found = verify(destination, options)
     console.print(verdict(found))
     return 1 if found.exit_code else 0
@@ -211,7 +219,7 @@ def _report(console: "Console", destination: "DuckDBDestination", page: Path) ->
     from bedrock_async_etl.report.report import write_report
 
     console.print()
-    console.rule("Report: the same as one page, with the incident in it.", align="left")
+    _print_heading(console, "Report: the same as one page, with the incident in it.")
     console.print(write_report(destination, page, ReportOptions(quotas=[QUOTA])).message)
     look = "from bedrock_analytics.model_summary select model_id, failure_rate, survival_p95"
     opened = f"duckdb.connect('{destination.database}', read_only=True)"

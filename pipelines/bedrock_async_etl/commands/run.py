@@ -19,7 +19,6 @@ from bedrock_async_etl.commands.options import (
 from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import (
     MAX_ROWS,
-    PlainTable,
     output_console,
     plain_table,
     print_json,
@@ -36,6 +35,8 @@ from bedrock_async_etl.logs import LOGS, LogFormat, log_event
 from bedrock_async_etl.options import RunOptions, drop_none
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from bedrock_async_etl.load import RunResult
     from bedrock_async_etl.load.verification import ScopeComparison
     from bedrock_async_etl.run import Run
@@ -204,7 +205,7 @@ def scopes_shown(scopes: "Sequence[ScopeReport]") -> "list[ScopeReport]":
     return news[:MAX_ROWS]
 
 
-def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> PlainTable:
+def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> "Table":
     rare = {name for name in RARE if not any(getattr(scope, name) for scope in scopes)}
     columns = {heading: name for heading, name in COLUMNS.items() if name not in rare}
     table = plain_table("account", "region", "outcome", numbers=list(columns))

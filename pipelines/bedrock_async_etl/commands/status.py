@@ -10,7 +10,6 @@ from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import (
     MAX_ROWS,
-    PlainTable,
     output_console,
     plain_table,
     print_json,
@@ -28,6 +27,7 @@ from bedrock_async_invokes.options import LoadOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from bedrock_async_etl.status import Row, Status
 
@@ -274,11 +274,10 @@ def _age(scope: "Row") -> float:
     return float("inf") if age is None else age
 
 
-def _scopes_table(scopes: "Sequence[Row]") -> PlainTable:
-    table = plain_table("account", "region", "last run")
-    table.add_column("last success", is_number=True)
-    table.add_column("submitted through (UTC)")
-    table.add_column("open", is_number=True)
+def _scopes_table(scopes: "Sequence[Row]") -> "Table":
+    table = plain_table("account", "region", "last run", numbers=["last success"])
+    table.add_column("submitted through (UTC)", overflow="fold")
+    table.add_column("open", overflow="fold", justify="right")
     for scope in scopes:
         age = scope["last_success_age_seconds"]
         table.add_row(
