@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from importlib import import_module
 from itertools import pairwise
 from typing import Annotated, Any, Final
 
@@ -14,19 +15,6 @@ import typer
 from typer.core import TyperGroup
 
 from bedrock_async_etl import version
-from bedrock_async_etl.commands import (
-    check,
-    compact,
-    demo,
-    digest,
-    emulator,
-    export,
-    models,
-    report,
-    run,
-    status,
-    verify,
-)
 from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import check_configuration, private_files, set_defaults
@@ -43,22 +31,20 @@ from bedrock_async_invokes.errors import OptionError, ScopeError
 
 set_defaults()
 
-COMMANDS: Final = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (
-        run,
-        verify,
-        models,
-        export,
-        compact,
-        report,
-        status,
-        check,
-        digest,
-        demo,
-        emulator,
-    )
-}
+NAMES: Final = (
+    "run",
+    "verify",
+    "models",
+    "export",
+    "compact",
+    "report",
+    "status",
+    "check",
+    "digest",
+    "demo",
+    "emulator",
+)
+COMMANDS: Final = {name: import_module(f"bedrock_async_etl.commands.{name}") for name in NAMES}
 """Modules by the name of their command, in the order of the help."""
 WRONG_COMMAND_LINE: Final[Any] = typer.BadParameter.__base__
 """Typer exports only what is derived from it."""
@@ -134,30 +120,26 @@ def _run(
 
 
 def _report_end(error: BaseException, *, debug: bool, as_json: bool) -> int:
-    """Log the end of a command, print it if its output is JSON, and return its exit code."""
+    """Log the error or signal that ends a command, in one line, and return the exit code.
+
+    Print it, too, if the command's output is JSON.
+    """
     exit_code = exit_code_of(error)
-    reason = _log_end(error, debug=debug)
+    if interruption := interruption_behind(error):
+        reason = f"Interrupted by {str(interruption) or 'SIGINT'}. What was finished is kept."
+        log_event("interrupted", reason, logging.WARNING, exit_code=exit_code)
+    else:
+        is_explained = isinstance(error, CommandError | OptionError | ScopeError)
+        kind = "" if is_explained else f"{type(error).__name__}: "
+        reason = f"{kind}{' '.join(str(error).split())}"
+        log_error(reason, trace=debug, exit_code=exit_code)
     if as_json:
         print_json({"error": mask_credentials(reason), "exit_code": exit_code})
     return exit_code
 
 
-def _log_end(error: BaseException, *, debug: bool) -> str:
-    """Log the error or the signal that ends a command in one line, and return the line."""
-    exit_code = exit_code_of(error)
-    if interruption := interruption_behind(error):
-        reason = f"Interrupted by {str(interruption) or 'SIGINT'}. What was finished is kept."
-        log_event("interrupted", reason, logging.WARNING, exit_code=exit_code)
-        return reason
-    is_explained = isinstance(error, CommandError | OptionError | ScopeError)
-    kind = "" if is_explained else f"{type(error).__name__}: "
-    reason = f"{kind}{' '.join(str(error).split())}"
-    log_error(reason, trace=debug, exit_code=exit_code)
-    return reason
-
-
 for name, module in COMMANDS.items():
-    run_module = partial(_run, is_configured=module is not emulator)
+    run_module = partial(_run, is_configured=name != "emulator")
     register = app.command(name, cls=PanelledCommand, epilog=epilog(module.EXAMPLES))
     register(typer_command(module.command, run_module))
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, Final, TypeVar
@@ -129,18 +129,29 @@ def check_configuration() -> None:
 
 def _configured_values(section: str) -> Iterator[tuple[str, str, Any]]:
     """Place, key and value of each key of a section; the value of a table is any mapping."""
-    import dlt
-
     prefix = section.replace(".", "__").upper() + "__"
     for variable, value in os.environ.items():
         key, *nested = variable.removeprefix(prefix).lower().split("__")
         if variable.startswith(prefix):
             yield f"The environment ({variable})", key, {} if nested else value
     *outer, name = section.split(".")
-    for provider in dlt.config.config_providers:
+    for provider in _providers():
         values, _ = provider.get_value(name, dict, None, *outer)
         for key, value in values.items() if isinstance(values, Mapping) else ():
             yield f"[{section}] in {provider.name}", key, value
+
+
+def _providers() -> Sequence[Any]:
+    """dlt's providers of configuration; raises `UsageError` for a file that is no TOML."""
+    import dlt
+    from dlt.common.configuration.providers.toml import TomlProviderReadException
+
+    try:
+        return dlt.config.config_providers
+    except TomlProviderReadException as error:
+        files = " or ".join(filter(os.path.exists, error.full_paths))
+        _, _, reason = str(error).partition("\n")
+        raise UsageError(f"{files} is no TOML: {reason}") from None
 
 
 def set_defaults() -> None:

@@ -316,7 +316,8 @@ def test_a_misspelt_key_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
         ("run --bogus", "No such option: --bogus"),
         ("run --lag", "Option '--lag' requires an argument."),
         ("run --lag soon", "Invalid value for '--lag': "),
-        ("run --destination papyrus", "Invalid value for '--destination': "),
+        ("run --destination papyrus", "Invalid value for '--destination': 'papyrus' is not one"),
+        ("check --per day", "Invalid value for '--per': 'day' is not one of 'scope', "),
         ("report", "Missing argument 'FILE'."),
         ("statsu", "No such command 'statsu'. Did you mean 'status'?"),
         ("--bogus run", "No such option: --bogus"),
@@ -343,6 +344,17 @@ def test_a_wrong_command_line_of_a_person_names_the_help() -> None:
     result = invoke("run", "--bogus")
     assert "Try 'bedrock-async-etl run -h' for help." in result.stderr
     assert (result.stdout, result.exit_code) == ("", 2)
+
+
+def test_a_file_that_is_no_toml_is_exit_code_2_and_named(tmp_path: Path) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text("[bedrock_async_etl\n")
+    command = [sys.executable, "-m", "bedrock_async_etl", "status", "--json"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    document = json.loads(ended.stdout)
+    assert ended.stderr == f"Error: {document['error']}\n"
+    assert re.fullmatch(r"\./\.dlt/config\.toml is no TOML: .* at line 1 .*", document["error"])
+    assert (document["exit_code"], ended.returncode) == (2, 2)
 
 
 @pytest.mark.parametrize(

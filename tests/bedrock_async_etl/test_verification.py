@@ -203,13 +203,14 @@ def test_the_command_names_each_row_and_repairs_it(
     command = ["verify", "--database", str(copy.database)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 2
-    *_, named, arn_line, verdict = done.stdout.splitlines()
+    *_, named, arn_line, verdict, remedy = done.stdout.splitlines()
     assert named.startswith("different, submitted 2026-03-")
     assert named.endswith(": status")
     assert arn_line.strip() == arn
     assert verdict == (
         f"{ROWS:,} listed, {ROWS:,} in the table, {ROWS - 1:,} equal: NOT an exact copy."
     )
+    assert remedy == "Next: load what is missing or different with `verify --repair`."
     document, exit_code = run_json("--database", str(copy.database))
     assert exit_code == 2
     assert document["columns"] == {"status": 1}

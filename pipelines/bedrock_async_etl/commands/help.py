@@ -3,6 +3,7 @@
 from textwrap import indent
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand
 
 
@@ -12,6 +13,14 @@ class PanelledCommand(TyperCommand):
     Typer draws panels only with Rich, which joins the examples' lines and imports too slowly for a
     help.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the options; an error begins with what is wrong, not with pydantic's word for it."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, each panel in the order of its first option, and options without one."""

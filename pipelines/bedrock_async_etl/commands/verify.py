@@ -56,7 +56,9 @@ def command(
     log_unread(found.failed)
     if not as_json:
         print_verification(found)
-    if repair_found and found.drift:
+    if found.drift and not repair_found and not as_json:
+        output_console().print("Next: load what is missing or different with `verify --repair`.")
+    if found.drift and repair_found:
         with load_progress() as observer:
             repaired = repair(target, found, load, observer=observer)
         found = replace(found, repaired=sum(scope.rows_healed for scope in repaired.scopes))
