@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Final, Self, get_args, get_origin
+from typing import Any, Final, Self
 
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import (
@@ -22,7 +22,7 @@ from bedrock_async_etl.options import (
     drop_none,
 )
 from bedrock_async_invokes.errors import OptionError
-from bedrock_async_invokes.options import LoadOptions, Option, option, options_of
+from bedrock_async_invokes.options import LoadOptions, option, options_of
 
 EXAMPLE: Final = '{"database": "/data/bedrock_async.duckdb"}'
 PER_TASK: Final = ("shard", "since", "until")
@@ -77,7 +77,8 @@ class AirflowSettings(AirflowOptions):
             raise UsageError(f"{where} is not JSON: {error}. It looks like {EXAMPLE}.") from None
         if not isinstance(document, dict):
             raise UsageError(f"{where} is not a JSON object. It looks like {EXAMPLE}.")
-        kinds = {name: _kinds(each) for name, each in (PLACE | LOAD | OWN).items()}
+        options = (PLACE | LOAD | OWN).items()
+        kinds = {name: each.choices or (each.kind,) for name, each in options}
         _check_each(where, document, kinds | {"check": (dict,)})
         thresholds = document.get("check", {})
         # A threshold is a text such as "5%" or a number; `models` has those of single models.
@@ -114,14 +115,6 @@ def _variables(section: str, values: Mapping[str, Any]) -> dict[str, str]:
         f"{prefix}__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
         for name, value in values.items()
     }
-
-
-def _kinds(declared: Option) -> tuple[Any, ...]:
-    """The types of an option's values, or its choices."""
-    kind = declared.type
-    if get_origin(kind) not in (None, list):
-        kind = get_args(kind)[0]  # the other is None
-    return declared.choices or (get_origin(kind) or kind,)
 
 
 def _check_each(where: str, document: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:

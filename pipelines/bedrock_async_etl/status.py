@@ -148,24 +148,6 @@ order by excess_failed desc, model_id
 UNKNOWN_COUNTS: Final = dict.fromkeys(("stuck", "unknown", "vanished"))
 MODELLED: Final = "select max(last_success_at) as at from bedrock_analytics.scopes"
 
-SCOPE_KEYS: Final = (
-    "account_id",
-    "region",
-    "last_success_at",
-    "last_success_age_seconds",
-    "last_outcome",
-    "is_unread",
-    "submitted_through",
-    "open_invocations",
-    "last_error",
-    "quarantined",
-    "quarantine_reason",
-    "rows_healed",
-    "rows_late",
-    "late_seconds",
-    "scrub_runs",
-    "scrub_seconds",
-)
 DEFAULTS: Final = {each.name: each.default for each in fields(ScopeReport)}
 RENAMED: Final = {"finished_at": "last_run_at", "outcome": "last_outcome", "error": "last_error"}
 """Columns of `extract_runs` that have another name in the row of a scope."""
@@ -259,13 +241,6 @@ class Status:
         return late_remedy(late[0]) if late else None
 
     @property
-    def fresh_age(self) -> float | None:
-        """Seconds since the last successful run of the stalest scope that is not stale."""
-        return max(
-            (age for age in self._ages() if age <= STALE_AFTER.total_seconds()), default=None
-        )
-
-    @property
     def rows_healed(self) -> int:
         """Rows that the scrub had to heal in the last week."""
         return sum(scope["rows_healed"] for scope in self.scopes)
@@ -344,8 +319,8 @@ class Status:
                 "worst_number": self.worst_number,
             },
             "incidents": self.incidents,
-            "scopes": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.scopes],
-            "retired": [{key: scope[key] for key in SCOPE_KEYS} for scope in self.retired],
+            "scopes": self.scopes,
+            "retired": self.retired,
         }
 
     def _ages(self) -> list[float]:
@@ -409,9 +384,11 @@ def read_scopes(connection: duckdb.DuckDBPyConnection, *, retired: bool = False)
         unread_for = timedelta(seconds=scope.pop("unread_seconds"))
         scope["is_unread"] = unread_for > UNREAD_AFTER
         scope["is_retired"] = unread_for > RETIRE_AFTER
-        for name, value in scope.pop("newest").items():
+        newest = scope.pop("newest")
+        for name, default in DEFAULTS.items():
             # Older versions had no value for some columns.
-            scope[RENAMED.get(name, name)] = DEFAULTS.get(name) if value is None else value
+            value = default if newest[name] is None else newest[name]
+            scope[RENAMED.get(name, name)] = value
         if scope["is_range"]:
             scope["last_outcome"] = None
     return [scope for scope in scopes if retired or not scope["is_retired"]]

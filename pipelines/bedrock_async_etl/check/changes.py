@@ -1,9 +1,9 @@
 """Changes of a period against the one before: of failures, latency, incidents, what is stuck."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from bedrock_async_etl.check.facts import Facts
 from bedrock_async_etl.check.rules import RULES
@@ -200,38 +200,16 @@ class Change:
     next_step: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        texts = {"what": self.what, "certainty": self.certainty, "next_step": self.next_step}
-        return {"kind": self.kind, "subject": self.subject, **texts, "evidence": self.evidence}
 
+def find_changes(facts: Facts, before: Facts, part: timedelta) -> list[Change]:
+    """Changes in a period against the one before, except those of scopes.
 
-@dataclass(frozen=True)
-class Windows:
-    """The period, and the one before it of the same length."""
-
-    now: Facts
-    before: Facts
-    part: timedelta
-    """Length of parts of a period: events in one part count as one cause."""
-
-    @classmethod
-    def of(cls, facts: Facts, length: timedelta, part: timedelta) -> Self:
-        assert facts.since
-        return cls(facts, replace(facts, since=facts.since - length, until=facts.since), part)
-
-    @property
-    def times(self) -> dict[str, Any]:
-        """The parameters of queries of both periods."""
-        return {"before": self.before.since, "since": self.now.since, "until": self.now.until}
-
-
-def find_changes(windows: Windows) -> list[Change]:
-    """Changes in the period, except those of scopes."""
-    facts = windows.now
+    Events in one `part` of a period count as one cause.
+    """
     reasons = _of_period(REASONS, facts, month=MONTH)
     return [
         *_incidents(facts),
-        *_numbers(windows, reasons),
+        *_numbers(facts, before, part, reasons),
         *(_new_reason(reason) for reason in reasons if reason["is_new"]),
         *_stuck(facts),
     ]
@@ -262,9 +240,8 @@ def _incidents(facts: Facts) -> Iterator[Change]:
         state = "began" if started >= facts.since else "goes on"
         if ended:
             state = "began and ended" if started >= facts.since else "ended"
-        place = _place(incident)
         what = f"An incident of {incident['model_id']} {state}: {incident_message(incident)}."
-        what += f" It was in {place}" + (f" until {format_time(ended)} UTC." if ended else ".")
+        what += f" It ended at {format_time(ended)} UTC." if ended else ""
         certainty = "Of such incidents, 1 in 100 may be chance."
         yield Change(
             "incident",
@@ -276,25 +253,22 @@ def _incidents(facts: Facts) -> Iterator[Change]:
         )
 
 
-def _place(incident: Row) -> str:
-    account = incident["account_id"] or format_count(incident["accounts"], "account")
-    return f"{account}/{incident['region'] or 'several regions'}"
-
-
-def _numbers(windows: Windows, reasons: Sequence[Row]) -> Iterator[Change]:
+def _numbers(
+    facts: Facts, before: Facts, part: timedelta, reasons: Sequence[Row]
+) -> Iterator[Change]:
     """Failure risks and p95 that changed beyond chance.
 
     The models' test says that a model changed, and intervals that do not overlap say which of its
     numbers did. The test allows for common causes, the intervals for small samples.
     """
     query = statistic("recent_changes", edges=SUBMITTED, counts=COUNTS, durations=DURATIONS)
-    tests = read_rows(windows.now.connection, query, part=windows.part, **windows.times)
+    tests = _of_period(query, facts, before=before.since, part=part)
     changed = {test["model_id"]: test for test in tests if test["change"] in ("worse", "better")}
-    details = {"failure_rate": _details(reasons), "p95": _longest(windows.now)}
+    details = {"failure_rate": _details(reasons), "p95": _longest(facts)}
     for rule, (score, _) in NUMBERS.items():
         now, then = (
             {each.subject: each for each in RULES[rule](window, UNLIMITED) if _is_known(each)}
-            for window in (windows.now, windows.before)
+            for window in (facts, before)
         )
         for model in sorted(now.keys() & then.keys() & changed.keys()):
             z_score = changed[model][score] or 0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 
@@ -11,7 +11,6 @@ from bedrock_async_etl.check.changes import (
     ENOUGH,
     UNLIMITED,
     Change,
-    Windows,
     find_changes,
     find_scopes,
 )
@@ -91,13 +90,6 @@ class Digest:
             "had enough in both to compare."
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """The document of `digest --json`."""
-        names = ("destination", "period", "since", "until", "scopes", "invocations", "models")
-        counts = ("invocations_before", "compared")
-        found = {name: getattr(self, name) for name in (*names, *counts)}
-        return found | {"changes": [change.as_json() for change in self.changes]}
-
 
 def find_period(period: str | None = None) -> Period:
     """The period, else the one of dlt's configuration; raises `OptionError`."""
@@ -119,9 +111,10 @@ def read_digest(destination: Destination, period: Period, now: datetime | None =
             found = Digest(str(destination), period, *times, scopes, [*find_scopes(facts)])
             if not facts.since:
                 return found
-            windows = Windows.of(facts, length, part)
-            changes = [*found.changes, *find_changes(windows)]
-            [looked_at] = read_rows(connection, LOOKED_AT, enough=ENOUGH, **windows.times)
+            before = replace(facts, since=facts.since - length, until=facts.since)
+            changes = [*found.changes, *find_changes(facts, before, part)]
+            periods = {"before": before.since, "since": facts.since, "until": facts.until}
+            [looked_at] = read_rows(connection, LOOKED_AT, enough=ENOUGH, **periods)
             return replace(found, changes=changes, **looked_at)
     except duckdb.Error as error:
         raise CommandError(destination.explain(error)) from error

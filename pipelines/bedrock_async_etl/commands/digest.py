@@ -1,6 +1,8 @@
 """`digest`: what changed in a day or a week."""
 
 import re
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -60,7 +62,7 @@ def command(
     notified = post(message, receivers)
     exit_code = 1 if notified is False else 0
     if as_json:
-        print_json(found.as_json() | {"notified": notified, "exit_code": exit_code})
+        print_json(asdict(found) | {"notified": notified, "exit_code": exit_code})
     return exit_code
 
 
@@ -68,26 +70,21 @@ def _text(found: "digest.Digest") -> str:
     return f"{found.title}\n\n{_body(found)}"
 
 
-def _body(found: "digest.Digest") -> str:
+def _markdown(found: "digest.Digest") -> str:
+    return f"## {_escaped(found.title)}\n\n{_body(found, '- ', _escaped)}"
+
+
+def _body(found: "digest.Digest", bullet: str = "", escaped: Callable[[str], str] = str) -> str:
     """Each change with its certainty and next step, and what was looked at."""
     parts = [
-        f"- {change.what}\n  How sure: {change.certainty}\n  Next: {change.next_step}"
+        f"- {escaped(change.what)}\n"
+        f"  {bullet}How sure: {change.certainty}\n"
+        f"  {bullet}Next: {change.next_step}"
         for change in found.changes[:MAX_LINES]
     ]
-    return "\n\n".join([*parts, *_rest(found), found.looked_at])
-
-
-def _rest(found: "digest.Digest") -> list[str]:
-    hidden = len(found.changes) - MAX_LINES
-    return [f"and {hidden:,} more: `digest --json` has all."] if hidden > 0 else []
-
-
-def _markdown(found: "digest.Digest") -> str:
-    parts = [
-        f"- {_escaped(change.what)}\n  - How sure: {change.certainty}\n  - Next: {change.next_step}"
-        for change in found.changes[:MAX_LINES]
-    ]
-    return "\n\n".join([f"## {_escaped(found.title)}", *parts, *_rest(found), found.looked_at])
+    if (hidden := len(found.changes) - MAX_LINES) > 0:
+        parts.append(f"and {hidden:,} more: `digest --json` has all.")
+    return "\n\n".join([*parts, found.looked_at])
 
 
 def _escaped(text: str) -> str:

@@ -132,13 +132,16 @@ def _fresh(status: "Status") -> str:
         facts = "no run has read a whole scope yet"
     elif len(status.scopes) == 1:
         facts = f"the last successful run was {format_duration(status.oldest_age)} ago"
+    elif status.is_fresh:
+        age = format_duration(status.oldest_age)
+        facts = f"all {len(status.scopes):,} scopes were loaded in the last {age}"
     else:
-        facts = "; ".join(_freshness(status))
+        facts = "; ".join(_not_fresh(status))
     return f"{facts}. Next: {status.remedy}" if status.remedy else facts
 
 
-def _freshness(status: "Status") -> Iterator[str]:
-    """The facts about several scopes, the bad ones first."""
+def _not_fresh(status: "Status") -> Iterator[str]:
+    """The facts about those of several scopes that are not fresh."""
     never, stale, number = status.never_read, status.stale, len(status.scopes)
     if never:
         yield f"{len(never):,} of {number:,} scopes never loaded ({_names(never)})"
@@ -148,10 +151,6 @@ def _freshness(status: "Status") -> Iterator[str]:
             f"{len(stale):,} of {number:,} scopes not loaded for more than a day, the stalest, "
             f"{_name(stalest)}, for {format_duration(status.oldest_age)}"
         )
-    if status.fresh_age is not None:
-        others = "the others" if number - len(never) - len(stale) > 1 else "the other"
-        others = others if never or stale else f"all {number:,} scopes were loaded"
-        yield f"{others} in the last {format_duration(status.fresh_age)}"
 
 
 def _name(scope: "Row") -> str:

@@ -168,7 +168,7 @@ def test_an_incident_is_told_while_it_lasts_and_when_it_ends(
     assert [each.evidence["state"] for each in found] == ([state] if state else [])
     for each in found:
         assert each.what.startswith(f"An incident of {REEL} {state}: ")
-        assert "It was in 111122223333/us-east-1" in each.what
+        assert " in 111122223333/us-east-1, " in each.what
 
 
 def test_a_new_reason_is_told_once(database: Path) -> None:
