@@ -15,11 +15,10 @@ from bedrock_async_etl.check.changes import (
     find_scopes,
 )
 from bedrock_async_etl.check.facts import read_facts
-from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.destinations import Destination
 from bedrock_async_etl.errors import CommandError
 from bedrock_async_etl.formatting import format_count, format_time
-from bedrock_async_etl.options import DigestOptions, Period
+from bedrock_async_etl.options import Period
 from bedrock_async_etl.status import read_rows
 
 HOUR: Final = timedelta(hours=1)
@@ -89,12 +88,6 @@ class Digest:
             f"{self.invocations_before:,} of the {length} before. {self.compared:,} of the models "
             "had enough in both to compare."
         )
-
-
-def find_period(period: str | None = None) -> Period:
-    """The period, else the one of dlt's configuration; raises `OptionError`."""
-    found: Period = setting(DigestOptions, "period", period)
-    return found
 
 
 def read_digest(destination: Destination, period: Period, now: datetime | None = None) -> Digest:

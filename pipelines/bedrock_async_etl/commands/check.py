@@ -4,12 +4,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from bedrock_async_etl.commands.options import Check, Copy, JsonOption, existing_copy
-from bedrock_async_etl.console import (
-    error_console,
-    output_console,
-    plain_table,
-    print_json,
-)
+from bedrock_async_etl.console import error_console, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import MAX_LINES, format_time
 from bedrock_async_etl.options import CHECK_SECTION
 

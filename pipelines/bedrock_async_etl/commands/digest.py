@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from bedrock_async_etl.commands.options import Copy, Digest, JsonOption, existing_copy
+from bedrock_async_etl.configuration import setting
 from bedrock_async_etl.console import output_console, print_json
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.formatting import MAX_LINES
-from bedrock_async_etl.options import DIGEST_SECTION
+from bedrock_async_etl.options import DIGEST_SECTION, DigestOptions
 
 if TYPE_CHECKING:
     from bedrock_async_etl.check import digest
@@ -45,12 +46,12 @@ def command(
 
     Exit codes: 0 also if something changed, 1 could not be read or posted, 2 wrong usage.
     """
-    from bedrock_async_etl.check.digest import find_period, read_digest
+    from bedrock_async_etl.check.digest import read_digest
     from bedrock_async_etl.check.notifications import Message, find_receivers, post
 
     if as_json and form != "text":
         raise UsageError("--json and --format are two formats: give one of them.")
-    period = find_period(contents.get("period"))
+    period = setting(DigestOptions, "period", contents.get("period"))
     receivers = find_receivers(DIGEST_SECTION, contents.get("notify"))
     target = existing_copy(copy)
     found = read_digest(target, period)

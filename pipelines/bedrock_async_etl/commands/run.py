@@ -17,12 +17,7 @@ from bedrock_async_etl.commands.options import (
     destination_options,
 )
 from bedrock_async_etl.configuration import setting
-from bedrock_async_etl.console import (
-    MAX_ROWS,
-    output_console,
-    plain_table,
-    print_json,
-)
+from bedrock_async_etl.console import MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import (
     MAX_LINES,
     failure_lines,

@@ -8,12 +8,7 @@ import typer
 
 from bedrock_async_etl.commands.options import Copy, JsonOption, existing_copy
 from bedrock_async_etl.configuration import setting
-from bedrock_async_etl.console import (
-    MAX_ROWS,
-    output_console,
-    plain_table,
-    print_json,
-)
+from bedrock_async_etl.console import MAX_ROWS, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import (
     MAX_LINES,
     failure_lines,
