@@ -148,7 +148,7 @@ def test_the_format_can_be_configured_and_a_wrong_one_is_logged(
     monkeypatch.setenv("BEDROCK_ASYNC_ETL__LOG_FORMAT", "xml")
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2
-    assert result.stderr == "Error: log_format is text or json, not 'xml'.\n"
+    assert result.stderr == "Error: log_format is one of text, json, not 'xml'.\n"
 
 
 def test_a_variable_that_other_programs_use_is_not_taken_for_ours(
