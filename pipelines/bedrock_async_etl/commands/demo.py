@@ -56,12 +56,9 @@ order by model_id
     """
 select
     model_id as latency,
-    latency_p50 as "ended p50",
-    latency_p95 as "ended p95",
-    latency_p99 as "ended p99",
-    survival_p50 as "survival p50",
-    survival_p95 as "survival p95",
-    survival_p99 as "survival p99",
+    survival_p50 as p50,
+    survival_p95 as p95,
+    survival_p99 as p99,
 from bedrock_analytics.model_summary
 order by model_id
 """,
@@ -78,7 +75,7 @@ from bedrock_analytics.incidents
 order by started_at
 """,
 )
-"""The models at a glance: each a column of names, and columns of numbers."""
+"""The models at a glance: a column of names, and columns of numbers. Latencies count open ones."""
 LOAD: Final = {
     **{option.name: option.default for option in options_of(LoadOptions)},
     "regions": REGIONS,
