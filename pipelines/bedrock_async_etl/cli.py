@@ -25,9 +25,9 @@ from bedrock_async_etl.errors import (
     exit_code_of,
     handle_signals,
     interruption_behind,
+    reason_of,
 )
 from bedrock_async_etl.logs import LOGS, LogFormat, log_error, log_event, mask_credentials
-from bedrock_async_invokes.errors import OptionError, ScopeError
 
 set_defaults()
 
@@ -129,9 +129,7 @@ def _report_end(error: BaseException, *, debug: bool, as_json: bool) -> int:
         reason = f"Interrupted by {str(interruption) or 'SIGINT'}. What was finished is kept."
         log_event("interrupted", reason, logging.WARNING, exit_code=exit_code)
     else:
-        is_explained = isinstance(error, CommandError | OptionError | ScopeError)
-        kind = "" if is_explained else f"{type(error).__name__}: "
-        reason = f"{kind}{' '.join(str(error).split())}"
+        reason = reason_of(error)
         log_error(reason, trace=debug, exit_code=exit_code)
     if as_json:
         print_json({"error": mask_credentials(reason), "exit_code": exit_code})

@@ -9,7 +9,7 @@ import time
 from importlib.util import find_spec
 from typing import ClassVar, Final, Self
 
-from bedrock_async_invokes.errors import OptionError
+from bedrock_async_invokes.errors import OptionError, ScopeError
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOGETHER_SECONDS: Final = 1.0
@@ -82,3 +82,10 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, OptionError):
         return UsageError.exit_code
     return error.exit_code if isinstance(error, CommandError) else 1
+
+
+def reason_of(error: BaseException) -> str:
+    """The reason in one line, after the class of an error that nobody has explained."""
+    is_explained = isinstance(error, CommandError | OptionError | ScopeError)
+    kind = "" if is_explained else f"{type(error).__name__}: "
+    return f"{kind}{' '.join(str(error).split())}"

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import duckdb
 
 from bedrock_async_etl import version
-from bedrock_async_etl.configuration import configured, setting
+from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import Destination, configured_shard
 from bedrock_async_etl.errors import CommandError, exit_code_of
 from bedrock_async_etl.files.atomic_write import check_place, replace
 from bedrock_async_etl.load import RunResult
 from bedrock_async_etl.logs import log_error
 from bedrock_async_etl.models.refresh import Refresh
-from bedrock_async_etl.options import RunOptions
 from bedrock_async_etl.status import OPEN_INCIDENTS, Row, read_model, read_scopes
 from bedrock_async_invokes.columns import ADDED_UP, EXTRACT_RUNS
 
@@ -307,7 +306,7 @@ def find_metrics(
 
     Raises `UsageError` where the file cannot be written.
     """
-    metrics = setting(RunOptions, "metrics", metrics)
+    metrics = metrics or configured("metrics", str)
     max_scopes = configured("metrics_max_scopes", int)
     path = Path(metrics).resolve() if metrics else None
     if path:

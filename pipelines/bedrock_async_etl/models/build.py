@@ -17,7 +17,7 @@ from typing import Final
 
 import duckdb
 
-from bedrock_async_etl.configuration import setting
+from bedrock_async_etl.configuration import configured
 from bedrock_async_etl.destinations import ANALYTICS_NAME, DATASET_NAME
 from bedrock_async_etl.destinations.database.dates import Dates, has_date_in, in_portions, spread
 from bedrock_async_etl.destinations.database.model_tables import (
@@ -39,7 +39,6 @@ from bedrock_async_etl.models.state import (
     sql_name,
     table_fingerprint,
 )
-from bedrock_async_etl.options import ModelOptions
 from bedrock_async_invokes.columns import ASYNC_INVOKES, TABLES
 
 STORED_TABLES: Final = """
@@ -76,7 +75,7 @@ def find_models(models: str | None = None) -> Path | None:
 
     Raises `UsageError` where it has no SQL files.
     """
-    models = setting(ModelOptions, "models", models)
+    models = models or configured("models", str)
     if models and not sql_paths(Path(models)):
         raise UsageError(f"{models} has no .sql files: --models names a folder with your own.")
     return Path(models) if models else None
