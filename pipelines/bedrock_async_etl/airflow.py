@@ -212,7 +212,7 @@ def _failed_scopes(loaded: Summary) -> str:
 def _prepared(variable: str, **options: str | None) -> "Iterator[AirflowSettings]":
     """The settings, with the environment set from them; `options` are those of one task.
 
-    Wrong usage is not retried, since it would fail again; others are, a held destination too.
+    Wrong usage is not retried, since it would fail again; any other error is.
     """
     from bedrock_async_etl.configuration import environment, private_files, set_defaults
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from importlib import import_module
 from itertools import pairwise
 from typing import Annotated, Any, Final
 
@@ -15,6 +14,19 @@ import typer
 from typer.core import TyperGroup
 
 from bedrock_async_etl import version
+from bedrock_async_etl.commands import (
+    check,
+    compact,
+    demo,
+    digest,
+    emulator,
+    export,
+    models,
+    report,
+    run,
+    status,
+    verify,
+)
 from bedrock_async_etl.commands.help import PanelledCommand, epilog
 from bedrock_async_etl.commands.options import typer_command
 from bedrock_async_etl.configuration import check_configuration, private_files, set_defaults
@@ -31,20 +43,19 @@ from bedrock_async_etl.logs import LOGS, LogFormat, log_error, log_event, mask_c
 
 set_defaults()
 
-NAMES: Final = (
-    "run",
-    "verify",
-    "models",
-    "export",
-    "compact",
-    "report",
-    "status",
-    "check",
-    "digest",
-    "demo",
-    "emulator",
-)
-COMMANDS: Final = {name: import_module(f"bedrock_async_etl.commands.{name}") for name in NAMES}
+COMMANDS: Final = {
+    "run": run,
+    "verify": verify,
+    "models": models,
+    "export": export,
+    "compact": compact,
+    "report": report,
+    "status": status,
+    "check": check,
+    "digest": digest,
+    "demo": demo,
+    "emulator": emulator,
+}
 """Modules by the name of their command, in the order of the help."""
 WRONG_COMMAND_LINE: Final[Any] = typer.BadParameter.__base__
 """Typer exports only what is derived from it."""

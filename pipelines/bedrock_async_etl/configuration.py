@@ -41,7 +41,7 @@ _callers_umasks: Final[list[int]] = []
 def configured_options(
     declared: type[Declared], given: Mapping[str, Any] | None = None
 ) -> Declared:
-    """The options given by name, also as None, and those of dlt's configuration for the others.
+    """Make `declared` of the options given, even if None, and of dlt's configuration for the rest.
 
     Raises `UsageError` for a value of another type, and what `declared` raises.
     """
@@ -68,7 +68,7 @@ def section_of(declared: type) -> str:
 
 def _value(option: Option, section: str) -> Any:
     """The configured value, else the default; an empty text is no value."""
-    found = (_secret if option.is_secret else configured)(option.name, option.kind, section)
+    found = _found(option.name, option.kind, section, is_secret=option.is_secret)
     if option.is_list and not all(isinstance(each, str) for each in found or ()):
         raise UsageError(f"{section}.{option.name} cannot be read: it must be a list of texts.")
     return option.default if found in (None, "") else found
@@ -79,66 +79,67 @@ def configured(name: str, expected: type, section: str = SECTION) -> Any:
 
     `with_config` would also search the sections above, where `models` is another thing, and where
     environment variables of other programs count, such as DATABASE and GNU screen's WINDOW. Raises
-    `UsageError` for a value of another type.
+    `UsageError` for a value of another type, and for a file that is no TOML.
     """
+    return _found(name, expected, section, is_secret=False)
+
+
+def _found(name: str, expected: type, section: str, *, is_secret: bool) -> Any:
     # dlt takes longer to import than `--help` may take.
     import dlt
     from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 
+    _providers()
     try:
-        return dlt.config.get(f"{section}.{name}", expected)
+        return (dlt.secrets if is_secret else dlt.config).get(f"{section}.{name}", expected)
     except ConfigValueCannotBeCoercedException:
-        raise _wrong_type(name, expected, section) from None
-
-
-def _secret(name: str, expected: type, section: str) -> Any:
-    """The value of exactly this name in dlt's secrets, or None; raises `UsageError`."""
-    import dlt
-
-    found: Any = dlt.secrets.get(f"{section}.{name}")
-    if found is not None and not isinstance(found, expected):
-        raise _wrong_type(name, expected, section)
-    return found
-
-
-def _wrong_type(name: str, expected: type, section: str) -> UsageError:
-    """The error without the value, which may be a secret."""
-    return UsageError(f"{section}.{name} cannot be read: it must be of type {expected.__name__}.")
+        # Without the value, which may be a secret.
+        raise UsageError(
+            f"{section}.{name} cannot be read: it must be of type {expected.__name__}."
+        ) from None
 
 
 def check_configuration() -> None:
     """Raise `UsageError` for a key that no option has, and for a text in place of a list.
 
-    dlt ignores keys that nobody asks for. It has tables of its own in these sections: only tables
-    that may be ours are refused.
+    So does a secret where dlt reads none. dlt ignores keys that nobody asks for. It has tables of
+    its own in these sections: only tables that may be ours are refused.
     """
     for section, declared in SECTIONS.items():
         options = {option.name: option for each in declared for option in options_of(each)}
         within = f"{section}."
         tables = [each.removeprefix(within) for each in SECTIONS if each.startswith(within)]
         known = [*options, *FURTHER_KEYS.get(section, ()), *tables]
-        for where, key, value in _configured_values(section):
+        for where, key, value, may_be_secret in _configured_values(section):
             is_table = key not in known and isinstance(value, Mapping)
             if is_table and not get_close_matches(key, tables):
                 continue
             check_name(where, key, known)
+            if key in options and options[key].is_secret and not may_be_secret:
+                raise UsageError(
+                    f'{where} has "{key}", which is a secret: put it into .dlt/secrets.toml or the '
+                    "environment."
+                )
             is_text = isinstance(value, str) and not value.lstrip().startswith("[")
             if section == SOURCE_SECTION and is_text and options[key].is_list:
                 raise UsageError(f'{where} has "{key}", which must be a list: ["…", "…"].')
 
 
-def _configured_values(section: str) -> Iterator[tuple[str, str, Any]]:
-    """Place, key and value of each key of a section; the value of a table is any mapping."""
+def _configured_values(section: str) -> Iterator[tuple[str, str, Any, bool]]:
+    """Place, key and value of each key of a section, and whether secrets may be there.
+
+    The value of a table is any mapping.
+    """
     prefix = section.replace(".", "__").upper() + "__"
     for variable, value in os.environ.items():
         key, *nested = variable.removeprefix(prefix).lower().split("__")
         if variable.startswith(prefix):
-            yield f"The environment ({variable})", key, {} if nested else value
+            yield f"The environment ({variable})", key, {} if nested else value, True
     *outer, name = section.split(".")
     for provider in _providers():
         values, _ = provider.get_value(name, dict, None, *outer)
         for key, value in values.items() if isinstance(values, Mapping) else ():
-            yield f"[{section}] in {provider.name}", key, value
+            yield f"[{section}] in {provider.name}", key, value, provider.supports_secrets
 
 
 def _providers() -> Sequence[Any]:

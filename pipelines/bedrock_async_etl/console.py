@@ -8,7 +8,7 @@ import json
 import os
 import select
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS: Final = 50
 """Scopes in a table; the others are summed up."""
+MIN_TEXT: Final = 10
+"""Columns that a terminal leaves to longer texts, such as a date and most of an account id."""
 FILE_WIDTH: Final = 10_000
 """Columns of an output that is no terminal, so that rows of a table stay whole."""
 
@@ -91,26 +93,38 @@ def _plain_console(**options: Any) -> "Console":
         def render_str(self, text: str, **options: Any) -> "Text":
             return super().render_str(escape_controls(text), **options)
 
-    return PlainConsole(soft_wrap=True, highlight=False, markup=False, **options)
+    return PlainConsole(soft_wrap=True, highlight=False, markup=False, emoji=False, **options)
 
 
 def plain_table(
-    *texts: str, numbers: Sequence[str] = (), rows: Iterable[Sequence[Any]] = ()
+    headings: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Collection[str] = ()
 ) -> "Table":
-    """A table without lines: columns of text, and after them columns of numbers.
+    """A table without lines; the columns of `numbers` are aligned to the right, and stay whole.
 
-    What a terminal is too narrow for is folded, since an id that is cut is of no use.
+    Where a terminal is too narrow, text is folded, since an id that is cut is of no use.
     """
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for text in texts:
-        table.add_column(text, overflow="fold")
-    for number in numbers:
-        table.add_column(number, overflow="fold", justify="right")
-    for row in rows:
-        table.add_row(*map(_cell, row))
+    shown = [[_cell(value) for value in row] for row in rows]
+    for place, heading in enumerate(headings):
+        longest = max(map(len, [*heading.split(), *(row[place] for row in shown)]), default=0)
+        is_number = heading in numbers
+        table.add_column(
+            heading,
+            overflow="fold",
+            justify="right" if is_number else "left",
+            min_width=longest if is_number else min(longest, MIN_TEXT),
+        )
+    for row in shown:
+        table.add_row(*row)
     return table
+
+
+def is_within(console: "Console", table: "Table") -> bool:
+    """True if the table needs no more columns than the terminal has."""
+    unbounded = console.options.update(width=FILE_WIDTH)
+    return console.measure(table, options=unbounded).maximum <= console.width
 
 
 def _cell(value: Any) -> str:

@@ -85,7 +85,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def reason_of(error: BaseException) -> str:
-    """The reason in one line, after the class of an error that nobody has explained."""
+    """The error in one line, after its class unless its message is meant for users."""
     is_explained = isinstance(error, CommandError | OptionError | ScopeError)
     kind = "" if is_explained else f"{type(error).__name__}: "
     return f"{kind}{' '.join(str(error).split())}"

@@ -210,7 +210,11 @@ class Facts:
         for scope in ranked[: self.max_scopes]:
             names = {name: scope[name] for name in ("account_id", "region")}
             outcome = scope["last_outcome"]  # None where only a range was ever loaded
-            yield "scope", destination | names, scope | {"is_good": outcome and outcome == "ok"}
+            yield (
+                "scope",
+                destination | names,
+                scope | {"is_good": None if outcome is None else outcome == "ok"},
+            )
         for model in self.models:
             yield "model", destination | {"model_id": model["model_id"] or "unknown"}, model
 

@@ -166,8 +166,8 @@ class Status:
     modelled_at: datetime | None
     """The newest good run that the models know of; None where they were not built."""
     counts: Row
-    """Open invocations; of them stuck ones, and ones of which that is unknown for want of a typical
-    latency; and vanished ones. None for what only the models know."""
+    """Invocations that are `open`; `stuck`; `unknown`, for want of a typical latency; `vanished`.
+    None for what only the models know."""
     worst: Sequence[Row]
     """The longest of those that are stuck, unknown or vanished."""
     retired: Sequence[Row]

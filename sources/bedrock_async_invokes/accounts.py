@@ -34,7 +34,7 @@ ATTEMPTS_PER_CALL: Final = 5
 
 @dataclass(frozen=True)
 class Account:
-    """An account to read: the caller's own, or that of a role."""
+    """An account to read: the caller's, a role's, or in place of those that cannot be listed."""
 
     make_session: Callable[[], boto3.Session]
     """A thousand sessions take seconds, so each is made when it is needed."""
@@ -45,7 +45,7 @@ class Account:
     """Region of the endpoints of STS and AWS Organizations."""
     role_arn: str | None = None
     error: ScopeError | None = None
-    """What reading fails with, if this stands for accounts that cannot be listed."""
+    """Raised by reading: this stands for an organization whose accounts cannot be listed."""
 
     @cached_property
     def session(self) -> boto3.Session:

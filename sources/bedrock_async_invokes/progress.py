@@ -1,6 +1,7 @@
 """Progress of one scope: the watermark, and the invocations whose next reading matters.
 
-`dlt.sources.incremental` would run past a gap, and past running invocations, and drop re-read rows.
+`dlt.sources.incremental` is not used for this. Its cursor passes invocations that still run, and
+gaps where a window failed; its boundary de-duplication drops re-read rows whose keys it has seen.
 """
 
 from bisect import bisect_left

@@ -104,7 +104,8 @@ def _serve(state: State, request: Request) -> tuple[str, bool]:
         scope.list_calls += counter == "list_calls"
         faults, injector = scope.faults, scope.injector
         hangs = injector.strikes("hung", faults.hang_rate)
-    state.pause(hangs * faults.hang_seconds)
+    if hangs:
+        state.pause(faults.hang_seconds)
     started = time.monotonic()
     try:
         with state.lock:

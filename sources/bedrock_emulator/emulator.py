@@ -48,7 +48,7 @@ class Emulator:
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
             "AWS_ENDPOINT_URL_STS": self.url,
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
-            # The last one: who reads what the command prints waits for it.
+            # Keep it last: readers of the command's output wait for this line.
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 

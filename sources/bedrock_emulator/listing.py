@@ -17,6 +17,9 @@ from .invocations import Invocation, Key
 from .messages import Request, validation_error
 from .state import Position, Scope
 
+MAX_POSITIONS = 10_000
+"""Page tokens of a scope that are remembered."""
+
 Timestamp = Annotated[datetime, Meta(tz=True)]
 
 
@@ -72,6 +75,8 @@ def _new_token(scope: Scope, position: Position, rows: Sequence[Invocation]) -> 
         after, empty_pages = rows[-1].key, 0
     token = str(uuid.uuid4())
     scope.positions[token] = Position(position.parameters, scope.list_calls, after, empty_pages)
+    if len(scope.positions) > MAX_POSITIONS:
+        del scope.positions[next(iter(scope.positions))]
     return token
 
 

@@ -58,12 +58,16 @@ def _serve(state: State, caller: Identity, parameters: dict[str, str]) -> dict[s
 
 
 def _assume_role(state: State, caller: Identity, parameters: dict[str, str]) -> dict[str, Any]:
-    role_arn, seconds = parameters["RoleArn"], int(parameters.get("DurationSeconds", 3_600))
+    try:
+        role_arn, session_name = parameters["RoleArn"], parameters["RoleSessionName"]
+        seconds = int(parameters.get("DurationSeconds", 3_600))
+    except (KeyError, ValueError) as error:
+        raise ServiceError("ValidationError", f"Missing or malformed parameter: {error}") from None
     if state.roles.refuses(role_arn, caller, parameters.get("ExternalId")):
         action = f"perform: sts:AssumeRole on resource: {role_arn}"
         message = f"User: {caller.arn} is not authorized to {action}"
         raise ServiceError("AccessDenied", message, 403)
-    session = state.roles.assume(role_arn, parameters["RoleSessionName"], seconds, state.now)
+    session = state.roles.assume(role_arn, session_name, seconds, state.now)
     return {
         "Credentials": {
             "AccessKeyId": session.access_key,

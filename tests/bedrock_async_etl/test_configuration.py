@@ -226,9 +226,18 @@ def test_a_secret_is_read_from_its_file_alone(configure: Callable[..., None]) ->
     assert configured_options(LoadOptions).external_id == "secret"
 
 
-def test_a_secret_in_the_other_file_is_not_read(configure: Callable[..., None]) -> None:
-    configure("[sources.bedrock_async_invokes]\nexternal_id = 'secret'\n")
-    assert configured_options(LoadOptions).external_id is None
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("sources.bedrock_async_invokes", "external_id"), ("bedrock_async_etl.check", "notify")],
+)
+def test_a_secret_in_the_other_file_is_refused_and_not_shown(
+    section: str, key: str, configure: Callable[..., None]
+) -> None:
+    """dlt reads none there, so that a role would be assumed without its external id."""
+    configure(f"[{section}]\n{key} = 'swordfish'\n")
+    with pytest.raises(UsageError, match=rf'"{key}", which is a secret: put it into') as told:
+        check_configuration()
+    assert "swordfish" not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -258,10 +267,13 @@ def test_a_value_of_another_type_is_told(
     assert "\n" not in str(told.value)
 
 
-def test_a_secret_of_another_type_is_not_shown(configure: Callable[..., None]) -> None:
+def test_a_secret_may_be_a_number(configure: Callable[..., None]) -> None:
     configure("[sources.bedrock_async_invokes]\nexternal_id = 123456\n", "secrets.toml")
-    with pytest.raises(
-        UsageError, match=r"external_id cannot be read: it must be of type str\.$"
-    ) as told:
+    assert configured_options(LoadOptions).external_id == "123456"
+
+
+def test_a_secret_of_another_type_is_not_shown(configure: Callable[..., None]) -> None:
+    configure("[sources.bedrock_async_invokes]\nexternal_id = {id = 'swordfish'}\n", "secrets.toml")
+    with pytest.raises((UsageError, OptionError)) as told:
         configured_options(LoadOptions)
-    assert "123456" not in str(told.value)
+    assert "swordfish" not in str(told.value)

@@ -22,7 +22,7 @@ from bedrock_async_etl.status import Row, read_rows
 Kind = Literal["scope", "incident", "failure_rate", "p95", "reason", "stuck"]
 
 MONTH: Final = timedelta(days=30)
-"""Time without failures after which their reason counts as new."""
+"""A reason is new if no failure had it for this long."""
 ENOUGH: Final = 30
 """Minimum finished invocations per period for a comparison, as for a model's `change`."""
 UNLIMITED: Final = Thresholds(

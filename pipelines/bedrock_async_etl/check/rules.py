@@ -36,7 +36,7 @@ def apply_rules(facts: Facts, thresholds: Thresholds) -> list[Finding]:
 
 
 def failure_rate(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
-    """Rates of each model, or other group asked for, and of all under the general threshold.
+    """A finding per group, by default a model, and one of all under the general threshold.
 
     Many small samples together can be proof where none of them is.
     """
@@ -137,7 +137,7 @@ def p95(facts: Facts, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def _p95(subject: str, survival: Row, limit: float, is_strict: bool) -> Finding:
-    """A finding; a p95 that the curve does not reach is beyond the longest duration."""
+    """The finding of a group. A p95 that the curve does not reach is beyond all durations."""
     value, ended, still_open = survival["p95"], survival["ended"], survival["still_open"]
     least, low = (
         survival["longest"] if survival[name] is None else survival[name]

@@ -48,18 +48,18 @@ def command(thresholds: Check, copy: Copy, as_json: JsonOption = False) -> int:
 
 def _print_verdict(verdict: "Verdict") -> None:
     """Print a row for each finding, and the window where there is no breach."""
-    table = plain_table("checked", "of", "", "found")
+    rows = []
     for title, of_rule in groupby(verdict.findings, key=lambda finding: finding.title):
         findings = list(of_rule)
         good = [finding for finding in findings if finding.outcome == "ok"]
         hidden = set(map(id, good[MAX_LINES:]))
         for finding in findings:
             if id(finding) not in hidden:
-                table.add_row(title, finding.subject, finding.outcome, finding.text)
+                rows.append((title, finding.subject, finding.outcome, finding.text))
         if hidden:
-            table.add_row(title, f"{len(hidden):,} more", "ok", "")
+            rows.append((title, f"{len(hidden):,} more", "ok", ""))
     console = output_console()
-    console.print(table)
+    console.print(plain_table(["checked", "of", "", "found"], rows))
     if not verdict.breaches:
         console.print(_all_is_well(verdict))
 

@@ -38,4 +38,4 @@ def command(
         (each.table, each.files_before, each.files_after, each.rows_rewritten, each.removed)
         for each in compactions
     ]
-    output_console().print(plain_table("table", numbers=numbers, rows=rows))
+    output_console().print(plain_table(["table", *numbers], rows, numbers=numbers))

@@ -186,9 +186,8 @@ def _model(console: "Console", destination: "DuckDBDestination") -> None:
     with destination.connection() as connection:
         for query in TABLES:
             relation = connection.sql(query)
-            first, *numbers = relation.columns
             rows = [[_cell(value) for value in row] for row in relation.fetchall()]
-            console.print(plain_table(first, numbers=numbers, rows=rows))
+            console.print(plain_table(relation.columns, rows, numbers=relation.columns[1:]))
             console.print()
     print_refresh(refreshed)
 

@@ -97,7 +97,7 @@ def _print_export(result: "ExportResult") -> None:
     ]
     console = output_console()
     if rows:
-        console.print(plain_table("table", numbers=numbers, rows=rows))
+        console.print(plain_table(["table", *numbers], rows, numbers=numbers))
     if not result.has_models:
         error_console().print(
             "There are no models: only the rows are exported. Build with `models`."

@@ -87,7 +87,7 @@ def command(
             for model in refreshed.models
         ]
         numbers = ("rows", "dates built", "seconds")
-        output_console().print(plain_table("model", numbers=numbers, rows=rows))
+        output_console().print(plain_table(["model", *numbers], rows, numbers=numbers))
     print_refresh(refreshed)
     return refreshed.exit_code
 

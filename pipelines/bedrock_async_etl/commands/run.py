@@ -17,7 +17,7 @@ from bedrock_async_etl.commands.options import (
     destination_options,
 )
 from bedrock_async_etl.configuration import setting
-from bedrock_async_etl.console import MAX_ROWS, output_console, plain_table, print_json
+from bedrock_async_etl.console import MAX_ROWS, is_within, output_console, plain_table, print_json
 from bedrock_async_etl.formatting import (
     MAX_LINES,
     failure_lines,
@@ -66,8 +66,6 @@ COLUMNS: Final = {
 """Headings of the table, and what they count."""
 RARE: Final = ("rows_healed", "vanished", "throttled")
 """Columns that are left out where they are all 0."""
-MIN_WIDTH_FOR_TIMES: Final = 95
-"""Terminal columns that the table needs to show the times."""
 
 
 def command(
@@ -161,7 +159,8 @@ def print_result(result: "RunResult") -> None:
     """Print a row for each scope that has news, and the totals."""
     console = output_console()
     shown = scopes_shown(result.scopes)
-    console.print(_scopes_table(shown, has_times=console.width >= MIN_WIDTH_FOR_TIMES))
+    table = _scopes_table(shown, has_times=True)
+    console.print(table if is_within(console, table) else _scopes_table(shown, has_times=False))
     known = set(map(id, shown))
     if rest := [scope for scope in result.scopes if id(scope) not in known]:
         console.print(_totals(rest))
@@ -203,14 +202,15 @@ def scopes_shown(scopes: "Sequence[ScopeReport]") -> "list[ScopeReport]":
 def _scopes_table(scopes: "Sequence[ScopeReport]", *, has_times: bool) -> "Table":
     rare = {name for name in RARE if not any(getattr(scope, name) for scope in scopes)}
     columns = {heading: name for heading, name in COLUMNS.items() if name not in rare}
-    table = plain_table("account", "region", "outcome", numbers=list(columns))
-    if has_times:
-        table.add_column("submitted through (UTC)")
-    for scope in scopes:
-        cells = [f"{getattr(scope, name):,}" for name in columns.values()]
-        times = [format_time(scope.submitted_through)] if has_times else []
-        table.add_row(scope.account_id, scope.region, scope.outcome, *cells, *times)
-    return table
+    rows = [
+        [scope.account_id, scope.region, scope.outcome]
+        + [getattr(scope, name) for name in columns.values()]
+        + ([format_time(scope.submitted_through)] if has_times else [])
+        for scope in scopes
+    ]
+    times = ["submitted through (UTC)"] if has_times else []
+    headings = ["account", "region", "outcome", *columns, *times]
+    return plain_table(headings, rows, numbers=columns)
 
 
 def _totals(scopes: "Sequence[ScopeReport]") -> str:

@@ -269,17 +269,17 @@ def _age(scope: "Row") -> float:
 
 
 def _scopes_table(scopes: "Sequence[Row]") -> "Table":
-    table = plain_table("account", "region", "last run", numbers=["last success"])
-    table.add_column("submitted through (UTC)", overflow="fold")
-    table.add_column("open", overflow="fold", justify="right")
-    for scope in scopes:
-        age = scope["last_success_age_seconds"]
-        table.add_row(
+    headings = "account", "region", "last run", "last success", "submitted through (UTC)", "open"
+    rows = [
+        (
             scope["account_id"],
             scope["region"],
             "retired" if scope["is_retired"] else scope["last_outcome"] or "range",
             "never" if age is None else f"{format_duration(age, units=1)} ago",
             format_time(scope["submitted_through"]),
-            f"{scope['open_invocations']:,}",
+            scope["open_invocations"],
         )
-    return table
+        for scope in scopes
+        for age in [scope["last_success_age_seconds"]]
+    ]
+    return plain_table(headings, rows, numbers=("last success", "open"))

@@ -80,12 +80,13 @@ def print_verification(found: "Verification") -> None:
         for heading, name in NUMBERS.items()
         if heading not in RARE or found.total(name)
     }
-    table = plain_table("account", "region", "outcome", numbers=list(numbers))
     uneven = sorted(found.scopes, key=lambda scope: scope.missing + scope.different, reverse=True)
-    for scope in uneven[:MAX_ROWS]:
-        cells = [f"{getattr(scope, name):,}" for name in numbers.values()]
-        table.add_row(scope.account_id, scope.region, scope.outcome, *cells)
-    console.print(table)
+    rows = [
+        [scope.account_id, scope.region, scope.outcome]
+        + [getattr(scope, name) for name in numbers.values()]
+        for scope in uneven[:MAX_ROWS]
+    ]
+    console.print(plain_table(["account", "region", "outcome", *numbers], rows, numbers=numbers))
     if len(uneven) > MAX_ROWS:
         console.print(f"and {format_count(len(uneven) - MAX_ROWS, 'more scope')}")
     for row in found.differences[:MAX_LINES]:

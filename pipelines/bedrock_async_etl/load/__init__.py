@@ -103,10 +103,8 @@ def load(
         one_line_errors(destination),
         destination.load_session() as session,
     ):
-        load_options, elsewhere = (
-            configured_options(LoadOptions, options),
-            session.progress_elsewhere(),
-        )
+        load_options = configured_options(LoadOptions, options)
+        elsewhere = session.progress_elsewhere()
         # Before any call: where the destination is held, a package that is pending stays so.
         settled = settle(session.pipeline, destination.working_directory, session.writing)
         link_for_dlt(settled.pipeline)

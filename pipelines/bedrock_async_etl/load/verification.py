@@ -34,10 +34,10 @@ STATES: Final = get_args(State)
 SETTINGS: Final = "set memory_limit = '256MB'; set preserve_insertion_order = false"
 MAKE: Final = "create temp table listed as select *, {digest} as digest from batch"
 ADD: Final = "insert into listed select *, {digest} from batch"
-OF_WHOLE_SCOPES: Final = """
+LEAVE_OUT_FAILED: Final = """
 delete from listed where account_id || '/' || region in $scopes is not true
 """
-"""A scope that fails may have handed out rows before."""
+"""A scope that fails may have handed out rows before. Without an account, a row is in no scope."""
 ONE_OF_EACH: Final = """
 delete from listed
 where submit_time is null and rowid not in (
@@ -297,7 +297,7 @@ def _compared(
     """The result, once all is read."""
     read = [report.scope for report in reports if report.outcome == "ok"]
     since, until = (None if edge is None else to_time(edge) for edge in (window.start, window.end))
-    connection.execute(OF_WHOLE_SCOPES, {"scopes": read})
+    connection.execute(LEAVE_OUT_FAILED, {"scopes": read})
     connection.execute(ONE_OF_EACH)
     connection.execute(UNEQUAL.format_map(PARTS))
     values = {"scopes": read, "since": since, "until": until}

@@ -39,8 +39,7 @@ def test_one_row_is_a_row(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_terminal_obeys_nothing_that_others_wrote(capsys: pytest.CaptureFixture[str]) -> None:
-    table = plain_table("model")
-    table.add_row("\x1b[2Jevil\u202e")
+    table = plain_table(["model"], [["\x1b[2Jevil\u202e"]])
     for console in (output_console(), error_console()):
         console.print(table)
         console.print("line\n\x07bell \x9b31m")
