@@ -225,6 +225,7 @@ rare as (
 -- How much less probable each number of failures more is than the one before, as far as it adds to
 -- the first 16 digits.
 more as (
+    -- Ten thousand failures more are beyond any doubt.
     select
         *,
         unnest(

@@ -17,6 +17,7 @@
 with
 
 spans as (
+    -- Its columns are those of the second part, in their order.
     select * from bedrock_analytics.overnight_invocations
 
     union all

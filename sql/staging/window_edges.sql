@@ -3,7 +3,7 @@
 --
 -- is_submitted: they were submitted within them
 -- is_ended: they ended within them
--- bucket: as in latency_buckets; null for those without a latency
+-- bucket: as in latency_buckets; 0, too, for those without a latency
 -- invocations: how many they are
 -- latencies_ms: their latencies in ascending order, milliseconds; null without
 -- dated by: submit_date
@@ -46,6 +46,10 @@ select
     is_ended,
     bucket,
     count(*) as invocations,
-    list_sort(array_agg(latency_ms) filter (where latency_ms is not null)) as latencies_ms
+    -- Spark has an empty array where nothing passes the filter.
+    case
+        when count(latency_ms) > 0
+            then list_sort(array_agg(latency_ms) filter (where latency_ms is not null))
+    end as latencies_ms
 from placed
 group by all

@@ -84,11 +84,22 @@ def spark() -> Iterator[SparkSession]:
 def database(own: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The timeline and every scenario of `given.csv`, each in regions of its own."""
     tables = timeline(ROWS, timedelta(days=30), NOW)
+    tables[0]["async_invokes"] = without_first_end(tables[0]["async_invokes"])
     tables += [elsewhere(make_tables(name), f"-{at}") for at, name in enumerate(SCENARIOS)]
     merged = {name: pa.concat_tables([each[name] for each in tables]) for name in LOADED}
     database = store(tmp_path_factory.mktemp("timeline") / "timeline.duckdb", **merged)
     build_models(DuckDBDestination(database), own)
     return database
+
+
+def without_first_end(invocations: pa.Table) -> pa.Table:
+    """The same rows, but the first of the last 30 days has no end, and so no latency."""
+    is_first = pc.equal(invocations["submit_time"], pc.min(invocations["submit_time"]))
+    ends = pc.if_else(
+        is_first, pa.scalar(None, invocations["end_time"].type), invocations["end_time"]
+    )
+    place = invocations.schema.get_field_index("end_time")
+    return invocations.set_column(place, invocations.schema.field(place), ends)
 
 
 def elsewhere(tables: dict[str, pa.Table], suffix: str) -> dict[str, pa.Table]:
@@ -213,6 +224,7 @@ def test_the_edge_cases_are_among_the_rows(database: Path) -> None:
     assert pc.any(pc.equal(invocations["status"], "Cancelled")).as_py()
     assert invocations["account_id"].null_count > 0
     assert len(of_duckdb(database, "failure_spikes")) > 0
+    assert of_duckdb(database, "window_edges")["latencies_ms"].null_count > 0
 
 
 def test_the_current_rows_of_a_change_log_are_the_same(spark: SparkSession, tmp_path: Path) -> None:

@@ -67,7 +67,6 @@ select
     model_id as incidents,
     strftime(started_at, '%d %b %H:%M') as "from (UTC)",
     strftime(ended_at, '%d %b %H:%M') as until,
-    scopes,
     format('{} of {}', failed, terminal) as failed,
     round(excess_failed)::bigint as "more than usual",
     failure_category as cause,

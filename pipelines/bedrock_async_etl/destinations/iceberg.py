@@ -176,7 +176,7 @@ class Format(LakeFormat):
         return [compact(self.tables, name, grace_seconds, kept) for name in names]
 
     def is_compaction_due(self, after: int) -> bool:
-        """True by the number of unneeded snapshots of `extract_runs`: every run adds one."""
+        """True for more than `after` unneeded snapshots of `extract_runs`: every run adds one."""
         table = self._table(EXTRACT_RUNS.name)
         return table is not None and len(replaced_snapshots(table, GRACE_SECONDS)) > after
 

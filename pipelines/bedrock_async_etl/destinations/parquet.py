@@ -108,7 +108,7 @@ class Format(LakeFormat):
         return Compaction(name, len(current), len(current) - len(small) + 1, rows, len(removed))
 
     def is_compaction_due(self, after: int) -> bool:
-        """True by the files of `extract_runs`, without replaced ones that cannot go yet.
+        """True for more than `after` files of `extract_runs`, but for replaced ones that must stay.
 
         They stand for all tables, since every run that writes adds one. That takes two listings
         and the schemas of the few merged files, while the models read every file.

@@ -22,9 +22,10 @@ def copy_file(source: Path, target: Path) -> None:
     with source.open("rb") as original, target.open("xb") as copy:
         # The kernel copies by reference on XFS, Btrfs and ZFS. Some kernels, filesystems and
         # sandboxes cannot copy, or not to the end.
-        with suppress(OSError, AttributeError):
-            while os.copy_file_range(original.fileno(), copy.fileno(), CHUNK_BYTES):
-                pass
+        if hasattr(os, "copy_file_range"):
+            with suppress(OSError):
+                while os.copy_file_range(original.fileno(), copy.fileno(), CHUNK_BYTES):
+                    pass
         shutil.copyfileobj(original, copy)
 
 

@@ -36,7 +36,7 @@ from bedrock_async_etl.files.urls import (
 from bedrock_async_invokes.client import ca_bundle
 
 PORTS: Final = {"http": 80, "https": 443}
-"""Of proxies whose URLs name none."""
+"""Default ports of proxies."""
 
 
 class LocalFiles(LocalFileSystem):  # type: ignore[misc]

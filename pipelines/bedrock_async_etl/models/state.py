@@ -42,7 +42,7 @@ class BuildState:
     checked: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By check: a digest of its text, and the last build that it looked at."""
     broken: dict[str, Dates] = field(default_factory=dict)
-    """By check: the dates that broke its rule."""
+    """By check: the dates that broke its rule, until they change or its rule holds everywhere."""
 
     @classmethod
     def read(cls, tables: ModelTables) -> Self:
@@ -110,7 +110,7 @@ class BuildState:
         keep(tables.connection, "broken", broken)
 
     def changed_since(self, build: int, table: str) -> Dates:
-        """Dates of a table that changed in builds after this one."""
+        """Dates of a table that changed in builds after `build`."""
         return frozenset(day for day, at in self.builds.get(table, {}).items() if at > build)
 
 

@@ -37,7 +37,7 @@ LABELS: Final = "select distinct {key}, {label} from report_leaves order by {key
 """Labels of a dimension; the key of each is its place."""
 LEAVES: Final = "select account, region, model from report_leaves order by leaf"
 TABLES: Final = (("counts", 1), ("durations", BUCKETS + AGES), ("in_flight", 1))
-"""Tables that add up, and their numbers of buckets."""
+"""Tables whose rows can be added up, and their numbers of buckets."""
 PACKED: Final = "select * exclude (cell) from packed('report_{name}', {buckets}) order by cell"
 Columns = dict[str, list[Any]]
 

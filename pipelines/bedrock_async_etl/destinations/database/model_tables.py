@@ -65,7 +65,7 @@ drop table if exists changed_rows;
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The identity of the rows of a date, or of a table."""
+    """Number and hash of the rows of a date, or of a table."""
 
     rows: int
     value: str
@@ -197,7 +197,7 @@ class ModelTables:
 
 
 def usual_memory_limit() -> str:
-    """DuckDB's default; DuckDB 1.5 claims to reset a limit, but keeps to it."""
+    """DuckDB's default, as text: `reset memory_limit` has no effect in DuckDB 1.5."""
     with duckdb.connect() as untouched:
         [(limit,)] = untouched.execute("select current_setting('memory_limit')").fetchall()
     return str(limit)
@@ -223,7 +223,7 @@ def read_fingerprints(
 
 
 def fingerprint_of(columns: Iterable[str]) -> str:
-    """The SQL of the number of rows, and of a hash of them in any order."""
+    """The SQL of the number of rows, and of a hash that is the same in any order."""
     hashed = ", ".join(map(identifier, columns))
     return f"count(*), concat_ws('-', count(*), sum(hash({hashed})))"
 

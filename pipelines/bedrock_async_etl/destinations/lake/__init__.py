@@ -135,7 +135,7 @@ class LakeDestination(Destination):
         return mark
 
     def lock_path(self) -> Path:
-        """In the lake, if it is a folder; else on this machine, for whose runs alone it works."""
+        """In the lake, if it is a folder; else here: it holds off no run of another machine."""
         is_local = self.files.is_local
         folder = Path(self.files.root) if is_local else working_directory(str(self))
         if is_local and not folder.parent.is_dir():
@@ -201,7 +201,7 @@ class LakeDestination(Destination):
             tables.publish()
 
     def compact_if_due(self) -> LakeCompaction | None:
-        """Skip a shard: another one might merge the same files, and so double their rows."""
+        """As in `Destination`; a shard never does, since two might merge the same files."""
         if self.shard or not self.compact_after:
             return None
         try:

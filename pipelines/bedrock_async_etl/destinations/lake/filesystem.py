@@ -33,7 +33,7 @@ class LakeClient(FilesystemClient):
 class lake(FixedCapabilities, filesystem):  # noqa: N801, named as dlt names destinations
     """The filesystem destination, with the client of a lake's format.
 
-    The progress in each lake has its name, with the module's: dlt would warn of another one.
+    Stored progress has its qualified name: dlt warns if that changes.
     """
 
     lake_format: LakeFormat | None = None

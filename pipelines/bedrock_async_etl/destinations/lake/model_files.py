@@ -30,7 +30,7 @@ Kept = Sequence[tuple[str, date | None, int, str, int]]
 
 
 class Manifest(msgspec.Struct, tag_field="version", tag=2):
-    """Facts about a build of a lake's models for the next build."""
+    """The state of a lake's models, kept for the next build."""
 
     files: Sequence[str] = ()
     dated: dict[str, tuple[str, str]] = {}

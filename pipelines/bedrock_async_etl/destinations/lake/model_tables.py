@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from bedrock_async_etl.destinations.lake.formats import LakeFormat
 
 ROWS_IN_ONE_FILE: Final = 10_000
-"""Maximum for a model that has dates: above, each date has its own file."""
+"""Rows of a dated model above which each date has its own file."""
 KEPT: Final = ("definitions", "fingerprints", "checked", "broken")
 """The tables of `bedrock_builds`, which the manifest keeps."""
 FILES_NAME: Final = "bedrock_files"

@@ -98,7 +98,7 @@ class LakeSession(LoadSession):
             self._copied |= new
 
     def progress_elsewhere(self) -> Mapping[str, Any]:
-        """The newest of each scope in any other pipeline, since shards may have changed."""
+        """The newest progress of each scope in other pipelines, since shards may have changed."""
         paths = self._files.glob(f"{DATASET_NAME}/_dlt_pipeline_state/{PIPELINE_NAME}*.jsonl")
         names = {path.rpartition("/")[2].split("__")[0] for path in paths}
         names -= {self.destination.pipeline_name}

@@ -131,7 +131,7 @@ function countsOf(data, span, leaves, kindOf) {
   return addUp(data.cells.counts, leaves, span.hours, span.hourOf, kindOf);
 }
 
-/** The numbers of leaves' latencies by kind and bucket. */
+/** Numbers of latencies by kind and bucket. */
 function durationsOf(data, span, leaves, kindOf) {
   return addUp(data.cells.durations, leaves, data.cells.buckets, span.anywhere, kindOf);
 }

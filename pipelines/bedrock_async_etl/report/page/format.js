@@ -68,7 +68,7 @@ function isolated(text) {
   return /^[ -~]*$/.test(text) ? text : `\u2068${visible(text)}\u2069`;
 }
 
-/** Shows characters that turn the direction of text, without their effect. */
+/** Escapes characters that turn the direction of text. */
 function visible(text) {
   return text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -17,7 +17,7 @@ function riskWithInterval(row) {
   return element("span", {}, percent(row.risk), element("small", {}, row.risk == null ? "" : ` ${interval(row)}`));
 }
 
-/** The number of failed among ended ones. */
+/** Text: failed of finished invocations. */
 function failedOf(row) {
   return `${count(row.failed)} of ${count(row.terminal)}`;
 }

@@ -130,7 +130,7 @@ function byLeaves(data, selection, span, ofLeaves, dimensions) {
   })).filter((row) => row.invocations || row.open || row.vanished);
 }
 
-/** The numbers failed and ended of each leaf in a span. */
+/** Numbers of failed and ended invocations by leaf, in a span. */
 function outcomesOfLeaves(data, selection, span) {
   const oneHour = { hours: 1, hourOf: span.anywhere };
   const kindOf = kindsOf(data, selection);

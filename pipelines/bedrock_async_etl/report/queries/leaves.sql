@@ -1,12 +1,12 @@
--- One row per account, region and model that the report shows, with the number of each: a leaf's is
--- its place, and that of an account, region or model its rank by invocations.
+-- One row per account, region and model that the report shows, with their keys: a leaf's is its place
+-- in the order, those of account, region and model are ranks by invocations.
 with counts as (
     select account_id, region, model_id, invocations
     from report_submitted
 
     union all
 
-    -- They have a leaf whenever they were submitted.
+    -- Open invocations have a leaf even if they were submitted before the period.
     select account_id, region, model_id, 0 as invocations
     from bedrock_analytics.open_invocations
 ),

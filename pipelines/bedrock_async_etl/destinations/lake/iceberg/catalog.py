@@ -30,7 +30,7 @@ CALLS: Final = (
     "namespace_exists",
     "purge_table",
 )
-"""Called methods of a catalog."""
+"""Methods of a catalog that are wrapped."""
 JUST_MADE: Final = "already exists"
 """Error where another worker made a SQL catalog's tables at the same moment."""
 GLUE: Final = "glue"
@@ -54,7 +54,7 @@ def open_catalog(files: LakeFiles, name: str | None) -> "Catalog":
     configured = (name and Config().get_catalog_config(name)) or {}
     properties: dict[str, Any] = {
         "py-io-impl": f"{LakeFileIO.__module__}.{LakeFileIO.__name__}",
-        "snapshot-loading-mode": "all",  # Of REST: an older one may have the progress.
+        "snapshot-loading-mode": "all",  # For REST: an older snapshot may have the progress.
         S3_ACCESS: S3Access(files),
     }
     if name is None:

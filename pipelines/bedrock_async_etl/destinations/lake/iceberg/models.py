@@ -157,7 +157,7 @@ class IcebergPublishing(Publishing):
         return Stored(table, current_files(table) if table else ())
 
     def dates_to_write(self, model: str, dates: Dates | None, names: Sequence[str]) -> Dates | None:
-        """Also all dates, where anything but a finished build has written the table."""
+        """All dates (None), too, where the table has other files than the last build left."""
         there = {_name(model, file) for file in self._stored[model].files}
         return dates if there == {*names} else None
 
