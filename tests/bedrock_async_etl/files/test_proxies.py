@@ -9,6 +9,7 @@ from pyarrow import fs
 
 from bedrock_async_etl.destinations.delta import storage_options
 from bedrock_async_etl.files.object_store import arrow_s3, proxy_of
+from tests.conftest import DELTA
 
 DIRECT = {"proxy_url": "http://localhost", "proxy_excludes": "*,0.0.0.0/0,::/0"}
 
@@ -65,6 +66,7 @@ def test_the_endpoint_counts(credentials: AwsCredentials, monkeypatch: pytest.Mo
     assert proxy_of(credentials) == "http://plain:3128"
 
 
+@DELTA
 def test_the_bundle_is_of_the_environment_or_the_profile(
     credentials: AwsCredentials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -83,6 +85,7 @@ def test_the_bundle_is_of_the_environment_or_the_profile(
     assert bundle() == "environment.pem"
 
 
+@DELTA
 @pytest.mark.parametrize(
     ("proxy", "bundle", "arrow", "delta"),
     [
