@@ -80,7 +80,8 @@ def ancestors(table: "IcebergTable") -> Iterable["Snapshot"]:
     """The current snapshot of a table, the one before it, and so on."""
     from pyiceberg.table.snapshots import ancestors_of
 
-    return ancestors_of(table.current_snapshot(), table.metadata)
+    found: Iterable[Snapshot] = ancestors_of(table.current_snapshot(), table.metadata)
+    return found
 
 
 def has_load(table: "IcebergTable", load_id: str) -> bool:
