@@ -7,7 +7,7 @@ from typing import Any, Final
 
 MINUTE: Final = 60
 MAX_LINES: Final = 20
-"""Scopes, rows or breaches that are told on a line each; there may be thousands."""
+"""Scopes, rows or findings shown on a line each; there may be thousands."""
 UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", MINUTE), ("s", 1))
 
 

@@ -210,9 +210,9 @@ def _failing(status: "Status") -> str:
     if status.incidents is None:
         return "build the models with `models`"
     number = len(status.incidents)
-    told = format_count(number, "open incident") if number else "no open incident"
+    incidents = format_count(number, "open incident") if number else "no open incident"
     remedy = ". Next: see with `report` what failed" if number else ""
-    return f"{told}{_behind(status)}{remedy}"
+    return f"{incidents}{_behind(status)}{remedy}"
 
 
 def _behind(status: "Status") -> str:

@@ -120,7 +120,7 @@ class Publisher:
         return not (has_run(connection, newest) if newest else has_rows(connection))
 
     def _read_copy(self, read: Callable[[duckdb.DuckDBPyConnection], str | None]) -> str | None:
-        """What is read of the copy; None where it cannot be read."""
+        """The result of reading the copy; None where it cannot be read."""
         try:
             with DuckDBDestination(self.file).connect(read_only=True) as connection:
                 return read(connection)
