@@ -23,9 +23,18 @@ delete from {table} as stored where exists (select 1 from {rows} as loaded where
 """
 INSERT: Final = """
 insert into {table} by name
+with
+repeated as materialized (
+    select {key} from {rows} group by all having count(*) > 1
+),
+superseded as (
+    select file_row_number from {rows} semi join repeated using ({key})
+    qualify row_number() over (partition by {key} order by {newest_first}) > 1
+)
 select * exclude (file_row_number) from {rows}
-where file_row_number in (select max_by(file_row_number, {age}) from {rows} group by {key})
+where file_row_number not in (from superseded)
 """
+"""A few keys are in a file twice, if any: only those rows are put in order."""
 
 
 class MergeJob(DuckDbCopyJob):
@@ -39,13 +48,14 @@ class MergeJob(DuckDbCopyJob):
         table = self._job_client.schema.tables[self.load_table_name]
         key = [identifier(name) for name in get_columns_names_with_prop(table, "primary_key")]
         latest = [identifier(name) for name in get_columns_names_with_prop(table, "dedup_sort")]
+        newest_first = [f"{name} desc nulls last" for name in (*latest, "file_row_number")]
         client = self._job_client.sql_client
         parts = {
             "table": client.make_qualified_table_name(self.load_table_name),
             "rows": f"read_parquet({literal(self._file_path)}, file_row_number = true)",
             "is_same": " and ".join(f"stored.{name} = loaded.{name}" for name in key),
             "key": ", ".join(key),
-            "age": f"row({', '.join([*latest, 'file_row_number'])})",
+            "newest_first": ", ".join(newest_first),
         }
         with client.begin_transaction():
             client.execute_sql(DELETE.format_map(parts))

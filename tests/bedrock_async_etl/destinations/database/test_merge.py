@@ -70,10 +70,16 @@ def test_of_one_key_the_latest_counts_wherever_it_is_in_the_file(
     merge(
         pipeline,
         table_of(
-            ("a", LATER, 1), ("a", FIRST, 2), ("b", FIRST, 3), ("b", FIRST, 4), ("c", None, 5)
+            ("a", LATER, 1),
+            ("a", FIRST, 2),
+            ("b", FIRST, 3),
+            ("b", FIRST, 4),
+            ("c", FIRST, 5),
+            ("c", None, 6),
+            ("d", None, 7),
         ),
     )
-    assert stored(connection) == [("a", 1), ("b", 4), ("c", 5)]
+    assert stored(connection) == [("a", 1), ("b", 4), ("c", 5), ("d", 7)]
 
 
 def test_without_a_column_that_tells_the_last_counts(
