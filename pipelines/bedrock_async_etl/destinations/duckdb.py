@@ -240,7 +240,8 @@ class DuckDBSession(LoadSession):
     @contextmanager
     def writing(self) -> Iterator[None]:
         self._disconnect()
-        self._connect(read_only=False)
+        # Each thread would leave a part of a row group, all of which are written again on closing.
+        self._connect(read_only=False).execute("set threads = 1")
         try:
             yield
         finally:

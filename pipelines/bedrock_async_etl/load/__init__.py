@@ -26,10 +26,11 @@ from bedrock_async_invokes.options import LoadOptions
 from bedrock_async_invokes.run import Observer
 from bedrock_async_invokes.windows import Window
 
-SLICE_ROWS: Final = 245_000
-"""Rows that one load package has at most, and so what a killed run reads again.
+SLICE_ROWS: Final = 241_000
+"""Rows with which a load package ends, and so what a killed run reads again.
 
-That is just under two of DuckDB's row groups: what does not fill one is written twice.
+With its last table, of up to 4,000 rows, it stays under two of DuckDB's row groups: a few rows in
+a third would be written again with those of the next package.
 """
 OF_THE_RUN: Final = ("run_id", "started_at", "finished_at", "version")
 REPORTED: Final = tuple(each.name for each in fields(ScopeReport) if each.name not in OF_THE_RUN)
