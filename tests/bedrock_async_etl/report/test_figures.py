@@ -100,7 +100,7 @@ def test_the_busiest_account_region_and_model_come_first(copy: DuckDBDestination
         ranked = query(
             copy,
             f"select {column} from bedrock_analytics.invocations "
-            f"group by {column} order by count(*) desc",
+            f"group by {column} order by count(*) desc, {column}",
         )
         assert shown[name] == [label for (label,) in ranked]
 
