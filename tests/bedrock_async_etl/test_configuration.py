@@ -24,6 +24,7 @@ from bedrock_async_etl.configuration import (
 )
 from bedrock_async_etl.errors import UsageError
 from bedrock_async_etl.options import (
+    DESTINATIONS,
     CheckOptions,
     DestinationOptions,
     DigestOptions,
@@ -247,7 +248,12 @@ def test_a_secret_in_the_other_file_is_refused_and_not_shown(
         (LoadOptions, "regions", '"us-east-1"', "regions cannot be read: it must be of type list"),
         (LoadOptions, "role_arns", "[1]", "role_arns cannot be read: it must be a list of texts"),
         (LoadOptions, "failure_message", '"x"', "failure_message is one of keep, redact, drop, no"),
-        (DestinationOptions, "destination", '"x"', "destination is one of delta, duckdb"),
+        (
+            DestinationOptions,
+            "destination",
+            '"x"',
+            f"destination is one of {', '.join(DESTINATIONS)}",
+        ),
         (
             DestinationOptions,
             "compact_after",

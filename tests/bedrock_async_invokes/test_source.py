@@ -7,11 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import dlt
+import pyarrow as pa
 import pytest
 from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from bedrock_async_invokes import bedrock_async_invokes
+from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TEXT, TIMESTAMP
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -44,31 +46,15 @@ def test_each_row_names_the_load_that_wrote_it(pipeline: dlt.Pipeline, database:
     assert query(database, loads) == query(database, "select load_id from bedrock._dlt_loads")
 
 
-def test_columns_are_those_of_the_contract(pipeline: dlt.Pipeline, database: Path) -> None:
+def test_columns_have_the_declared_types(pipeline: dlt.Pipeline, database: Path) -> None:
     pipeline.run(bedrock_async_invokes())
-    describe = 'select column_name, column_type, "null" from (describe bedrock.async_invokes)'
-    assert query(database, describe) == [
-        ("invocation_arn", "VARCHAR", "NO"),
-        ("account_id", "VARCHAR", "YES"),
-        ("region", "VARCHAR", "YES"),
-        ("invocation_id", "VARCHAR", "YES"),
-        ("model_arn", "VARCHAR", "NO"),
-        ("model_id", "VARCHAR", "YES"),
-        ("model_provider", "VARCHAR", "YES"),
-        ("client_request_token", "VARCHAR", "YES"),
-        ("status", "VARCHAR", "YES"),
-        ("failure_message", "VARCHAR", "YES"),
-        ("submit_time", "TIMESTAMP WITH TIME ZONE", "YES"),
-        ("last_modified_time", "TIMESTAMP WITH TIME ZONE", "YES"),
-        ("end_time", "TIMESTAMP WITH TIME ZONE", "YES"),
-        ("submit_date", "DATE", "YES"),
-        ("output_s3_uri", "VARCHAR", "YES"),
-        ("output_kms_key_id", "VARCHAR", "YES"),
-        ("output_bucket_owner", "VARCHAR", "YES"),
-        ("extra", "VARCHAR", "YES"),
-        ("observed_at", "TIMESTAMP WITH TIME ZONE", "YES"),
-        ("_dlt_load_id", "VARCHAR", "NO"),
+    types = {TEXT: "VARCHAR", TIMESTAMP: "TIMESTAMP WITH TIME ZONE", pa.date32(): "DATE"}
+    declared = [
+        (each.name, types[each.type], "NO" if each.is_required else "YES")
+        for each in ASYNC_INVOKES.columns
     ]
+    describe = 'select column_name, column_type, "null" from (describe bedrock.async_invokes)'
+    assert query(database, describe) == [*declared, (LOAD_ID, "VARCHAR", "NO")]
 
 
 def test_an_empty_listing_makes_all_tables(bedrock: Control, database: Path) -> None:
