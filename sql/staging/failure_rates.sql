@@ -202,43 +202,52 @@ cohorts as (
         and counted.submit_date is not distinct from still_open.submit_date
 ),
 
-curtailed as (
-    select * from cohorts
-    where is_curtailed
-),
-
-durations as (
+subjects as (
     select
-        curtailed.number,
-        latencies.latency_ms as duration_ms,
-        latencies.ended,
-        latencies.failed,
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_hour,
+        submit_date,
+        latency_ms as duration_ms,
+        ended,
+        failed,
         0 as censored
     from latencies
-    inner join curtailed
-        on latencies.cohort = curtailed.cohort
-        and latencies.account_id is not distinct from curtailed.account_id
-        and latencies.region is not distinct from curtailed.region
-        and latencies.model_id is not distinct from curtailed.model_id
-        and latencies.submit_hour is not distinct from curtailed.submit_hour
-        and latencies.submit_date is not distinct from curtailed.submit_date
 
     union all
 
     select
-        curtailed.number,
-        ages.age_ms as duration_ms,
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_hour,
+        submit_date,
+        age_ms as duration_ms,
         0 as ended,
         0 as failed,
         1 as censored
     from ages
-    inner join curtailed
-        on ages.cohort = curtailed.cohort
-        and ages.account_id is not distinct from curtailed.account_id
-        and ages.region is not distinct from curtailed.region
-        and ages.model_id is not distinct from curtailed.model_id
-        and ages.submit_hour is not distinct from curtailed.submit_hour
-        and ages.submit_date is not distinct from curtailed.submit_date
+),
+
+durations as (
+    select
+        cohorts.number,
+        subjects.duration_ms,
+        subjects.ended,
+        subjects.failed,
+        subjects.censored
+    from subjects
+    inner join cohorts
+        on cohorts.is_curtailed
+        and subjects.cohort = cohorts.cohort
+        and subjects.account_id is not distinct from cohorts.account_id
+        and subjects.region is not distinct from cohorts.region
+        and subjects.model_id is not distinct from cohorts.model_id
+        and subjects.submit_hour is not distinct from cohorts.submit_hour
+        and subjects.submit_date is not distinct from cohorts.submit_date
 ),
 
 -- What ends at an age counts as ended before the open one is censored.

@@ -144,21 +144,11 @@ bucketed as (
         end_date,
         model_id,
         status,
-        latencies_ms[1] as latency_ms,
-        array_length(latencies_ms) as ended
+        unnest(
+            case when has_age then latencies_ms else array[latencies_ms[1]] end
+        ) as latency_ms,
+        case when has_age then 1 else array_length(latencies_ms) end as ended
     from found
-    where not has_age
-
-    union all
-
-    select
-        end_date,
-        model_id,
-        status,
-        unnest(latencies_ms) as latency_ms,
-        1 as ended
-    from found
-    where has_age
 ),
 
 -- One row per cohort and latency, or latencies between which is no age.

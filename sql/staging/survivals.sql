@@ -85,34 +85,29 @@ named_buckets as (
 ),
 
 -- Numbers are compared faster than names.
-cohorts as (
-    select
-        *,
-        row_number() over (
-            order by cohort, account_id, region, model_id, submit_date
-        ) as number
-    from (
-        select distinct
-            cohort,
-            account_id,
-            region,
-            model_id,
-            submit_date
-        from named_buckets
-    ) as names
-),
-
 buckets as (
     select
-        cohorts.number,
-        named_buckets.*
+        *,
+        dense_rank() over (
+            order by cohort, account_id, region, model_id, submit_date
+        ) as number
     from named_buckets
-    inner join cohorts
-        on named_buckets.cohort = cohorts.cohort
-        and named_buckets.account_id is not distinct from cohorts.account_id
-        and named_buckets.region is not distinct from cohorts.region
-        and named_buckets.model_id is not distinct from cohorts.model_id
-        and named_buckets.submit_date is not distinct from cohorts.submit_date
+),
+
+totals as (
+    select
+        number,
+        cohort,
+        account_id,
+        region,
+        model_id,
+        submit_date,
+        cast(sum(ended) as bigint) as ended,
+        cast(sum(censored) as bigint) as censored,
+        cast(sum(still_open) as bigint) as still_open,
+        max(longest_ms) as longest_ms
+    from buckets
+    group by number, cohort, account_id, region, model_id, submit_date
 ),
 
 -- Only latencies that are compared with an age are looked at one by one.
@@ -137,22 +132,9 @@ durations as (
     select
         number,
         bucket,
-        unnest(latencies_ms) as duration_ms,
-        1 as ended,
-        0 as censored
+        unnest(coalesce(latencies_ms, array[age_ms])) as duration_ms,
+        case when age_ms is null then 1 else 0 end as ended
     from mixed
-    where latencies_ms is not null
-
-    union all
-
-    select
-        number,
-        bucket,
-        age_ms as duration_ms,
-        0 as ended,
-        1 as censored
-    from mixed
-    where age_ms is not null
 ),
 
 -- A duration, or a whole bucket.
@@ -162,7 +144,7 @@ steps as (
         bucket,
         duration_ms,
         cast(sum(ended) as double) as ended,
-        cast(sum(censored) as double) as censored
+        cast(sum(1 - ended) as double) as censored
     from durations
     group by number, bucket, duration_ms
 
@@ -316,54 +298,44 @@ bounds as (
 -- Rounding must not carry a curve past the very share that it reaches.
 shares as (
     select
-        cohorts.number,
+        totals.number,
         percentiles.percentile,
-        (100 - percentiles.percentile) / 1e2 + 1e-9 as share
-    from cohorts
-    cross join (values (50), (90), (95), (99)) as percentiles (percentile)
-
-    union all
-
-    select
-        number,
-        0 as percentile,
-        1 - low_rank / size + 1e-9 as share
-    from bounds
-    where low_rank > 0
-
-    union all
-
-    select
-        number,
-        100 as percentile,
-        1 - high_rank / size + 1e-9 as share
-    from bounds
-    where high_rank <= size
+        1e-9 + case
+            when percentiles.percentile = 0 then 1 - nullif(bounds.low_rank, 0) / bounds.size
+            when percentiles.percentile < 100 then (100 - percentiles.percentile) / 1e2
+            when bounds.high_rank <= bounds.size then 1 - bounds.high_rank / bounds.size
+        end as share
+    from totals
+    cross join (values (0), (50), (90), (95), (99), (100)) as percentiles (percentile)
+    left join bounds
+        on totals.number = bounds.number
 ),
 
--- The step that brings a curve down to a share, and how many of those at risk have to have ended.
+-- The step that brings a curve down to a share; of a whole bucket, how many of it have to have ended.
 reached as (
     select
         curves.number,
         curves.duration_ms,
         shares.percentile,
-        cast(
-            ceil(curves.at_risk * (1 - shares.share / curves.survival_before)) as bigint
-        ) as ended,
-        buckets.cohort,
-        buckets.account_id,
-        buckets.region,
-        buckets.model_id,
-        buckets.submit_date,
-        buckets.bucket
+        case
+            when curves.duration_ms is null
+                then cast(
+                    ceil(curves.at_risk * (1 - shares.share / curves.survival_before)) as bigint
+                )
+        end as ended,
+        totals.cohort,
+        totals.account_id,
+        totals.region,
+        totals.model_id,
+        totals.submit_date,
+        curves.bucket
     from curves
     inner join shares
         on curves.number = shares.number
         and curves.survival <= shares.share
         and curves.survival_before > shares.share
-    inner join buckets
-        on curves.number = buckets.number
-        and curves.bucket = buckets.bucket
+    inner join totals
+        on curves.number = totals.number
 ),
 
 -- Of a whole bucket, the latency that does.
@@ -371,9 +343,14 @@ found as (
     select
         reached.number,
         reached.percentile,
-        list_sort(flatten(array_agg(placed.latencies_ms)))[
-            cast(max(reached.ended) as bigint)
-        ] as duration_ms
+        coalesce(
+            max(reached.duration_ms),
+            list_sort(
+                flatten(
+                    array_agg(placed.latencies_ms) filter (where placed.latencies_ms is not null)
+                )
+            )[cast(max(reached.ended) as bigint)]
+        ) as duration_ms
     from reached
     inner join placed
         on array_contains(placed.cohorts, reached.cohort)
@@ -382,17 +359,7 @@ found as (
         and placed.model_id is not distinct from reached.model_id
         and placed.submit_date is not distinct from reached.submit_date
         and placed.bucket = reached.bucket
-    where reached.duration_ms is null
     group by reached.number, reached.percentile
-
-    union all
-
-    select
-        number,
-        percentile,
-        duration_ms
-    from reached
-    where duration_ms is not null
 ),
 
 percentiles as (
@@ -406,25 +373,14 @@ percentiles as (
         max(case when percentile = 100 then duration_ms end) as p95_high_ms
     from found
     group by number
-),
-
-totals as (
-    select
-        number,
-        cast(sum(ended) as bigint) as ended,
-        cast(sum(censored) as bigint) as censored,
-        cast(sum(still_open) as bigint) as still_open,
-        max(longest_ms) as longest_ms
-    from buckets
-    group by number
 )
 
 select
-    cohorts.cohort,
-    cohorts.account_id,
-    cohorts.region,
-    cohorts.model_id,
-    cohorts.submit_date,
+    totals.cohort,
+    totals.account_id,
+    totals.region,
+    totals.model_id,
+    totals.submit_date,
     totals.ended,
     totals.censored,
     totals.still_open,
@@ -438,10 +394,8 @@ select
     end as p95_low,
     cast(percentiles.p95_high_ms as double) / 1000 as p95_high,
     cast(totals.longest_ms as double) / 1000 as longest
-from cohorts
-inner join totals
-    on cohorts.number = totals.number
+from totals
 left join percentiles
-    on cohorts.number = percentiles.number
+    on totals.number = percentiles.number
 left join bounds
-    on cohorts.number = bounds.number
+    on totals.number = bounds.number
