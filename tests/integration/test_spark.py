@@ -65,9 +65,13 @@ DIVIDED = {
 def _java_that_starts_fast() -> Iterator[None]:
     """Java's second compiler takes longer than what it saves where there are so few rows.
 
-    The first alone gets 48 MB for all compiled code by default, which the models fill.
+    The first alone gets 48 MB for all compiled code by default, which the models fill. Neither do
+    so few rows need 200 partitions.
     """
-    options = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
+    options = (
+        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC "
+        "-Dspark.sql.shuffle.partitions=2"
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("JAVA_TOOL_OPTIONS", options)
         yield
