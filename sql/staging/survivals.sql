@@ -311,7 +311,7 @@ shares as (
         on totals.number = bounds.number
 ),
 
--- The step that brings a curve down to a share; of a whole bucket, how many of it have to have ended.
+-- The step that brings a curve down to a share, and how many of a whole bucket have to have ended.
 reached as (
     select
         curves.number,
@@ -338,7 +338,7 @@ reached as (
         on curves.number = totals.number
 ),
 
--- Of a whole bucket, the latency that does.
+-- Its duration; of a whole bucket, the latency that does.
 found as (
     select
         reached.number,
