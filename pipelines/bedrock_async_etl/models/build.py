@@ -50,6 +50,7 @@ LOADED: Final = (DATASET_NAME, ASYNC_INVOKES.name)
 FORMER: Final = ("hours", "lifetimes")
 """Models of earlier versions, which kept no definitions."""
 DATED_KINDS: Final = ("DATE", "TIMESTAMP WITH TIME ZONE")
+WHOLE_NUMBER: Final = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER")
 LINE: Final = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 DateColumn = tuple[str, str]
@@ -156,6 +157,8 @@ class ModelBuild:
             changed = self._after.update(key(table), self._before, found, dates)
             if is_kept and dates is None:
                 self._tables.leave(model.name, changed)
+            elif dates is None and model.dated_by and not model.is_shipped:
+                self._warn_if_not_dated(model)
             elif dates and changed:
                 condition = _is_in(self._dated[table], changed)
                 self._tables.replace(model.name, rows, changed, condition)
@@ -240,6 +243,29 @@ class ModelBuild:
         days = spread(frozenset(rows), after=model.reads_back) if dates is None else dates
         portions = in_portions(days, rows, limit, before=model.reads_back)
         return list(portions) if len(portions) > 1 else [dates]
+
+    def _warn_if_not_dated(self, model: SqlFile) -> None:
+        """Warn if a date of a new model has other rows when it is built alone, as later.
+
+        Whole numbers are compared: sums of others may differ in the last digit. Of two dates, since
+        the first day of a week may be all there is of it.
+        """
+        table = model_table(model.name)
+        column, kind = self._dated[ANALYTICS_NAME, model.name]
+        kinds = self._tables.columns(table)
+        compared = [column, *(name for name in kinds if WHOLE_NUMBER.fullmatch(kinds[name]))]
+        whole = self._tables.fingerprints(table, (column, kind), compared)
+        for day in sorted(day for day in whole if day)[-2:]:
+            rows = f"({self._select(model, (column, kind), frozenset({day}))}\n)"
+            alone = self._tables.fingerprints(rows, (column, kind), compared)
+            if alone.get(day) != whole[day]:
+                message = (
+                    f"{model.path}: the rows of {day} depend on the input of other dates, too, and "
+                    f"will be wrong when that date alone is built: leave out `dated by: {column}`, "
+                    "or say how far it `reads back`."
+                )
+                log_event("not_dated", message, logging.WARNING, model=model.name, date=str(day))
+                return
 
     def _stage(self, model: SqlFile, dates: Dates) -> str:
         """Build some dates of a model anew, beside it; returns the table of their rows."""

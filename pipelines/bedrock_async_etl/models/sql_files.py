@@ -47,6 +47,11 @@ class SqlFile:
     def name(self) -> str:
         return self.path.stem.lower()
 
+    @property
+    def is_shipped(self) -> bool:
+        """False for a file of the user's."""
+        return self.path.is_relative_to(SHIPPED)
+
 
 def read_models(user_models: Path | None = None) -> list[SqlFile]:
     """The shipped models, and the user's, which replace those of the same name."""

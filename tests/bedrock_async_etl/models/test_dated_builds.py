@@ -252,6 +252,33 @@ def test_a_header_that_cannot_be_followed_is_told(
         build_models(built, own)
 
 
+@pytest.mark.parametrize(
+    ("headers", "first", "is_told"),
+    [
+        ("-- dated by: first", "submit_date", False),
+        ("-- dated by: first", "cast(date_trunc('month', submit_date) as date)", True),
+        ("-- dated by: first\n-- reads back: 7 days", "submit_date + 7", False),
+        ("-- dated by: first\n-- reads back: 6 days", "submit_date + 7", True),
+    ],
+)
+def test_a_model_whose_dates_depend_on_others_is_told_of_once(
+    headers: str,
+    first: str,
+    is_told: bool,
+    built: DuckDBDestination,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    select = f"select {first} as first, count(*) as number from {INVOCATIONS} group by all"
+    (own / "mine.sql").write_text(f"{headers}\n{select}")
+    build_models(built, own)
+    build_models(built, own)
+    told = [each.message for each in caplog.records if "of other dates" in each.message]
+    assert len(told) == is_told
+
+
 def test_a_check_goes_on_looking_at_a_date_that_breaks_it(built: DuckDBDestination) -> None:
     def violations(*, is_full: bool = False) -> int:
         found = {check.name: check.violations for check in run_checks(built, is_full=is_full)}
