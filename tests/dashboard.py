@@ -48,7 +48,7 @@ NUMBERS: Final = (
     Number(
         "Stalest scope",
         f"max(time() - bedrock_async_oldest_success_timestamp_seconds{COPY})",
-        "Time since the last successful run of the scope where that is longest ago.",
+        "Time since the last successful run of the scope that has waited longest for one.",
         3600,
         "s",
     ),

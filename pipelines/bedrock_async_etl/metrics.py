@@ -96,7 +96,7 @@ METRICS: Final = (
         "oldest_success_timestamp_seconds",
         "scopes",
         "oldest_success_at",
-        "End of the last successful run of the scope where that is longest ago.",
+        "End of the last successful run of the scope that has waited longest for one.",
     ),
     Metric("open_invocations", "scopes", "open", "Open invocations, over all scopes."),
     Metric("scope_last_run_success", "scope", "is_good", "1 if its last run succeeded, else 0."),

@@ -262,7 +262,7 @@ class Status:
 
     @property
     def oldest_age(self) -> float | None:
-        """Seconds since the last successful run of the scope where that is longest ago."""
+        """Seconds since the last successful run of the scope that has waited longest for one."""
         return max(self._ages(), default=None)
 
     def worst_of(self, name: str) -> Any:

@@ -104,7 +104,7 @@ ASYNC_INVOKES: Final = Table(
 
 VANISHED_INVOKES: Final = Table(
     "vanished_invokes",
-    "Open invocations that the listing no longer has.",
+    "Open invocations that were found missing from the listing, and stay here if listed again.",
     key=("invocation_arn",),
     newest_by="vanished_at",
     columns=(
@@ -141,7 +141,7 @@ class ScopeReport:
     rows_read: int = _count("Rows read.")
     rows_new: int = _count("Rows that were not stored before.")
     rows_changed: int = _count("Stored rows that changed.")
-    rows_scrubbed: int = _count("Rows of old that were read again.")
+    rows_scrubbed: int = _count("Old rows that were read again.")
     rows_healed: int = _count(
         "Rows that were missing or differed though they should not have, and were loaded."
     )
@@ -161,7 +161,7 @@ class ScopeReport:
     quarantine_reason: str | None = _measure("First of the quarantined rows.")
     version: str | None = _measure("Version of bedrock-async-etl; null for the source alone.")
     is_range: bool | None = _measure(
-        "True if only a range was read (`--since`, `--until`), which leaves the scope unread."
+        "True if the run left out what may be new (`--since`, `--until`): the scope is no fresher."
     )
     settled_through: datetime | None = _measure(
         "No more can be listed of what was submitted until then: the start of the run less the lag."

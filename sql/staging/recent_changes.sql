@@ -22,8 +22,8 @@
 --   where all take equally long, or only one period has any
 -- change: unknown where one of the periods has fewer than 30 terminal invocations, or all of them on
 --   one date; else worse if one of the two z-scores is above 2.24, which chance exceeds on either side
---   2.5 times in 100; else better if one is below -2.24; else same. A z-score does not count where a
---   period has all that it is about on one date
+--   2.5 times in 100; else better if one is below -2.24; else same. A z-score does not count where
+--   one period has all of its invocations on one date
 -- dated by: end_date
 -- reads back: 60 days
 with

@@ -404,7 +404,9 @@ def test_what_vanished_is_counted(listed: Control, database: Path) -> None:
     listed.advance(timedelta(minutes=1))
     before = status_json(database)
     run(database)
-    assert ", 1 vanished" in invoke("status", f"--database={database}").stdout
+    shown = invoke("status", f"--database={database}").stdout
+    assert ", 1 vanished" in shown
+    assert re.search(r"^vanished .* after its submission at 2026-", shown, re.MULTILINE)
     after = status_json(database)
     for status in (before, after):
         assert status["stuck"]["open"] == sum(

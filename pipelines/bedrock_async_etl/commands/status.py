@@ -242,9 +242,11 @@ def _worst(status: "Status") -> Iterator[str]:
     for row in status.worst:
         typical = format_duration(row["typical_p99"])
         usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""
-        state = "vanished" if row["is_vanished"] else "stuck" if row["is_stuck"] else "open"
         age, since = format_duration(row["age_seconds"]), format_time(row["submit_time"])
-        yield f"{state} for {age}, since {since} UTC{usual}: {row['model_id']}"
+        state = f"{'stuck' if row['is_stuck'] else 'open'} for {age}, since {since} UTC"
+        if row["is_vanished"]:
+            state = f"vanished {age} after its submission at {since} UTC"
+        yield f"{state}{usual}: {row['model_id']}"
         yield f"  {row['invocation_arn']}"
         if row["output_s3_uri"]:
             yield f"  {row['output_s3_uri']}"
