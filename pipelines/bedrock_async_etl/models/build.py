@@ -250,19 +250,21 @@ class ModelBuild:
         Whole numbers are compared: sums of others may differ in the last digit. Of two dates, since
         the first day of a week may be all there is of it.
         """
+        if model.reads_back is None:  # It is never built by dates.
+            return
         table = model_table(model.name)
-        column, kind = self._dated[ANALYTICS_NAME, model.name]
+        dated = self._dated[ANALYTICS_NAME, model.name]
         kinds = self._tables.columns(table)
-        compared = [column, *(name for name in kinds if WHOLE_NUMBER.fullmatch(kinds[name]))]
-        whole = self._tables.fingerprints(table, (column, kind), compared)
+        compared = [dated[0], *(name for name in kinds if WHOLE_NUMBER.fullmatch(kinds[name]))]
+        whole = self._tables.fingerprints(table, dated, compared)
         for day in sorted(day for day in whole if day)[-2:]:
-            rows = f"({self._select(model, (column, kind), frozenset({day}))}\n)"
-            alone = self._tables.fingerprints(rows, (column, kind), compared)
+            rows = f"({self._select(model, dated, frozenset({day}))}\n)"
+            alone = self._tables.fingerprints(rows, dated, compared)
             if alone.get(day) != whole[day]:
                 message = (
                     f"{model.path}: the rows of {day} depend on the input of other dates, too, and "
-                    f"will be wrong when that date alone is built: leave out `dated by: {column}`, "
-                    "or say how far it `reads back`."
+                    "will be wrong when that date alone is built: leave out "
+                    f"`dated by: {dated[0]}`, or say how far it `reads back`."
                 )
                 log_event("not_dated", message, logging.WARNING, model=model.name, date=str(day))
                 return

@@ -259,6 +259,7 @@ def test_a_header_that_cannot_be_followed_is_told(
         ("-- dated by: first", "cast(date_trunc('month', submit_date) as date)", True),
         ("-- dated by: first\n-- reads back: 7 days", "submit_date + 7", False),
         ("-- dated by: first\n-- reads back: 6 days", "submit_date + 7", True),
+        ("-- dated by: first\n-- reads back: all days", "submit_date + 7", False),
     ],
 )
 def test_a_model_whose_dates_depend_on_others_is_told_of_once(
