@@ -46,6 +46,31 @@ def table_of(*each: dict[str, Any]) -> pa.Table:
     return to_table(page_of([summary(**members) for members in each]), OBSERVED)
 
 
+def test_columns_are_those_of_the_contract() -> None:
+    time = pa.timestamp("us", tz="UTC")
+    assert [(each.name, each.type, each.nullable) for each in ASYNC_INVOKES.schema] == [
+        ("invocation_arn", pa.string(), False),
+        ("account_id", pa.string(), True),
+        ("region", pa.string(), True),
+        ("invocation_id", pa.string(), True),
+        ("model_arn", pa.string(), False),
+        ("model_id", pa.string(), True),
+        ("model_provider", pa.string(), True),
+        ("client_request_token", pa.string(), True),
+        ("status", pa.string(), True),
+        ("failure_message", pa.string(), True),
+        ("submit_time", time, True),
+        ("last_modified_time", time, True),
+        ("end_time", time, True),
+        ("submit_date", pa.date32(), True),
+        ("output_s3_uri", pa.string(), True),
+        ("output_kms_key_id", pa.string(), True),
+        ("output_bucket_owner", pa.string(), True),
+        ("extra", pa.string(), True),
+        ("observed_at", time, True),
+    ]
+
+
 def test_a_failed_invocation_fills_all_columns() -> None:
     assert row_of(
         clientRequestToken="token",

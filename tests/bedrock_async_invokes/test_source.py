@@ -13,7 +13,7 @@ from dlt.common.configuration.const import TYPE_EXAMPLES
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from bedrock_async_invokes import bedrock_async_invokes
-from bedrock_async_invokes.columns import ASYNC_INVOKES, LOAD_ID, TEXT, TIMESTAMP
+from bedrock_async_invokes.columns import ASYNC_INVOKES, TEXT, TIMESTAMP
 from bedrock_async_invokes.options import LoadOptions
 from bedrock_emulator import Control
 from tests.conftest import ACCOUNT, NOW, REGION
@@ -54,7 +54,7 @@ def test_columns_have_the_declared_types(pipeline: dlt.Pipeline, database: Path)
         for each in ASYNC_INVOKES.columns
     ]
     describe = 'select column_name, column_type, "null" from (describe bedrock.async_invokes)'
-    assert query(database, describe) == [*declared, (LOAD_ID, "VARCHAR", "NO")]
+    assert query(database, describe) == [*declared, ("_dlt_load_id", "VARCHAR", "NO")]
 
 
 def test_an_empty_listing_makes_all_tables(bedrock: Control, database: Path) -> None:

@@ -591,7 +591,7 @@ def test_survival_percentiles_hold_while_a_tenth_is_open(tmp_path: Path) -> None
     moments = {"while open": NOW, "complete": NOW + timedelta(days=7)}
     summaries = {}
     for (name, _), tables in zip(
-        moments.items(), timeline(ROWS, span, *moments.values()), strict=True
+        moments.items(), timeline(200_000, span, *moments.values()), strict=True
     ):
         database = store(tmp_path / f"{name}.duckdb", **tables)
         build_models(DuckDBDestination(database))

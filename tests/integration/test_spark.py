@@ -65,8 +65,8 @@ DIVIDED = {
 def _java_that_starts_fast() -> Iterator[None]:
     """Java's second compiler takes longer than what it saves where there are so few rows.
 
-    The first alone gets 48 MB for all compiled code by default, which the models fill. Neither do
-    so few rows need 200 partitions.
+    The first alone gets 48 MB for all compiled code by default, which the models fill. By
+    default, Spark makes 200 partitions of any rows.
     """
     options = (
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC "

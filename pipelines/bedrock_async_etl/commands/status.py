@@ -243,9 +243,10 @@ def _worst(status: "Status") -> Iterator[str]:
         typical = format_duration(row["typical_p99"])
         usual = f", 99 % finish within {typical}" if row["typical_p99"] else ""
         age, since = format_duration(row["age_seconds"]), format_time(row["submit_time"])
-        state = f"{'stuck' if row['is_stuck'] else 'open'} for {age}, since {since} UTC"
         if row["is_vanished"]:
             state = f"vanished {age} after its submission at {since} UTC"
+        else:
+            state = f"{'stuck' if row['is_stuck'] else 'open'} for {age}, since {since} UTC"
         yield f"{state}{usual}: {row['model_id']}"
         yield f"  {row['invocation_arn']}"
         if row["output_s3_uri"]:
